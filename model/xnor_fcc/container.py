@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The project's file container: one .npz of plain arrays, with a kind, a version and a hash.
+
+Every entry is an ordinary .npy array, so `numpy.load` opens the file anywhere.  The entry
+`manifest` is a 1-D uint8 array holding UTF-8 JSON: `kind` (what the file is), `version` (of that
+kind's layout), `sha256` (over all arrays and the rest of the manifest) and whatever the kind adds.
+
+Writing is atomic (a temporary file, then a rename) and deterministic: equal contents give equal
+bytes, because the zip entries carry a fixed date and a fixed order.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .errors import UserError
+
+_ZIP_DATE = (1980, 1, 1, 0, 0, 0)
+_RESERVED = frozenset({"kind", "version", "sha256"})
+
+
+def write_atomically(path: Path, contents: bytes) -> None:
+    """Write `contents` so that `path` holds either the old or the complete new file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        with open(temporary, "wb") as file:
+            file.write(contents)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def content_hash(arrays: Mapping[str, np.ndarray], manifest: Mapping[str, Any]) -> str:
+    """SHA-256 (hex) over names, dtypes, shapes and bytes of `arrays`, and over `manifest`."""
+    digest = hashlib.sha256()
+    for name in sorted(arrays):
+        array = np.ascontiguousarray(arrays[name])
+        digest.update(f"{name}|{array.dtype.str}|{array.shape}|".encode())
+        digest.update(array.tobytes())
+    digest.update(json.dumps(manifest, sort_keys=True).encode())
+    return digest.hexdigest()
+
+
+def write(
+    path: Path,
+    kind: str,
+    version: int,
+    arrays: Mapping[str, np.ndarray],
+    manifest: Mapping[str, Any],
+) -> None:
+    """Write `arrays` and the JSON-serialisable `manifest` to `path`, atomically."""
+    clash = (_RESERVED & manifest.keys()) | ({"manifest"} & arrays.keys())
+    if clash:
+        raise ValueError(f"reserved name used: {sorted(clash)}")
+    header: dict[str, Any] = {"kind": kind, "version": version, **manifest}
+    header["sha256"] = content_hash(arrays, header)
+    text = json.dumps(header, sort_keys=True, indent=1).encode()
+    entries = {"manifest": np.frombuffer(text, dtype=np.uint8)}
+    entries.update((name, np.ascontiguousarray(arrays[name])) for name in sorted(arrays))
+
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        for name, array in entries.items():
+            body = io.BytesIO()
+            np.lib.format.write_array(body, array, allow_pickle=False)
+            member = zipfile.ZipInfo(f"{name}.npy", date_time=_ZIP_DATE)
+            member.compress_type = zipfile.ZIP_DEFLATED
+            member.external_attr = 0o644 << 16
+            archive.writestr(member, body.getvalue(), compresslevel=9)
+    write_atomically(Path(path), packed.getvalue())
+
+
+def read(
+    path: Path,
+    kind: str,
+    version: int,
+    noun: str,
+    error: type[UserError] = UserError,
+) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """Read a file of `write`; return its arrays and its manifest, hash checked.
+
+    `noun` names the thing in the error sentences ("network file").  Raises `error`, with its own
+    sentence each, for: missing file, unreadable file, not an .npz, truncated or damaged file, no
+    manifest, another kind, another version, hash mismatch.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise error(f"The {noun} {path} does not exist.")
+    try:
+        contents = path.read_bytes()
+    except OSError as cause:
+        raise error(f"The {noun} {path} cannot be read ({cause.strerror}).") from cause
+    if contents[:4] != b"PK\x03\x04":
+        raise error(f"The {noun} {path} is not an .npz file.")
+    if not zipfile.is_zipfile(io.BytesIO(contents)):
+        raise error(f"The {noun} {path} is truncated; copy or make it again.")
+    arrays: dict[str, np.ndarray] = {}
+    try:
+        with zipfile.ZipFile(io.BytesIO(contents)) as archive:
+            for name in archive.namelist():
+                body = io.BytesIO(archive.read(name))
+                arrays[name.removesuffix(".npy")] = np.lib.format.read_array(
+                    body, allow_pickle=False
+                )
+    except Exception as cause:  # zip, zlib and numpy raise a zoo of types on damaged input
+        raise error(f"The {noun} {path} is damaged; copy or make it again.") from cause
+
+    manifest = _manifest(arrays.pop("manifest", None))
+    if manifest is None:
+        raise error(f"The {noun} {path} carries no manifest, so another program wrote it.")
+    if manifest.get("kind") != kind:
+        found = manifest.get("kind")
+        raise error(f"The file {path} is of kind {found!r}, but a {noun} ({kind!r}) is needed.")
+    if manifest.get("version") != version:
+        found = manifest.get("version")
+        raise error(f"The {noun} {path} has format version {found!r}; this program reads {version}.")
+    stated = manifest.pop("sha256", None)
+    if stated != content_hash(arrays, manifest):
+        raise error(f"The {noun} {path} does not match its own SHA-256; copy or make it again.")
+    return arrays, manifest
+
+
+def _manifest(array: np.ndarray | None) -> dict[str, Any] | None:
+    if array is None or array.dtype != np.uint8 or array.ndim != 1:
+        return None
+    try:
+        value = json.loads(array.tobytes())
+    except ValueError:
+        return None
+    return value if isinstance(value, dict) else None

@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Errors that are meant for the person at the keyboard, and how a command line shows them."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+
+
+class UserError(Exception):
+    """Something the user can put right; the text is one sentence that says what to do."""
+
+
+def run_main(main: Callable[[], int | None]) -> int:
+    """Call `main` and return the exit code of the command line.
+
+    A `UserError` becomes one sentence on stderr and exit code 2, Ctrl-C a sentence and 130 (the
+    code a shell expects after SIGINT).  Any other exception is a defect of ours and keeps its
+    traceback.
+    """
+    try:
+        return main() or 0
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("error: interrupted from the keyboard.", file=sys.stderr)
+        return 130
