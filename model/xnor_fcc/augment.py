@@ -7,7 +7,7 @@ would really give.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -25,6 +25,17 @@ class Distortion:
     elastic: float = 0.6  # standard deviation of the elastic displacement, in pixels
     elastic_knots: int = 6  # the displacement is smooth: knots per axis of its random field
 
+    def scaled(self, factor: float) -> Distortion:
+        """The same distortion, `factor` times as far."""
+        return replace(
+            self,
+            degrees=self.degrees * factor,
+            scale=self.scale * factor,
+            shear=self.shear * factor,
+            shift=self.shift * factor,
+            elastic=self.elastic * factor,
+        )
+
 
 def distort(images: Tensor, amount: Distortion, generator: torch.Generator) -> Tensor:
     """Distorted copies of uint8 images (N, side, side): float32 of the same shape, 0..255."""
@@ -38,13 +49,12 @@ def distort(images: Tensor, amount: Distortion, generator: torch.Generator) -> T
     shear = uniform(amount.shear)
     per_pixel = 2 / side  # grid_sample's coordinates run from -1 to 1
     cos, sin = angle.cos(), angle.sin()
-    matrix = torch.stack(
-        [
-            torch.stack([cos * zoom_x, (shear * cos - sin) * zoom_y, uniform(amount.shift) * per_pixel], 1),
-            torch.stack([sin * zoom_x, (shear * sin + cos) * zoom_y, uniform(amount.shift) * per_pixel], 1),
-        ],
-        1,
-    )
+    shift_x, shift_y = uniform(amount.shift * per_pixel), uniform(amount.shift * per_pixel)
+    rows = [
+        torch.stack([cos * zoom_x, (shear * cos - sin) * zoom_y, shift_x], dim=1),
+        torch.stack([sin * zoom_x, (shear * sin + cos) * zoom_y, shift_y], dim=1),
+    ]
+    matrix = torch.stack(rows, dim=1)
     grid = F.affine_grid(matrix, [count, 1, side, side], align_corners=False)
     if amount.elastic > 0:
         knots = amount.elastic_knots

@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import gzip
 import hashlib
+import math
 import shutil
 import socket
 import subprocess
@@ -92,8 +93,8 @@ def parse_idx(contents: bytes, name: str) -> np.ndarray:
         raise UserError(f"The file {name} is not an IDX file of bytes.")
     rank = contents[3]
     header = 4 + 4 * rank
-    shape = tuple(int(size) for size in np.frombuffer(contents[4:header], dtype=">u4"))
-    if len(shape) != rank or len(contents) - header != int(np.prod(shape, dtype=np.int64)):
+    shape = tuple(int.from_bytes(contents[4 * i : 4 * i + 4], "big") for i in range(1, rank + 1))
+    if len(contents) - header != math.prod(shape):
         raise UserError(f"The IDX file {name} does not hold as many bytes as its header says.")
     return np.frombuffer(contents, dtype=np.uint8, offset=header).reshape(shape)
 

@@ -71,6 +71,14 @@ class Recipe:
     average: float = 0.998  # decay per step of the running average of the latent weights
     norm_images: int = 10_000  # distorted images from which batch normalisation is re-estimated
     distortion: Distortion = field(default_factory=Distortion)
+    settling: float = 0.25  # last share of the epochs, over which the distortion shrinks ...
+    settled: float = 0.5  # ... to this factor
+
+    def distortion_at(self, epoch: int) -> Distortion:
+        """How far digits are distorted in an epoch of the binary network, counted from 0."""
+        start = self.epochs * (1 - self.settling)
+        done = max(0.0, (epoch + 1 - start) / (self.epochs - start)) if self.settling else 0.0
+        return self.distortion.scaled(1 - done * (1 - self.settled))
 
     def steps(self, images: int) -> int:
         """Batches per epoch; the incomplete last one is left out."""
@@ -114,14 +122,18 @@ def _generator(recipe: Recipe, phase: str, epoch: int) -> torch.Generator:
 
 
 def _batches(
-    data: Split, recipe: Recipe, generator: torch.Generator, images: int | None = None
+    data: Split,
+    recipe: Recipe,
+    amount: Distortion,
+    generator: torch.Generator,
+    images: int | None = None,
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """Shuffled, distorted, binarised batches: x (batch, pixels) of +-1, labels (batch,)."""
     at_once = 5 * recipe.batch  # distorting many images at a time costs less per image
     order = torch.randperm(len(data.images), generator=generator)
     order = order[: recipe.steps(min(images or len(order), len(order))) * recipe.batch]
     for chunk in order.split(at_once):
-        grey = distort(data.images[chunk], recipe.distortion, generator)
+        grey = distort(data.images[chunk], amount, generator)
         x, labels = to_inputs(grey, recipe.pixel_threshold), data.labels[chunk]
         yield from zip(x.split(recipe.batch), labels.split(recipe.batch), strict=True)
 
@@ -214,7 +226,8 @@ def train_teacher(data: Split, recipe: Recipe, directory: Path, shown: bool) -> 
     for epoch in range(first, recipe.teacher_epochs):
         model.train()
         generator = _generator(recipe, "teacher", epoch)
-        for i, (x, labels) in enumerate(_batches(data, recipe, generator)):
+        batches = _batches(data, recipe, recipe.distortion, generator)
+        for i, (x, labels) in enumerate(batches):
             for group in optimizer.param_groups:
                 group["lr"] = recipe.teacher_lr * cosine(epoch * steps + i, total, 0)
             optimizer.zero_grad()
@@ -318,7 +331,8 @@ class _Student:
             norm.momentum = None  # cumulative mean
         self.average.train()
         generator = _generator(self.recipe, "norm", epoch)
-        for x, _ in _batches(self.data, self.recipe, generator, self.recipe.norm_images):
+        amount, images = self.recipe.distortion_at(epoch), self.recipe.norm_images
+        for x, _ in _batches(self.data, self.recipe, amount, generator, images):
             self.average(x)
         self.average.eval()
 
@@ -344,7 +358,8 @@ def train_student(
         student.model.train()
         losses = 0.0
         generator = _generator(recipe, "student", epoch)
-        for i, (x, labels) in enumerate(_batches(data, recipe, generator)):
+        batches = _batches(data, recipe, recipe.distortion_at(epoch), generator)
+        for i, (x, labels) in enumerate(batches):
             with torch.no_grad():
                 soft = teacher(x) if teacher is not None else None
             step = epoch * steps + i
@@ -456,6 +471,8 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     add("--average", type=float, default=base.average, help="decay per step of the running average "
         "of the latent weights; 0 evaluates the weights as they are")
     add("--elastic", type=float, default=base.distortion.elastic, help="elastic distortion, pixels")
+    add("--settling", type=float, default=base.settling, help="last share of the epochs, 0 to 1, "
+        "over which the distortion shrinks to half")
     add("--threads", type=int, default=0, help="processor threads; 0 leaves the choice to torch")
     return parser.parse_args(argv)
 
@@ -473,6 +490,8 @@ def _recipe(options: argparse.Namespace) -> Recipe:
         raise UserError("--threshold must be from 1 to 255.")
     if not 0 <= options.distillation <= 1 or not 0 <= options.average < 1:
         raise UserError("--distillation must be from 0 to 1 and --average from 0 to below 1.")
+    if not 0 <= options.settling <= 1:
+        raise UserError("--settling must be from 0 to 1.")
     if min(options.hidden, default=1) < 1:
         raise UserError("--hidden must be whole numbers from 1 up, separated by commas.")
     base = Recipe()
@@ -488,6 +507,7 @@ def _recipe(options: argparse.Namespace) -> Recipe:
         temperature=options.temperature,
         average=options.average,
         distortion=Distortion(elastic=options.elastic),
+        settling=options.settling,
     )
 
 
