@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
+from torch.nn import functional
 
 
 @dataclass(frozen=True)
@@ -55,11 +55,11 @@ def distort(images: Tensor, amount: Distortion, generator: torch.Generator) -> T
         torch.stack([sin * zoom_x, (shear * sin + cos) * zoom_y, shift_y], dim=1),
     ]
     matrix = torch.stack(rows, dim=1)
-    grid = F.affine_grid(matrix, [count, 1, side, side], align_corners=False)
+    grid = functional.affine_grid(matrix, [count, 1, side, side], align_corners=False)
     if amount.elastic > 0:
         knots = amount.elastic_knots
         field = torch.randn(count, 2, knots, knots, generator=generator)
-        field = F.interpolate(field, size=(side, side), mode="bicubic", align_corners=True)
+        field = functional.interpolate(field, size=(side, side), mode="bicubic", align_corners=True)
         grid = grid + field.permute(0, 2, 3, 1) * (amount.elastic * per_pixel)
     grey = images[:, None].to(torch.float32)
-    return F.grid_sample(grey, grid, mode="bilinear", align_corners=False)[:, 0]
+    return functional.grid_sample(grey, grid, mode="bilinear", align_corners=False)[:, 0]

@@ -125,7 +125,9 @@ def read(
         raise error(f"The file {path} is of kind {found!r}, but a {noun} ({kind!r}) is needed.")
     if manifest.get("version") != version:
         found = manifest.get("version")
-        raise error(f"The {noun} {path} has format version {found!r}; this program reads {version}.")
+        raise error(
+            f"The {noun} {path} has format version {found!r}; this program reads {version}."
+        )
     stated = manifest.pop("sha256", None)
     if stated != content_hash(arrays, manifest):
         raise error(f"The {noun} {path} does not match its own SHA-256; copy or make it again.")

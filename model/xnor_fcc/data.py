@@ -120,8 +120,10 @@ def _require(directory: Path, name: str) -> bytes:
             f"The file {directory / name} is not the original MNIST file (its MD5 differs); "
             "replace it, or point --data-dir at a directory with the original files."
         )
-    raise UserError(f"The MNIST file {name} is missing in {directory}; put it there, or choose "
-                    "another --data-dir.")
+    raise UserError(
+        f"The MNIST file {name} is missing in {directory}; put it there, or choose "
+        "another --data-dir."
+    )
 
 
 def _fetch(names: Sequence[str], directory: Path) -> None:
@@ -201,7 +203,7 @@ def load_test_bits(path: Path | None = None) -> tuple[np.ndarray, np.ndarray]:
     Raises UserError if the file is missing, damaged, or not of this shape.
     """
     path = DEFAULT_TEST_FILE if path is None else Path(path)
-    arrays, manifest = container.read(path, _TEST_KIND, _TEST_VERSION, "test set file")
+    arrays, _ = container.read(path, _TEST_KIND, _TEST_VERSION, "test set file")
     bits, labels = arrays.get("bits"), arrays.get("labels")
     shape = (TEST_IMAGES, PIXELS // 8)
     if bits is None or bits.dtype != np.uint8 or bits.shape != shape:

@@ -69,10 +69,11 @@ def export(
         raise ValueError("export needs the model in eval mode")
     for key, tensor in model.state_dict().items():
         if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
-            raise UserError(f"The model cannot be exported: {key} holds values that are not finite.")
+            raise UserError(
+                f"The model cannot be exported: {key} holds values that are not finite."
+            )
     hidden = []
-    for layer in model.hidden:
-        assert isinstance(layer, HiddenLayer)
+    for layer in model.hidden_layers():
         # The weights first: Brevitas clips latent weights when it quantises them.
         weights = layer.linear.bits()
         hidden.append(fold(weights, response_table(layer)))

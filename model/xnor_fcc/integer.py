@@ -22,6 +22,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +56,7 @@ class Layer:
         _check_vector(self.thresholds, "thresholds", self.outputs)
         if self.thresholds.min() < 0 or self.thresholds.max() > self.inputs + 1:
             raise NetworkFormatError(
-                f"A threshold is outside 0 to {self.inputs + 1}, the range for {self.inputs} inputs."
+                f"A threshold is outside 0 to {self.inputs + 1}, the range of {self.inputs} inputs."
             )
 
     @property
@@ -108,7 +109,7 @@ class IntegerNetwork:
     info: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for i, (before, after) in enumerate(zip(self.layers[:-1], self.layers[1:], strict=True)):
+        for i, (before, after) in enumerate(pairwise(self.layers)):
             if before.outputs != after.inputs:
                 raise NetworkFormatError(
                     f"Layer {i} has {before.outputs} outputs, but layer {i + 1} has "
@@ -180,10 +181,14 @@ class IntegerNetwork:
         ):
             raise NetworkFormatError(f"The {_NOUN} {path} has no valid list of widths.")
         threshold, name, info = (manifest.get(key) for key in ("pixel_threshold", "name", "info"))
-        if not isinstance(threshold, int) or not isinstance(name, str) or not isinstance(info, dict):
+        if (
+            not isinstance(threshold, int)
+            or not isinstance(name, str)
+            or not isinstance(info, dict)
+        ):
             raise NetworkFormatError(f"The {_NOUN} {path} has an incomplete manifest.")
         try:
-            sizes = list(zip(widths[:-1], widths[1:], strict=True))
+            sizes = list(pairwise(widths))
             hidden = tuple(
                 Layer(
                     _take_weights(arrays, f"weights{i}", n, m),
@@ -215,7 +220,7 @@ def random_network(rng: np.random.Generator, widths: Sequence[int]) -> IntegerNe
     switch on random inputs; about one in sixteen is 0 or n + 1.  Biases have both signs.
     """
     layers = []
-    for n, m in zip(widths[:-2], widths[1:-1], strict=True):
+    for n, m in pairwise(widths[:-1]):
         near = np.rint(n / 2 + rng.normal(0, np.sqrt(n) / 2, m))
         thresholds = np.clip(near, 0, n + 1).astype(np.int32)
         extreme = rng.random(m) < 1 / 16

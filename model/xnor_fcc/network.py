@@ -28,6 +28,7 @@ Restored latent weights are +-alpha; their mean magnitude, computed in float64, 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -71,14 +72,14 @@ class _ExactProduct(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, weight: Tensor) -> Tensor:  # type: ignore[override]
+    def forward(ctx: Any, x: Tensor, weight: Tensor) -> Tensor:
         signs = (weight >= 0).to(torch.int8).mul_(2).sub_(1)
         activations = x.to(torch.int8)
         ctx.save_for_backward(activations, signs)
         return torch._int_mm(activations, signs.t()).to(torch.float32)
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor]:  # type: ignore[override]
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor]:
         activations, signs = ctx.saved_tensors
         narrow = gradient.to(torch.bfloat16)
         to_x = None
@@ -97,9 +98,12 @@ class BinaryLinear(QuantLinear):
 
     def forward(self, x: Tensor) -> Tensor:
         """The exact product, float32 (N, outputs); Brevitas' own path outside training."""
+        product: Tensor
         if self.training:
-            return _ExactProduct.apply(x, self.weight)
-        return super().forward(x)
+            product = _ExactProduct.apply(x, self.weight)
+        else:
+            product = super().forward(x)
+        return product
 
     def bits(self) -> np.ndarray:
         """The binary weights as uint8 (outputs, inputs) of 0/1, as Brevitas quantises them."""
@@ -140,11 +144,11 @@ class _Round(torch.autograd.Function):
     """Rounding with a straight-through gradient."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor) -> Tensor:  # type: ignore[override]
+    def forward(ctx: Any, x: Tensor) -> Tensor:
         return x.round()
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> Tensor:  # type: ignore[override]
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
         return gradient
 
 
@@ -167,25 +171,19 @@ class OutputLayer(nn.Module):
 class BinaryNetwork(nn.Module):
     """The whole network: x (N, widths[0]) of +-1 -> integer scores, float32 (N, widths[-1])."""
 
-    def __init__(
-        self, widths: Sequence[int] = DEFAULT_WIDTHS, pixel_threshold: int = 128
-    ) -> None:
+    def __init__(self, widths: Sequence[int] = DEFAULT_WIDTHS, pixel_threshold: int = 128) -> None:
         super().__init__()
         self.widths = tuple(int(width) for width in widths)
         if len(self.widths) < 2 or min(self.widths) < 1:
             raise UserError("The widths must be at least two whole numbers from 1 up.")
         self.pixel_threshold = pixel_threshold
-        self.hidden = nn.ModuleList(
-            HiddenLayer(n, m) for n, m in zip(self.widths[:-2], self.widths[1:-1], strict=True)
-        )
+        self.hidden = nn.ModuleList(HiddenLayer(n, m) for n, m in pairwise(self.widths[:-1]))
         self.output = OutputLayer(self.widths[-2], self.widths[-1])
         # For the loss only: scores * exp(log_temperature) are its logits.
         self.log_temperature = nn.Parameter(torch.tensor(-0.5 * np.log(self.widths[-2])).float())
 
     def forward(self, x: Tensor) -> Tensor:
-        for layer in self.hidden:
-            x = layer(x)
-        return self.output(x)
+        return self.trace(x)[1]
 
     def trace(self, x: Tensor) -> tuple[list[Tensor], Tensor]:
         """Every hidden layer's activations, (N, m) of +-1 each, and the scores (N, classes)."""
@@ -199,9 +197,17 @@ class BinaryNetwork(nn.Module):
         """The scores on the scale of the loss; the order of the classes is the same."""
         return scores * self.log_temperature.exp()
 
+    def hidden_layers(self) -> list[HiddenLayer]:
+        """The hidden layers, first to last."""
+        return [layer for layer in self.hidden if isinstance(layer, HiddenLayer)]
+
     def binary_layers(self) -> list[BinaryLinear]:
         """Every layer with binary weights, first to last."""
-        return [layer.linear for layer in self.hidden] + [self.output.linear]  # type: ignore[misc]
+        return [*(layer.linear for layer in self.hidden_layers()), self.output.linear]
+
+    def eps(self) -> list[float]:
+        """What each hidden layer's batch normalisation adds to the variance."""
+        return [layer.norm.eps for layer in self.hidden_layers()]
 
 
 def signs(bits: np.ndarray) -> Tensor:
@@ -212,8 +218,7 @@ def signs(bits: np.ndarray) -> Tensor:
 def to_compact(model: BinaryNetwork) -> dict[str, np.ndarray]:
     """The arrays of the trained file, see the module's description."""
     arrays: dict[str, np.ndarray] = {}
-    for i, layer in enumerate(model.hidden):
-        assert isinstance(layer, HiddenLayer)
+    for i, layer in enumerate(model.hidden_layers()):
         arrays[f"weights{i}"] = _pack(layer.linear.bits())
         arrays[f"alpha{i}"] = layer.linear.alpha().numpy().copy()
         for name, tensor in _norm_tensors(layer.norm).items():
@@ -250,10 +255,12 @@ def from_compact(
     if len(eps) != len(model.hidden):
         raise UserError(f"The {source} must state one eps for each of its hidden layers.")
     with torch.no_grad():
-        for i, layer in enumerate(model.hidden):
-            assert isinstance(layer, HiddenLayer)
+        for i, layer in enumerate(model.hidden_layers()):
             n, m = model.widths[i], model.widths[i + 1]
             alpha = torch.from_numpy(take(f"alpha{i}", np.float32, (m,)).copy())
+            if not bool(((alpha >= 0) & (alpha <= 1)).all()):
+                # Brevitas clips latent weights to +-1, so a larger alpha would not survive.
+                raise UserError(f"In the {source} alpha{i} has values outside 0 to 1.")
             layer.linear.weight.copy_(take_signs(f"weights{i}", n, m) * alpha[:, None])
             for name, tensor in _norm_tensors(layer.norm).items():
                 tensor.copy_(torch.from_numpy(take(f"{name}{i}", np.float32, (m,)).copy()))
@@ -269,7 +276,7 @@ def save_trained(path: Path, model: BinaryNetwork, info: Mapping[str, Any]) -> N
     """Write the trained file, atomically; `info` is any JSON: how the network was trained."""
     manifest = {
         "widths": list(model.widths),
-        "eps": [layer.norm.eps for layer in model.hidden],  # type: ignore[union-attr]
+        "eps": model.eps(),
         "pixel_threshold": model.pixel_threshold,
         "info": dict(info),
     }

@@ -24,7 +24,7 @@ class Teacher(nn.Module):
                 nn.ReLU(inplace=True),
             ]
 
-        quarter = -(-(-(-side // 2)) // 2)
+        quarter = (side + 3) // 4  # two strides of 2, each rounding up
         self.layers = nn.Sequential(
             *block(1, 24, 5, 2),
             *block(24, 32, 3, 1),
@@ -41,4 +41,5 @@ class Teacher(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         images = x.reshape(-1, 1, self.side, self.side)
         with torch.autocast("cpu", dtype=torch.bfloat16):
-            return self.layers(images).float()
+            logits: Tensor = self.layers(images)
+        return logits.float()

