@@ -76,6 +76,10 @@ class _ExactProduct(torch.autograd.Function):
         signs = (weight >= 0).to(torch.int8).mul_(2).sub_(1)
         activations = x.to(torch.int8)
         ctx.save_for_backward(activations, signs)
+        if signs.shape[1] == 1:
+            # With one input the transpose's strides make _int_mm return garbage on CPUs
+            # (pytorch issue 195066); the product is a plain outer one then.
+            return activations.to(torch.float32) * signs.t()
         return torch._int_mm(activations, signs.t()).to(torch.float32)
 
     @staticmethod

@@ -1,0 +1,282 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Training: it learns, it can be killed at any moment, and it goes on as if nothing happened."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from xnor_fcc import checkpoint, train
+from xnor_fcc.augment import Distortion, distort
+from xnor_fcc.data import Mnist
+from xnor_fcc.errors import UserError, run_main
+from xnor_fcc.integer import IntegerNetwork
+from xnor_fcc.network import load_trained
+from xnor_fcc.reference import evaluate
+from xnor_fcc.train import Recipe, cosine, run, split, student_loss
+
+TINY = Recipe(
+    widths=(784, 24, 16, 10),
+    validation=60,
+    batch=20,
+    epochs=4,
+    teacher_epochs=2,
+    norm_images=60,
+)
+
+
+def fake_mnist(seed: int = 0) -> Mnist:
+    """Ten clearly different pictures, shifted and made noisy: 300 to train on, 100 to test."""
+    rng = np.random.default_rng(seed)
+    pictures = np.kron(np.random.default_rng(99).integers(0, 2, (10, 7, 7)), np.ones((4, 4)))
+
+    def draw(count: int) -> tuple[np.ndarray, np.ndarray]:
+        labels = rng.integers(0, 10, count).astype(np.uint8)
+        images = pictures[labels] * 180 + rng.integers(0, 75, (count, 28, 28))
+        return images.astype(np.uint8), labels
+
+    return Mnist(*draw(300), *draw(100))
+
+
+@pytest.fixture(autouse=True)
+def _one_thread():
+    """Equal results whatever the machine: one thread adds in one order."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="module")
+def whole_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The directory of an uninterrupted tiny run."""
+    out = tmp_path_factory.mktemp("whole")
+    torch.set_num_threads(1)
+    run(TINY, fake_mnist(), out, shown=False)
+    return out
+
+
+def results(out: Path) -> dict[str, bytes]:
+    return {
+        name: (out / name).read_bytes()
+        for name in (train.TRAINED_NAME, train.INTEGER_NAME, train.REPORT_NAME)
+    }
+
+
+def test_a_run_learns_and_writes_its_results(whole_run: Path) -> None:
+    report = json.loads((whole_run / train.REPORT_NAME).read_text())
+    assert report["finished"] and report["test_images"] == 100
+    assert report["validation_accuracy"] > 0.5 and report["test_accuracy"] > 0.5
+    assert report["recipe"]["widths"] == list(TINY.widths)
+    assert 1 <= report["chosen_epoch"] <= TINY.epochs
+    assert report["validation_curve"][-1]["epoch"] == TINY.epochs
+    _, info = load_trained(whole_run / train.TRAINED_NAME)
+    assert info["test_accuracy"] == report["test_accuracy"]
+    network = IntegerNetwork.load(whole_run / train.INTEGER_NAME)
+    mnist = fake_mnist()
+    bits = (mnist.test_images.reshape(100, 784) >= network.pixel_threshold).astype(np.uint8)
+    right = (evaluate(network, bits).classes == mnist.test_labels).mean()
+    assert right == pytest.approx(report["test_accuracy"])
+
+
+def test_the_test_set_decides_nothing(whole_run: Path, tmp_path: Path) -> None:
+    mnist = fake_mnist()
+    scrambled = replace(mnist, test_labels=(mnist.test_labels + 1) % 10)
+    report = run(TINY, scrambled, tmp_path, shown=False)
+    expected = json.loads((whole_run / train.REPORT_NAME).read_text())
+    assert report["chosen_epoch"] == expected["chosen_epoch"]
+    mine = IntegerNetwork.load(tmp_path / train.INTEGER_NAME)
+    assert mine == IntegerNetwork.load(whole_run / train.INTEGER_NAME)
+
+
+def test_a_finished_run_is_not_evaluated_again(
+    whole_run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def forbidden(*arguments: object) -> None:
+        raise AssertionError("nothing may be computed again")
+
+    monkeypatch.setattr(train, "scores_of", forbidden)
+    before = results(whole_run)
+    assert run(TINY, fake_mnist(), whole_run, shown=False)["finished"]
+    assert results(whole_run) == before
+
+
+CHILD = """
+import sys, torch
+from pathlib import Path
+sys.path.insert(0, {verif!r})
+import test_train
+torch.set_num_threads(1)
+print("ready", flush=True)
+test_train.run(test_train.TINY, test_train.fake_mnist(), Path({out!r}), shown=False)
+"""
+
+
+def child(out: Path) -> subprocess.Popen[str]:
+    """The tiny run in a process of its own, past its imports."""
+    code = CHILD.format(verif=str(Path(__file__).parent), out=str(out))
+    model = Path(train.__file__).resolve().parents[1]
+    paths = [str(model), *filter(None, [os.environ.get("PYTHONPATH")])]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
+    process = subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, env=environment
+    )
+    assert process.stdout is not None and process.stdout.readline() == "ready\n"
+    return process
+
+
+def test_killed_and_started_again_gives_the_same_result(whole_run: Path, tmp_path: Path) -> None:
+    checkpoints = tmp_path / "checkpoints"
+    for stem in ("teacher-00001", "student-00002"):
+        process = child(tmp_path)
+        deadline = time.monotonic() + 60
+        while not (checkpoints / f"{stem}.ckpt").exists():
+            assert process.poll() is None and time.monotonic() < deadline
+            time.sleep(0.002)
+        process.send_signal(signal.SIGKILL)
+        assert process.wait() == -signal.SIGKILL
+        assert not (tmp_path / train.REPORT_NAME).exists()
+    run(TINY, fake_mnist(), tmp_path, shown=False)
+    assert results(tmp_path) == results(whole_run)
+
+
+@pytest.mark.parametrize("damage", ["truncated", "flipped", "empty"])
+def test_a_damaged_newest_checkpoint_falls_back(
+    whole_run: Path, tmp_path: Path, damage: str
+) -> None:
+    run(TINY, fake_mnist(), tmp_path, shown=False)
+    for name in results(tmp_path):
+        (tmp_path / name).unlink()
+    newest = tmp_path / "checkpoints" / f"student-{TINY.epochs:05d}.ckpt"
+    contents = bytearray(newest.read_bytes())
+    if damage == "flipped":
+        contents[len(contents) // 2] ^= 1
+    newest.write_bytes(contents[: {"truncated": 1000, "empty": 0}.get(damage, len(contents))])
+    found = checkpoint.load_newest(tmp_path / "checkpoints", "student")
+    assert found is not None and found[0] == TINY.epochs - 1
+    run(TINY, fake_mnist(), tmp_path, shown=False)
+    assert results(tmp_path) == results(whole_run)
+
+
+def test_checkpoints_keep_the_newest_two(tmp_path: Path) -> None:
+    assert checkpoint.load_newest(tmp_path, "a") is None
+    for number in range(1, 12):
+        checkpoint.save(tmp_path, "a", number, {"n": torch.tensor(number)})
+    checkpoint.save(tmp_path, "ab", 3, {})
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "a-00010.ckpt",
+        "a-00011.ckpt",
+        "ab-00003.ckpt",
+    ]
+    found = checkpoint.load_newest(tmp_path, "a")
+    assert found is not None and found[0] == 11 and found[1]["n"] == 11
+    (tmp_path / ".a-00012.ckpt.1.part").write_bytes(b"interrupted")
+    checkpoint.clear(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_other_settings_do_not_mix_with_old_checkpoints(whole_run: Path) -> None:
+    with pytest.raises(UserError, match="--restart"):
+        run(replace(TINY, lr=0.5), fake_mnist(), whole_run, shown=False)
+
+
+def test_the_split_depends_on_the_seed_alone() -> None:
+    mnist = fake_mnist()
+    one, same = split(mnist, TINY), split(mnist, replace(TINY, lr=1.0))
+    other = split(mnist, replace(TINY, seed=2))
+    assert len(one.images) == 240 and len(one.validation_images) == 60
+    assert torch.equal(one.images, same.images)
+    assert not torch.equal(one.images, other.images)
+    both = torch.cat([one.images, one.validation_images]).flatten(1).numpy()
+    rows = {row.tobytes() for row in both}
+    assert rows == {row.tobytes() for row in mnist.train_images.reshape(300, 784)}
+
+
+def test_impossible_splits_are_refused() -> None:
+    with pytest.raises(UserError, match="validation split"):
+        split(fake_mnist(), replace(TINY, validation=300))
+    with pytest.raises(UserError, match="batch"):
+        split(fake_mnist(), replace(TINY, batch=1000))
+
+
+def test_cosine_rises_then_falls_to_zero() -> None:
+    rates = [cosine(step, 100, 10) for step in range(101)]
+    assert rates[0] == 0.1 and max(rates) == rates[10] == 1.0
+    assert rates[100] == pytest.approx(0)
+    assert all(a > b for a, b in zip(rates[10:], rates[11:], strict=False))
+
+
+def test_the_loss_is_the_labels_without_a_teacher_and_zero_divergence_with_an_equal_one() -> None:
+    logits = torch.randn(6, 10)
+    labels = torch.arange(6)
+    hard = torch.nn.functional.cross_entropy(logits, labels)
+    assert torch.equal(student_loss(logits, labels, None, TINY), hard)
+    mixed = student_loss(logits, labels, logits.clone(), TINY)
+    assert mixed.item() == pytest.approx((1 - TINY.distillation) * hard.item(), rel=1e-5)
+
+
+def test_distortion_of_nothing_is_nothing() -> None:
+    images = torch.from_numpy(fake_mnist().train_images[:8].copy())
+    still = Distortion().scaled(0)
+    result = distort(images, still, torch.Generator().manual_seed(0))
+    assert torch.allclose(result, images.float(), atol=0.05)
+    moved = distort(images, Distortion(), torch.Generator().manual_seed(0))
+    assert moved.shape == images.shape and (moved - images.float()).abs().mean() > 5
+
+
+def test_distortion_shrinks_at_the_end() -> None:
+    recipe = Recipe(epochs=20)
+    degrees = [recipe.distortion_at(epoch).degrees for epoch in range(20)]
+    assert degrees[:15] == [10.0] * 15
+    assert degrees[-1] == 5.0 and all(
+        a > b for a, b in zip(degrees[14:], degrees[15:], strict=False)
+    )
+    assert replace(recipe, settling=0.0).distortion_at(19) == recipe.distortion
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--epochs", "0"],
+        ["--batch", "1"],
+        ["--threshold", "256"],
+        ["--distillation", "1.5"],
+        ["--average", "1"],
+        ["--settling", "2"],
+        ["--hidden", "16,0"],
+        ["--data-dir", "nowhere"],
+    ],
+)
+def test_the_command_refuses_in_one_sentence(
+    arguments: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    code = run_main(lambda: train.main([*arguments, "--out", str(out)]))
+    error = capsys.readouterr().err
+    assert code == 2 and error.startswith("error: ") and error.count("\n") == 1
+    assert not out.exists()
+
+
+def test_the_command_trains(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(train, "load_mnist", lambda directory: fake_mnist())
+    monkeypatch.setattr(train, "split", lambda mnist, recipe: split(mnist, TINY))
+    arguments = ["--out", str(tmp_path), "--epochs", "1", "--teacher-epochs", "0"]
+    arguments += ["--hidden", "", "--batch", "20", "--threads", "1"]
+    assert train.main(arguments) == 0
+    assert "test " in capsys.readouterr().out
+    assert IntegerNetwork.load(tmp_path / train.INTEGER_NAME).widths == (784, 10)
+    first = results(tmp_path)
+    assert train.main([*arguments, "--restart"]) == 0
+    assert results(tmp_path) == first
