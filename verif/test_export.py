@@ -43,11 +43,14 @@ def test_random_models(seed: int, widths: tuple[int, ...]) -> None:
     assert_same(model, network, bits)
 
 
-def one_layer(inputs: int, slopes: list[float], means: list[float], shifts: list[float]):
+def one_layer(
+    inputs: int, slopes: list[float], means: list[float], shifts: list[float]
+) -> BinaryNetwork:
     """A model with one hidden layer of all-ones weights and the given batch normalisation."""
     model = BinaryNetwork((inputs, len(slopes), 2))
     layer = model.hidden_layers()[0]
     with torch.no_grad():
+        assert layer.norm.running_mean is not None
         layer.linear.weight.fill_(1.0)
         layer.norm.weight.copy_(torch.tensor(slopes))
         layer.norm.bias.copy_(torch.tensor(shifts))
@@ -116,8 +119,10 @@ def test_switches_at_the_very_limit_of_float32() -> None:
     slopes = [0.3, -0.7] * len(means)
     model = one_layer(n, slopes, [m for m in means for _ in (0, 1)], [1e-7, -1e-7] * len(means))
     with torch.no_grad():
-        model.hidden_layers()[0].linear.weight.fill_(0.1)
-        model.hidden_layers()[0].norm.running_mean.mul_(0.1)
+        layer = model.hidden_layers()[0]
+        assert layer.norm.running_mean is not None
+        layer.linear.weight.fill_(0.1)
+        layer.norm.running_mean.mul_(0.1)
     assert_same(model, export(model), staircase(n))
 
 

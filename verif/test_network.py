@@ -37,6 +37,7 @@ def random_model(seed: int, widths: tuple[int, ...] = WIDTHS) -> BinaryNetwork:
         for layer in model.hidden_layers():
             layer.linear.weight.uniform_(-1, 1)
             outputs = layer.norm.num_features
+            assert layer.norm.running_mean is not None and layer.norm.running_var is not None
             layer.norm.weight.copy_(torch.randn(outputs))
             layer.norm.bias.copy_(torch.randn(outputs) / 2)
             layer.norm.running_mean.copy_(torch.randn(outputs))
@@ -88,6 +89,7 @@ def test_alpha_is_the_mean_magnitude_and_comes_after_the_product() -> None:
     product = layer.linear(x)
     scaled = product.double() * layer.linear.alpha().double()
     norm = layer.norm
+    assert norm.running_mean is not None and norm.running_var is not None
     slope = norm.weight.double() / (norm.running_var.double() + norm.eps).sqrt()
     expected = (scaled - norm.running_mean.double()) * slope + norm.bias.double()
     clear = expected.abs() > 1e-4  # nearer to 0 than that, float32 may round either way

@@ -3,6 +3,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import time
 
 import numpy as np
@@ -144,3 +147,14 @@ def test_ten_thousand_images_take_less_than_ten_seconds() -> None:
     start = time.perf_counter()
     evaluate(network, images)
     assert time.perf_counter() - start < 10
+
+
+def test_simulation_needs_no_torch() -> None:
+    """Nothing that the hardware tests build on may import torch, a download of gigabytes."""
+    code = (
+        "import sys\n"
+        "sys.modules['torch'] = sys.modules['brevitas'] = None\n"
+        "import xnor_fcc.data, xnor_fcc.integer, xnor_fcc.reference\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    subprocess.run([sys.executable, "-c", code], check=True, env=environment)

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -168,6 +169,37 @@ def test_a_damaged_newest_checkpoint_falls_back(
     assert results(tmp_path) == results(whole_run)
 
 
+def test_a_restored_student_is_the_one_that_was_saved(tmp_path: Path) -> None:
+    data = split(fake_mnist(), TINY)
+    student = train.train_student(data, None, TINY, tmp_path, shown=False)
+    student.best_key = (2.0, 0.0)  # better than anything to come, so the best must stay as it is
+    checkpoint.save(tmp_path, "student", 9, student.state())
+    found = checkpoint.load_newest(tmp_path, "student")
+    assert found is not None
+    other = train._Student(data, TINY)
+    other.restore(found[1])
+    assert_equal(other.state(), student.state())
+    other.evaluate(TINY.epochs, 0.0)
+    assert_equal(other.best, student.best)
+
+
+def assert_equal(mine: object, theirs: object) -> None:
+    """Nested dictionaries and lists with tensors in them are equal."""
+    assert type(mine) is type(theirs)
+    if isinstance(mine, torch.Tensor) and isinstance(theirs, torch.Tensor):
+        assert torch.equal(mine, theirs)
+    elif isinstance(mine, dict) and isinstance(theirs, dict):
+        assert mine.keys() == theirs.keys()
+        for key in mine:
+            assert_equal(mine[key], theirs[key])
+    elif isinstance(mine, list) and isinstance(theirs, list):
+        assert len(mine) == len(theirs)
+        for a, b in zip(mine, theirs, strict=True):
+            assert_equal(a, b)
+    else:
+        assert mine == theirs
+
+
 def test_checkpoints_keep_the_newest_two(tmp_path: Path) -> None:
     assert checkpoint.load_newest(tmp_path, "a") is None
     for number in range(1, 12):
@@ -213,7 +245,7 @@ def test_cosine_rises_then_falls_to_zero() -> None:
     rates = [cosine(step, 100, 10) for step in range(101)]
     assert rates[0] == 0.1 and max(rates) == rates[10] == 1.0
     assert rates[100] == pytest.approx(0)
-    assert all(a > b for a, b in zip(rates[10:], rates[11:], strict=False))
+    assert all(a > b for a, b in pairwise(rates[10:]))
 
 
 def test_the_loss_is_the_labels_without_a_teacher_and_zero_divergence_with_an_equal_one() -> None:
@@ -238,9 +270,7 @@ def test_distortion_shrinks_at_the_end() -> None:
     recipe = Recipe(epochs=20)
     degrees = [recipe.distortion_at(epoch).degrees for epoch in range(20)]
     assert degrees[:15] == [10.0] * 15
-    assert degrees[-1] == 5.0 and all(
-        a > b for a, b in zip(degrees[14:], degrees[15:], strict=False)
-    )
+    assert degrees[-1] == 5.0 and all(a > b for a, b in pairwise(degrees[14:]))
     assert replace(recipe, settling=0.0).distortion_at(19) == recipe.distortion
 
 

@@ -63,7 +63,7 @@ class Recipe:
     validation: int = 5000  # images cut from the training set
     batch: int = 200
     epochs: int = 200
-    lr: float = 2e-3
+    lr: float = 5e-3
     warmup_epochs: int = 1
     teacher_epochs: int = 12
     teacher_lr: float = 2e-3
@@ -132,7 +132,8 @@ def _batches(
     """Shuffled, distorted, binarised batches: x (batch, pixels) of +-1, labels (batch,)."""
     at_once = 5 * recipe.batch  # distorting many images at a time costs less per image
     order = torch.randperm(len(data.images), generator=generator)
-    order = order[: recipe.steps(min(images or len(order), len(order))) * recipe.batch]
+    steps = max(1, recipe.steps(min(images or len(order), len(order))))
+    order = order[: steps * recipe.batch]
     for chunk in order.split(at_once):
         grey = distort(data.images[chunk], amount, generator)
         x, labels = to_inputs(grey, recipe.pixel_threshold), data.labels[chunk]
@@ -434,7 +435,8 @@ def _finished(path: Path, recipe: Recipe) -> dict[str, Any] | None:
     except (OSError, ValueError):
         return None
     same = json.loads(_fingerprint(recipe)) == report.get("recipe")
-    return report if same and report.get("finished") else None
+    complete = all((path.parent / name).exists() for name in (TRAINED_NAME, INTEGER_NAME))
+    return report if same and complete and report.get("finished") else None
 
 
 def _thinned(history: list[dict[str, float]], points: int = 20) -> list[dict[str, float]]:
