@@ -1,0 +1,215 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`Geometry`: the size of one built core, and the exact number of cycles it takes.
+
+One `Geometry` is the single source of the RTL parameters of a build, the packed memory images, the
+expected cycles and the test cases. Widths are written as a tuple (inputs, hidden..., classes).
+
+The cycle model states what rtl/ does, cycle by cycle; tests hold the hardware to it exactly:
+
+    words(n)        = ceil(n / SIMD)                  words of a layer with n inputs
+    groups(m)       = ceil(m / PE)                    groups of a layer with m neurons
+    wind(n)         = max(0, TAPS - words(n))         cycles to wind up a short layer's ring
+    layer(n, m)     = 1 + wind(n) + groups(m) * words(n)
+    pass            = sum of layer(n, m) + 3 * (layers - 1)
+    latency         = pass + timeout + classes + 9    a lone image, last beat in to class out
+    period          = max(pass, load, send)           cycles from batch to batch, always fed
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+
+from .errors import UserError
+
+# Cycles between the last step of a layer and the load of the next one (DRAIN in xnor_fcc.v).
+DRAIN = 3
+# Cycles of a lone image outside the pass: taking the image over 2, pipeline and result 7.
+_LATENCY_OVERHEAD = 9
+# Cycles from the load of a batch to the load of the next one when images wait at the door.
+_RELOAD_OVERHEAD = 5
+# Cycles from the last step of the output layer until its results begin to leave.
+_RESULT_OVERHEAD = 6
+
+IMAGE_WIDTHS = (8, 16, 32, 64, 128, 256, 512)
+
+
+class GeometryError(UserError):
+    """A geometry that cannot be built, or a network that does not fit one."""
+
+
+def ceil_div(a: int, b: int) -> int:
+    """Quotient of non-negative integers rounded up."""
+    return -(-a // b)
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """Parameters of one core; the field names are the RTL parameters in lower case.
+
+    Raises `GeometryError` with one sentence when the core could not be built.
+    """
+
+    pe: int = 32
+    """Neurons computed at once in a lane."""
+    simd: int = 128
+    """Synapses per PE and cycle."""
+    lanes: int = 4
+    """Images computed in step."""
+    max_width: int = 1024
+    """Most inputs or neurons of a layer."""
+    taps: int = 0
+    """Ring positions that PEs see; 0 chooses min(PE, half of the ring), the right one mostly."""
+    max_layers: int = 8
+    max_classes: int = 16
+    weight_depth: int = 768
+    """Words of the weight memory: steps of the largest network."""
+    bank_depth: int = 256
+    """Words of one bank of the weight memory."""
+    threshold_depth: int = 128
+    """Words of the threshold memory: groups of the largest network."""
+    image_width: int = 64
+    """Bits of a beat of the image stream."""
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if not isinstance(value, int) or isinstance(value, bool):
+                raise GeometryError(f"{field.name.upper()} must be a whole number, not {value!r}.")
+        self._check("pe", 1, 4096)
+        self._check("simd", 1, 4096)
+        self._check("lanes", 1, 64)
+        self._check("max_width", 1, 32767)
+        if self.taps == 0:
+            object.__setattr__(self, "taps", min(self.pe, (self.ring + 1) // 2))
+        self._check("taps", 1, min(self.pe, self.ring))
+        self._check("max_layers", 1, 16)
+        self._check("max_classes", 1, self.max_width)
+        self._check("weight_depth", 2, 1 << 24)
+        self._check("bank_depth", ceil_div(self.weight_depth, 100), 1 << 24)
+        self._check("threshold_depth", 2, 1 << 24)
+        if self.image_width not in IMAGE_WIDTHS:
+            raise GeometryError(
+                f"IMAGE_WIDTH={self.image_width} is not one of "
+                f"{', '.join(map(str, IMAGE_WIDTHS))}."
+            )
+
+    def _check(self, name: str, low: int, high: int) -> None:
+        value = getattr(self, name)
+        if not low <= value <= high:
+            raise GeometryError(f"{name.upper()}={value} is outside {low} to {high}.")
+
+    @classmethod
+    def for_widths(
+        cls, widths: Sequence[int], pe: int, simd: int, lanes: int, image_width: int = 64
+    ) -> Geometry:
+        """The smallest core of the given PE, SIMD and LANES that runs a network of `widths`."""
+        for name, value in (("PE", pe), ("SIMD", simd)):
+            if value < 1:
+                raise GeometryError(f"{name}={value} is outside 1 to 4096.")
+        layers = list(zip(widths, widths[1:], strict=False))
+        return cls(
+            pe=pe,
+            simd=simd,
+            lanes=lanes,
+            max_width=max(widths),
+            max_layers=len(layers),
+            max_classes=widths[-1],
+            weight_depth=max(2, sum(ceil_div(m, pe) * ceil_div(n, simd) for n, m in layers)),
+            threshold_depth=max(2, sum(ceil_div(m, pe) for _, m in layers)),
+            bank_depth=1024 if pe * simd < 1024 else 256,
+            image_width=image_width,
+        )
+
+    def parameters(self) -> dict[str, int]:
+        """RTL parameters of `xnor_fcc`."""
+        return {field.name.upper(): getattr(self, field.name) for field in fields(self)}
+
+    @property
+    def ring(self) -> int:
+        """Words of the ring."""
+        return ceil_div(self.max_width, self.simd)
+
+    @property
+    def capacity(self) -> int:
+        """Activation bits of the ring."""
+        return self.ring * self.simd
+
+    @property
+    def score_bits(self) -> int:
+        """Bits of a signed score: it lies within +-(2 * capacity + 1)."""
+        return (2 * self.capacity + 1).bit_length() + 1
+
+    def words(self, inputs: int) -> int:
+        """Words of a layer with `inputs` inputs."""
+        return ceil_div(inputs, self.simd)
+
+    def groups(self, outputs: int) -> int:
+        """Groups of a layer with `outputs` neurons."""
+        return ceil_div(outputs, self.pe)
+
+    def steps(self, widths: Sequence[int]) -> int:
+        """Steps of a whole pass, which is the number of weight words."""
+        return sum(
+            self.groups(m) * self.words(n) for n, m in zip(widths, widths[1:], strict=False)
+        )
+
+    def wind(self, inputs: int) -> int:
+        """Cycles to wind up the ring of a layer shorter than the taps."""
+        return max(0, self.taps - self.words(inputs))
+
+    def require_fit(self, widths: Sequence[int]) -> None:
+        """Raise `GeometryError` unless a network of `widths` runs on this core."""
+        layers = len(widths) - 1
+        groups = sum(self.groups(m) for m in widths[1:])
+        for what, need, have in (
+            ("layers of up to {} neurons or inputs", max(widths), self.max_width),
+            ("{} layers", layers, self.max_layers),
+            ("{} classes", widths[-1], self.max_classes),
+            ("{} weight words", self.steps(widths), self.weight_depth),
+            ("{} threshold words", groups, self.threshold_depth),
+        ):
+            if need > have:
+                raise GeometryError(
+                    f"The network needs {what.format(need)}, but this core has room for {have}."
+                )
+
+    # ---- cycle model
+
+    def pass_cycles(self, widths: Sequence[int]) -> int:
+        """Cycles of one batch through all layers: cycles(batch)."""
+        layers = list(zip(widths, widths[1:], strict=False))
+        return sum(
+            1 + self.wind(n) + self.groups(m) * self.words(n) for n, m in layers
+        ) + DRAIN * (len(layers) - 1)
+
+    def latency_cycles(self, widths: Sequence[int], timeout: int) -> int:
+        """Cycles from the last input beat of a lone image to the beat with its class.
+
+        `timeout` is PARTIAL_TIMEOUT; a core of one lane never waits for it.
+        """
+        wait = timeout if self.lanes > 1 else 0
+        return self.pass_cycles(widths) + wait + widths[-1] + _LATENCY_OVERHEAD
+
+    def image_beats(self, inputs: int, pixel_8bit: bool) -> int:
+        """Beats of one image packet."""
+        return ceil_div(inputs * (8 if pixel_8bit else 1), self.image_width)
+
+    def load_cycles(self, inputs: int, pixel_8bit: bool) -> int:
+        """Shortest time in which the next batch can be loaded, batch to batch."""
+        image = self.image_beats(inputs, pixel_8bit) + 1
+        return (self.lanes - 1) * image + max(image, _RELOAD_OVERHEAD)
+
+    def send_cycles(self, widths: Sequence[int]) -> int:
+        """Shortest time in which the output layer and its results can follow each other."""
+        n, m = widths[-2:]
+        output = self.wind(n) + self.groups(m) * self.words(n)
+        return output + _RESULT_OVERHEAD + self.lanes * (m + 1)
+
+    def period_cycles(self, widths: Sequence[int], pixel_8bit: bool = False) -> int:
+        """Cycles from batch to batch when images always wait and results are always taken."""
+        return max(
+            self.pass_cycles(widths),
+            self.load_cycles(widths[0], pixel_8bit),
+            self.send_cycles(widths),
+        )

@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`IntegerNetwork` + `Geometry` -> memory images in ring order, and the layer table.
+
+"Rearranged by diagonal": after r rotations ring position i holds word (i + r) mod words, PE p sees
+position p mod TAPS, and a layer shorter than the taps starts after wind = max(0, TAPS - words)
+rotations. So at step s PE p meets word
+
+    (p mod TAPS + wind + s) mod words
+
+and the weights are stored in that order: one memory word a step, bit k * PE + p for synapse k of
+PE p. Padding, shared with the hardware: activations beyond the inputs are 0 and weights beyond them
+1, so that XNOR gives 0; neurons beyond the last one get an offset that makes their bit 0.
+
+Every neuron has one number beside its weights, its offset: score = 2P + offset. A hidden neuron
+with threshold T has offset 1 - 2T, and its bit is (score >= 0) = (P >= T); an output neuron with n
+inputs has offset bias - n.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from .geometry import Geometry, GeometryError
+from .integer import IntegerNetwork, Layer, OutputLayer
+
+
+@dataclass(frozen=True)
+class MemoryImage:
+    """What a core must be loaded with to run one network.
+
+    `table`: (words, groups) of each layer. `weights`: uint8 (steps, SIMD * PE) of 0/1. `offsets`:
+    int64 (groups of all layers, PE).
+    """
+
+    geometry: Geometry
+    inputs: int
+    classes: int
+    pixel_threshold: int
+    table: tuple[tuple[int, int], ...]
+    weights: np.ndarray
+    offsets: np.ndarray
+
+    def weight_chunks(self) -> np.ndarray:
+        """What LOAD_DATA takes for the weights: uint32 (steps, ceil(PE * SIMD / 32))."""
+        steps, bits = self.weights.shape
+        padded = np.zeros((steps, -(-bits // 32) * 32), np.uint8)
+        padded[:, :bits] = self.weights
+        return np.packbits(padded, axis=1, bitorder="little").view("<u4")
+
+    def offset_chunks(self) -> np.ndarray:
+        """What LOAD_DATA takes for the thresholds: uint32 (groups, PE), SCORE_BITS bits each."""
+        return (self.offsets & ((1 << self.geometry.score_bits) - 1)).astype(np.uint32)
+
+    def write_preset(self, prefix: Path, enable: bool = True, pixel_8bit: bool = False) -> None:
+        """Write the $readmemh files of a core with the parameter PRESET = `prefix`.
+
+        PREFIX_config.hex, PREFIX_thresholds.hex, PREFIX_weights_00.hex, one for each bank. Unused
+        words are zero. `enable`: the core starts by itself after reset.
+        """
+        g = self.geometry
+        entries = [groups << 16 | words for words, groups in self.table]
+        entries += [0] * (g.max_layers - len(entries))
+        config = [
+            int(enable) | int(pixel_8bit) << 1,
+            self.inputs,
+            self.classes,
+            len(self.table),
+            self.pixel_threshold,
+            256,
+            *entries,
+        ]
+        _write_hex(prefix, "_config.hex", (f"{word:08x}" for word in config))
+
+        weights = np.zeros((g.weight_depth, g.pe * g.simd), np.uint8)
+        weights[: len(self.weights)] = self.weights
+        for bank, start in enumerate(range(0, g.weight_depth, g.bank_depth)):
+            rows = weights[start : start + g.bank_depth]
+            _write_hex(prefix, f"_weights_{bank:02d}.hex", (_hex(row) for row in rows))
+
+        offsets = np.zeros((g.threshold_depth, g.pe), np.int64)
+        offsets[: len(self.offsets)] = self.offsets
+        shifts = np.arange(g.score_bits)
+        bits = (offsets[:, :, None] >> shifts & 1).astype(np.uint8).reshape(len(offsets), -1)
+        _write_hex(prefix, "_thresholds.hex", (_hex(row) for row in bits))
+
+
+def ring_order(geometry: Geometry, words: int) -> np.ndarray:
+    """Word that PE p meets at step s: int (words, PE)."""
+    tap = np.arange(geometry.pe) % geometry.taps
+    wind = max(0, geometry.taps - words)
+    return (tap[None, :] + wind + np.arange(words)[:, None]) % words
+
+
+def pack(network: IntegerNetwork, geometry: Geometry) -> MemoryImage:
+    """Memory image of `network` for a core of `geometry`; `GeometryError` where it does not fit."""
+    geometry.require_fit(network.widths)
+    layers = network.layers
+    return MemoryImage(
+        geometry=geometry,
+        inputs=network.inputs,
+        classes=network.classes,
+        pixel_threshold=network.pixel_threshold,
+        table=tuple((geometry.words(x.inputs), geometry.groups(x.outputs)) for x in layers),
+        weights=np.concatenate([_pack_weights(geometry, x.weights) for x in layers]),
+        offsets=np.concatenate([_pack_offsets(geometry, x) for x in layers]),
+    )
+
+
+def _pack_weights(geometry: Geometry, weights: np.ndarray) -> np.ndarray:
+    """uint8 (outputs, inputs) -> uint8 (steps, SIMD * PE) in ring order."""
+    outputs, inputs = weights.shape
+    pe, simd = geometry.pe, geometry.simd
+    groups, words = geometry.groups(outputs), geometry.words(inputs)
+    padded = np.ones((groups * pe, words * simd), np.uint8)
+    padded[:outputs, :inputs] = weights
+    by_word = padded.reshape(groups, pe, words, simd)
+    met = by_word[:, np.arange(pe)[None, :], ring_order(geometry, words), :]
+    # (groups, step, PE, SIMD) -> synapse-major words.
+    return met.transpose(0, 1, 3, 2).reshape(groups * words, simd * pe)
+
+
+def _pack_offsets(geometry: Geometry, layer: Layer | OutputLayer) -> np.ndarray:
+    """int64 (groups, PE) of offsets; the unused PEs of the last group get an ever-zero neuron."""
+    groups = geometry.groups(layer.outputs)
+    offsets = np.full(groups * geometry.pe, -2 * layer.inputs - 1, np.int64)
+    if isinstance(layer, Layer):
+        offsets[: layer.outputs] = 1 - 2 * layer.thresholds.astype(np.int64)
+    else:
+        used = layer.bias.astype(np.int64) - layer.inputs
+        limit = 1 << (geometry.score_bits - 1)
+        if used.min() < -limit or used.max() + 2 * layer.inputs >= limit:
+            raise GeometryError(
+                f"A bias is too large for the {geometry.score_bits}-bit scores of this core."
+            )
+        offsets[: layer.outputs] = used
+    return offsets.reshape(groups, geometry.pe)
+
+
+def _hex(bits: np.ndarray) -> str:
+    """Bits, lowest first, as one hexadecimal number."""
+    return np.packbits(bits, bitorder="little")[::-1].tobytes().hex()
+
+
+def _write_hex(prefix: Path, suffix: str, lines: Iterable[str]) -> None:
+    path = prefix.with_name(prefix.name + suffix)
+    path.write_text("\n".join(lines) + "\n")

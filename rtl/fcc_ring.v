@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The rotating activation register of one lane: every PE meets every word of the layer over a fixed
+// wire, so that no multiplexer stands between the activations and the PEs.
+//
+// After `load`, position i holds word i. Every `rotate` moves each word one position down; the
+// word that leaves position 0 re-enters behind the last word of the layer, so that `words`
+// rotations give the starting contents back: after r rotations position i holds word
+// (i + r) mod words. Positions 0 to TAPS-1 are the ones that PEs see.
+//
+// A layer with words >= TAPS is ready to use straight after `load`. One with fewer words must be
+// rotated TAPS - words times first ("winding up"), which fills positions words to TAPS-1 with the
+// periodic continuation; the sequencer does this. A TAPS of half the ring avoids it for every layer
+// that fills at least half of the ring, at the price of two PEs sharing a tap.
+//
+// Storage is by bit plane (bit k of all positions side by side), because the PE array consumes
+// planes; `load_words` is in natural order (word 0 lowest).
+//
+// Latency: 1 cycle from `load` or `rotate` to `taps`. Never stalls.
+
+`default_nettype none
+
+module fcc_ring #(
+    // Activation bits per word (>= 1).
+    parameter SIMD = 128,
+    // Positions, the largest number of words of a layer (>= 1).
+    parameter RING = 8,
+    // Positions visible to PEs (1 to RING).
+    parameter TAPS = 4
+) (
+    input  wire                   clk,
+    // One-hot number of words of the current layer: bit w-1 set for w words.
+    input  wire [       RING-1:0] length,
+    input  wire                   load,
+    input  wire [  RING*SIMD-1:0] load_words,
+    input  wire                   rotate,
+    // Plane k, position i at bit k*TAPS + i.
+    output wire [  SIMD*TAPS-1:0] taps
+);
+
+  // Plane k, position i at bit k*RING + i.
+  reg     [SIMD*RING-1:0] ring_reg;
+  wire    [SIMD*RING-1:0] rotated;
+
+  // A layer that fills the ring wraps at its end anyway.
+  wire unused = &{1'b0, length};
+
+  genvar k;
+  genvar i;
+  generate
+    for (k = 0; k < SIMD; k = k + 1) begin : g_plane
+      wire [RING-1:0] now = ring_reg[k*RING+:RING];
+      wire [RING-1:0] next;
+      assign rotated[k*RING+:RING] = next;
+      assign taps[k*TAPS+:TAPS] = now[TAPS-1:0];
+
+      for (i = 0; i < RING; i = i + 1) begin : g_position
+        if (i < TAPS - 1) begin : g_shift
+          assign next[i] = now[i+1];
+        end else if (i == TAPS - 1) begin : g_last_tap
+          // A layer of w <= TAPS words repeats within the taps: its continuation at position TAPS
+          // is the word now at TAPS - w.
+          wire [TAPS-1:0] candidates;
+          genvar w;
+          for (w = 1; w <= TAPS; w = w + 1) begin : g_candidate
+            assign candidates[w-1] = length[w-1] & now[TAPS-w];
+          end
+          if (RING > TAPS) begin : g_longer
+            assign next[i] = (|candidates) | (now[TAPS] & ~(|length[TAPS-1:0]));
+          end else begin : g_whole
+            assign next[i] = |candidates;
+          end
+        end else if (i < RING - 1) begin : g_wrap
+          assign next[i] = length[i] ? now[0] : now[i+1];
+        end else begin : g_tail
+          assign next[i] = now[0];
+        end
+      end
+    end
+  endgenerate
+
+  integer plane;
+  integer position;
+  always @(posedge clk) begin
+    if (load) begin
+      for (plane = 0; plane < SIMD; plane = plane + 1) begin
+        for (position = 0; position < RING; position = position + 1) begin
+          ring_reg[plane*RING+position] <= load_words[position*SIMD+plane];
+        end
+      end
+    end else if (rotate) begin
+      ring_reg <= rotated;
+    end
+  end
+
+endmodule
+
+`default_nettype wire

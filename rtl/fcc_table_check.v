@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Checks a layer table against the geometry and against what has been loaded before anything is
+// computed with it, one layer a cycle, so that the sequencer may trust the table blindly.
+//
+// A table is accepted when 1 <= layers <= MAX_LAYERS; every layer has 1 <= words <= RING and
+// 1 <= groups <= GROUPS; the first layer's words are ceil(inputs / SIMD) with
+// 1 <= inputs <= MAX_WIDTH; no later layer reads words that the layer before cannot fill; the last
+// layer has room for 1 <= classes <= MAX_CLASSES; and the steps and groups of all layers fit the
+// memories. It is loaded when that many weight words and threshold words have been written.
+//
+// Latency: `done` comes layers + 2 cycles after `start`, with `ok` or one of the two reasons.
+
+`default_nettype none
+
+module fcc_table_check #(
+    // Neurons side by side, synapses per PE and cycle.
+    parameter PE = 32,
+    parameter SIMD = 128,
+    // Words of the ring; groups of the widest layer.
+    parameter RING = 8,
+    parameter GROUPS = 32,
+    // Most inputs or neurons of a layer, entries of the layer table, most classes.
+    parameter MAX_WIDTH = 1024,
+    parameter MAX_LAYERS = 8,
+    parameter MAX_CLASSES = 16,
+    // Words of the memories.
+    parameter WEIGHT_DEPTH = 744,
+    parameter THRESHOLD_DEPTH = 128
+) (
+    input  wire                     clk,
+    input  wire                     reset,
+    input  wire                     start,
+    // Entry l at bit l*32: words in bits 15:0, groups in bits 31:16.
+    input  wire [32*MAX_LAYERS-1:0] table_entries,
+    input  wire [             15:0] layers,
+    input  wire [             15:0] inputs,
+    input  wire [             15:0] classes,
+    // Complete words in the memories.
+    input  wire [             31:0] weights_loaded,
+    input  wire [             31:0] thresholds_loaded,
+    output reg                      busy,
+    output reg                      done,
+    output reg                      ok,
+    output reg                      bad_table,
+    output reg                      not_loaded
+);
+
+  localparam LAYER_BITS = $clog2(MAX_LAYERS + 1);
+
+  reg  [LAYER_BITS-1:0] layer_reg;
+  reg                   fault_reg;
+  reg  [          31:0] steps_reg;
+  reg  [          31:0] groups_reg;
+  // Activation bits that the layer before can fill.
+  reg  [          31:0] filled_reg;
+
+  wire                  layers_ok = (layers >= 1) && (layers <= MAX_LAYERS);
+  wire                  at_end = (layer_reg == layers[LAYER_BITS-1:0]);
+  reg  [          31:0] entry;
+  wire [          31:0] words = {16'd0, entry[15:0]};
+  wire [          31:0] groups = {16'd0, entry[31:16]};
+  wire [          31:0] inputs32 = {16'd0, inputs};
+  wire [          31:0] classes32 = {16'd0, classes};
+  // The bits that all words but the last one hold: the layer must have at least one more.
+  wire [          31:0] needed = (words - 32'd1) * SIMD;
+  wire range_ok = (words >= 1) && (words <= RING) && (groups >= 1) && (groups <= GROUPS);
+  wire first_ok = (inputs32 >= 1) && (inputs32 <= MAX_WIDTH) && (inputs32 > needed)
+      && (inputs32 <= words * SIMD);
+
+  integer i;
+  always @* begin
+    entry = 32'd0;
+    for (i = 0; i < MAX_LAYERS; i = i + 1) begin
+      if (layer_reg == i[LAYER_BITS-1:0]) entry = table_entries[i*32+:32];
+    end
+  end
+
+  always @(posedge clk) begin
+    done <= 1'b0;
+    if (start) begin
+      busy <= 1'b1;
+      layer_reg <= {LAYER_BITS{1'b0}};
+      fault_reg <= !layers_ok;
+      steps_reg <= 32'd0;
+      groups_reg <= 32'd0;
+      filled_reg <= 32'd0;
+    end else if (busy && !fault_reg && !at_end) begin
+      layer_reg <= layer_reg + 1'b1;
+      fault_reg <= !range_ok || !((layer_reg == 0) ? first_ok : (filled_reg > needed));
+      // In range the product is small: 16 bits each.
+      steps_reg <= steps_reg + words * groups;
+      groups_reg <= groups_reg + groups;
+      filled_reg <= groups * PE;
+    end else if (busy) begin
+      busy <= 1'b0;
+      done <= 1'b1;
+      bad_table <= fault_reg || (steps_reg > WEIGHT_DEPTH) || (groups_reg > THRESHOLD_DEPTH)
+          || (classes32 < 1) || (classes32 > MAX_CLASSES) || (classes32 > filled_reg);
+      not_loaded <= (steps_reg > weights_loaded) || (groups_reg > thresholds_loaded);
+    end
+    if (reset) begin
+      busy <= 1'b0;
+      done <= 1'b0;
+    end
+  end
+
+  always @* ok = !bad_table && !not_loaded;
+
+endmodule
+
+`default_nettype wire

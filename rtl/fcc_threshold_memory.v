@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The offsets of all neurons, one word of PE offsets a group, in the order in which the groups are
+// computed. A hidden neuron's offset is 1 - 2 * threshold, an output neuron's is bias - n (see
+// fcc_pe_array).
+//
+// Latency: 2 cycles from `read_address` to `offset`; `parity`, bit 0 of each offset, follows one
+// cycle later where `first_s2` marks that the accumulators take the offset, and stays until the
+// next group: it completes the scores. Never stalls.
+
+`default_nettype none
+
+module fcc_threshold_memory #(
+    // Offsets in a word (>= 1).
+    parameter PE = 32,
+    // Bits of a signed offset.
+    parameter SCORE_BITS = 13,
+    // Words: groups of all layers together (>= 2).
+    parameter DEPTH = 128,
+    // $readmemh file with the contents at power-up; "" for none.
+    parameter PRESET = ""
+) (
+    input  wire                         clk,
+    input  wire                         write,
+    input  wire [    $clog2(DEPTH)-1:0] write_address,
+    // Offset of PE p at bit p*SCORE_BITS.
+    input  wire [    PE*SCORE_BITS-1:0] write_data,
+    input  wire [    $clog2(DEPTH)-1:0] read_address,
+    input  wire                         first_s2,
+    // Offset of PE p without its bit 0, at bit p*(SCORE_BITS-1).
+    output wire [PE*(SCORE_BITS-1)-1:0] offset,
+    output reg  [               PE-1:0] parity
+);
+
+  wire [PE*SCORE_BITS-1:0] bank_word;
+  reg  [PE*SCORE_BITS-1:0] word_s2;
+
+  fcc_memory_bank #(
+      .WIDTH    (PE * SCORE_BITS),
+      .DEPTH    (DEPTH),
+      .INIT_FILE(PRESET)
+  ) bank (
+      .clk          (clk),
+      .write        (write),
+      .write_address(write_address),
+      .write_data   (write_data),
+      .read_address (read_address),
+      .read_data    (bank_word)
+  );
+
+  always @(posedge clk) begin
+    word_s2 <= bank_word;
+  end
+
+  genvar p;
+  generate
+    for (p = 0; p < PE; p = p + 1) begin : g_pe
+      assign offset[p*(SCORE_BITS-1)+:SCORE_BITS-1] = word_s2[p*SCORE_BITS+1+:SCORE_BITS-1];
+      always @(posedge clk) begin
+        if (first_s2) parity[p] <= word_s2[p*SCORE_BITS];
+      end
+    end
+  endgenerate
+
+endmodule
+
+`default_nettype wire

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The weights of all layers in the order in which the steps consume them, one word of PE*SIMD bits
+// a step, read once and shared by all lanes.
+//
+// Built of banks of BANK_DEPTH words, because block RAM is widest when it is shallow: 744 words of
+// 4,096 bits take 3 banks of 103 M10K as 256 x 40, but 410 blocks as one memory of 1024 x 10.
+//
+// Latency: 2 cycles from `read_address` to `word` (block RAM, then bank selection). Never stalls.
+
+`default_nettype none
+
+module fcc_weight_memory #(
+    // Bits of a word (>= 1).
+    parameter WIDTH = 4096,
+    // Words (>= 2).
+    parameter DEPTH = 744,
+    // Words of a bank (>= 1).
+    parameter BANK_DEPTH = 256,
+    // Memory image at power-up: bank b reads PRESET_bb.hex, bb its two decimal digits. "" for none.
+    parameter PRESET = ""
+) (
+    input  wire                     clk,
+    input  wire                     write,
+    input  wire [$clog2(DEPTH)-1:0] write_address,
+    input  wire [        WIDTH-1:0] write_data,
+    input  wire [$clog2(DEPTH)-1:0] read_address,
+    output reg  [        WIDTH-1:0] word
+);
+
+  localparam ADDRESS_BITS = $clog2(DEPTH);
+  localparam BANKS = (DEPTH + BANK_DEPTH - 1) / BANK_DEPTH;
+
+  wire [BANKS*WIDTH-1:0] bank_words;
+
+  genvar b;
+  generate
+    for (b = 0; b < BANKS; b = b + 1) begin : g_bank
+      localparam WORDS = (b == BANKS - 1) ? DEPTH - b * BANK_DEPTH : BANK_DEPTH;
+      localparam BANK_BITS = (WORDS > 1) ? $clog2(WORDS) : 1;
+      localparam [7:0] TENS = 8'h30 + b / 10;
+      localparam [7:0] UNITS = 8'h30 + b % 10;
+      // Addresses below this bank's first one wrap to large values, so one comparison is enough.
+      wire [31:0] offset = {{(32 - ADDRESS_BITS) {1'b0}}, write_address} - b * BANK_DEPTH;
+      wire [31:0] read_offset = {{(32 - ADDRESS_BITS) {1'b0}}, read_address} - b * BANK_DEPTH;
+      wire unused = &{1'b0, read_offset};
+
+      fcc_memory_bank #(
+          .WIDTH    (WIDTH),
+          .DEPTH    (WORDS),
+          .INIT_FILE((PRESET == "") ? "" : {PRESET, "_", TENS, UNITS, ".hex"})
+      ) bank (
+          .clk          (clk),
+          .write        (write && offset < WORDS),
+          .write_address(offset[BANK_BITS-1:0]),
+          .write_data   (write_data),
+          .read_address (read_offset[BANK_BITS-1:0]),
+          .read_data    (bank_words[b*WIDTH+:WIDTH])
+      );
+    end
+
+    if (BANKS == 1) begin : g_single
+      always @(posedge clk) word <= bank_words;
+    end else begin : g_select
+      reg [ADDRESS_BITS-1:0] address_s1;
+      wire [31:0] address32 = {{(32 - ADDRESS_BITS) {1'b0}}, address_s1};
+      integer i;
+      always @(posedge clk) begin
+        address_s1 <= read_address;
+        word <= bank_words[WIDTH-1:0];
+        for (i = 1; i < BANKS; i = i + 1) begin
+          if (address32 >= i * BANK_DEPTH) word <= bank_words[i*WIDTH+:WIDTH];
+        end
+      end
+    end
+  endgenerate
+
+endmodule
+
+`default_nettype wire

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Builds wide memory words out of narrow register writes: the chunks of a word arrive lowest first
+// and are shifted together, so that no write enable has to be decoded across a wide word.
+//
+// `restart` begins again at word 0 and forgets what was loaded. A chunk written after the last word
+// of the memory is refused with `overflow`. `loaded` counts the complete words since the restart.
+//
+// Latency: `write` is given in the cycle after a word's last chunk. Never stalls.
+
+`default_nettype none
+
+module fcc_word_loader #(
+    // Bits of a chunk (>= 1).
+    parameter CHUNK = 32,
+    // Bits of a word (>= 1); a word takes ceil(WIDTH / CHUNK) chunks, the surplus bits are ignored.
+    parameter WIDTH = 4096,
+    // Words of the memory (>= 2).
+    parameter DEPTH = 744,
+    // Words that count as loaded at power-up and after a reset, for a memory with an image file.
+    parameter PRESET_WORDS = 0
+) (
+    input  wire                       clk,
+    input  wire                       reset,
+    input  wire                       restart,
+    input  wire                       chunk_valid,
+    input  wire [          CHUNK-1:0] chunk,
+    output reg                        write,
+    output reg  [  $clog2(DEPTH)-1:0] write_address,
+    output wire [          WIDTH-1:0] write_data,
+    output reg  [$clog2(DEPTH+1)-1:0] loaded,
+    output reg                        overflow
+);
+
+  localparam CHUNKS = (WIDTH + CHUNK - 1) / CHUNK;
+  localparam INDEX_BITS = (CHUNKS > 1) ? $clog2(CHUNKS) : 1;
+  localparam [31:0] LAST = CHUNKS - 1;
+  localparam LOADED_BITS = $clog2(DEPTH + 1);
+
+  reg  [CHUNKS*CHUNK-1:0] word_reg;
+  reg  [  INDEX_BITS-1:0] index_reg;
+  wire                    full = (loaded == DEPTH[LOADED_BITS-1:0]);
+
+  wire                    last_chunk = (index_reg == LAST[INDEX_BITS-1:0]);
+
+  assign write_data = word_reg[WIDTH-1:0];
+
+  generate
+    if (CHUNKS == 1) begin : g_one
+      always @(posedge clk) if (chunk_valid) word_reg <= chunk;
+    end else begin : g_shift
+      always @(posedge clk) if (chunk_valid) word_reg <= {chunk, word_reg[CHUNKS*CHUNK-1:CHUNK]};
+    end
+    if (CHUNKS * CHUNK > WIDTH) begin : g_surplus
+      wire unused = &{1'b0, word_reg[CHUNKS*CHUNK-1:WIDTH]};
+    end
+  endgenerate
+
+  always @(posedge clk) begin
+    write <= 1'b0;
+    overflow <= 1'b0;
+    if (reset) begin
+      index_reg <= {INDEX_BITS{1'b0}};
+      loaded <= PRESET_WORDS[LOADED_BITS-1:0];
+    end else if (restart) begin
+      index_reg <= {INDEX_BITS{1'b0}};
+      loaded <= {LOADED_BITS{1'b0}};
+    end else if (chunk_valid && full) begin
+      overflow <= 1'b1;
+    end else if (chunk_valid) begin
+      index_reg <= last_chunk ? {INDEX_BITS{1'b0}} : index_reg + 1'b1;
+      if (last_chunk) begin
+        write <= 1'b1;
+        write_address <= loaded[$clog2(DEPTH)-1:0];
+        loaded <= loaded + 1'b1;
+      end
+    end
+  end
+
+endmodule
+
+`default_nettype wire

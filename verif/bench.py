@@ -1,0 +1,382 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Testbench of the whole core, used inside the simulator by every `*_tests.py` that drives it.
+
+`Bench` carries data; what is right is decided by `xnor_fcc.reference` before anything is sent. Every
+accepted image must be answered once, in order, with its id, class and scores (`_Results`), and
+every hidden bit of every layer of every image is compared as the core hands it from layer to layer
+(`_Passes`). For the first batches the accumulator of every neuron is compared too: there a single
+wrong weight or threshold shows on any image, even where it changes no bit.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import cocotb
+import numpy as np
+from cocotb.clock import Clock
+from cocotb.triggers import ClockCycles, FallingEdge, RisingEdge
+from cocotb_bus.drivers import BitDriver
+from cocotb_bus.drivers.avalon import AvalonMaster
+from cocotb_bus.drivers.avalon import AvalonSTPkts as PacketDriver
+from cocotb_bus.monitors.avalon import AvalonSTPkts as PacketMonitor
+from xnor_fcc.geometry import Geometry
+from xnor_fcc.integer import IntegerNetwork
+from xnor_fcc.pack import MemoryImage
+from xnor_fcc.reference import preactivations
+from xnor_fcc.registers import ADDRESS, BIT
+
+CLOCK_NS = 20  # 50 MHz, the clock of the DE1-SoC
+
+
+def settings() -> dict[str, Any]:
+    """What the pytest side passed to `Model.run`."""
+    result: dict[str, Any] = json.loads(os.environ["XNOR_FCC_SETTINGS"])
+    return result
+
+
+def bit_packet(bits: np.ndarray) -> bytes:
+    """Packet of an image (n,) of 0/1 as packed 1-bit pixels."""
+    return np.packbits(bits, bitorder="little").tobytes()
+
+
+def grey_packet(bits: np.ndarray, threshold: int, rng: np.random.Generator) -> bytes:
+    """Packet of 8-bit pixels that threshold to `bits`, close to the threshold where it hurts."""
+    high = np.where(rng.random(bits.shape) < 0.3, threshold, rng.integers(threshold, 256, bits.shape))
+    low = np.where(rng.random(bits.shape) < 0.3, threshold - 1, rng.integers(0, threshold, bits.shape))
+    return np.where(bits, high, low).astype(np.uint8).tobytes()
+
+
+class Expected:
+    """What a network must answer for a set of images, as Python integers that compare fast.
+
+    `hidden[l][i]` has neuron j's bit at bit j, `scores[i]` the list of class scores, `classes[i]`
+    the class; `sums[l]` int32 (N, m) is 2P + offset of every neuron.
+    """
+
+    def __init__(self, network: IntegerNetwork, bits: np.ndarray) -> None:
+        self.network = network
+        self.bits = bits
+        self.sums = preactivations(network, bits)
+        self.hidden = [
+            [
+                int.from_bytes(row.tobytes(), "little")
+                for row in np.packbits(layer >= 0, axis=1, bitorder="little")
+            ]
+            for layer in self.sums[:-1]
+        ]
+        self.scores: list[list[int]] = self.sums[-1].tolist()
+        self.classes: list[int] = self.sums[-1].argmax(axis=1).tolist()
+
+
+@dataclass
+class Failure:
+    """One difference between hardware and reference."""
+
+    where: str
+    bits: int = 1
+
+
+class _Failures:
+    """All differences of a run, in the order in which they were found."""
+
+    def __init__(self) -> None:
+        self.all: list[Failure] = []
+
+    def add(self, where: str, bits: int = 1) -> None:
+        self.all.append(Failure(where, bits))
+        if len(self.all) <= 5:
+            cocotb.log.error("Error: %s", where)
+
+    @property
+    def wrong_bits(self) -> int:
+        return sum(failure.bits for failure in self.all)
+
+
+class _Results:
+    """Checks result packets against the images that were accepted, in order of arrival."""
+
+    def __init__(self, failures: _Failures) -> None:
+        self.failures = failures
+        self.expected: Expected | None = None
+        # (id, image index) of accepted images that are not yet answered.
+        self.pending: list[tuple[int, int]] = []
+        self.head = 0
+        self.answered: list[int] = []
+
+    def receive(self, packet: bytes) -> None:
+        words = np.frombuffer(packet, ">i4").tolist()
+        if self.head >= len(self.pending) or self.expected is None:
+            self.failures.add(f"a result nobody asked for: {packet.hex()}")
+            return
+        number, image = self.pending[self.head]
+        self.head += 1
+        scores, last = words[:-1], words[-1] & 0xFFFFFFFF
+        self.answered.append(last >> 16)
+        want = self.expected.scores[image]
+        if last & 0xFFFF != number & 0xFFFF:
+            self.failures.add(f"image {image}: answered with id {last & 0xFFFF}, not {number}")
+        if scores != want:
+            wrong = sum((a ^ b).bit_count() for a, b in zip(scores, want, strict=False)) or 1
+            neuron = next((c for c, (a, b) in enumerate(zip(scores, want, strict=False)) if a != b), 0)
+            self.failures.add(
+                f"image {image}, output layer, neuron {neuron}: scores {scores}, not {want}", wrong
+            )
+        if last >> 16 != self.expected.classes[image]:
+            self.failures.add(
+                f"image {image}: class {last >> 16}, not {self.expected.classes[image]}"
+            )
+
+
+class _Passes:
+    """Watches the passes of the core: which images a batch holds, and every hidden bit of them."""
+
+    def __init__(self, bench: Bench, deep_batches: int) -> None:
+        self.bench = bench
+        self.deep_batches = deep_batches
+        self.start()
+
+    def start(self) -> None:
+        """Begin with an empty core."""
+        self.batches: list[tuple[int, int]] = []  # (position of the first image, images)
+        self.starts: list[int] = []  # clock cycle of each batch's load
+        self.hidden_loads = 0
+        self.hidden_bits = 0
+        self.sums_checked = 0
+        self.tasks = [
+            cocotb.start_soon(self._watch_batches()),
+            cocotb.start_soon(self._watch_hidden()),
+        ]
+        if self.deep_batches:
+            self.tasks.append(cocotb.start_soon(self._watch_sums()))
+
+    def restart(self) -> None:
+        """Forget what was in flight: the core has been reset."""
+        for task in self.tasks:
+            task.cancel()
+        self.start()
+
+    def _images(self, batch: int) -> list[int]:
+        first, count = self.batches[batch]
+        pending = self.bench.results.pending
+        return [image for _, image in pending[first : first + count]]
+
+    async def _watch_batches(self) -> None:
+        dut = self.bench.dut
+        position = self.bench.results.head
+        while True:
+            await RisingEdge(dut.load_image_s2)
+            self.starts.append(self.bench.cycle())
+            await RisingEdge(dut.clk)
+            await FallingEdge(dut.clk)
+            count = int(dut.batch_count.value)
+            self.batches.append((position, count))
+            position += count
+
+    async def _watch_hidden(self) -> None:
+        dut, bench = self.bench.dut, self.bench
+        lanes = [dut.g_lane[lane].lane.hidden_reg for lane in range(bench.geometry.lanes)]
+        while True:
+            await RisingEdge(dut.load_hidden_s2)
+            assert bench.expected is not None
+            batch, layer = divmod(self.hidden_loads, len(bench.expected.hidden))
+            self.hidden_loads += 1
+            for lane, image in enumerate(self._images(batch)):
+                got = int(lanes[lane].value)
+                want = bench.expected.hidden[layer][image]
+                width = bench.expected.sums[layer].shape[1]
+                self.hidden_bits += width
+                if got != want:
+                    difference = got ^ want
+                    neuron = (difference & -difference).bit_length() - 1
+                    bench.failures.add(
+                        f"image {image}, layer {layer}, neuron {neuron}: bit "
+                        f"{got >> neuron & 1}, not {want >> neuron & 1} (lane {lane})",
+                        difference.bit_count(),
+                    )
+
+    async def _watch_sums(self) -> None:
+        """The accumulators of every group of the first batches, in 2's complement."""
+        dut, bench = self.bench.dut, self.bench
+        g = bench.geometry
+        acc_bits = g.score_bits - 1
+        lanes = [dut.g_lane[lane].lane for lane in range(g.lanes)]
+        for batch in range(self.deep_batches):
+            layer = group = 0
+            while bench.expected is None or layer < len(bench.expected.sums):
+                await FallingEdge(dut.clk)
+                if lanes[0].done.value != 1:
+                    continue
+                assert bench.expected is not None
+                width = bench.expected.sums[layer].shape[1]
+                neurons = np.arange(group * g.pe, min(width, (group + 1) * g.pe))
+                for lane, image in enumerate(self._images(batch)):
+                    packed = int(lanes[lane].scores.value)
+                    want = bench.expected.sums[layer][image, neurons] >> 1
+                    for p, value in enumerate(want.tolist()):
+                        self.sums_checked += 1
+                        got = packed >> p * acc_bits & ((1 << acc_bits) - 1)
+                        if got != value & ((1 << acc_bits) - 1):
+                            bench.failures.add(
+                                f"image {image}, layer {layer}, neuron {neurons[p]}: accumulator "
+                                f"{got}, not {value & ((1 << acc_bits) - 1)} (lane {lane})"
+                            )
+                            break
+                group += 1
+                if group == g.groups(width):
+                    group, layer = 0, layer + 1
+
+
+class Bench:
+    """Clock, reset, drivers, monitors and checkers around `xnor_fcc`."""
+
+    def __init__(self, dut: Any, geometry: Geometry, deep_batches: int = 0) -> None:
+        self.dut = dut
+        self.geometry = geometry
+        self.failures = _Failures()
+        self.results = _Results(self.failures)
+        self.packets = 0  # seen by the core since it was started: the next id
+        dut.reset.value = 1
+        dut.asi_image_error.value = 0
+        if geometry.image_width == 8:
+            dut.asi_image_empty.value = 0
+        dut.aso_result_ready.value = 1
+        dut.avs_csr_read.value = 0
+        dut.avs_csr_write.value = 0
+        cocotb.start_soon(Clock(dut.clk, CLOCK_NS, unit="ns").start())
+        self.csr = AvalonMaster(dut, "avs_csr", dut.clk, case_insensitive=False)
+        self.driver = PacketDriver(dut, "asi_image", dut.clk, case_insensitive=False)
+        self.monitor = PacketMonitor(
+            dut, "aso_result", dut.clk, callback=self.results.receive, case_insensitive=False
+        )
+        for logger in (self.driver.log, self.monitor.log, self.csr.log):
+            logger.setLevel("WARNING")
+        self.ready = BitDriver(dut.aso_result_ready, dut.clk)
+        self.passes = _Passes(self, deep_batches)
+
+    @property
+    def expected(self) -> Expected | None:
+        """Answers of the loaded network for the images that tests send by index."""
+        return self.results.expected
+
+    def cycle(self) -> int:
+        """Clock cycles since the start of the simulation."""
+        return int(cocotb.utils.get_sim_time("ns")) // CLOCK_NS
+
+    def set_idle_generator(self, generator: Iterator[tuple[int, int]] | None) -> None:
+        """(valid, idle) runs of the image stream; None for full rate."""
+        self.driver.set_valid_generator(generator)
+
+    def set_backpressure_generator(self, generator: Iterable[tuple[int, int]]) -> None:
+        """(ready, not ready) runs of the result stream."""
+        self.ready.start(generator)
+
+    # ---- registers
+
+    async def read(self, register: str, index: int = 0) -> int:
+        """Value of a register."""
+        value = int(await self.csr.read(ADDRESS[register] + index))
+        await RisingEdge(self.dut.clk)
+        return value
+
+    async def write(self, register: str, value: int, index: int = 0) -> None:
+        """Write a register."""
+        await self.csr.write(ADDRESS[register] + index, value)
+
+    async def reset(self) -> None:
+        """Hardware reset; checks that the core is the one that was asked for."""
+        self.dut.reset.value = 1
+        await ClockCycles(self.dut.clk, 5)
+        self.dut.reset.value = 0
+        await ClockCycles(self.dut.clk, 2)
+        for name, value in self.geometry.parameters().items():
+            if name in ADDRESS:
+                assert await self.read(name) == value, f"the core was built with another {name}"
+
+    async def load(self, image: MemoryImage) -> None:
+        """Load a network into the stopped core."""
+        await self.write("INPUTS", image.inputs)
+        await self.write("CLASSES", image.classes)
+        await self.write("LAYERS", len(image.table))
+        await self.write("PIXEL_THRESHOLD", image.pixel_threshold)
+        for layer, (words, groups) in enumerate(image.table):
+            await self.write("LAYER_TABLE", groups << 16 | words, index=layer)
+        for target, chunks in enumerate((image.weight_chunks(), image.offset_chunks())):
+            await self.write("LOAD_SELECT", target)
+            for chunk in chunks.ravel().tolist():
+                await self.write("LOAD_DATA", chunk)
+
+    async def start(self, pixel_8bit: bool = False) -> None:
+        """Start the core; fails if it refuses."""
+        control = 1 << BIT["CONTROL"]["ENABLE"] | pixel_8bit << BIT["CONTROL"]["PIXEL_8BIT"]
+        await self.write("CONTROL", control)
+        for _ in range(40):
+            if await self.read("STATUS") >> BIT["STATUS"]["RUNNING"] & 1:
+                self.packets = 0
+                return
+        raise AssertionError(f"not started, ERROR = {await self.read('ERROR'):#x}")
+
+    async def stop(self, cycles: int = 100_000) -> None:
+        """Stop the core and wait until it is empty."""
+        await self.write("CONTROL", 0)
+        for _ in range(cycles // 4):
+            if await self.read("STATUS") == 0:
+                return
+        raise AssertionError("the core does not come to rest")
+
+    # ---- images
+
+    def expect(self, network: IntegerNetwork, bits: np.ndarray) -> None:
+        """From now on images are rows of `bits` and the core runs `network`."""
+        assert self.results.head == len(self.results.pending), "images are still under way"
+        self.results.expected = Expected(network, bits)
+        self.passes.restart()
+
+    def accept(self, image: int) -> None:
+        """A good packet with image number `image` is about to be sent."""
+        self.results.pending.append((self.packets, image))
+        self.packets += 1
+
+    def append(self, image: int, packet: bytes, done: Callable[..., None] | None = None) -> None:
+        """Queue a good packet behind the others, without gaps."""
+        self.accept(image)
+        self.driver.append(packet, callback=done)
+
+    async def send(self, image: int, packet: bytes) -> None:
+        """Send a good packet and wait until the core has taken it."""
+        self.accept(image)
+        await self.driver.send(packet)
+
+    async def drain(self, cycles: int) -> None:
+        """Wait until every accepted image is answered, at most `cycles` without an answer."""
+        waited, head = 0, self.results.head
+        while self.results.head < len(self.results.pending):
+            await ClockCycles(self.dut.clk, 16)
+            waited = waited + 16 if self.results.head == head else 0
+            head = self.results.head
+            assert waited <= cycles, (
+                f"{len(self.results.pending) - head} images were not answered in {cycles} cycles"
+            )
+
+    def check(self, images: int) -> None:
+        """Fail unless exactly `images` images were answered, all without a difference."""
+        assert not self.failures.all, (
+            f"{len(self.failures.all)} differences, the first: {self.failures.all[0].where}"
+        )
+        assert self.results.head == len(self.results.pending) == images, (
+            f"{self.results.head} of {len(self.results.pending)} images answered, {images} wanted"
+        )
+
+    async def check_cycles(self, widths: Sequence[int]) -> None:
+        """The busy cycles of the running core must be those of the cycle model, to the cycle."""
+        busy = await self.read("BUSY_CYCLES") - await self.read("STALL_CYCLES")
+        batches = await self.read("BATCHES")
+        assert batches == len(self.passes.batches) > 0
+        assert busy == batches * self.geometry.pass_cycles(widths), (
+            f"{busy} busy cycles for {batches} batches, the model says "
+            f"{self.geometry.pass_cycles(widths)} for each"
+        )

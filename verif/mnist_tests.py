@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Real digits through the core: what `make sim` runs inside the simulator."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+
+import cocotb
+import numpy as np
+from bench import Bench, bit_packet, settings
+from cocotb.triggers import ClockCycles
+from xnor_fcc.data import load_test_bits
+from xnor_fcc.geometry import Geometry
+from xnor_fcc.integer import IntegerNetwork
+from xnor_fcc.pack import pack
+
+# Packets kept waiting at the driver, enough to feed the core without a gap.
+_QUEUE = 64
+_TIMEOUT = 1000
+
+
+@cocotb.test()
+async def mnist(dut) -> None:  # type: ignore[no-untyped-def]
+    """Stream MNIST digits and check every bit and cycle; see verif/sim.py for the settings."""
+    want = settings()
+    geometry = Geometry(**want["geometry"])
+    network = IntegerNetwork.load(want["network"])
+    loaded = IntegerNetwork.load(want["loaded"])
+    bits, labels = load_test_bits()
+    bits, labels = bits[: want["images"]], labels[: want["images"]]
+    images = len(bits)
+    progress = Path(want["progress"])
+
+    bench = Bench(dut, geometry, deep_batches=2)
+    bench.expect(network, bits)
+    started = time.monotonic()
+    await bench.reset()
+    progress.write_text("loading")
+    await bench.load(pack(loaded, geometry))
+    await bench.write("PARTIAL_TIMEOUT", _TIMEOUT)
+    await bench.start()
+
+    # One image alone: the latency.
+    patience = 4 * geometry.period_cycles(network.widths) + _TIMEOUT
+    await bench.send(0, bit_packet(bits[0]))
+    await bench.drain(patience)
+    latency = await bench.read("LATENCY")
+    assert not bench.failures.all, bench.failures.all[0].where
+    single_deep = bench.passes.sums_checked
+
+    # All of them, image after image.
+    first_batch = len(bench.passes.starts)
+    begin, begin_cycle = time.monotonic(), bench.cycle()
+    for image in range(images):
+        while image - bench.results.head > _QUEUE:
+            await ClockCycles(dut.clk, 32)
+            if bench.failures.all and len(bench.failures.all) > 20:
+                break
+        if len(bench.failures.all) > 20:
+            break
+        bench.append(image, bit_packet(bits[image]))
+        if image % 100 == 0:
+            progress.write_text(str(image))
+    await bench.drain(patience)
+    elapsed, cycles = time.monotonic() - begin, bench.cycle() - begin_cycle
+    progress.write_text(str(images))
+
+    starts = np.diff(bench.passes.starts[first_batch:])
+    counts = [count for _, count in bench.passes.batches[first_batch:]]
+    full = starts[[count == geometry.lanes for count in counts[1:]]] if len(counts) > 1 else starts
+    busy = await bench.read("BUSY_CYCLES") - await bench.read("STALL_CYCLES")
+    batches = await bench.read("BATCHES")
+    answers = np.array(bench.results.answered[1 : images + 1])
+    report = {
+        "images": len(answers),
+        "wrong_bits": bench.failures.wrong_bits,
+        "first_difference": bench.failures.all[0].where if bench.failures.all else None,
+        "accuracy": float((answers == labels[: len(answers)]).mean()) if len(answers) else 0.0,
+        "model_accuracy": float((np.array(bench.expected.classes) == labels).mean()),
+        "hidden_bits_checked": bench.passes.hidden_bits,
+        "accumulators_checked": bench.passes.sums_checked,
+        "cycles_per_image": float(np.mean(full)) / geometry.lanes if len(full) else None,
+        "model_cycles_per_image": geometry.period_cycles(network.widths) / geometry.lanes,
+        "batch_period_cycles": sorted({int(n) for n in full}),
+        "model_batch_period_cycles": geometry.period_cycles(network.widths),
+        "batch_cycles": busy / batches,
+        "model_batch_cycles": geometry.pass_cycles(network.widths),
+        "latency_cycles": latency - (_TIMEOUT if geometry.lanes > 1 else 0),
+        "model_latency_cycles": geometry.latency_cycles(network.widths, 0),
+        "busy_fraction": busy / cycles if images else None,
+        "simulated_cycles": cycles,
+        "simulated_cycles_per_second": cycles / elapsed,
+        "streaming_seconds": elapsed,
+        "simulation_seconds": time.monotonic() - started,
+    }
+    Path(want["report"]).write_text(json.dumps(report, indent=1) + "\n")
+
+    assert single_deep > 0 and bench.passes.sums_checked > 0
+    await ClockCycles(dut.clk, 10)
+    bench.check(images + 1)
+    assert bench.passes.hidden_bits == (images + 1) * sum(network.widths[1:-1])
+    assert await bench.read("ERROR") == 0 and await bench.read("DROPPED") == 0
+    await bench.check_cycles(network.widths)
+    assert report["latency_cycles"] == report["model_latency_cycles"]
+    assert all(n == report["model_batch_period_cycles"] for n in report["batch_period_cycles"])

