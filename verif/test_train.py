@@ -284,6 +284,9 @@ def test_distortion_shrinks_at_the_end() -> None:
         ["--average", "1"],
         ["--settling", "2"],
         ["--hidden", "16,0"],
+        ["--hidden", "16,x"],
+        ["--epochs", "many"],
+        ["--unheard-of"],
         ["--data-dir", "nowhere"],
     ],
 )

@@ -26,7 +26,7 @@ from pathlib import Path
 import numpy as np
 
 from . import container
-from .errors import UserError, run_main
+from .errors import CommandLine, UserError, run_main
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 DEFAULT_DATA_DIR = REPOSITORY / "build" / "mnist"
@@ -156,7 +156,7 @@ def _fetch(names: Sequence[str], directory: Path) -> None:
 
 def _first_line(cause: Exception) -> str:
     lines = str(cause).strip().splitlines()
-    return lines[0].rstrip(".") if lines else type(cause).__name__
+    return lines[0].rstrip(".: ") if lines else type(cause).__name__
 
 
 def _from_torchvision(scratch: Path) -> dict[str, bytes]:
@@ -234,7 +234,7 @@ def save_test_bits(
 
 
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
+    parser = CommandLine(
         prog="python -m xnor_fcc.data",
         description="Fetch MNIST and write its binarised test set, one bit a pixel.",
     )

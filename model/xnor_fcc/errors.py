@@ -3,12 +3,22 @@
 
 from __future__ import annotations
 
+import argparse
 import sys
 from collections.abc import Callable
+from typing import NoReturn
 
 
 class UserError(Exception):
     """Something the user can put right; the text is one sentence that says what to do."""
+
+
+class CommandLine(argparse.ArgumentParser):
+    """An argument parser that reports a wrong argument as a `UserError`, in one sentence."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raise what argparse would print below a page of usage."""
+        raise UserError(f"{message[:1].upper()}{message[1:]}; {self.prog} --help explains it.")
 
 
 def run_main(main: Callable[[], int | None]) -> int:

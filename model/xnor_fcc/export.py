@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from .errors import UserError, run_main
+from .errors import CommandLine, UserError, run_main
 from .integer import IntegerNetwork, Layer, OutputLayer
 from .network import BinaryNetwork, HiddenLayer, load_trained
 
@@ -82,7 +82,7 @@ def export(
 
 
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
+    parser = CommandLine(
         prog="python -m xnor_fcc.export",
         description="Turn a trained Brevitas network into the integer network that the core loads.",
     )

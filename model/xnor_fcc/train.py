@@ -34,7 +34,7 @@ from tqdm import tqdm
 from . import checkpoint, container
 from .augment import Distortion, distort
 from .data import REPOSITORY, Mnist, load_mnist
-from .errors import UserError, run_main
+from .errors import CommandLine, UserError, run_main
 from .export import export
 from .network import (
     DEFAULT_WIDTHS,
@@ -447,7 +447,7 @@ def _thinned(history: list[dict[str, float]], points: int = 20) -> list[dict[str
 
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     base = Recipe()
-    parser = argparse.ArgumentParser(
+    parser = CommandLine(
         prog="python -m xnor_fcc.train",
         description="Train the binary network on MNIST.  Killed at any moment, the same command "
         "goes on from the last finished epoch.  Results go to --out, never over the committed "
@@ -518,7 +518,10 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
 
 
 def _widths(text: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in text.split(",")) if text.strip() else ()
+    try:
+        return tuple(int(part) for part in text.split(",")) if text.strip() else ()
+    except ValueError as cause:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a list like 1024,1024") from cause
 
 
 def _recipe(options: argparse.Namespace) -> Recipe:
