@@ -63,11 +63,13 @@ class Recipe:
     validation: int = 5000  # images cut from the training set
     batch: int = 200
     epochs: int = 200
+    # Validation after 8 epochs at 5e-3, 2e-3, 1e-3: 98.40, 98.42, 97.84 %, loss 0.057, 0.062, 0.074.
     lr: float = 5e-3
     warmup_epochs: int = 1
     teacher_epochs: int = 12
     teacher_lr: float = 2e-3
     distillation: float = 0.7  # share of the teacher's soft answers in the loss
+    # At 0.9 and temperature 4 the same 8 epochs gave 98.04 %, against 98.42 %.
     temperature: float = 2.0  # softening of both sides' answers
     average: float = 0.998  # decay per step of the running average of the latent weights
     norm_images: int = 10_000  # distorted images from which batch normalisation is re-estimated
