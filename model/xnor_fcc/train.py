@@ -63,7 +63,7 @@ class Recipe:
     validation: int = 5000  # images cut from the training set
     batch: int = 200
     epochs: int = 200
-    # Validation after 8 epochs at 5e-3, 2e-3, 1e-3: 98.40, 98.42, 97.84 %, loss 0.057, 0.062, 0.074.
+    # 8 epochs at 5e-3, 2e-3, 1e-3: validation loss 0.057, 0.062, 0.074 (98.40, 98.42, 97.84 %).
     lr: float = 5e-3
     warmup_epochs: int = 1
     teacher_epochs: int = 12
