@@ -108,7 +108,7 @@ module fcc_csr #(
   wire        configure = avs_write && !locked;
   wire        control_write = avs_write && avs_address == REG_CONTROL;
   wire [ 5:0] table_index = avs_address - REG_LAYER_TABLE;
-  wire        is_table = (avs_address >= REG_LAYER_TABLE) && (table_index < MAX_LAYERS);
+  wire        is_table = (avs_address >= REG_LAYER_TABLE) && ({26'd0, table_index} < MAX_LAYERS);
   wire        is_configuration = is_table || avs_address == REG_INPUTS
       || avs_address == REG_CLASSES || avs_address == REG_LAYERS
       || avs_address == REG_PIXEL_THRESHOLD || avs_address == REG_PARTIAL_TIMEOUT

@@ -55,7 +55,7 @@ module fcc_table_check #(
   // Activation bits that the layer before can fill.
   reg  [          31:0] filled_reg;
 
-  wire                  layers_ok = (layers >= 1) && (layers <= MAX_LAYERS);
+  wire                  layers_ok = (layers >= 1) && ({16'd0, layers} <= MAX_LAYERS);
   wire                  at_end = (layer_reg == layers[LAYER_BITS-1:0]);
   reg  [          31:0] entry;
   wire [          31:0] words = {16'd0, entry[15:0]};

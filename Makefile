@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: Apache-2.0
+# Everything goes through a virtual environment of its own, .venv, made on first use.
+
+VENV ?= .venv
+SIM ?= verilator
+export SIM
+PY := $(VENV)/bin/python
+MARKS := $(VENV)/.installed-
+
+.DEFAULT_GOAL := help
+.PHONY: help sim test fast lint train registers tools clean
+
+help: ## what there is to make
+	@echo "usage: make TARGET [VARIABLE=value ...]"
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## /  \1\t/' | expand -t 14
+	@echo "variables of sim: SIM=verilator|icarus IMAGES= PE= SIMD= LANES= NETWORK= FLIP= WAVES=1"
+	@echo "  FLIP=weight:LAYER:NEURON:INPUT or FLIP=threshold:LAYER:NEURON plants one fault"
+	@echo "variables of train: ARGS='--epochs 50 ...', see make train ARGS=--help"
+
+sim: $(MARKS)sim ## MNIST through the simulated core, every bit and cycle checked
+	@$(PY) verif/sim.py $(if $(IMAGES),--images $(IMAGES)) $(if $(PE),--pe $(PE)) \
+	  $(if $(SIMD),--simd $(SIMD)) $(if $(LANES),--lanes $(LANES)) \
+	  $(if $(NETWORK),--network $(NETWORK)) $(if $(FLIP),--flip $(FLIP)) \
+	  $(if $(filter-out 0,$(WAVES)),--waves)
+
+test: $(MARKS)sim $(MARKS)train ## the whole suite: pytest verif/
+	@$(PY) -m pytest verif/
+
+fast: $(MARKS)sim $(MARKS)lint ## lint and the quick tests only
+	@$(MAKE) --no-print-directory lint
+	@$(PY) -m pytest verif/ -m "not slow"
+
+lint: $(MARKS)sim $(MARKS)lint ## Verilator -Wall, Yosys, ruff, mypy
+	@$(PY) verif/lint.py
+	@$(VENV)/bin/ruff check model verif
+	@$(VENV)/bin/mypy --no-error-summary
+	@echo "lint: clean"
+
+train: $(MARKS)train ## train the network anew into build/train (hours; resumes when restarted)
+	@$(PY) -m xnor_fcc.train $(ARGS)
+
+registers: $(MARKS)sim ## regenerate the RTL constants and the table of the register map
+	@$(PY) -m xnor_fcc.registers rtl
+
+clean: ## remove build/ (keeps .venv)
+	rm -rf build
+
+# ---- set-up
+
+# Says what is missing before anything else happens.
+tools:
+	@python3 -c "import venv, ensurepip" 2>/dev/null || { \
+	  echo "error: python3 with the module venv is needed: install python3-venv" \
+	       "(Debian: apt install python3 python3-venv)." >&2; exit 2; }
+	@if [ "$(SIM)" = icarus ]; then need="iverilog"; else need="g++ perl"; fi; \
+	for program in $$need; do command -v $$program >/dev/null || { \
+	  echo "error: $$program is needed for SIM=$(SIM): install it" \
+	       "(Debian: apt install $$program)." >&2; exit 2; }; done
+
+$(VENV)/bin/python: | tools
+	@echo "making the virtual environment $(VENV)"
+	@python3 -m venv $(VENV)
+
+$(MARKS)%: pyproject.toml | tools $(VENV)/bin/python
+	@echo "installing what '$*' needs (once)"
+	@$(VENV)/bin/pip install --quiet --disable-pip-version-check -e ".[$*]"
+	@touch $@

@@ -1,0 +1,238 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`make sim`: MNIST through the simulated core, every hidden bit, score and cycle checked."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import threading
+import time
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import simulator
+from tqdm import tqdm
+from xnor_fcc.data import load_test_bits
+from xnor_fcc.errors import UserError, run_main
+from xnor_fcc.geometry import Geometry
+from xnor_fcc.integer import IntegerNetwork, Layer, OutputLayer
+from xnor_fcc.pack import pack
+
+OUTPUT = simulator.BUILD / "sim"
+NETWORKS = simulator.ROOT / "model" / "networks"
+
+# Icarus simulates about a thousandth of Verilator's speed: a small core and a few images.
+DEFAULTS = {
+    "verilator": {"pe": 32, "simd": 128, "lanes": 4, "images": 10_000},
+    "icarus": {"pe": 16, "simd": 64, "lanes": 2, "images": 4},
+}
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    result = argparse.ArgumentParser(
+        prog="make sim",
+        description=__doc__,
+        epilog="With make, write options as variables: make sim IMAGES=100 PE=16. The figures are "
+        "printed and written to build/sim/report.json; the exit code is 0 only if every bit and "
+        "every cycle was right.",
+    )
+    result.add_argument("--images", type=int, help="how many test images (default: all 10,000)")
+    result.add_argument("--pe", type=int, help="neurons computed at once in a lane (default: 32)")
+    result.add_argument("--simd", type=int, help="synapses per PE and cycle (default: 128)")
+    result.add_argument("--lanes", type=int, help="images computed in step (default: 4)")
+    result.add_argument(
+        "--network",
+        default="mnist",
+        help="a network of model/networks by name, or the path of a network file (default: mnist)",
+    )
+    result.add_argument(
+        "--flip",
+        metavar="WHERE",
+        help="plant one fault in what is loaded, to see it caught: weight:LAYER:NEURON:INPUT flips "
+        "a weight bit, threshold:LAYER:NEURON moves a threshold (or a bias) by one",
+    )
+    result.add_argument("--waves", action="store_true", help="record waveforms in build/sim")
+    return result
+
+
+def find_network(name: str) -> Path:
+    """Path of a network given by name or by path."""
+    path = Path(name)
+    if not path.suffix and not path.exists():
+        path = NETWORKS / f"{name}.npz"
+    return path
+
+
+def plant_fault(network: IntegerNetwork, where: str) -> IntegerNetwork:
+    """A copy of `network` with one weight bit or one threshold changed; see --flip."""
+    kind, *numbers = where.split(":")
+    try:
+        place = [int(number) for number in numbers]
+    except ValueError:
+        place = []
+    if len(place) != {"weight": 3, "threshold": 2}.get(kind, -1):
+        raise UserError(
+            f"FLIP={where} is neither weight:LAYER:NEURON:INPUT nor threshold:LAYER:NEURON."
+        )
+    layers: list[Layer | OutputLayer] = list(network.layers)
+    if not 0 <= place[0] < len(layers):
+        raise UserError(f"FLIP={where}: the network has layers 0 to {len(layers) - 1}.")
+    layer = layers[place[0]]
+    if not 0 <= place[1] < layer.outputs or (kind == "weight" and not 0 <= place[2] < layer.inputs):
+        raise UserError(
+            f"FLIP={where}: layer {place[0]} has neurons 0 to {layer.outputs - 1} with inputs 0 to "
+            f"{layer.inputs - 1}."
+        )
+    if kind == "weight":
+        weights = layer.weights.copy()
+        weights[place[1], place[2]] ^= 1
+        layers[place[0]] = replace(layer, weights=weights)
+    elif isinstance(layer, Layer):
+        thresholds = layer.thresholds.copy()
+        thresholds[place[1]] += 1 if thresholds[place[1]] <= layer.inputs else -1
+        layers[place[0]] = replace(layer, thresholds=thresholds)
+    else:
+        bias = layer.bias.copy()
+        bias[place[1]] += 1
+        layers[place[0]] = replace(layer, bias=bias)
+    return replace(network, hidden=tuple(layers[:-1]), output=layers[-1])  # type: ignore[arg-type]
+
+
+def prepare(options: argparse.Namespace) -> tuple[Geometry, IntegerNetwork, IntegerNetwork]:
+    """Everything that can be refused, before anything is written: (geometry, network, loaded)."""
+    sim = simulator.chosen()
+    for name, value in DEFAULTS[sim].items():
+        if getattr(options, name) is None:
+            setattr(options, name, value)
+    network = IntegerNetwork.load(find_network(options.network))
+    bits, _ = load_test_bits()
+    if not 1 <= options.images <= len(bits):
+        raise UserError(f"IMAGES={options.images} is outside 1 to {len(bits)}.")
+    if network.inputs != bits.shape[1]:
+        raise UserError(
+            f"The network takes {network.inputs} pixels, but MNIST images have {bits.shape[1]}."
+        )
+    geometry = Geometry.for_widths(network.widths, options.pe, options.simd, options.lanes)
+    loaded = plant_fault(network, options.flip) if options.flip else network
+    pack(loaded, geometry)
+    return geometry, network, loaded
+
+
+class _Progress:
+    """A bar that follows the file in which the running simulation notes how far it is."""
+
+    def __init__(self, path: Path, images: int) -> None:
+        self.path = path
+        self.images = images
+        self.stop = threading.Event()
+        self.thread = threading.Thread(target=self._follow, daemon=True)
+
+    def __enter__(self) -> None:
+        self.path.unlink(missing_ok=True)
+        self.thread.start()
+
+    def __exit__(self, *_: object) -> None:
+        self.stop.set()
+        self.thread.join()
+
+    def _follow(self) -> None:
+        with tqdm(total=self.images, unit="image", desc="simulating", mininterval=1.0) as bar:
+            while True:
+                stopped = self.stop.wait(0.5)
+                text = self.path.read_text() if self.path.exists() else ""
+                if text.isdigit():
+                    bar.set_description("simulating")
+                    bar.update(int(text) - bar.n)
+                elif text:
+                    bar.set_description(text)
+                if stopped:
+                    return
+
+
+def show(report: dict[str, Any]) -> None:
+    """Print the figures of a run."""
+    rows = [
+        ("images", f"{report['images']:,}"),
+        ("wrong bits", f"{report['wrong_bits']} (hidden bits checked: "
+         f"{report['hidden_bits_checked']:,})"),
+        ("accuracy", f"{report['accuracy']:.4f}, the model's {report['model_accuracy']:.4f}"),
+        ("batch cycles", f"{report['batch_cycles']:g}, the model's {report['model_batch_cycles']}"),
+        ("cycles per image", f"{report['cycles_per_image']}, the model's "
+         f"{report['model_cycles_per_image']}"),
+        ("latency", f"{report['latency_cycles']} cycles, the model's "
+         f"{report['model_latency_cycles']}"),
+        ("simulation", f"{report['simulated_cycles_per_second']:,.0f} cycles/s, "
+         f"{report['seconds']:.0f} s in all"),
+    ]
+    for name, value in rows:
+        print(f"{name:>17}: {value}")
+
+
+def main() -> int:
+    """Build, run, report."""
+    options = parser().parse_args()
+    geometry, network, loaded = prepare(options)
+    started = time.monotonic()
+    OUTPUT.mkdir(parents=True, exist_ok=True)
+    report_path = OUTPUT / "report.json"
+    for stale in (report_path, OUTPUT / "measured.json"):
+        stale.unlink(missing_ok=True)
+    network.save(OUTPUT / "network.npz")
+    loaded.save(OUTPUT / "loaded.npz")
+
+    print(
+        f"PE={geometry.pe} SIMD={geometry.simd} LANES={geometry.lanes}: building the model with "
+        f"{simulator.chosen()} (a minute or two, once for each geometry)",
+        flush=True,
+    )
+    model = simulator.build("xnor_fcc", geometry.parameters(), large=True, waves=options.waves)
+    build_seconds = time.monotonic() - started
+
+    failure = None
+    with _Progress(OUTPUT / "progress", options.images):
+        try:
+            model.run(
+                "mnist_tests",
+                OUTPUT,
+                settings={
+                    "geometry": asdict(geometry),
+                    "network": str(OUTPUT / "network.npz"),
+                    "loaded": str(OUTPUT / "loaded.npz"),
+                    "images": options.images,
+                    "progress": str(OUTPUT / "progress"),
+                    "report": str(OUTPUT / "measured.json"),
+                },
+                waves=options.waves,
+            )
+        except AssertionError as error:
+            failure = str(error)
+    measured = OUTPUT / "measured.json"
+    if not measured.exists():
+        raise UserError(f"The simulation ended early; see {OUTPUT / 'simulation.log'}.")
+    report = {
+        "simulator": simulator.chosen(),
+        "network": options.network,
+        "flip": options.flip,
+        "geometry": asdict(geometry),
+        **json.loads(measured.read_text()),
+        "build_seconds": build_seconds,
+        "seconds": time.monotonic() - started,
+    }
+    measured.unlink()
+    scratch = report_path.with_suffix(".tmp")
+    scratch.write_text(json.dumps(report, indent=1) + "\n")
+    os.replace(scratch, report_path)
+    show(report)
+    if failure is None:
+        return 0
+    print(f"error: hardware and reference differ: {report['first_difference'] or failure}",
+          file=sys.stderr)
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(run_main(main))
