@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -50,7 +51,7 @@ def fake_mnist(seed: int = 0) -> Mnist:
 
 
 @pytest.fixture(autouse=True)
-def _one_thread():
+def _one_thread() -> Iterator[None]:
     """Equal results whatever the machine: one thread adds in one order."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)

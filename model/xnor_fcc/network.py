@@ -102,11 +102,8 @@ class BinaryLinear(QuantLinear):
 
     def forward(self, x: Tensor) -> Tensor:
         """The exact product, float32 (N, outputs); Brevitas' own path outside training."""
-        product: Tensor
-        if self.training:
-            product = _ExactProduct.apply(x, self.weight)
-        else:
-            product = super().forward(x)
+        fast = self.training
+        product: Tensor = _ExactProduct.apply(x, self.weight) if fast else super().forward(x)
         return product
 
     def bits(self) -> np.ndarray:
