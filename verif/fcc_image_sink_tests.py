@@ -72,7 +72,7 @@ class Format:
             near = self.rng.random(total) < 0.5
             payload[near] = self.threshold - self.rng.integers(0, 2, int(near.sum()))
         if self.pixel_mode:
-            bits = payload[: self.inputs] >= self.threshold
+            bits = (payload[: self.inputs] >= self.threshold).astype(np.uint8)
         else:
             bits = np.unpackbits(payload, bitorder="little")[: self.inputs]
         image = int.from_bytes(np.packbits(bits, bitorder="little").tobytes(), "little")
@@ -176,9 +176,8 @@ class Sink:
     async def cycle(self, beat: Beat | None, take: bool) -> bool:
         """One cycle; True if the beat was accepted."""
         dut, rng = self.dut, self.rng
-        shown = beat or Beat(
-            int(rng.integers(0, 256)), *(bool(x) for x in rng.integers(0, 2, 2)), 0, True
-        )
+        sop, eop = (bool(bit) for bit in rng.integers(0, 2, 2))
+        shown = beat or Beat(int(rng.integers(0, 256)), sop, eop, empty=0, error=True)
         drive(
             dut,
             asi_valid=beat is not None,
@@ -298,6 +297,24 @@ async def each_malformed_kind(dut: Any) -> None:
                 raise AssertionError(f"{kind}, {form.inputs} inputs: {error}") from error
 
 
+@cocotb.test(timeout_time=2000, timeout_unit="us")
+async def lost_tail(dut: Any) -> None:
+    """The missing last beat of a short packet, sent alone without a start, completes nothing."""
+    sink = Sink(dut, seed=10)
+    for form in formats(dut, seed=100):
+        if form.beats == 1:
+            continue
+        await sink.reset(form)
+        tail = [replace(form.good().beats[-1], sop=False)]
+        packets = [
+            *(form.good(), form.bad("short_beat")),
+            *(Packet(tail, None, Counter(["error_frame"])), form.good()),
+        ]
+        await sink.send(packets, repeat(True), repeat(True))
+        await sink.finish()
+        sink.check(packets)
+
+
 @cocotb.test(timeout_time=5000, timeout_unit="us")
 async def random_mixture(dut: Any) -> None:
     """Good and bad packets of all kinds in random order, with random gaps and waits."""
@@ -306,7 +323,7 @@ async def random_mixture(dut: Any) -> None:
         rng = np.random.default_rng(400 + number)
         kinds = form.kinds()
         await sink.reset(form)
-        packets = []
+        packets: list[Packet] = []
         for _ in range(25):
             kind = kinds[rng.integers(len(kinds))] if rng.random() < 0.5 else ""
             # An unended packet must be followed by a start, or it is one with what follows.

@@ -34,7 +34,7 @@ async def edge(dut: Any, cycles: int = 1) -> None:
         await RisingEdge(dut.clk)
 
 
-async def start(dut: Any, reset: bool = True, **inputs: int) -> None:
+async def start(dut: Any, reset: int = 1, **inputs: int) -> None:
     """Start the clock with the given inputs and, where there is one, release the reset."""
     drive(dut, **inputs)
     if reset:
