@@ -63,5 +63,5 @@ $(VENV)/bin/python: | tools
 
 $(MARKS)%: pyproject.toml | tools $(VENV)/bin/python
 	@echo "installing what '$*' needs (once)"
-	@$(VENV)/bin/pip install --quiet --disable-pip-version-check -e ".[$*]"
+	@$(VENV)/bin/pip install -qq --disable-pip-version-check -e ".[$*]"
 	@touch $@

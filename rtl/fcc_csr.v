@@ -114,7 +114,8 @@ module fcc_csr #(
       || avs_address == REG_PIXEL_THRESHOLD || avs_address == REG_PARTIAL_TIMEOUT
       || avs_address == REG_LOAD_SELECT || avs_address == REG_LOAD_DATA;
   wire        enable_request = (control_write && avs_writedata[CONTROL_ENABLE]) || autostart_reg;
-  wire        mode_change = control_write && avs_writedata[CONTROL_PIXEL_8BIT] != pixel_mode_reg;
+  // Enabling a core that runs in the same mode already changes nothing.
+  wire        already_running = running_reg && avs_writedata[CONTROL_PIXEL_8BIT] == pixel_mode_reg;
   // A reset asked for in the same write makes the rest of it void.
   wire        reset_request = control_write && avs_writedata[CONTROL_SOFT_RESET];
 
@@ -191,7 +192,7 @@ module fcc_csr #(
     error_event[ERROR_BAD_TABLE] = check_done && check_bad_table;
     error_event[ERROR_NOT_LOADED] = check_done && check_not_loaded;
     error_event[ERROR_CONFIG_BUSY] = avs_write && locked && !reset_request
-        && (is_configuration || mode_change || (enable_request && !running_reg));
+        && (is_configuration || (enable_request && !already_running));
     error_event[ERROR_LOAD_OVERFLOW] = load_overflow;
     error_event[ERROR_PACKET_SHORT] = packet_short;
     error_event[ERROR_PACKET_LONG] = packet_long;
@@ -218,7 +219,9 @@ module fcc_csr #(
     if (avs_write && avs_address == REG_IRQ_ENABLE) begin
       irq_enable_reg <= {avs_writedata[IRQ_ENABLE_ERROR], avs_writedata[IRQ_ENABLE_RESULT]};
     end
-    if (control_write && !locked) pixel_mode_reg <= avs_writedata[CONTROL_PIXEL_8BIT];
+    if (control_write && avs_writedata[CONTROL_ENABLE] && !locked) begin
+      pixel_mode_reg <= avs_writedata[CONTROL_PIXEL_8BIT];
+    end
     if (check_done && check_ok) running_reg <= 1'b1;
     if (control_write && !avs_writedata[CONTROL_ENABLE]) running_reg <= 1'b0;
 

@@ -55,15 +55,13 @@ module fcc_ring #(
       assign taps[k*TAPS+:TAPS] = now[TAPS-1:0];
 
       for (i = 0; i < RING; i = i + 1) begin : g_position
-        if (i < TAPS - 1) begin : g_shift
-          assign next[i] = now[i+1];
-        end else if (i == TAPS - 1) begin : g_last_tap
-          // A layer of w <= TAPS words repeats within the taps: its continuation at position TAPS
-          // is the word now at TAPS - w.
+        if (i == TAPS - 1) begin : g_last_tap
+          // A layer of w <= TAPS words repeats within the taps: what would stand at position TAPS
+          // stands at TAPS mod w too, and that one is valid even while the ring is wound up.
           wire [TAPS-1:0] candidates;
           genvar w;
           for (w = 1; w <= TAPS; w = w + 1) begin : g_candidate
-            assign candidates[w-1] = length[w-1] & now[TAPS-w];
+            assign candidates[w-1] = length[w-1] & now[TAPS%w];
           end
           if (RING > TAPS) begin : g_longer
             assign next[i] = (|candidates) | (now[TAPS] & ~(|length[TAPS-1:0]));

@@ -140,15 +140,13 @@ class _Progress:
         self.thread.join()
 
     def _follow(self) -> None:
-        with tqdm(total=self.images, unit="image", desc="simulating", mininterval=1.0) as bar:
+        with tqdm(total=self.images, unit="image", desc="loading", mininterval=1.0) as bar:
             while True:
                 stopped = self.stop.wait(0.5)
                 text = self.path.read_text() if self.path.exists() else ""
-                if text.isdigit():
-                    bar.set_description("simulating")
+                if text.isdigit() and int(text) > bar.n:
+                    bar.set_description("simulating", refresh=False)
                     bar.update(int(text) - bar.n)
-                elif text:
-                    bar.set_description(text)
                 if stopped:
                     return
 

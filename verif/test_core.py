@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The whole core on random geometries, and the corners by name."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import pytest
+import simulator
+from xnor_fcc.data import load_test_bits
+from xnor_fcc.geometry import Geometry
+from xnor_fcc.integer import random_network
+from xnor_fcc.pack import pack
+
+ALL = [
+    "networks_in_turn",
+    "bad_packets_lose_nothing_else",
+    "refuses_to_start_without_a_fitting_network",
+    "reset_in_mid_flight",
+    "interrupt_and_backlog",
+]
+
+CORNERS = {
+    "odd": dict(pe=3, simd=5, lanes=2, max_width=37, weight_depth=300, threshold_depth=60,
+                max_classes=7, image_width=8),
+    "one-of-each": dict(pe=1, simd=1, lanes=1, max_width=9, weight_depth=300, threshold_depth=60,
+                        max_classes=4, image_width=8),
+    "word-wider-than-layers": dict(pe=5, simd=64, lanes=3, max_width=50, weight_depth=60,
+                                   threshold_depth=60, max_classes=10, image_width=16),
+    "more-pe-than-neurons": dict(pe=48, simd=4, lanes=5, max_width=40, weight_depth=60,
+                                 threshold_depth=8, max_classes=10, image_width=32),
+    "seed-like": dict(pe=32, simd=1, lanes=2, max_width=32, weight_depth=160, threshold_depth=8,
+                      max_classes=10, image_width=64),
+    "all-taps": dict(pe=16, simd=4, lanes=2, max_width=64, taps=16, weight_depth=400,
+                     threshold_depth=40, max_classes=10, image_width=64),
+}
+
+
+def random_geometry(seed: int) -> Geometry:
+    """A geometry of odd sizes that runs networks of up to 5 layers."""
+    rng = np.random.default_rng(seed)
+    pe, simd = (int(n) for n in rng.integers(1, 40, 2))
+    width = int(rng.integers(max(4, simd // 2), 120))
+    ring = -(-width // simd)
+    groups = -(-width // pe)
+    return Geometry(
+        pe=pe,
+        simd=simd,
+        lanes=int(rng.integers(1, 6)),
+        max_width=width,
+        taps=int(rng.integers(1, min(pe, ring) + 1)),
+        max_layers=int(rng.integers(5, 9)),
+        max_classes=int(rng.integers(1, min(width, 16) + 1)),
+        weight_depth=max(2, 3 * ring * groups + int(rng.integers(0, 50))),
+        bank_depth=int(rng.integers(20, 400)) + 3 * ring * groups // 50,
+        threshold_depth=max(2, 5 * groups),
+        image_width=int(rng.choice([8, 16, 32, 64, 128])),
+    )
+
+
+def run(geometry: Geometry, seed: int, name: str, tests: list[str] = ALL) -> None:
+    model = simulator.build("xnor_fcc", geometry.parameters())
+    model.run(
+        "core_tests",
+        simulator.run_directory(name),
+        testcase=tests,
+        settings={"geometry": asdict(geometry), "seed": seed},
+        seed=seed,
+    )
+
+
+@pytest.mark.parametrize("name", CORNERS)
+def test_corner_geometry(name: str) -> None:
+    run(Geometry(**CORNERS[name]), seed=1, name=f"corner-{name}")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(10, 22))
+def test_random_geometry(seed: int) -> None:
+    run(random_geometry(seed), seed, name=f"random-{seed}")
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("iverilog") is None, reason="Icarus Verilog is not installed")
+@pytest.mark.parametrize("name", ["odd", "word-wider-than-layers", "seed-like"])
+def test_corner_geometry_in_four_states(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Icarus starts from X, where Verilator starts from random values."""
+    monkeypatch.setenv("SIM", "icarus")
+    run(Geometry(**CORNERS[name]), seed=2, name=f"icarus-{name}")
+
+
+def test_preset_memory_images(tmp_path: Path) -> None:
+    network = random_network(np.random.default_rng(3), (30, 17, 11, 5))
+    geometry = Geometry(pe=4, simd=7, lanes=2, max_width=30, weight_depth=120, bank_depth=32,
+                        threshold_depth=16, max_classes=6, image_width=16)
+    prefix = tmp_path / "preset"
+    pack(network, geometry).write_preset(prefix)
+    network.save(tmp_path / "network.npz")
+    model = simulator.build("xnor_fcc", {**geometry.parameters(), "PRESET": str(prefix)})
+    model.run(
+        "core_tests",
+        simulator.run_directory("preset"),
+        testcase="preset_runs_without_a_host",
+        settings={"geometry": asdict(geometry), "network": str(tmp_path / "network.npz")},
+    )
+
+
+@pytest.mark.slow
+def test_geometry_of_the_seed_report(tmp_path: Path) -> None:
+    """PE = 1024, SIMD = 1, LANES = 2 on real digits: every hidden bit, and 3,869 cycles a batch."""
+    network = simulator.ROOT / "model" / "networks" / "mnist.npz"
+    geometry = Geometry.for_widths((784, 1024, 1024, 1024, 10), pe=1024, simd=1, lanes=2)
+    assert geometry.pass_cycles((784, 1024, 1024, 1024, 10)) == 784 + 3 * 1024 + 4 + 9
+    assert len(load_test_bits()[0]) == 10_000
+    model = simulator.build("xnor_fcc", geometry.parameters(), large=True)
+    model.run(
+        "mnist_tests",
+        simulator.run_directory("seed-geometry"),
+        settings={
+            "geometry": asdict(geometry),
+            "network": str(network),
+            "loaded": str(network),
+            "images": 50,
+            "progress": str(tmp_path / "progress"),
+            "report": str(tmp_path / "report.json"),
+        },
+    )
+
+
+def test_a_simulator_nobody_knows_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SIM", "modelsim")
+    with pytest.raises(simulator.UserError, match="SIM=modelsim is not a simulator known here"):
+        simulator.build("xnor_fcc")
+    assert os.environ["SIM"] == "modelsim"
