@@ -191,22 +191,22 @@ class _Passes:
         return [image for _, image in pending[first : first + count]]
 
     async def _watch_batches(self) -> None:
-        dut = self.bench.dut
+        dut, core = self.bench.dut, self.bench.core
         position = self.bench.results.head
         while True:
-            await RisingEdge(dut.load_image_s2)
+            await RisingEdge(core.load_image_s2)
             self.starts.append(self.bench.cycle())
             await RisingEdge(dut.clk)
             await FallingEdge(dut.clk)
-            count = int(dut.batch_count.value)
+            count = int(core.batch_count.value)
             self.batches.append((position, count))
             position += count
 
     async def _watch_hidden(self) -> None:
-        dut, bench = self.bench.dut, self.bench
-        lanes = [dut.g_lane[lane].lane.hidden_reg for lane in range(bench.geometry.lanes)]
+        core, bench = self.bench.core, self.bench
+        lanes = [core.g_lane[lane].lane.hidden_reg for lane in range(bench.geometry.lanes)]
         while True:
-            await RisingEdge(dut.load_hidden_s2)
+            await RisingEdge(core.load_hidden_s2)
             assert bench.expected is not None
             batch, layer = divmod(self.hidden_loads, len(bench.expected.hidden))
             self.hidden_loads += 1
@@ -229,7 +229,7 @@ class _Passes:
         dut, bench = self.bench.dut, self.bench
         g = bench.geometry
         acc_bits = g.score_bits - 1
-        lanes = [dut.g_lane[lane].lane for lane in range(g.lanes)]
+        lanes = [bench.core.g_lane[lane].lane for lane in range(g.lanes)]
         for batch in range(self.deep_batches):
             layer = group = 0
             while bench.expected is None or layer < len(bench.expected.sums):
@@ -261,6 +261,7 @@ class Bench:
 
     def __init__(self, dut: Any, geometry: Geometry, deep_batches: int = 0) -> None:
         self.dut = dut
+        self.core = dut.g_legal.core
         self.geometry = geometry
         self.failures = _Failures()
         self.results = _Results(self.failures)
