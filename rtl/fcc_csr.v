@@ -86,6 +86,8 @@ module fcc_csr #(
   reg         pixel_mode_reg;
   reg         soft_reset_reg;
   reg         autostart_reg;
+  // ENABLE has not been taken back while the table is checked.
+  reg         wanted_reg;
   reg  [ 7:0] error_reg;
   reg  [ 1:0] irq_enable_reg;
   reg  [ 1:0] irq_status_reg;
@@ -103,7 +105,8 @@ module fcc_csr #(
   reg  [31:0] stall_cycles_reg;
   reg  [31:0] dropped_reg;
 
-  wire        busy = core_busy || check_busy || check_start;
+  // In the cycle in which the core is being reset, what it says counts no more.
+  wire        busy = (core_busy || check_busy || check_start) && !soft_reset_reg;
   wire        locked = running_reg || busy;
   wire        configure = avs_write && !locked;
   wire        control_write = avs_write && avs_address == REG_CONTROL;
@@ -219,18 +222,27 @@ module fcc_csr #(
     if (avs_write && avs_address == REG_IRQ_ENABLE) begin
       irq_enable_reg <= {avs_writedata[IRQ_ENABLE_ERROR], avs_writedata[IRQ_ENABLE_RESULT]};
     end
-    if (control_write && avs_writedata[CONTROL_ENABLE] && !locked) begin
+    if (control_write && avs_writedata[CONTROL_ENABLE] && !locked && !reset_request) begin
       pixel_mode_reg <= avs_writedata[CONTROL_PIXEL_8BIT];
     end
-    if (check_done && check_ok) running_reg <= 1'b1;
-    if (control_write && !avs_writedata[CONTROL_ENABLE]) running_reg <= 1'b0;
-
-    if (core_reset) begin
-      check_start <= 1'b0;
+    if (enable_request && !locked) wanted_reg <= 1'b1;
+    if (check_done && check_ok && wanted_reg) running_reg <= 1'b1;
+    if (control_write && !avs_writedata[CONTROL_ENABLE]) begin
+      wanted_reg  <= 1'b0;
       running_reg <= 1'b0;
+    end
+
+    // What software sets is reset with its write, so that the next write counts; what the core
+    // reports is reset one cycle later, with the core.
+    if (reset || reset_request) begin
+      check_start <= 1'b0;
+      wanted_reg <= 1'b0;
+      running_reg <= 1'b0;
+      irq_enable_reg <= 2'd0;
+    end
+    if (core_reset) begin
       error_reg <= 8'd0;
       irq_status_reg <= 2'd0;
-      irq_enable_reg <= 2'd0;
     end
     if (reset) begin
       soft_reset_reg <= 1'b0;
