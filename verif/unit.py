@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-import cocotb
 import numpy as np
 from cocotb.clock import Clock
 from cocotb.triggers import RisingEdge, Timer
@@ -39,7 +38,7 @@ async def start(dut: Any, reset: int = 1, **inputs: int) -> None:
     drive(dut, **inputs)
     if reset:
         dut.reset.value = 1
-    cocotb.start_soon(Clock(dut.clk, CLOCK_NS, unit="ns").start())
+    Clock(dut.clk, CLOCK_NS, unit="ns").start()
     await edge(dut, 3)
     if reset:
         dut.reset.value = 0
