@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Rings of many sizes side by side, so that one build tests them all. Every ring gets the low bits
+// of the same inputs.
+
+`default_nettype none
+
+module ring_sizes (
+    input  wire         clk,
+    input  wire [ 15:0] length,
+    input  wire         load,
+    input  wire [ 31:0] load_words,
+    input  wire         rotate,
+    // Ring n at bit n*32.
+    output wire [255:0] taps,
+    // RING, TAPS, SIMD of ring n in the bytes from bit n*24 on, RING lowest.
+    output wire [191:0] sizes
+);
+
+  localparam COUNT = 8;
+  localparam [24*COUNT-1:0] SIZES = {
+    {8'd2, 8'd1, 8'd1},
+    {8'd2, 8'd13, 8'd13},
+    {8'd1, 8'd6, 8'd11},
+    {8'd3, 8'd5, 8'd8},
+    {8'd3, 8'd2, 8'd7},
+    {8'd5, 8'd5, 8'd5},
+    {8'd3, 8'd1, 8'd5},
+    {8'd2, 8'd7, 8'd9}
+  };
+
+  assign sizes = SIZES;
+
+  genvar n;
+  generate
+    for (n = 0; n < COUNT; n = n + 1) begin : g_ring
+      localparam RING = SIZES[n*24+:8];
+      localparam TAPS = SIZES[n*24+8+:8];
+      localparam SIMD = SIZES[n*24+16+:8];
+      wire [SIMD*TAPS-1:0] mine;
+      fcc_ring #(
+          .SIMD(SIMD),
+          .RING(RING),
+          .TAPS(TAPS)
+      ) ring (
+          .clk       (clk),
+          .length    (length[RING-1:0]),
+          .load      (load),
+          .load_words(load_words[RING*SIMD-1:0]),
+          .rotate    (rotate),
+          .taps      (mine)
+      );
+      assign taps[n*32+:32] = mine;
+    end
+  endgenerate
+
+endmodule
+
+`default_nettype wire
