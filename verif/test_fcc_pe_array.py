@@ -1,0 +1,18 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`fcc_pe_array` alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+import simulator
+
+
+@pytest.mark.parametrize(("pe", "simd", "acc_bits", "tag_bits"), [(5, 13, 8, 3), (1, 1, 4, 1)])
+def test_fcc_pe_array(pe: int, simd: int, acc_bits: int, tag_bits: int, tmp_path: Path) -> None:
+    """Sums, decisions and their cycle."""
+    parameters = {"PE": pe, "SIMD": simd, "ACC_BITS": acc_bits, "TAG_BITS": tag_bits}
+    model = simulator.build("fcc_pe_array", parameters)
+    model.run("fcc_pe_array_tests", tmp_path, settings={"parameters": parameters})
