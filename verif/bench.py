@@ -248,9 +248,9 @@ class _Passes:
                         if got != value & ((1 << acc_bits) - 1):
                             bench.failures.add(
                                 f"image {image}, layer {layer}, neuron {neurons[p]}: accumulator "
-                                f"{got}, not {value & ((1 << acc_bits) - 1)} (lane {lane})"
+                                f"{got}, not {value & ((1 << acc_bits) - 1)} (lane {lane})",
+                                (got ^ value & ((1 << acc_bits) - 1)).bit_count(),
                             )
-                            break
                 group += 1
                 if group == g.groups(width):
                     group, layer = 0, layer + 1

@@ -21,7 +21,6 @@ from xnor_fcc.geometry import Geometry
 from xnor_fcc.integer import IntegerNetwork, Layer, OutputLayer
 from xnor_fcc.pack import pack
 
-OUTPUT = simulator.BUILD / "sim"
 NETWORKS = simulator.ROOT / "model" / "networks"
 
 # Icarus simulates about a thousandth of Verilator's speed: a small core and a few images.
@@ -55,7 +54,13 @@ def parser() -> argparse.ArgumentParser:
         help="plant one fault in what is loaded, to see it caught: weight:LAYER:NEURON:INPUT flips "
         "a weight bit, threshold:LAYER:NEURON moves a threshold (or a bias) by one",
     )
-    result.add_argument("--waves", action="store_true", help="record waveforms in build/sim")
+    result.add_argument("--waves", action="store_true", help="record waveforms")
+    result.add_argument(
+        "--output",
+        type=Path,
+        default=simulator.BUILD / "sim",
+        help="directory for the report, the log and the waveforms (default: build/sim)",
+    )
     return result
 
 
@@ -175,12 +180,13 @@ def main() -> int:
     options = parser().parse_args()
     geometry, network, loaded = prepare(options)
     started = time.monotonic()
-    OUTPUT.mkdir(parents=True, exist_ok=True)
-    report_path = OUTPUT / "report.json"
-    for stale in (report_path, OUTPUT / "measured.json"):
+    output = options.output.resolve()
+    output.mkdir(parents=True, exist_ok=True)
+    report_path, measured = output / "report.json", output / "measured.json"
+    for stale in (report_path, measured):
         stale.unlink(missing_ok=True)
-    network.save(OUTPUT / "network.npz")
-    loaded.save(OUTPUT / "loaded.npz")
+    network.save(output / "network.npz")
+    loaded.save(output / "loaded.npz")
 
     print(
         f"PE={geometry.pe} SIMD={geometry.simd} LANES={geometry.lanes}: building the model with "
@@ -191,26 +197,25 @@ def main() -> int:
     build_seconds = time.monotonic() - started
 
     failure = None
-    with _Progress(OUTPUT / "progress", options.images):
+    with _Progress(output / "progress", options.images):
         try:
             model.run(
                 "mnist_tests",
-                OUTPUT,
+                output,
                 settings={
                     "geometry": asdict(geometry),
-                    "network": str(OUTPUT / "network.npz"),
-                    "loaded": str(OUTPUT / "loaded.npz"),
+                    "network": str(output / "network.npz"),
+                    "loaded": str(output / "loaded.npz"),
                     "images": options.images,
-                    "progress": str(OUTPUT / "progress"),
-                    "report": str(OUTPUT / "measured.json"),
+                    "progress": str(output / "progress"),
+                    "report": str(output / "measured.json"),
                 },
                 waves=options.waves,
             )
         except AssertionError as error:
             failure = str(error)
-    measured = OUTPUT / "measured.json"
     if not measured.exists():
-        raise UserError(f"The simulation ended early; see {OUTPUT / 'simulation.log'}.")
+        raise UserError(f"The simulation ended early; see {output / 'simulation.log'}.")
     report = {
         "simulator": simulator.chosen(),
         "network": options.network,

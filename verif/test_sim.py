@@ -1,0 +1,186 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`make sim` from outside: the figures of a run, planted faults caught, bad input refused."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import sim
+import simulator
+from xnor_fcc.data import load_test_bits
+from xnor_fcc.integer import IntegerNetwork, random_network
+from xnor_fcc.reference import evaluate
+
+NETWORK = simulator.ROOT / "model" / "networks" / "mnist.npz"
+
+
+def run(output: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, str(simulator.VERIF / "sim.py"), "--output", str(output), *arguments],
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+    )
+
+
+@pytest.mark.slow
+def test_all_digits_through_the_full_size_core(tmp_path: Path) -> None:
+    """10,000 test images, every hidden bit, score, class and cycle."""
+    result = run(tmp_path)
+    assert result.returncode == 0, result.stdout + result.stderr
+    report = json.loads((tmp_path / "report.json").read_text())
+    network = IntegerNetwork.load(NETWORK)
+    bits, labels = load_test_bits()
+    accuracy = float((evaluate(network, bits).classes == labels).mean())
+    assert report["images"] == 10_000 and report["wrong_bits"] == 0
+    assert report["accuracy"] == report["model_accuracy"] == accuracy >= 0.986
+    assert report["hidden_bits_checked"] == 10_001 * sum(network.widths[1:-1])
+    assert report["batch_cycles"] == report["model_batch_cycles"] == 757
+    assert report["batch_period_cycles"] == [757]
+    assert report["cycles_per_image"] == report["model_cycles_per_image"] == 757 / 4
+    assert report["latency_cycles"] == report["model_latency_cycles"] == 757 + 10 + 9
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("flip", "layer", "neuron"),
+    [
+        ("weight:0:0:0", "layer 0", 0),  # a pixel that is never lit
+        ("weight:0:1023:783", "layer 0", 1023),
+        ("weight:2:500:77", "layer 2", 500),
+        ("weight:3:9:1023", "layer 3|output layer", 9),
+        ("threshold:1:321", "layer 1", 321),
+        ("threshold:3:4", "layer 3|output layer", 4),
+    ],
+)
+def test_one_planted_fault_is_caught_and_named(
+    tmp_path: Path, flip: str, layer: str, neuron: int
+) -> None:
+    result = run(tmp_path, "--flip", flip, "--images", "12")
+    assert result.returncode == 1
+    message = result.stderr.strip().splitlines()[-1]
+    assert message.startswith("error: hardware and reference differ: image 0, ")
+    assert any(f"{name}, neuron {neuron}:" in message for name in layer.split("|")), message
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert report["wrong_bits"] > 0 and report["flip"] == flip
+
+
+def corrupt(path: Path) -> Path:
+    contents = bytearray(NETWORK.read_bytes())
+    contents[len(contents) // 2] ^= 1
+    path.write_bytes(bytes(contents))
+    return path
+
+
+def truncated(path: Path) -> Path:
+    path.write_bytes(NETWORK.read_bytes()[:5000])
+    return path
+
+
+def of_other_size(path: Path) -> Path:
+    random_network(np.random.default_rng(0), (100, 10)).save(path)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environment"),
+    [
+        (["--pe", "0"], {}),
+        (["--simd", "-7"], {}),
+        (["--simd", "0"], {}),
+        (["--lanes", "1000"], {}),
+        (["--lanes", "0"], {}),
+        (["--pe", "100000"], {}),
+        (["--pe", "many"], {}),
+        (["--images", "0"], {}),
+        (["--images", "10001"], {}),
+        (["--network", "nowhere"], {}),
+        (["--network", "/nowhere/else.npz"], {}),
+        (["--flip", "weight:0:0"], {}),
+        (["--flip", "weight:4:0:0"], {}),
+        (["--flip", "weight:0:1024:0"], {}),
+        (["--flip", "weight:0:0:784"], {}),
+        (["--flip", "threshold:x:0"], {}),
+        (["--flip", "rain"], {}),
+        (["--unheard-of"], {}),
+        ([], {"SIM": "modelsim"}),
+        ([], {"PATH": "/nowhere"}),
+    ],
+)
+def test_bad_input_ends_in_one_sentence(
+    tmp_path: Path, arguments: list[str], environment: dict[str, str]
+) -> None:
+    result = run(tmp_path / "out", *arguments, **environment)
+    assert result.returncode != 0
+    assert "Traceback" not in result.stderr + result.stdout
+    lines = [line for line in result.stderr.splitlines() if "error: " in line]
+    assert len(lines) == 1 and lines[0] == result.stderr.splitlines()[-1]
+    assert not (tmp_path / "out").exists(), "left something behind"
+
+
+@pytest.mark.parametrize("make", [corrupt, truncated, of_other_size])
+def test_a_bad_network_file_ends_in_one_sentence(tmp_path: Path, make) -> None:  # type: ignore[no-untyped-def]
+    path = make(tmp_path / "network.npz")
+    result = run(tmp_path / "out", "--network", str(path))
+    assert result.returncode == 2
+    assert result.stderr.startswith("error: ") and len(result.stderr.splitlines()) == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_planted_fault_changes_one_number() -> None:
+    network = random_network(np.random.default_rng(1), (9, 7, 5))
+    for where in ("weight:0:6:8", "weight:1:4:6"):
+        changed = sim.plant_fault(network, where)
+        _, layer, neuron, index = where.split(":")
+        for number, (a, b) in enumerate(zip(network.weights, changed.weights, strict=True)):
+            places = np.argwhere(a != b).tolist()
+            assert places == ([[int(neuron), int(index)]] if number == int(layer) else [])
+    changed = sim.plant_fault(network, "threshold:0:3")
+    difference = changed.hidden[0].thresholds - network.hidden[0].thresholds
+    assert np.flatnonzero(difference).tolist() == [3] and abs(difference[3]) == 1
+    changed = sim.plant_fault(network, "threshold:1:2")
+    assert (changed.output.bias - network.output.bias).tolist() == [0, 0, 1, 0, 0]
+
+
+def make(*arguments: str, path: str | None = None) -> subprocess.CompletedProcess[str]:
+    environment = {k: v for k, v in os.environ.items() if k not in ("MAKEFLAGS", "MAKELEVEL")}
+    if path is not None:
+        environment["PATH"] = path
+    return subprocess.run(
+        ["/usr/bin/env", "make", "-C", str(simulator.ROOT), *arguments],
+        env=environment,
+        capture_output=True,
+        text=True,
+    )
+
+
+@pytest.mark.parametrize("missing", ["g++", "perl"])
+def test_make_names_a_missing_program_first(tmp_path: Path, missing: str) -> None:
+    """With a PATH that lacks one program, before a virtual environment is made."""
+    tools = tmp_path / "bin"
+    tools.mkdir()
+    for name in ("sh", "make", "touch", "g++", "perl"):
+        found = shutil.which(name)
+        if name != missing and found is not None:
+            (tools / name).symlink_to(found)
+    (tools / "python3").symlink_to(sys._base_executable)  # type: ignore[attr-defined]
+    venv = tmp_path / "venv"
+    result = make("sim", f"VENV={venv}", path=str(tools))
+    assert result.returncode != 0
+    assert f"error: {missing} is needed" in result.stderr
+    assert f"apt install {missing}" in result.stderr
+    assert not venv.exists()
+
+
+def test_make_help_teaches() -> None:
+    result = make("help")
+    assert result.returncode == 0
+    for word in ("sim", "test", "lint", "train", "IMAGES=", "NETWORK=", "FLIP=", "SIM="):
+        assert word in result.stdout
