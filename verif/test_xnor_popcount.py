@@ -1,0 +1,15 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`xnor_popcount`, `fcc_plane_counter` and `fcc_adder_chain`, many sizes in one build."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import simulator
+
+
+def test_xnor_popcount(tmp_path: Path) -> None:
+    """Counts of random and extreme words, and their latency."""
+    sources = [*simulator.rtl_sources(), simulator.VERIF / "popcount_sizes.v"]
+    model = simulator.build("popcount_sizes", sources=sources)
+    model.run("xnor_popcount_tests", tmp_path)
