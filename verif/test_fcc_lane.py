@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`fcc_lane` alone."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+
+import pytest
+
+import simulator
+from xnor_fcc.geometry import Geometry
+
+
+# Groups that do not reach the ring's end, and a hidden layer below the taps; groups that reach
+# beyond it, as many taps as words.
+@pytest.mark.parametrize(
+    ("pe", "simd", "taps", "widths"),
+    [(3, 4, 3, (17, 7, 13, 11, 4)), (8, 3, 6, (11, 17, 5, 10))],
+)
+def test_fcc_lane(pe: int, simd: int, taps: int, widths: tuple[int, ...], tmp_path: Path) -> None:
+    """Networks of several layers, gaps, resets."""
+    base = asdict(Geometry.for_widths(widths, pe=pe, simd=simd, lanes=1))
+    geometry = Geometry(**{**base, "taps": taps})
+    parameters = {
+        "PE": pe,
+        "SIMD": simd,
+        "RING": geometry.ring,
+        "TAPS": taps,
+        "ACC_BITS": geometry.score_bits - 1,
+        "GROUPS": geometry.groups(geometry.max_width),
+    }
+    model = simulator.build("fcc_lane", parameters)
+    settings = {"geometry": asdict(geometry), "widths": list(widths)}
+    model.run("fcc_lane_tests", tmp_path, settings=settings)
