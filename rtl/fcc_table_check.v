@@ -9,7 +9,8 @@
 // layer has room for 1 <= classes <= MAX_CLASSES; and the steps and groups of all layers fit the
 // memories. It is loaded when that many weight words and threshold words have been written.
 //
-// Latency: `done` comes layers + 2 cycles after `start`, with `ok` or one of the two reasons.
+// Latency: `done` comes layers + 2 cycles after `start`, or earlier where a layer is refused, with
+// `ok` or one of the two reasons.
 
 `default_nettype none
 
@@ -68,6 +69,9 @@ module fcc_table_check #(
   wire first_ok = (inputs32 >= 1) && (inputs32 <= MAX_WIDTH) && (inputs32 > needed)
       && (inputs32 <= words * SIMD);
 
+  wire bad = fault_reg || (steps_reg > WEIGHT_DEPTH) || (groups_reg > THRESHOLD_DEPTH)
+      || (classes32 < 1) || (classes32 > MAX_CLASSES) || (classes32 > filled_reg);
+
   integer i;
   always @* begin
     entry = 32'd0;
@@ -95,9 +99,8 @@ module fcc_table_check #(
     end else if (busy) begin
       busy <= 1'b0;
       done <= 1'b1;
-      bad_table <= fault_reg || (steps_reg > WEIGHT_DEPTH) || (groups_reg > THRESHOLD_DEPTH)
-          || (classes32 < 1) || (classes32 > MAX_CLASSES) || (classes32 > filled_reg);
-      not_loaded <= (steps_reg > weights_loaded) || (groups_reg > thresholds_loaded);
+      bad_table <= bad;
+      not_loaded <= !bad && ((steps_reg > weights_loaded) || (groups_reg > thresholds_loaded));
     end
     if (reset) begin
       busy <= 1'b0;

@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`fcc_table_check` alone."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+
+import pytest
+
+import simulator
+from xnor_fcc.geometry import Geometry
+
+
+# Memories too small for the largest table; a PE larger than a word, and the other way round.
+@pytest.mark.parametrize("pe_simd", [(3, 5), (11, 2)])
+def test_fcc_table_check(pe_simd: tuple[int, int], tmp_path: Path) -> None:
+    """Accepted and refused tables."""
+    pe, simd = pe_simd
+    geometry = Geometry(
+        pe=pe,
+        simd=simd,
+        max_width=29,
+        max_layers=5,
+        max_classes=7,
+        weight_depth=71,
+        threshold_depth=23 if pe == 3 else 9,
+    )
+    parameters = {
+        "PE": pe,
+        "SIMD": simd,
+        "RING": geometry.ring,
+        "GROUPS": geometry.groups(geometry.max_width),
+        **{
+            name: geometry.parameters()[name]
+            for name in ("MAX_WIDTH", "MAX_LAYERS", "MAX_CLASSES", "WEIGHT_DEPTH")
+        },
+        "THRESHOLD_DEPTH": geometry.threshold_depth,
+    }
+    model = simulator.build("fcc_table_check", parameters)
+    model.run("fcc_table_check_tests", tmp_path, settings={"geometry": asdict(geometry)})
