@@ -281,7 +281,7 @@ async def waits_for_the_taker(dut: Any) -> None:
 async def each_malformed_kind(dut: Any) -> None:
     """Bad packets of one kind, alone and two in a row, between good ones: only they are lost."""
     sink = Sink(dut, seed=3)
-    for form in formats(dut, seed=30):
+    for form in formats(dut, seed=30)[1::3]:
         await sink.reset(form)
         for kind in form.kinds():
             await sink.restart(form)
@@ -319,12 +319,12 @@ async def lost_tail(dut: Any) -> None:
 async def random_mixture(dut: Any) -> None:
     """Good and bad packets of all kinds in random order, with random gaps and waits."""
     sink = Sink(dut, seed=4)
-    for number, form in enumerate(formats(dut, seed=40)):
+    for number, form in enumerate(formats(dut, seed=40)[::3]):
         rng = np.random.default_rng(400 + number)
         kinds = form.kinds()
         await sink.reset(form)
         packets: list[Packet] = []
-        for _ in range(25):
+        for _ in range(20):
             kind = kinds[rng.integers(len(kinds))] if rng.random() < 0.5 else ""
             # An unended packet must be followed by a start, or it is one with what follows.
             if kind == "no_start" and packets and not packets[-1].beats[-1].eop:

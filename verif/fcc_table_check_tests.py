@@ -186,6 +186,10 @@ async def boundaries(dut: Any) -> None:
     # Layers and the number of steps and groups of the largest table.
     ones = Network(((1, 1),) * g.max_layers, 1, 1, **plenty)
     assert await bench.judge(ones) == "ok"
+    # Inputs that fit the ring, but not the widest layer.
+    assert g.max_width < g.capacity
+    for inputs in range(g.max_width, g.capacity + 1):
+        await bench.judge(Network(((g.ring, 1),), inputs, 1, **plenty))
     verdicts = set()
     for words in range(1, g.ring + 1):
         for groups in range(1, bench.groups + 1):

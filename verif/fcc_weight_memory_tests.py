@@ -8,7 +8,7 @@ from typing import Any
 import cocotb
 import numpy as np
 
-from unit import drive, edge, fields, settings, start
+from unit import drive, edge, fields, part, settings, start
 
 _LATENCY = 2
 _MEMORIES = 4
@@ -31,7 +31,7 @@ async def read_all(dut: Any, number: int, depth: int, addresses: list[int]) -> l
         drive(dut, read_address=addresses[cycle] if cycle < len(addresses) else 0)
         await edge(dut)
         if cycle >= _LATENCY:
-            words.append(fields(int(dut.word.value), 32, _MEMORIES)[number])
+            words.append(part(dut.word, number, 32))
     assert all(0 <= address < depth for address in addresses)
     return words
 

@@ -8,7 +8,7 @@ from typing import Any
 import cocotb
 import numpy as np
 
-from unit import drive, edge, fields, join, start
+from unit import drive, edge, fields, join, part, start
 from xnor_fcc.geometry import ceil_div
 
 
@@ -72,8 +72,8 @@ class Bench:
             assert overflow >> n & 1 == loader.overflow, f"loader {n}"
             assert loaded[n] == loader.loaded, f"loader {n}"
             if loader.due is not None:
-                address = fields(int(dut.write_address.value), 8, 8)[n]
-                data = fields(int(dut.write_data.value), 128, 8)[n]
+                address = part(dut.write_address, n, 8)
+                data = part(dut.write_data, n, 128)
                 assert (address, data) == loader.due, f"loader {n}"
             self.writes += loader.due is not None
             self.overflows += loader.overflow

@@ -16,7 +16,18 @@ from cocotb.triggers import RisingEdge, Timer
 
 from bench import settings
 
-__all__ = ["drive", "edge", "fields", "hold", "join", "planes", "settings", "settle", "start"]
+__all__ = [
+    "drive",
+    "edge",
+    "fields",
+    "hold",
+    "join",
+    "part",
+    "planes",
+    "settings",
+    "settle",
+    "start",
+]
 
 CLOCK_NS = 10
 
@@ -70,6 +81,11 @@ def join(values: Iterable[int], width: int) -> int:
 def fields(packed: int, width: int, count: int) -> list[int]:
     """The `count` fields of `width` bits of an integer, the lowest first."""
     return [packed >> index * width & ((1 << width) - 1) for index in range(count)]
+
+
+def part(handle: Any, index: int, width: int) -> int:
+    """Field `index` of `width` bits of a signal whose other bits may be undefined."""
+    return int(handle.value[(index + 1) * width - 1 : index * width])
 
 
 def planes(words: Sequence[Sequence[int]] | np.ndarray) -> int:
