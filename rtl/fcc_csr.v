@@ -272,8 +272,16 @@ module fcc_csr #(
   end
 
   // Read multiplexer.
-  reg [31:0] value;
+  reg [31:0] entry;
   integer i;
+  always @* begin
+    entry = 32'd0;
+    for (i = 0; i < MAX_LAYERS; i = i + 1) begin
+      if (is_table && table_index == i[5:0]) entry = table_entries[i*32+:32];
+    end
+  end
+
+  reg [31:0] value;
   always @* begin
     value = 32'd0;
     case (avs_address)
@@ -317,11 +325,7 @@ module fcc_csr #(
       REG_STALL_CYCLES: value = stall_cycles_reg;
       REG_DROPPED: value = dropped_reg;
       REG_LATENCY: value = latency;
-      default: begin
-        for (i = 0; i < MAX_LAYERS; i = i + 1) begin
-          if (is_table && table_index == i[5:0]) value = table_entries[i*32+:32];
-        end
-      end
+      default: value = entry;
     endcase
   end
 

@@ -72,6 +72,7 @@ module fcc_result_source #(
   wire [                  CLASS_BITS-1:0] best;
   reg  [                  SCORE_BITS-1:0] score;
   reg  [                            15:0] id;
+  reg  [      MAX_CLASSES*SCORE_BITS-1:0] lane_scores;
 
   genvar l;
   genvar c;
@@ -97,15 +98,17 @@ module fcc_result_source #(
   integer i;
   integer j;
   always @* begin
+    lane_scores = {MAX_CLASSES * SCORE_BITS{1'b0}};
     score = {SCORE_BITS{1'b0}};
     id = 16'd0;
     for (i = 0; i < LANES; i = i + 1) begin
       if (lane_reg == i[COUNT_BITS-1:0]) begin
         id = ids_reg[i*16+:16];
-        for (j = 0; j < MAX_CLASSES; j = j + 1) begin
-          if (class_reg == j[CLASS_BITS-1:0]) score = scores_reg[(i*MAX_CLASSES+j)*SCORE_BITS+:SCORE_BITS];
-        end
+        lane_scores = scores_reg[i*MAX_CLASSES*SCORE_BITS+:MAX_CLASSES*SCORE_BITS];
       end
+    end
+    for (j = 0; j < MAX_CLASSES; j = j + 1) begin
+      if (class_reg == j[CLASS_BITS-1:0]) score = lane_scores[j*SCORE_BITS+:SCORE_BITS];
     end
   end
 

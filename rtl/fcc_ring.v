@@ -42,38 +42,33 @@ module fcc_ring #(
   reg     [SIMD*RING-1:0] ring_reg;
   wire    [SIMD*RING-1:0] rotated;
 
-  // A layer that fills the ring wraps at its end anyway.
-  wire unused = &{1'b0, length};
+  // A layer of w < TAPS words repeats within the taps: what would stand at position TAPS stands at
+  // TAPS mod w too, and that one is valid even while the ring is wound up.
+  wire            short = |length[TAPS-1:0];
+  wire [RING-1:0] continued = short ? {{(RING - 1) {1'b0}}, 1'b1} << (TAPS - 1) : {RING{1'b0}};
+  reg  [TAPS-1:0] source;
+  integer w;
+  always @* begin
+    source = {TAPS{1'b0}};
+    for (w = 1; w <= TAPS; w = w + 1) source[TAPS%w] = source[TAPS%w] | length[w-1];
+  end
 
   genvar k;
-  genvar i;
   generate
     for (k = 0; k < SIMD; k = k + 1) begin : g_plane
       wire [RING-1:0] now = ring_reg[k*RING+:RING];
-      wire [RING-1:0] next;
-      assign rotated[k*RING+:RING] = next;
-      assign taps[k*TAPS+:TAPS] = now[TAPS-1:0];
-
-      for (i = 0; i < RING; i = i + 1) begin : g_position
-        if (i == TAPS - 1) begin : g_last_tap
-          // A layer of w <= TAPS words repeats within the taps: what would stand at position TAPS
-          // stands at TAPS mod w too, and that one is valid even while the ring is wound up.
-          wire [TAPS-1:0] candidates;
-          genvar w;
-          for (w = 1; w <= TAPS; w = w + 1) begin : g_candidate
-            assign candidates[w-1] = length[w-1] & now[TAPS%w];
-          end
-          if (RING > TAPS) begin : g_longer
-            assign next[i] = (|candidates) | (now[TAPS] & ~(|length[TAPS-1:0]));
-          end else begin : g_whole
-            assign next[i] = |candidates;
-          end
-        end else if (i < RING - 1) begin : g_wrap
-          assign next[i] = length[i] ? now[0] : now[i+1];
-        end else begin : g_tail
-          assign next[i] = now[0];
-        end
+      wire [RING-1:0] first = {RING{now[0]}};
+      wire [RING-1:0] continuation = {RING{|(source & now[TAPS-1:0])}};
+      // One position down; the last word of the layer is followed by the first one.
+      wire [RING-1:0] shifted;
+      if (RING > 1) begin : g_shift
+        assign shifted = {now[0], now[RING-1:1]};
+      end else begin : g_single
+        assign shifted = now;
       end
+      assign rotated[k*RING+:RING] = (length & first) | (continued & continuation)
+          | (~length & ~continued & shifted);
+      assign taps[k*TAPS+:TAPS] = now[TAPS-1:0];
     end
   endgenerate
 
