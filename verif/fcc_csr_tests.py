@@ -386,6 +386,8 @@ async def locked(dut: Any) -> None:
         # These are not configuration.
         for name, value in (("IRQ_ENABLE", 3), ("IRQ_STATUS", 3), ("CONTROL", control), ("ID", 1)):
             await host.write(name, value)
+        await host.poke(ADDRESS["LAYER_TABLE"] + host.layers, 1)
+        await host.poke(ADDRESS["LATENCY"] + 1, 1)
         assert await host.read("ERROR") == 0
         await host.check(before)
         if state == "running":

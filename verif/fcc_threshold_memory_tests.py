@@ -34,7 +34,8 @@ class Bench:
         """Random words, the extremes among them."""
         low, high = -(1 << (self.bits - 1)), (1 << (self.bits - 1)) - 1
         self.contents = self.rng.integers(low, high + 1, self.contents.shape)
-        self.contents[0, :], self.contents[-1, :] = low, high
+        self.contents[0, :] = low
+        self.contents[-1, :] = high
         for address in self.rng.permutation(self.depth).tolist():
             words = join(self.contents[address].tolist(), self.bits)
             drive(self.dut, write=1, write_address=address, write_data=words)
