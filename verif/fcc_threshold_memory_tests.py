@@ -33,7 +33,7 @@ class Bench:
     async def write(self) -> None:
         """Random words, the extremes among them."""
         low, high = -(1 << (self.bits - 1)), (1 << (self.bits - 1)) - 1
-        self.contents = self.rng.integers(low, high + 1, self.contents.shape)
+        self.contents = np.asarray(self.rng.integers(low, high + 1, self.contents.shape))
         self.contents[0, :] = low
         self.contents[-1, :] = high
         for address in self.rng.permutation(self.depth).tolist():
