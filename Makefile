@@ -8,7 +8,7 @@ PY := $(VENV)/bin/python
 MARKS := $(VENV)/.installed-
 
 .DEFAULT_GOAL := help
-.PHONY: help sim test fast lint train registers tools clean
+.PHONY: help sim test fast lint train registers pictures tools clean
 
 help: ## what there is to make
 	@echo "usage: make TARGET [VARIABLE=value ...]"
@@ -36,11 +36,14 @@ lint: $(MARKS)sim $(MARKS)lint ## Verilator -Wall, Yosys, ruff, mypy
 	@$(VENV)/bin/mypy --no-error-summary
 	@echo "lint: clean"
 
-train: $(MARKS)train ## train the network anew into build/train (hours; resumes when restarted)
+train: $(MARKS)train ## train the network anew into build/train (an hour; resumes when restarted)
 	@$(PY) -m xnor_fcc.train $(ARGS)
 
 registers: $(MARKS)sim ## regenerate the RTL constants and the table of the register map
 	@$(PY) -m xnor_fcc.registers rtl
+
+pictures: $(MARKS)sim ## redraw the timeline of the README from the cycle model
+	@$(PY) verif/pictures.py
 
 clean: ## remove build/ (keeps .venv)
 	rm -rf build

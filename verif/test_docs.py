@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the documents show is what the repository holds."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pictures
+import pytest
+from simulator import ROOT, RTL, VERIF
+from xnor_fcc.geometry import Geometry
+from xnor_fcc.integer import IntegerNetwork
+
+README = (ROOT / "README.md").read_text()
+
+
+def test_the_timeline_is_up_to_date() -> None:
+    assert (RTL / "doc" / "timeline.svg").read_text() == pictures.timeline(), "run `make pictures`"
+
+
+def test_links_in_documents_lead_somewhere() -> None:
+    for document in (ROOT / "README.md", RTL / "ARCHITECTURE.md", RTL / "REGISTERS.md"):
+        for target in re.findall(r"\]\((?!https?:)([^)#]+)", document.read_text()):
+            assert (document.parent / target).exists(), f"{document.name}: {target}"
+
+
+def test_make_targets_in_the_readme_exist() -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    for target in set(re.findall(r"(?:^|`)make ([a-z]+)", README, re.M)):
+        assert re.search(rf"^{target}:", makefile, re.M), target
+
+
+@pytest.mark.parametrize("path", sorted((*RTL.glob("*.v*"), *VERIF.glob("*.py"), *VERIF.glob("*.v*"),
+                                         *(ROOT / "model").rglob("*.py"))), ids=lambda p: p.name)
+def test_every_source_file_names_its_licence(path) -> None:  # type: ignore[no-untyped-def]
+    assert "SPDX-License-Identifier: Apache-2.0" in path.read_text()[:200]
+
+
+def test_figures_in_the_readme_are_those_of_the_repository() -> None:
+    network = IntegerNetwork.load(ROOT / "model" / "networks" / "mnist.npz")
+    g = Geometry()
+    assert f"{g.pass_cycles(network.widths)} cycles" in README
+    assert f"{g.period_cycles(network.widths) / g.lanes} cycles" in README
+    assert f"{g.latency_cycles(network.widths, 0)} cycles" in README
+    accuracy = re.search(r"([\d.]+) % of the 10,000", README)
+    assert accuracy is not None
+    # test_sim and test_parity hold the network to what it says of itself.
+    assert float(accuracy[1]) == pytest.approx(100 * json_accuracy(network))
+
+
+def json_accuracy(network: IntegerNetwork) -> float:
+    """Test accuracy that the network file carries."""
+    found = re.search(r'"test_accuracy": ([\d.]+)', json.dumps(network.info))
+    assert found is not None, network.info
+    return float(found[1])
