@@ -96,6 +96,8 @@ class Format:
         kinds = ["long_beat", "endless", "no_start", "no_end", "flag", "flag_first"]
         if self.beats > 1:
             kinds += ["short_beat", "cut"]
+        if self.beats > 2:
+            kinds += ["flag_then_short", "flag_then_long"]
         if self.empty > 0:
             kinds.append("long_empty")
         if self.symbols == 1 or self.empty < self.symbols - 1:
@@ -136,6 +138,14 @@ class Format:
             case "flag" | "flag_first":
                 index = 0 if kind == "flag_first" else int(self.rng.integers(0, len(beats)))
                 beats[index] = replace(beats[index], error=True)
+                strobes = ["error_flag"]
+            case "flag_then_short":  # once it is bad, its length says nothing more
+                first = replace(beats[0], error=True)
+                beats = [first, *beats[1:-2], replace(beats[-2], eop=True, empty=0)]
+                strobes = ["error_flag"]
+            case "flag_then_long":
+                first = replace(beats[0], error=True)
+                beats = [first, *beats[1:-1], replace(last, eop=False), replace(middle, eop=True)]
                 strobes = ["error_flag"]
             case _:
                 raise ValueError(kind)
