@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Testbench of the whole core, used inside the simulator by every `*_tests.py` that drives it.
 
-`Bench` carries data; what is right is decided by `xnor_fcc.reference` before anything is sent. Every
-accepted image must be answered once, in order, with its id, class and scores (`_Results`), and
-every hidden bit of every layer of every image is compared as the core hands it from layer to layer
-(`_Passes`). For the first batches the accumulator of every neuron is compared too: there a single
-wrong weight or threshold shows on any image, even where it changes no bit.
+`Bench` carries data; what is right is decided by `xnor_fcc.reference` before anything is sent.
+Every accepted image must be answered once, in order, with its id, class and scores (`_Results`),
+and every hidden bit of every layer of every image is compared as the core hands it from layer to
+layer (`_Passes`). For the first batches the accumulator of every neuron is compared too: there a
+single wrong weight or threshold shows on any image, even where it changes no bit.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from cocotb_bus.drivers import BitDriver
 from cocotb_bus.drivers.avalon import AvalonMaster
 from cocotb_bus.drivers.avalon import AvalonSTPkts as PacketDriver
 from cocotb_bus.monitors.avalon import AvalonSTPkts as PacketMonitor
+
 from xnor_fcc.geometry import Geometry
 from xnor_fcc.integer import IntegerNetwork
 from xnor_fcc.pack import MemoryImage
@@ -46,8 +47,9 @@ def bit_packet(bits: np.ndarray) -> bytes:
 
 def grey_packet(bits: np.ndarray, threshold: int, rng: np.random.Generator) -> bytes:
     """Packet of 8-bit pixels that threshold to `bits`, close to the threshold where it hurts."""
-    high = np.where(rng.random(bits.shape) < 0.3, threshold, rng.integers(threshold, 256, bits.shape))
-    low = np.where(rng.random(bits.shape) < 0.3, threshold - 1, rng.integers(0, threshold, bits.shape))
+    close = rng.random(bits.shape) < 0.3
+    high = np.where(close, threshold, rng.integers(threshold, 256, bits.shape))
+    low = np.where(close, threshold - 1, rng.integers(0, threshold, bits.shape))
     return np.where(bits, high, low).astype(np.uint8).tobytes()
 
 
@@ -146,8 +148,9 @@ class _Results:
         if last & 0xFFFF != number & 0xFFFF:
             self.failures.add(f"image {image}: answered with id {last & 0xFFFF}, not {number}")
         if scores != want:
-            wrong = sum((a ^ b).bit_count() for a, b in zip(scores, want, strict=False)) or 1
-            neuron = next((c for c, (a, b) in enumerate(zip(scores, want, strict=False)) if a != b), 0)
+            changed = [(a ^ b).bit_count() for a, b in zip(scores, want, strict=False)]
+            wrong = sum(changed) or 1
+            neuron = next((c for c, bits in enumerate(changed) if bits), 0)
             self.failures.add(
                 f"image {image}, output layer, neuron {neuron}: scores {scores}, not {want}", wrong
             )
@@ -273,7 +276,7 @@ class Bench:
         dut.aso_result_ready.value = 1
         dut.avs_csr_read.value = 0
         dut.avs_csr_write.value = 0
-        cocotb.start_soon(Clock(dut.clk, CLOCK_NS, unit="ns").start())
+        Clock(dut.clk, CLOCK_NS, unit="ns").start()
         self.csr = AvalonMaster(dut, "avs_csr", dut.clk, case_insensitive=False)
         self.driver = PacketDriver(dut, "asi_image", dut.clk, case_insensitive=False)
         self.driver.log.setLevel("WARNING")

@@ -9,15 +9,16 @@ from typing import Any
 
 import cocotb
 import numpy as np
-from bench import Beat, Bench, beats_of, bit_packet, grey_packet, settings
 from cocotb.triggers import ClockCycles, RisingEdge
+
+from bench import Beat, Bench, beats_of, bit_packet, grey_packet, settings
 from xnor_fcc.geometry import Geometry, GeometryError
 from xnor_fcc.integer import IntegerNetwork, random_network
 from xnor_fcc.pack import pack
 from xnor_fcc.registers import BIT, errors_in
 
-# The generous limit for one test in simulated time; each waits with tighter limits of its own.
-TIMEOUT = {"timeout_time": 400, "timeout_unit": "ms"}
+# The generous limit for one test in simulated time, in ms; each has tighter limits of its own.
+LIMIT_MS = 400
 
 
 def random_widths(rng: np.random.Generator, geometry: Geometry, layers: int) -> tuple[int, ...]:
@@ -25,11 +26,9 @@ def random_widths(rng: np.random.Generator, geometry: Geometry, layers: int) -> 
     g = geometry
     for _ in range(1000):
         corners = [1, 2, g.simd - 1, g.simd, g.simd + 1, g.pe - 1, g.pe, g.pe + 1, g.max_width]
-        sizes = [
-            int(rng.choice(corners)) if rng.random() < 0.5 else int(rng.integers(1, g.max_width + 1))
-            for _ in range(layers)
-        ]
-        sizes = [min(max(1, size), g.max_width) for size in sizes]
+        anywhere = rng.integers(1, g.max_width + 1, layers)
+        sizes = np.where(rng.random(layers) < 0.5, rng.choice(corners, layers), anywhere)
+        sizes = np.clip(sizes, 1, g.max_width).tolist()
         widths = (*sizes, int(rng.integers(1, g.max_classes + 1)))
         try:
             g.require_fit(widths)
@@ -82,7 +81,7 @@ def patience(geometry: Geometry, widths: tuple[int, ...], timeout: int) -> int:
     return 8 * geometry.period_cycles(widths, True) + timeout + 2000
 
 
-@cocotb.test(**TIMEOUT)
+@cocotb.test(timeout_time=LIMIT_MS, timeout_unit="ms")
 async def networks_in_turn(dut: Any) -> None:
     """Networks of 1 to 5 layers reloaded in mid-session: full rate with exact cycles first, then
     8-bit pixels under random gaps and backpressure."""
@@ -179,7 +178,7 @@ def malformed(good: list[Beat], rng: np.random.Generator) -> dict[str, list[Beat
     return kinds
 
 
-@cocotb.test(**TIMEOUT)
+@cocotb.test(timeout_time=LIMIT_MS, timeout_unit="ms")
 async def bad_packets_lose_nothing_else(dut: Any) -> None:
     """Every kind of malformed packet between good ones: dropped, counted, named; the images around
     it are answered with their own results and ids."""
@@ -219,10 +218,10 @@ async def bad_packets_lose_nothing_else(dut: Any) -> None:
     assert dropped >= 6
 
 
-@cocotb.test(**TIMEOUT)
+@cocotb.test(timeout_time=LIMIT_MS, timeout_unit="ms")
 async def refuses_to_start_without_a_fitting_network(dut: Any) -> None:
-    """Nothing loaded, too little loaded, or an impossible layer table: a sticky error, no computing,
-    and a correct network runs afterwards."""
+    """Nothing loaded, too little loaded, or an impossible layer table: a sticky error, nothing
+    computed, and a correct network runs afterwards."""
     want = settings()
     geometry, seed = Geometry(**want["geometry"]), int(want["seed"])
     rng = np.random.default_rng(seed)
@@ -297,7 +296,7 @@ async def refuses_to_start_without_a_fitting_network(dut: Any) -> None:
     await bench.check_cycles(widths)
 
 
-@cocotb.test(**TIMEOUT)
+@cocotb.test(timeout_time=LIMIT_MS, timeout_unit="ms")
 async def reset_in_mid_flight(dut: Any) -> None:
     """A software reset at any moment of a pass returns to a clean state; the network stays."""
     want = settings()
@@ -336,7 +335,7 @@ async def reset_in_mid_flight(dut: Any) -> None:
     await bench.check_cycles(widths)
 
 
-@cocotb.test(**TIMEOUT)
+@cocotb.test(timeout_time=LIMIT_MS, timeout_unit="ms")
 async def interrupt_and_backlog(dut: Any) -> None:
     """Results that nobody takes stall the core without a loss; the interrupt follows its mask."""
     want = settings()
@@ -374,7 +373,7 @@ async def interrupt_and_backlog(dut: Any) -> None:
     assert dut.ins_csr_irq.value == 1
 
 
-@cocotb.test(**TIMEOUT)
+@cocotb.test(timeout_time=LIMIT_MS, timeout_unit="ms")
 async def preset_runs_without_a_host(dut: Any) -> None:
     """A core with preset memory images classifies from power-up without one register write."""
     want = settings()

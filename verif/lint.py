@@ -48,12 +48,13 @@ def icarus(geometry: Geometry) -> str:
 
 def yosys(geometry: Geometry) -> str:
     """Complaints of Yosys' own checks (latches, loops, several drivers), empty if none."""
+    parameters = " ".join(f"-set {name} {value}" for name, value in geometry.parameters().items())
     script = f"""
 from pyosys import libyosys as ys
 d = ys.Design()
 files = {[str(path) for path in simulator.rtl_sources()]!r}
 ys.run_pass("read_verilog -defer -I{simulator.RTL} " + " ".join(files), d)
-ys.run_pass("chparam {" ".join(f"-set {k} {v}" for k, v in geometry.parameters().items())} xnor_fcc", d)
+ys.run_pass("chparam {parameters} xnor_fcc", d)
 ys.run_pass("hierarchy -check -top xnor_fcc", d)
 ys.run_pass("proc", d)
 ys.run_pass("check -assert", d)

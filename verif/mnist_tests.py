@@ -9,8 +9,9 @@ from pathlib import Path
 
 import cocotb
 import numpy as np
-from bench import Bench, bit_packet, settings
 from cocotb.triggers import ClockCycles
+
+from bench import Bench, bit_packet, settings
 from xnor_fcc.data import load_test_bits
 from xnor_fcc.geometry import Geometry
 from xnor_fcc.integer import IntegerNetwork
@@ -67,25 +68,31 @@ async def mnist(dut) -> None:  # type: ignore[no-untyped-def]
     elapsed, cycles = time.monotonic() - begin, bench.cycle() - begin_cycle
     progress.write_text(str(images))
 
-    starts = np.diff(bench.passes.starts[first_batch:])
+    # Periods that end in the start of a full batch; the last batch may wait for images in vain.
     counts = [count for _, count in bench.passes.batches[first_batch:]]
-    full = starts[[count == geometry.lanes for count in counts[1:]]] if len(counts) > 1 else starts
+    periods = np.diff(bench.passes.starts[first_batch:])
+    full = [int(p) for p, count in zip(periods, counts[1:], strict=True) if count == geometry.lanes]
+    period = geometry.period_cycles(network.widths)
+    if period != geometry.pass_cycles(network.widths):
+        # Bound by a stream: the core runs ahead of it until it is stopped.
+        full = full[-3:]
     busy = await bench.read("BUSY_CYCLES") - await bench.read("STALL_CYCLES")
     batches = await bench.read("BATCHES")
     # The first answer is that of the lone image.
     answers = np.array(bench.results.answered[1:])
+    expected = np.array(bench.results.expected.classes if bench.results.expected else [])
     report = {
         "images": len(answers),
         "wrong_bits": bench.failures.wrong_bits,
         "first_difference": bench.failures.all[0].where if bench.failures.all else None,
         "accuracy": float((answers == labels[: len(answers)]).mean()) if len(answers) else 0.0,
-        "model_accuracy": float((np.array(bench.expected.classes) == labels).mean()),
+        "model_accuracy": float((expected == labels).mean()),
         "hidden_bits_checked": bench.passes.hidden_bits,
         "accumulators_checked": bench.passes.sums_checked,
-        "cycles_per_image": float(np.mean(full)) / geometry.lanes if len(full) else None,
-        "model_cycles_per_image": geometry.period_cycles(network.widths) / geometry.lanes,
-        "batch_period_cycles": sorted({int(n) for n in full}),
-        "model_batch_period_cycles": geometry.period_cycles(network.widths),
+        "cycles_per_image": sum(full) / len(full) / geometry.lanes if full else None,
+        "model_cycles_per_image": period / geometry.lanes,
+        "batch_period_cycles": sorted(set(full)),
+        "model_batch_period_cycles": period,
         "batch_cycles": busy / batches,
         "model_batch_cycles": geometry.pass_cycles(network.widths),
         "latency_cycles": latency - (_TIMEOUT if geometry.lanes > 1 else 0),
@@ -105,4 +112,4 @@ async def mnist(dut) -> None:  # type: ignore[no-untyped-def]
     assert await bench.read("ERROR") == 0 and await bench.read("DROPPED") == 0
     await bench.check_cycles(network.widths)
     assert report["latency_cycles"] == report["model_latency_cycles"]
-    assert all(n == report["model_batch_period_cycles"] for n in report["batch_period_cycles"])
+    assert set(full) <= {period}

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import simulator
 from xnor_fcc.geometry import DRAIN, Geometry
 
@@ -43,7 +45,7 @@ def timeline() -> str:
     cycle = start
     for batch in range(2):
         colour = COLOURS["compute"] if batch == 0 else COLOURS["next"]
-        for layer, (n, m) in enumerate(zip(WIDTHS, WIDTHS[1:], strict=False)):
+        for layer, (n, m) in enumerate(pairwise(WIDTHS)):
             steps = g.groups(m) * g.words(n)
             end = cycle + 1 + g.wind(n) + steps
             name = f"{n}→{m}" if m > 64 else ""

@@ -13,8 +13,9 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-import simulator
 from tqdm import tqdm
+
+import simulator
 from xnor_fcc.data import load_test_bits
 from xnor_fcc.errors import UserError, run_main
 from xnor_fcc.geometry import Geometry

@@ -21,6 +21,7 @@ from pathlib import Path
 
 from cocotb_tools.check_results import get_results
 from cocotb_tools.runner import Icarus, Runner, Verilator
+
 from xnor_fcc.errors import UserError
 
 VERIF = Path(__file__).resolve().parent

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 import simulator
 from xnor_fcc.data import load_test_bits
 from xnor_fcc.geometry import Geometry

@@ -6,8 +6,9 @@ from __future__ import annotations
 import json
 import re
 
-import pictures
 import pytest
+
+import pictures
 from simulator import ROOT, RTL, VERIF
 from xnor_fcc.geometry import Geometry
 from xnor_fcc.integer import IntegerNetwork
@@ -31,8 +32,15 @@ def test_make_targets_in_the_readme_exist() -> None:
         assert re.search(rf"^{target}:", makefile, re.M), target
 
 
-@pytest.mark.parametrize("path", sorted((*RTL.glob("*.v*"), *VERIF.glob("*.py"), *VERIF.glob("*.v*"),
-                                         *(ROOT / "model").rglob("*.py"))), ids=lambda p: p.name)
+SOURCES = sorted(
+    path
+    for folder in (RTL, VERIF, ROOT / "model")
+    for path in folder.rglob("*")
+    if path.suffix in (".v", ".vh", ".vlt", ".py")
+)
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda p: p.name)
 def test_every_source_file_names_its_licence(path) -> None:  # type: ignore[no-untyped-def]
     assert "SPDX-License-Identifier: Apache-2.0" in path.read_text()[:200]
 

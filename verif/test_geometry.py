@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+
 from xnor_fcc.geometry import Geometry, GeometryError
 
 DEFAULT = (784, 1024, 1024, 1024, 10)

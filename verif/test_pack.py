@@ -4,10 +4,12 @@ answers; so the packer and the hardware are each tested against a third party.""
 
 from __future__ import annotations
 
+from itertools import chain, pairwise
 from pathlib import Path
 
 import numpy as np
 import pytest
+
 from xnor_fcc.geometry import Geometry, GeometryError
 from xnor_fcc.integer import IntegerNetwork, OutputLayer, random_network
 from xnor_fcc.pack import MemoryImage, pack
@@ -69,7 +71,7 @@ def test_each_weight_is_stored_exactly_once_and_padding_is_one() -> None:
     geometry = Geometry.for_widths(widths, pe=4, simd=5, lanes=1)
     network = random_network(np.random.default_rng(0), widths)
     base = pack(network, geometry).weights
-    total = sum(n * m for n, m in zip(widths, widths[1:], strict=False))
+    total = sum(n * m for n, m in pairwise(widths))
     touched = np.zeros_like(base, dtype=int)
     for layer, weights in enumerate(network.weights):
         for index in np.ndindex(weights.shape):
@@ -92,8 +94,8 @@ def test_chunks_are_what_the_load_register_takes() -> None:
         value = chunk[0] | chunk[1] << 32
         assert [value >> i & 1 for i in range(39)] == row.tolist() and value >> 39 == 0
     for offset, chunk in zip(image.offsets.ravel(), image.offset_chunks().ravel(), strict=True):
-        signed = int(chunk) - (1 << geometry.score_bits if int(chunk) >> geometry.score_bits - 1 else 0)
-        assert signed == offset
+        negative = int(chunk) >> geometry.score_bits - 1
+        assert int(chunk) - (negative << geometry.score_bits) == offset
 
 
 def test_preset_files_hold_the_same(tmp_path: Path) -> None:
@@ -108,7 +110,7 @@ def test_preset_files_hold_the_same(tmp_path: Path) -> None:
 
     banks = [words(f"p_weights_{b:02d}.hex") for b in range(4)]
     assert [len(bank) for bank in banks] == [16, 16, 16, 2]
-    flat = sum(banks, [])
+    flat = list(chain(*banks))
     for row, value in zip(image.weights, flat, strict=False):
         assert [value >> i & 1 for i in range(12)] == row.tolist()
     assert not any(flat[len(image.weights) :])
@@ -125,7 +127,8 @@ def test_a_bias_beyond_the_score_bits_is_refused() -> None:
     network = random_network(np.random.default_rng(0), (10, 3))
     geometry = Geometry.for_widths((10, 3), 2, 4, 1)
     limit = 1 << geometry.score_bits - 1
-    for bias, fits in ((limit - 11, True), (limit - 10, False), (10 - limit, True), (9 - limit, False)):
+    for bias in (limit - 11, limit - 10, 10 - limit, 9 - limit):
+        fits = bias in (limit - 11, 10 - limit)
         output = OutputLayer(network.output.weights, np.array([0, bias, 0], np.int32))
         changed = IntegerNetwork((), output, network.pixel_threshold, "x", {})
         if fits:
@@ -138,4 +141,5 @@ def test_a_bias_beyond_the_score_bits_is_refused() -> None:
 
 def test_a_network_that_does_not_fit_is_refused() -> None:
     with pytest.raises(GeometryError, match="has room for"):
-        pack(random_network(np.random.default_rng(0), (11, 3)), Geometry.for_widths((10, 3), 2, 4, 1))
+        network = random_network(np.random.default_rng(0), (11, 3))
+        pack(network, Geometry.for_widths((10, 3), 2, 4, 1))

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 
 import pytest
+
 import simulator
 
 ILLEGAL = [

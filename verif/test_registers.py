@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import pytest
+
 from simulator import RTL
 from xnor_fcc import registers
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 import sim
 import simulator
 from xnor_fcc.data import load_test_bits

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from itertools import pairwise
 
 from .errors import UserError
 
@@ -107,7 +108,7 @@ class Geometry:
         for name, value in (("PE", pe), ("SIMD", simd)):
             if value < 1:
                 raise GeometryError(f"{name}={value} is outside 1 to 4096.")
-        layers = list(zip(widths, widths[1:], strict=False))
+        layers = list(pairwise(widths))
         return cls(
             pe=pe,
             simd=simd,
@@ -150,9 +151,7 @@ class Geometry:
 
     def steps(self, widths: Sequence[int]) -> int:
         """Steps of a whole pass, which is the number of weight words."""
-        return sum(
-            self.groups(m) * self.words(n) for n, m in zip(widths, widths[1:], strict=False)
-        )
+        return sum(self.groups(m) * self.words(n) for n, m in pairwise(widths))
 
     def wind(self, inputs: int) -> int:
         """Cycles to wind up the ring of a layer shorter than the taps."""
@@ -178,7 +177,7 @@ class Geometry:
 
     def pass_cycles(self, widths: Sequence[int]) -> int:
         """Cycles of one batch through all layers: cycles(batch)."""
-        layers = list(zip(widths, widths[1:], strict=False))
+        layers = list(pairwise(widths))
         return sum(
             1 + self.wind(n) + self.groups(m) * self.words(n) for n, m in layers
         ) + DRAIN * (len(layers) - 1)

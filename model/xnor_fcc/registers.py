@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The register map of ``avs_csr``, read from ``registers.json``.
 
-``ADDRESS["CONTROL"]`` is a register's address (in registers of 32 bits), ``BIT["ERROR"]["BAD_TABLE"]``
-the position of a bit. ``python -m xnor_fcc.registers`` writes the RTL constants
-(``rtl/fcc_registers.vh``) and the table for readers (``rtl/REGISTERS.md``) from the same file.
+``ADDRESS["CONTROL"]`` is a register's address (in registers of 32 bits),
+``BIT["ERROR"]["BAD_TABLE"]`` the position of a bit. ``python -m xnor_fcc.registers`` writes the RTL
+constants (``rtl/fcc_registers.vh``) and the table for readers (``rtl/REGISTERS.md``) from it.
 """
 
 import argparse
@@ -76,7 +76,8 @@ def markdown() -> str:
             f"| {register['reset']} | {register['description']} |"
         )
         for field in register.get("fields", []):
-            lines.append(f"| | bit {field['bit']}: `{field['name']}` | | | {field['description']} |")
+            bit = f"bit {field['bit']}: `{field['name']}`"
+            lines.append(f"| | {bit} | | | {field['description']} |")
     return "\n".join(lines) + "\n"
 
 
