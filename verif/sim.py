@@ -27,7 +27,7 @@ NETWORKS = simulator.ROOT / "model" / "networks"
 # Icarus simulates about a thousandth of Verilator's speed: a small core and a few images.
 DEFAULTS = {
     "verilator": {"pe": 32, "simd": 128, "lanes": 4, "images": 10_000},
-    "icarus": {"pe": 16, "simd": 64, "lanes": 2, "images": 4},
+    "icarus": {"pe": 128, "simd": 32, "lanes": 2, "images": 4},
 }
 
 
@@ -189,11 +189,11 @@ def main() -> int:
     network.save(output / "network.npz")
     loaded.save(output / "loaded.npz")
 
-    print(
-        f"PE={geometry.pe} SIMD={geometry.simd} LANES={geometry.lanes}: building the model with "
-        f"{simulator.chosen()} (a minute or two, once for each geometry)",
-        flush=True,
-    )
+    note = {
+        "verilator": "building takes a minute or two, once for each geometry",
+        "icarus": "this simulator takes a minute or two to load a network and for every few images",
+    }[simulator.chosen()]
+    print(f"PE={geometry.pe} SIMD={geometry.simd} LANES={geometry.lanes}: {note}", flush=True)
     model = simulator.build("xnor_fcc", geometry.parameters(), large=True, waves=options.waves)
     build_seconds = time.monotonic() - started
 
