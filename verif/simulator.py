@@ -151,6 +151,8 @@ class Model:
                     seed=seed,
                     log_file=log,
                     waves=waves,
+                    # Where Icarus puts its waveforms; Verilator's are run_dir/dump.vcd.
+                    plusargs=[f"+dumpfile_path={run_dir.resolve() / 'dump.fst'}"] if waves else [],
                 )
         except SystemExit:
             pass  # judged below by the results file, which a crash leaves out
@@ -192,7 +194,7 @@ def build(
     if toplevel != "xnor_fcc":
         probes = f'`verilator_config\npublic_flat_rw -module "{toplevel}" -var "*"\n'
     digest = hashlib.sha256(repr((sim, toplevel, parameters, waves, arguments, probes)).encode())
-    for path in [*sources, *sorted(RTL.glob("*.vh"))]:
+    for path in [*sources, *sorted(RTL.glob("*.vh")), VERIF / "waves.vlt"]:
         digest.update(path.name.encode() + path.read_bytes())
     directory = BUILD / "models" / f"{toplevel}-{digest.hexdigest()[:16]}"
     finished = directory / "finished"
@@ -228,7 +230,9 @@ def build(
                 log_file=log,
             )
     except (SystemExit, RuntimeError) as error:
-        raise RuntimeError(f"{toplevel} does not build:\n{_tail(log)}") from error
+        lines = log.read_text().splitlines() if log.exists() else []
+        reason = next((line for line in lines if re.search(r"\berror\b", line, re.I)), "no reason")
+        raise UserError(f"{toplevel} does not build ({reason.strip()}); see {log}.") from error
     if sim == "verilator":
         _keep_runtime(directory, runtime)
     finished.touch()
@@ -239,7 +243,11 @@ def _verilator_arguments(large: bool, waves: bool) -> list[str]:
     # Registers start at random values, so that nothing can lean on zeros at power-up.
     arguments = ["-Wno-fatal", "--x-assign", "unique", "--x-initial", "unique"]
     arguments += ["-CFLAGS", "-O3"] if large else ["-O1", "-CFLAGS", "-O1"]
-    return arguments + (["--trace-fst"] if waves else [])
+    if waves:
+        # VCD: Verilator's FST writer needs a header of liblz4 that may not be there. Whole weight
+        # words would fill most of the file.
+        arguments += ["--trace-vcd", "--trace-max-width", "2048", str(VERIF / "waves.vlt")]
+    return arguments
 
 
 def _keep_runtime(directory: Path, runtime: Path) -> None:

@@ -94,6 +94,16 @@ def test_corner_geometry_in_four_states(name: str, monkeypatch: pytest.MonkeyPat
     run(Geometry(**CORNERS[name]), seed=2, name=f"icarus-{name}")
 
 
+@pytest.mark.skipif(shutil.which("iverilog") is None, reason="Icarus Verilog is not installed")
+def test_waves_of_icarus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SIM", "icarus")
+    geometry = Geometry(**CORNERS["odd"])
+    model = simulator.build("xnor_fcc", geometry.parameters(), waves=True)
+    model.run("core_tests", tmp_path, testcase="interrupt_and_backlog", waves=True,
+              settings={"geometry": asdict(geometry), "seed": 1})
+    assert (tmp_path / "dump.fst").stat().st_size > 1000
+
+
 def test_preset_memory_images(tmp_path: Path) -> None:
     network = random_network(np.random.default_rng(3), (30, 17, 11, 5))
     geometry = Geometry(pe=4, simd=7, lanes=2, max_width=30, weight_depth=120, bank_depth=32,

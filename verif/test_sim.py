@@ -73,6 +73,15 @@ def test_one_planted_fault_is_caught_and_named(
     assert report["wrong_bits"] > 0 and report["flip"] == flip
 
 
+@pytest.mark.slow
+def test_waves_are_recorded(tmp_path: Path) -> None:
+    result = run(tmp_path, "--waves", "--images", "5", "--lanes", "2")
+    assert result.returncode == 0, result.stdout + result.stderr
+    head = (tmp_path / "dump.vcd").read_text()[:200_000]
+    for name in ("asi_image_valid", "load_hidden_s2", "hidden_reg", "aso_result_data"):
+        assert f" {name} " in head or f" {name}[" in head, name
+
+
 def corrupt(path: Path) -> Path:
     contents = bytearray(NETWORK.read_bytes())
     contents[len(contents) // 2] ^= 1
