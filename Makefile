@@ -26,7 +26,7 @@ sim: $(MARKS)sim ## MNIST through the simulated core, every bit and cycle checke
 test: $(MARKS)sim $(MARKS)train ## the whole suite: pytest verif/
 	@$(PY) -m pytest verif/
 
-fast: $(MARKS)sim $(MARKS)lint ## lint and the quick tests only
+fast: $(MARKS)sim $(MARKS)train $(MARKS)lint ## lint and the quick tests only
 	@$(MAKE) --no-print-directory lint
 	@$(PY) -m pytest verif/ -m "not slow"
 

@@ -35,7 +35,9 @@ async def mnist(dut) -> None:  # type: ignore[no-untyped-def]
     progress = Path(want["progress"])
 
     bench = Bench(dut, geometry, deep_batches=2)
+    begin = time.monotonic()
     bench.expect(network, bits)
+    reference_seconds = time.monotonic() - begin
     started = time.monotonic()
     await bench.reset()
     progress.write_text("loading")
@@ -100,6 +102,7 @@ async def mnist(dut) -> None:  # type: ignore[no-untyped-def]
         "busy_fraction": (busy - single_busy) / cycles,
         "simulated_cycles": cycles,
         "simulated_cycles_per_second": cycles / elapsed,
+        "reference_seconds": reference_seconds,
         "streaming_seconds": elapsed,
         "simulation_seconds": time.monotonic() - started,
     }

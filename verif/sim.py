@@ -169,6 +169,7 @@ def show(report: dict[str, Any]) -> None:
          f"{report['model_cycles_per_image']}"),
         ("latency", f"{report['latency_cycles']} cycles, the model's "
          f"{report['model_latency_cycles']}"),
+        ("reference", f"{report['reference_seconds']:.1f} s for {report['images']:,} images"),
         ("simulation", f"{report['simulated_cycles_per_second']:,.0f} cycles/s, "
          f"{report['seconds']:.0f} s in all"),
     ]

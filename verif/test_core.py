@@ -74,7 +74,9 @@ def run(geometry: Geometry, seed: int, name: str, tests: list[str] = ALL) -> Non
     )
 
 
-@pytest.mark.parametrize("name", CORNERS)
+@pytest.mark.parametrize(
+    "name", ["odd", *(pytest.param(n, marks=pytest.mark.slow) for n in CORNERS if n != "odd")]
+)
 def test_corner_geometry(name: str) -> None:
     run(Geometry(**CORNERS[name]), seed=1, name=f"corner-{name}")
 

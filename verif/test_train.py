@@ -137,6 +137,7 @@ def child(out: Path) -> subprocess.Popen[str]:
     return process
 
 
+@pytest.mark.slow
 def test_killed_and_started_again_gives_the_same_result(whole_run: Path, tmp_path: Path) -> None:
     checkpoints = tmp_path / "checkpoints"
     for stem in ("teacher-00001", "student-00002"):
