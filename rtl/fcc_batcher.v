@@ -49,7 +49,7 @@ module fcc_batcher #(
   reg [31:0] stamp_reg;
   reg [31:0] idle_reg;
   reg taken_reg;
-  // Cycles that the staged image has waited for a lane.
+  // Cycle of the staged image's last beat, kept while the image waits for a lane.
   reg [31:0] staged_stamp_reg;
   reg staged_seen_reg;
 
