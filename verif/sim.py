@@ -165,8 +165,8 @@ def show(report: dict[str, Any]) -> None:
          f"{report['hidden_bits_checked']:,})"),
         ("accuracy", f"{report['accuracy']:.4f}, the model's {report['model_accuracy']:.4f}"),
         ("batch cycles", f"{report['batch_cycles']:g}, the model's {report['model_batch_cycles']}"),
-        ("cycles per image", f"{report['cycles_per_image']}, the model's "
-         f"{report['model_cycles_per_image']}"),
+        ("cycles per image", f"{report['cycles_per_image'] or 'two full batches would tell'}, "
+         f"the model's {report['model_cycles_per_image']}"),
         ("latency", f"{report['latency_cycles']} cycles, the model's "
          f"{report['model_latency_cycles']}"),
         ("reference", f"{report['reference_seconds']:.1f} s for {report['images']:,} images"),
