@@ -8,7 +8,7 @@ PY := $(VENV)/bin/python
 MARKS := $(VENV)/.installed-
 
 .DEFAULT_GOAL := help
-.PHONY: help sim test fast lint train registers pictures tools clean
+.PHONY: help sim test fast icarus lint train registers pictures tools clean
 
 help: ## what there is to make
 	@echo "usage: make TARGET [VARIABLE=value ...]"
@@ -29,6 +29,9 @@ test: $(MARKS)sim $(MARKS)train ## the whole suite: pytest verif/
 fast: $(MARKS)sim $(MARKS)train $(MARKS)lint ## lint and the quick tests only
 	@$(MAKE) --no-print-directory lint
 	@$(PY) -m pytest verif/ -m "not slow"
+
+icarus: $(MARKS)sim ## the module tests once more, in Icarus' four-state logic
+	@SIM=icarus $(PY) -m pytest verif/test_fcc_*.py verif/test_xnor_popcount.py
 
 lint: $(MARKS)sim $(MARKS)lint ## Verilator -Wall, Yosys, ruff, mypy
 	@$(PY) verif/lint.py
