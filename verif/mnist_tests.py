@@ -22,7 +22,7 @@ _QUEUE = 64
 _TIMEOUT = 1000
 
 
-@cocotb.test()
+@cocotb.test(timeout_time=100, timeout_unit="sec")
 async def mnist(dut) -> None:  # type: ignore[no-untyped-def]
     """Stream MNIST digits and check every bit and cycle; see verif/sim.py for the settings."""
     want = settings()
