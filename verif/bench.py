@@ -232,6 +232,7 @@ class _Passes:
         dut, bench = self.bench.dut, self.bench
         g = bench.geometry
         acc_bits = g.score_bits - 1
+        mask = (1 << acc_bits) - 1
         lanes = [bench.core.g_lane[lane].lane for lane in range(g.lanes)]
         for batch in range(self.deep_batches):
             layer = group = 0
@@ -244,15 +245,15 @@ class _Passes:
                 neurons = np.arange(group * g.pe, min(width, (group + 1) * g.pe))
                 for lane, image in enumerate(self._images(batch)):
                     packed = int(lanes[lane].scores.value)
-                    want = bench.expected.sums[layer][image, neurons] >> 1
-                    for p, value in enumerate(want.tolist()):
+                    wanted = bench.expected.sums[layer][image, neurons] >> 1 & mask
+                    for p, want in enumerate(wanted.tolist()):
                         self.sums_checked += 1
-                        got = packed >> p * acc_bits & ((1 << acc_bits) - 1)
-                        if got != value & ((1 << acc_bits) - 1):
+                        got = packed >> p * acc_bits & mask
+                        if got != want:
                             bench.failures.add(
                                 f"image {image}, layer {layer}, neuron {neurons[p]}: accumulator "
-                                f"{got}, not {value & ((1 << acc_bits) - 1)} (lane {lane})",
-                                (got ^ value & ((1 << acc_bits) - 1)).bit_count(),
+                                f"{got}, not {want} (lane {lane})",
+                                (got ^ want).bit_count(),
                             )
                 group += 1
                 if group == g.groups(width):

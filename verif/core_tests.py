@@ -146,11 +146,7 @@ async def networks_in_turn(dut: Any) -> None:
         assert bench.passes.hidden_bits == (2 * images + 1) * sum(widths[1:-1])
         await bench.stop()
         assert errors_in(await bench.read("ERROR")) == []
-        # Counters run on; compare from network to network.
-        busy = await bench.read("BUSY_CYCLES") - await bench.read("STALL_CYCLES")
-        batches = await bench.read("BATCHES")
-        assert batches == len(bench.passes.batches)
-        assert busy == batches * geometry.pass_cycles(widths)
+        await bench.check_cycles(widths)
         assert await bench.read("IMAGES") == 2 * images + 1
         await bench.write("CONTROL", 1 << BIT["CONTROL"]["SOFT_RESET"])
 

@@ -32,12 +32,6 @@ BUILD = ROOT / "build"
 SIMULATORS = ("verilator", "icarus")
 # The oldest Verilator that cocotb 2 supports.
 _VERILATOR_MINIMUM = (5, 36)
-_TOOLS = {
-    "g++": "install your distribution's g++ (Debian: apt install g++)",
-    "make": "install your distribution's make (Debian: apt install make)",
-    "perl": "install your distribution's perl (Debian: apt install perl)",
-    "iverilog": "install Icarus Verilog (Debian: apt install iverilog)",
-}
 
 
 def chosen() -> str:
@@ -47,7 +41,9 @@ def chosen() -> str:
         raise UserError(f"SIM={sim} is not a simulator known here; use {' or '.join(SIMULATORS)}.")
     for program in ("iverilog",) if sim == "icarus" else ("g++", "make", "perl"):
         if shutil.which(program) is None:
-            raise UserError(f"{program} is needed for SIM={sim}: {_TOOLS[program]}.")
+            raise UserError(
+                f"{program} is needed for SIM={sim}: install it (Debian: apt install {program})."
+            )
     return sim
 
 
@@ -113,9 +109,8 @@ def _literal(value: object) -> object:
 class Model:
     """A built design, ready to run cocotb tests."""
 
-    def __init__(self, runner: Runner, sim: str, toplevel: str, directory: Path) -> None:
+    def __init__(self, runner: Runner, toplevel: str, directory: Path) -> None:
         self.runner = runner
-        self.sim = sim
         self.toplevel = toplevel
         self.directory = directory
 
@@ -207,7 +202,7 @@ def build(
         runner = _LeanVerilator()
         runner.runtime = runtime
     if finished.exists():
-        return Model(runner, sim, toplevel, directory)
+        return Model(runner, toplevel, directory)
 
     shutil.rmtree(directory, ignore_errors=True)
     directory.mkdir(parents=True)
@@ -236,7 +231,7 @@ def build(
     if sim == "verilator":
         _keep_runtime(directory, runtime)
     finished.touch()
-    return Model(runner, sim, toplevel, directory)
+    return Model(runner, toplevel, directory)
 
 
 def _verilator_arguments(large: bool, waves: bool) -> list[str]:
