@@ -5,6 +5,7 @@
 //
 //   asi_image -> fcc_image_sink -> fcc_batcher -> fcc_lane x LANES -> fcc_result_source -> aso_result
 //                    fcc_sequencer -> fcc_weight_memory, fcc_threshold_memory -> all lanes
+//                       asi_weight -> fcc_weight_stream, instead of the memory
 //                    avs_csr -> fcc_csr -> fcc_table_check, fcc_word_loader
 //
 // Timing: see xnor_fcc.v.
@@ -16,12 +17,13 @@ module fcc_core #(
     parameter SIMD = 128,
     parameter LANES = 4,
     parameter MAX_WIDTH = 1024,
-    parameter TAPS = 4,
+    parameter TAPS = 1,
     parameter MAX_LAYERS = 8,
     parameter MAX_CLASSES = 16,
     parameter WEIGHT_DEPTH = 768,
     parameter BANK_DEPTH = 256,
     parameter THRESHOLD_DEPTH = 128,
+    parameter WEIGHT_STREAM = 0,
     parameter IMAGE_WIDTH = 64,
     parameter PRESET = ""
 ) (
@@ -35,6 +37,12 @@ module fcc_core #(
     input  wire        asi_image_endofpacket,
     input  wire [((IMAGE_WIDTH > 8) ? $clog2(IMAGE_WIDTH/8) : 1)-1:0] asi_image_empty,
     input  wire        asi_image_error,
+    // One packet a pass, where weights come from outside (WEIGHT_STREAM); else unused.
+    input  wire        asi_weight_valid,
+    output wire        asi_weight_ready,
+    input  wire [((WEIGHT_STREAM > 0) ? WEIGHT_STREAM : 8)-1:0] asi_weight_data,
+    input  wire        asi_weight_startofpacket,
+    input  wire        asi_weight_endofpacket,
     // One packet an image: scores, then class and id.
     output wire        aso_result_valid,
     input  wire        aso_result_ready,
@@ -63,9 +71,12 @@ module fcc_core #(
   localparam COUNT_BITS = $clog2(LANES + 1);
   localparam WEIGHT_BITS = $clog2(WEIGHT_DEPTH);
   localparam THRESHOLD_BITS = $clog2(THRESHOLD_DEPTH);
-  // Cycles from a layer's last step to the load of the next layer: what fcc_lane documents, less 1.
-  localparam DRAIN = 3;
+  localparam GROUP_BITS = (GROUPS > 1) ? $clog2(GROUPS) : 1;
+  // Cycles from a step until its bits can be loaded; see fcc_lane.
+  localparam DRAIN = 6;
   localparam HAS_PRESET = (PRESET != "");
+  localparam STREAMED = (WEIGHT_STREAM != 0);
+  localparam UNLIMITED = 32'h7FFF_FFFF;
 
   wire core_reset;
   wire running;
@@ -91,12 +102,9 @@ module fcc_core #(
   wire threshold_restart;
   wire threshold_chunk_valid;
   wire [31:0] chunk;
-  wire weight_write;
-  wire [WEIGHT_BITS-1:0] weight_write_address;
-  wire [PE*SIMD-1:0] weight_write_data;
-  wire [$clog2(WEIGHT_DEPTH+1)-1:0] weight_words;
-  wire [31:0] weights_loaded = {{(32 - $clog2(WEIGHT_DEPTH + 1)) {1'b0}}, weight_words};
+  wire [31:0] weights_loaded;
   wire weight_overflow;
+  wire weight_fault;
   wire threshold_write;
   wire [THRESHOLD_BITS-1:0] threshold_write_address;
   wire [PE*SCORE_BITS-1:0] threshold_write_data;
@@ -127,6 +135,7 @@ module fcc_core #(
       .THRESHOLD_DEPTH(THRESHOLD_DEPTH),
       .IMAGE_WIDTH    (IMAGE_WIDTH),
       .SCORE_BITS     (SCORE_BITS),
+      .WEIGHT_STREAM  (WEIGHT_STREAM),
       .PRESET         ((HAS_PRESET) ? {PRESET, "_config.hex"} : "")
   ) csr (
       .clk                  (clk),
@@ -169,7 +178,10 @@ module fcc_core #(
       .packet_frame         (packet_frame),
       .packet_flagged       (packet_flagged),
       .sequencer_busy       (sequencer_busy),
+      .sequencer_step       (step),
       .sequencer_stall      (sequencer_stall),
+      .weight_stall         (weight_stall),
+      .weight_fault         (weight_fault),
       .image_sent           (image_sent),
       .results_sent         (results_sent),
       .latency              (latency)
@@ -183,7 +195,7 @@ module fcc_core #(
       .MAX_WIDTH      (MAX_WIDTH),
       .MAX_LAYERS     (MAX_LAYERS),
       .MAX_CLASSES    (MAX_CLASSES),
-      .WEIGHT_DEPTH   (WEIGHT_DEPTH),
+      .WEIGHT_DEPTH   (STREAMED ? UNLIMITED : WEIGHT_DEPTH),
       .THRESHOLD_DEPTH(THRESHOLD_DEPTH)
   ) table_check (
       .clk              (clk),
@@ -200,24 +212,6 @@ module fcc_core #(
       .ok               (check_ok),
       .bad_table        (check_bad_table),
       .not_loaded       (check_not_loaded)
-  );
-
-  fcc_word_loader #(
-      .CHUNK       (32),
-      .WIDTH       (PE * SIMD),
-      .DEPTH       (WEIGHT_DEPTH),
-      .PRESET_WORDS(HAS_PRESET ? WEIGHT_DEPTH : 0)
-  ) weight_loader (
-      .clk          (clk),
-      .reset        (reset),
-      .restart      (weight_restart),
-      .chunk_valid  (weight_chunk_valid),
-      .chunk        (chunk),
-      .write        (weight_write),
-      .write_address(weight_write_address),
-      .write_data   (weight_write_data),
-      .loaded       (weight_words),
-      .overflow     (weight_overflow)
   );
 
   fcc_word_loader #(
@@ -246,7 +240,7 @@ module fcc_core #(
   wire [15:0] staged_id;
   wire batch_valid;
   wire load_image;
-  wire load_image_s2;
+  reg load_image_s1;
   wire [LANES*CAPACITY-1:0] images;
   wire waiting;
   wire [COUNT_BITS-1:0] batch_count;
@@ -297,7 +291,7 @@ module fcc_core #(
       .staged_id   (staged_id),
       .batch_valid (batch_valid),
       .batch_taken (load_image),
-      .load_image  (load_image_s2),
+      .load_image  (load_image_s1),
       .images      (images),
       .waiting     (waiting),
       .batch_count (batch_count),
@@ -305,25 +299,33 @@ module fcc_core #(
       .batch_stamp (batch_stamp)
   );
 
-  // ---- control: one word a cycle, two cycles ahead of the lanes while the weight memory reads
+  // ---- control: one word a cycle, a cycle ahead of the lanes' rings and two ahead of their PEs, while
+  // the weight memory reads
 
   wire [WEIGHT_BITS-1:0] weight_address;
   wire [THRESHOLD_BITS-1:0] threshold_address;
   wire [RING-1:0] length;
   wire load_hidden;
+  wire load_late;
   wire load_output;
   wire rotate;
   wire step;
   wire first;
   wire last;
-  wire last_group;
+  wire [GROUP_BITS-1:0] group;
   wire output_layer;
+  wire pass_first;
+  wire weight_ready;
+  wire weight_stall;
 
   fcc_sequencer #(
+      .PE             (PE),
+      .SIMD           (SIMD),
       .RING           (RING),
       .TAPS           (TAPS),
       .MAX_LAYERS     (MAX_LAYERS),
       .GROUPS         (GROUPS),
+      .GROUP_BITS     (GROUP_BITS),
       .WEIGHT_DEPTH   (WEIGHT_DEPTH),
       .THRESHOLD_DEPTH(THRESHOLD_DEPTH),
       .DRAIN          (DRAIN)
@@ -333,62 +335,72 @@ module fcc_core #(
       .table_entries    (table_entries),
       .layers           (layers[LAYER_BITS-1:0]),
       .batch_valid      (batch_valid),
+      .weight_ready     (weight_ready),
       .results_sent     (results_sent),
       .busy             (sequencer_busy),
       .stall            (sequencer_stall),
+      .weight_stall     (weight_stall),
       .weight_address   (weight_address),
       .threshold_address(threshold_address),
       .length           (length),
       .load_image       (load_image),
       .load_hidden      (load_hidden),
+      .load_late        (load_late),
       .load_output      (load_output),
       .rotate           (rotate),
       .step             (step),
+      .pass_first       (pass_first),
       .first            (first),
       .last             (last),
-      .last_group       (last_group),
+      .group            (group),
       .output_layer     (output_layer)
   );
 
   // Strobes that a reset must clear, and what merely accompanies them.
-  localparam STROBES = 5;
-  localparam FOLLOWERS = 4 + RING + THRESHOLD_BITS;
-  reg  [  STROBES-1:0] strobes_s1;
-  reg  [  STROBES-1:0] strobes_s2;
-  reg  [FOLLOWERS-1:0] followers_s1;
-  reg  [FOLLOWERS-1:0] followers_s2;
-  wire                 load_hidden_s2;
-  wire                 load_output_s2;
-  wire                 rotate_s2;
-  wire                 step_s2;
-  wire                 first_s2;
-  wire                 last_s2;
-  wire                 last_group_s2;
-  wire                 output_layer_s2;
-  wire [     RING-1:0] length_s2;
-  wire [THRESHOLD_BITS-1:0] threshold_address_s2;
-  reg                  load_output_s3;
-  reg                  step_first_s3;
-  reg                  step_first_s4;
+  reg                      load_hidden_s1;
+  reg                      load_late_s1;
+  reg                      load_output_s1;
+  reg                      load_output_s2;
+  reg                      rotate_s1;
+  reg                      step_s1;
+  reg                      first_s1;
+  reg                      last_s1;
+  reg [    GROUP_BITS-1:0] group_s1;
+  reg                      output_layer_s1;
+  reg [          RING-1:0] length_s1;
+  // The offsets are due when the first word of a group has been counted.
+  reg [THRESHOLD_BITS-1:0] threshold_address_s1;
+  reg [THRESHOLD_BITS-1:0] threshold_address_s2;
+  reg [THRESHOLD_BITS-1:0] threshold_address_s3;
+  reg [               4:0] step_first_reg;
 
   always @(posedge clk) begin
-    strobes_s1 <= {load_image, load_hidden, load_output, rotate, step};
-    strobes_s2 <= strobes_s1;
-    followers_s1 <= {first, last, last_group, output_layer, length, threshold_address};
-    followers_s2 <= followers_s1;
-    load_output_s3 <= load_output_s2;
-    step_first_s3 <= step_s2 && first_s2;
-    step_first_s4 <= step_first_s3;
+    load_image_s1 <= load_image;
+    load_hidden_s1 <= load_hidden;
+    load_late_s1 <= load_late;
+    load_output_s1 <= load_output;
+    load_output_s2 <= load_output_s1;
+    rotate_s1 <= rotate;
+    step_s1 <= step;
+    first_s1 <= first;
+    last_s1 <= last;
+    group_s1 <= group;
+    output_layer_s1 <= output_layer;
+    length_s1 <= length;
+    threshold_address_s1 <= threshold_address;
+    threshold_address_s2 <= threshold_address_s1;
+    threshold_address_s3 <= threshold_address_s2;
+    step_first_reg <= {step_first_reg[3:0], step && first};
     if (core_reset) begin
-      strobes_s1 <= {STROBES{1'b0}};
-      strobes_s2 <= {STROBES{1'b0}};
-      load_output_s3 <= 1'b0;
+      load_image_s1 <= 1'b0;
+      load_hidden_s1 <= 1'b0;
+      load_late_s1 <= 1'b0;
+      load_output_s1 <= 1'b0;
+      load_output_s2 <= 1'b0;
+      rotate_s1 <= 1'b0;
+      step_s1 <= 1'b0;
     end
   end
-
-  assign {load_image_s2, load_hidden_s2, load_output_s2, rotate_s2, step_s2} = strobes_s2;
-  assign {first_s2, last_s2, last_group_s2, output_layer_s2, length_s2, threshold_address_s2} =
-      followers_s2;
 
   // ---- weights and thresholds, shared by all lanes
 
@@ -396,19 +408,79 @@ module fcc_core #(
   wire [PE*ACC_BITS-1:0] offset;
   wire [PE-1:0] parity;
 
-  fcc_weight_memory #(
-      .WIDTH     (PE * SIMD),
-      .DEPTH     (WEIGHT_DEPTH),
-      .BANK_DEPTH(BANK_DEPTH),
-      .PRESET    (HAS_PRESET ? {PRESET, "_weights"} : "")
-  ) weight_memory (
-      .clk          (clk),
-      .write        (weight_write),
-      .write_address(weight_write_address),
-      .write_data   (weight_write_data),
-      .read_address (weight_address),
-      .word         (weight_word)
-  );
+  generate
+    if (STREAMED) begin : g_streamed
+      // There is nothing to load: the table check is content, and a write is one too many.
+      assign weights_loaded = UNLIMITED;
+      assign weight_overflow = weight_chunk_valid;
+
+      fcc_weight_stream #(
+          .WIDTH(PE * SIMD),
+          .BEAT (WEIGHT_STREAM)
+      ) weight_stream (
+          .clk              (clk),
+          .reset            (core_reset || check_start),
+          .enable           (running || core_busy),
+          .asi_valid        (asi_weight_valid),
+          .asi_ready        (asi_weight_ready),
+          .asi_data         (asi_weight_data),
+          .asi_startofpacket(asi_weight_startofpacket),
+          .asi_endofpacket  (asi_weight_endofpacket),
+          .ready            (weight_ready),
+          .take             (step),
+          .pass_first       (pass_first),
+          .fault            (weight_fault),
+          .word             (weight_word)
+      );
+
+      wire unused = &{1'b0, weight_restart, weight_address};
+    end else begin : g_loaded
+      wire weight_write;
+      wire [WEIGHT_BITS-1:0] weight_write_address;
+      wire [PE*SIMD-1:0] weight_write_data;
+      wire [$clog2(WEIGHT_DEPTH+1)-1:0] weight_words;
+
+      assign weights_loaded = {{(32 - $clog2(WEIGHT_DEPTH + 1)) {1'b0}}, weight_words};
+      assign weight_ready = 1'b1;
+      assign weight_fault = 1'b0;
+      assign asi_weight_ready = 1'b0;
+
+      fcc_word_loader #(
+          .CHUNK       (32),
+          .WIDTH       (PE * SIMD),
+          .DEPTH       (WEIGHT_DEPTH),
+          .PRESET_WORDS(HAS_PRESET ? WEIGHT_DEPTH : 0)
+      ) weight_loader (
+          .clk          (clk),
+          .reset        (reset),
+          .restart      (weight_restart),
+          .chunk_valid  (weight_chunk_valid),
+          .chunk        (chunk),
+          .write        (weight_write),
+          .write_address(weight_write_address),
+          .write_data   (weight_write_data),
+          .loaded       (weight_words),
+          .overflow     (weight_overflow)
+      );
+
+      fcc_weight_memory #(
+          .WIDTH     (PE * SIMD),
+          .DEPTH     (WEIGHT_DEPTH),
+          .BANK_DEPTH(BANK_DEPTH),
+          .PRESET    (HAS_PRESET ? {PRESET, "_weights"} : "")
+      ) weight_memory (
+          .clk          (clk),
+          .write        (weight_write),
+          .write_address(weight_write_address),
+          .write_data   (weight_write_data),
+          .read_address (weight_address),
+          .word         (weight_word)
+      );
+
+      wire unused = &{1'b0, asi_weight_valid, asi_weight_data, asi_weight_startofpacket,
+                      asi_weight_endofpacket, pass_first};
+    end
+  endgenerate
 
   fcc_threshold_memory #(
       .PE        (PE),
@@ -420,8 +492,8 @@ module fcc_core #(
       .write        (threshold_write),
       .write_address(threshold_write_address),
       .write_data   (threshold_write_data),
-      .read_address (threshold_address_s2),
-      .first_s2     (step_first_s4),
+      .read_address (threshold_address_s3),
+      .first_s2     (step_first_reg[4]),
       .offset       (offset),
       .parity       (parity)
   );
@@ -429,36 +501,38 @@ module fcc_core #(
   // ---- lanes
 
   wire [LANES-1:0] scores_done;
-  wire [LANES-1:0] scores_last;
+  wire [LANES*GROUP_BITS-1:0] scores_group;
   wire [LANES*PE*ACC_BITS-1:0] scores;
 
   genvar l;
   generate
     for (l = 0; l < LANES; l = l + 1) begin : g_lane
       fcc_lane #(
-          .PE      (PE),
-          .SIMD    (SIMD),
-          .RING    (RING),
-          .TAPS    (TAPS),
-          .ACC_BITS(ACC_BITS),
-          .GROUPS  (GROUPS)
+          .PE        (PE),
+          .SIMD      (SIMD),
+          .RING      (RING),
+          .TAPS      (TAPS),
+          .ACC_BITS  (ACC_BITS),
+          .GROUPS    (GROUPS),
+          .GROUP_BITS(GROUP_BITS)
       ) lane (
           .clk         (clk),
           .reset       (core_reset),
-          .length      (length_s2),
-          .load_image  (load_image_s2),
-          .load_hidden (load_hidden_s2),
+          .length      (length_s1),
+          .load_image  (load_image_s1),
+          .load_hidden (load_hidden_s1),
+          .load_late   (load_late_s1),
           .image       (images[l*CAPACITY+:CAPACITY]),
-          .rotate      (rotate_s2),
-          .step        (step_s2),
-          .first       (first_s2),
-          .last        (last_s2),
-          .output_layer(output_layer_s2),
-          .last_group  (last_group_s2),
+          .rotate      (rotate_s1),
+          .step        (step_s1),
+          .first       (first_s1),
+          .last        (last_s1),
+          .output_layer(output_layer_s1),
+          .group       (group_s1),
           .weight      (weight_word),
           .offset      (offset),
           .scores_done (scores_done[l]),
-          .scores_last (scores_last[l]),
+          .scores_group(scores_group[l*GROUP_BITS+:GROUP_BITS]),
           .scores      (scores[l*PE*ACC_BITS+:PE*ACC_BITS])
       );
     end
@@ -473,18 +547,19 @@ module fcc_core #(
       .LANES      (LANES),
       .PE         (PE),
       .MAX_CLASSES(MAX_CLASSES),
-      .SCORE_BITS (SCORE_BITS)
+      .SCORE_BITS (SCORE_BITS),
+      .GROUP_BITS (GROUP_BITS)
   ) result_source (
       .clk              (clk),
       .reset            (core_reset),
       .classes          (classes[CLASS_BITS-1:0]),
       .now              (now),
-      .begin_batch      (load_output_s3),
+      .begin_batch      (load_output_s2),
       .batch_count      (batch_count),
       .batch_ids        (batch_ids),
       .batch_stamp      (batch_stamp),
       .scores_done      (scores_done[0]),
-      .scores_last      (scores_last[0]),
+      .scores_group     (scores_group[GROUP_BITS-1:0]),
       .scores           (scores),
       .parity           (parity),
       .busy             (result_busy),
@@ -509,7 +584,7 @@ module fcc_core #(
   assign core_busy = staged_valid || waiting || sequencer_busy || (|settling_reg) || result_busy;
 
   // Bits that only some parameters use.
-  wire unused = &{1'b0, scores_done, scores_last, classes, layers};
+  wire unused = &{1'b0, scores_done, scores_group, classes, layers};
 
 endmodule
 

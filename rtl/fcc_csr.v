@@ -22,6 +22,7 @@ module fcc_csr #(
     parameter THRESHOLD_DEPTH = 128,
     parameter IMAGE_WIDTH = 64,
     parameter SCORE_BITS = 13,
+    parameter WEIGHT_STREAM = 0,
     // $readmemh file with CONTROL, INPUTS, CLASSES, LAYERS, PIXEL_THRESHOLD, PARTIAL_TIMEOUT and the
     // layer table as they shall be after a reset; "" for all zero.
     parameter PRESET = ""
@@ -72,7 +73,10 @@ module fcc_csr #(
     input  wire                     packet_frame,
     input  wire                     packet_flagged,
     input  wire                     sequencer_busy,
+    input  wire                     sequencer_step,
     input  wire                     sequencer_stall,
+    input  wire                     weight_stall,
+    input  wire                     weight_fault,
     input  wire                     image_sent,
     input  wire                     results_sent,
     input  wire [             31:0] latency
@@ -88,7 +92,7 @@ module fcc_csr #(
   reg         autostart_reg;
   // ENABLE has not been taken back while the table is checked.
   reg         wanted_reg;
-  reg  [ 7:0] error_reg;
+  reg  [ 8:0] error_reg;
   reg  [ 1:0] irq_enable_reg;
   reg  [ 1:0] irq_status_reg;
   reg  [15:0] inputs_reg;
@@ -103,6 +107,8 @@ module fcc_csr #(
   reg  [31:0] batches_reg;
   reg  [31:0] busy_cycles_reg;
   reg  [31:0] stall_cycles_reg;
+  reg  [31:0] step_cycles_reg;
+  reg  [31:0] weight_stall_cycles_reg;
   reg  [31:0] dropped_reg;
 
   // In the cycle in which the core is being reset, what it says counts no more.
@@ -189,9 +195,9 @@ module fcc_csr #(
   end
 
   // Control, events and errors.
-  reg [7:0] error_event;
+  reg [8:0] error_event;
   always @* begin
-    error_event = 8'd0;
+    error_event = 9'd0;
     error_event[ERROR_BAD_TABLE] = check_done && check_bad_table;
     error_event[ERROR_NOT_LOADED] = check_done && check_not_loaded;
     error_event[ERROR_CONFIG_BUSY] = avs_write && locked && !reset_request
@@ -201,6 +207,7 @@ module fcc_csr #(
     error_event[ERROR_PACKET_LONG] = packet_long;
     error_event[ERROR_PACKET_FRAME] = packet_frame;
     error_event[ERROR_PACKET_FLAGGED] = packet_flagged;
+    error_event[ERROR_WEIGHT_FRAME] = weight_fault;
   end
 
   reg [1:0] irq_event;
@@ -210,7 +217,7 @@ module fcc_csr #(
     irq_event[IRQ_STATUS_ERROR] = |error_event;
   end
 
-  wire [7:0] error_clear = (avs_write && avs_address == REG_ERROR) ? avs_writedata[7:0] : 8'd0;
+  wire [8:0] error_clear = (avs_write && avs_address == REG_ERROR) ? avs_writedata[8:0] : 9'd0;
   wire [1:0] irq_clear = (avs_write && avs_address == REG_IRQ_STATUS) ? avs_writedata[1:0] : 2'd0;
 
   always @(posedge clk) begin
@@ -241,7 +248,7 @@ module fcc_csr #(
       irq_enable_reg <= 2'd0;
     end
     if (core_reset) begin
-      error_reg <= 8'd0;
+      error_reg <= 9'd0;
       irq_status_reg <= 2'd0;
     end
     if (reset) begin
@@ -259,6 +266,8 @@ module fcc_csr #(
     batches_reg <= batches_reg + {31'd0, results_sent};
     busy_cycles_reg <= busy_cycles_reg + {31'd0, sequencer_busy};
     stall_cycles_reg <= stall_cycles_reg + {31'd0, sequencer_stall};
+    step_cycles_reg <= step_cycles_reg + {31'd0, sequencer_step};
+    weight_stall_cycles_reg <= weight_stall_cycles_reg + {31'd0, weight_stall};
     dropped_reg <= dropped_reg + {30'd0, packets_dropped};
     if (core_reset) begin
       cycles_reg <= 64'd0;
@@ -267,6 +276,8 @@ module fcc_csr #(
       batches_reg <= 32'd0;
       busy_cycles_reg <= 32'd0;
       stall_cycles_reg <= 32'd0;
+      step_cycles_reg <= 32'd0;
+      weight_stall_cycles_reg <= 32'd0;
       dropped_reg <= 32'd0;
     end
   end
@@ -298,6 +309,7 @@ module fcc_csr #(
       REG_THRESHOLD_DEPTH: value = THRESHOLD_DEPTH;
       REG_IMAGE_WIDTH: value = IMAGE_WIDTH;
       REG_SCORE_BITS: value = SCORE_BITS;
+      REG_WEIGHT_STREAM: value = WEIGHT_STREAM;
       REG_CONTROL: begin
         value[CONTROL_ENABLE] = running_reg;
         value[CONTROL_PIXEL_8BIT] = pixel_mode_reg;
@@ -306,7 +318,7 @@ module fcc_csr #(
         value[STATUS_RUNNING] = running_reg;
         value[STATUS_BUSY] = busy;
       end
-      REG_ERROR: value = {24'd0, error_reg};
+      REG_ERROR: value = {23'd0, error_reg};
       REG_IRQ_ENABLE: value = {30'd0, irq_enable_reg};
       REG_IRQ_STATUS: value = {30'd0, irq_status_reg};
       REG_INPUTS: value = {16'd0, inputs_reg};
@@ -325,6 +337,8 @@ module fcc_csr #(
       REG_STALL_CYCLES: value = stall_cycles_reg;
       REG_DROPPED: value = dropped_reg;
       REG_LATENCY: value = latency;
+      REG_STEP_CYCLES: value = step_cycles_reg;
+      REG_WEIGHT_STALL_CYCLES: value = weight_stall_cycles_reg;
       default: value = entry;
     endcase
   end

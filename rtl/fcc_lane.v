@@ -5,11 +5,13 @@
 // contents when the next layer starts, so that computing a layer and storing its result never
 // compete for the ring.
 //
-// Schedule, counted from the cycle in which `step` is given (the weight word in the same cycle):
-//   cycle 0: load_*, rotate, step, first, last, tag, weight
-//   cycle 2: offset
-//   cycle 3: done, accumulator; hidden bits are stored at the end of this cycle
-// `load_hidden` may therefore follow the last step of a layer after 4 cycles. Never stalls.
+// Schedule, counted from the cycle in which `step` is given:
+//   cycle 0: load_*, rotate, step, first, last, tags; the word is on the taps
+//   cycle 1: weight; the word, parity-coded, meets it
+//   cycle 4: offset
+//   cycle 5: done, accumulator; hidden bits are stored at the end of this cycle
+// `load_hidden` takes all words but word 0, `load_late` word 0: each may be given 6 cycles after the
+// last step that contributes to what it takes. Never stalls.
 
 `default_nettype none
 
@@ -21,69 +23,96 @@ module fcc_lane #(
     // Words of the ring.
     parameter RING = 8,
     // Ring positions that PEs see: 1 to RING. PE p sees position p mod TAPS.
-    parameter TAPS = 4,
+    parameter TAPS = 1,
     // Bits of a signed accumulator.
     parameter ACC_BITS = 12,
-    // Groups of the widest layer.
-    parameter GROUPS = 32
+    // Groups of the widest layer, and bits of a group's number.
+    parameter GROUPS = 32,
+    parameter GROUP_BITS = 5
 ) (
     input  wire                   clk,
     input  wire                   reset,
     // One-hot number of words of the current layer.
     input  wire [       RING-1:0] length,
-    // Ring takes the image, or the bits collected from the layer before.
+    // Ring takes the image, or the bits collected from the layer before (see fcc_ring).
     input  wire                   load_image,
     input  wire                   load_hidden,
+    input  wire                   load_late,
     input  wire [  RING*SIMD-1:0] image,
     input  wire                   rotate,
     input  wire                   step,
     input  wire                   first,
     input  wire                   last,
-    // Travels with a group: its bits are scores, not activations; it is the last one of its layer.
+    // Travel with a group: its bits are scores, not activations; its number, neuron 0 is in group 0.
     input  wire                   output_layer,
-    input  wire                   last_group,
+    input  wire [ GROUP_BITS-1:0] group,
     input  wire [    SIMD*PE-1:0] weight,
     input  wire [PE*ACC_BITS-1:0] offset,
-    // A group of the output layer is finished: its scores without bit 0.
+    // A group of the output layer is finished: its number, its scores without bit 0.
     output wire                   scores_done,
-    output wire                   scores_last,
+    output wire [ GROUP_BITS-1:0] scores_group,
     output wire [PE*ACC_BITS-1:0] scores
 );
 
   localparam CAPACITY = RING * SIMD;
-  localparam GROUP_BITS = (GROUPS > 1) ? $clog2(GROUPS) : 1;
   // TAPS wires repeated often enough to reach all PEs.
   localparam COPIES = (PE + TAPS - 1) / TAPS;
 
   wire [     SIMD*TAPS-1:0] taps;
+  // Parity-coded words as the PEs see them: plane k, tap i at bit k*TAPS + i.
+  wire [     SIMD*TAPS-1:0] coded;
+  reg  [     SIMD*TAPS-1:0] coded_s1;
   wire [       SIMD*PE-1:0] activation;
+  reg                       step_s1;
+  reg                       first_s1;
+  reg                       last_s1;
+  reg                       output_layer_s1;
+  reg  [    GROUP_BITS-1:0] group_s1;
   wire                      done;
   wire                      done_output;
-  wire                      done_last;
+  wire [    GROUP_BITS-1:0] done_group;
   wire [            PE-1:0] bits;
   wire                      hidden_done = done & ~done_output;
 
   // Bits of the layer being computed, neuron j at bit j; beyond the layer's neurons they stay 0.
   reg  [      CAPACITY-1:0] hidden_reg;
-  reg  [    GROUP_BITS-1:0] group_reg;
+  wire                      clear = load_image | load_late;
 
   fcc_ring #(
       .SIMD(SIMD),
       .RING(RING),
       .TAPS(TAPS)
   ) ring (
-      .clk       (clk),
-      .length    (length),
-      .load      (load_image | load_hidden),
-      .load_words(load_image ? image : hidden_reg),
-      .rotate    (rotate),
-      .taps      (taps)
+      .clk        (clk),
+      .length     (length),
+      .load_image (load_image),
+      .load_hidden(load_hidden),
+      .load_late  (load_late),
+      .rotate     (rotate),
+      .image      (image),
+      .hidden     (hidden_reg),
+      .taps       (taps)
   );
 
+  genvar i;
   genvar k;
   generate
+    for (i = 0; i < TAPS; i = i + 1) begin : g_tap
+      wire [SIMD-1:0] word;
+      wire [SIMD-1:0] word_coded;
+      fcc_parity_coder #(
+          .WIDTH(SIMD)
+      ) coder (
+          .bits (word),
+          .coded(word_coded)
+      );
+      for (k = 0; k < SIMD; k = k + 1) begin : g_bit
+        assign word[k] = taps[k*TAPS+i];
+        assign coded[k*TAPS+i] = word_coded[k];
+      end
+    end
     for (k = 0; k < SIMD; k = k + 1) begin : g_plane
-      wire [COPIES*TAPS-1:0] copies = {COPIES{taps[k*TAPS+:TAPS]}};
+      wire [COPIES*TAPS-1:0] copies = {COPIES{coded_s1[k*TAPS+:TAPS]}};
       assign activation[k*PE+:PE] = copies[PE-1:0];
       // The last copy may be longer than the PEs that are left.
       if (COPIES * TAPS > PE) begin : g_rest
@@ -92,23 +121,32 @@ module fcc_lane #(
     end
   endgenerate
 
+  always @(posedge clk) begin
+    coded_s1 <= coded;
+    step_s1 <= step & ~reset;
+    first_s1 <= first;
+    last_s1 <= last;
+    output_layer_s1 <= output_layer;
+    group_s1 <= group;
+  end
+
   fcc_pe_array #(
       .PE      (PE),
       .SIMD    (SIMD),
       .ACC_BITS(ACC_BITS),
-      .TAG_BITS(2)
+      .TAG_BITS(1 + GROUP_BITS)
   ) pe_array (
       .clk        (clk),
       .reset      (reset),
       .activation (activation),
       .weight     (weight),
-      .step       (step),
-      .first      (first),
-      .last       (last),
-      .tag        ({last_group, output_layer}),
+      .step       (step_s1),
+      .first      (first_s1),
+      .last       (last_s1),
+      .tag        ({output_layer_s1, group_s1}),
       .offset     (offset),
       .done       (done),
-      .done_tag   ({done_last, done_output}),
+      .done_tag   ({done_output, done_group}),
       .bits       (bits),
       .accumulator(scores)
   );
@@ -120,9 +158,9 @@ module fcc_lane #(
       if (g * PE < CAPACITY) begin : g_used
         localparam BITS = (CAPACITY - g * PE < PE) ? CAPACITY - g * PE : PE;
         always @(posedge clk) begin
-          if (load_image | load_hidden) begin
+          if (clear) begin
             hidden_reg[g*PE+:BITS] <= {BITS{1'b0}};
-          end else if (hidden_done && group_reg == g[GROUP_BITS-1:0]) begin
+          end else if (hidden_done && done_group == g[GROUP_BITS-1:0]) begin
             hidden_reg[g*PE+:BITS] <= bits[BITS-1:0];
           end
         end
@@ -135,16 +173,8 @@ module fcc_lane #(
     end
   endgenerate
 
-  always @(posedge clk) begin
-    if (reset || load_image || load_hidden) begin
-      group_reg <= {GROUP_BITS{1'b0}};
-    end else if (hidden_done) begin
-      group_reg <= group_reg + 1'b1;
-    end
-  end
-
   assign scores_done = done & done_output;
-  assign scores_last = done_last;
+  assign scores_group = done_group;
 
 endmodule
 

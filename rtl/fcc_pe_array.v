@@ -10,8 +10,8 @@
 //
 // Schedule, counted from the cycle in which `step` and the word are presented:
 //   cycle 0: activation, weight, step, first, last, tag
-//   cycle 2: offset (sampled where `first` was given)
-//   cycle 3: done with bits, accumulator and done_tag of a word given with `last`
+//   cycle 3: offset (sampled where `first` was given)
+//   cycle 4: done with bits, accumulator and done_tag of a word given with `last`
 // One word a cycle, never stalls.
 
 `default_nettype none
@@ -28,7 +28,7 @@ module fcc_pe_array #(
 ) (
     input  wire                   clk,
     input  wire                   reset,
-    // Synapse k of all PEs at bit k*PE.
+    // Running parities (see xnor_popcount); synapse k of all PEs at bit k*PE.
     input  wire [    SIMD*PE-1:0] activation,
     input  wire [    SIMD*PE-1:0] weight,
     input  wire                   step,
@@ -37,27 +37,26 @@ module fcc_pe_array #(
     input  wire [   TAG_BITS-1:0] tag,
     // Offset of PE p without its bit 0, at bit p*ACC_BITS.
     input  wire [PE*ACC_BITS-1:0] offset,
-    output wire                   done,
-    output wire [   TAG_BITS-1:0] done_tag,
+    output reg                    done,
+    output reg  [   TAG_BITS-1:0] done_tag,
     output wire [         PE-1:0] bits,
     output wire [PE*ACC_BITS-1:0] accumulator
 );
 
+  // Cycles of xnor_popcount.
+  localparam COUNT_LATENCY = 3;
   localparam COUNT_BITS = $clog2(SIMD + 1);
 
   wire [COUNT_BITS*PE-1:0] count;
   reg  [  PE*ACC_BITS-1:0] acc_reg;
 
-  reg                      step_s1;
-  reg                      first_s1;
-  reg                      last_s1;
-  reg  [     TAG_BITS-1:0] tag_s1;
-  reg                      step_s2;
-  reg                      first_s2;
-  reg                      last_s2;
-  reg  [     TAG_BITS-1:0] tag_s2;
-  reg                      done_reg;
-  reg  [     TAG_BITS-1:0] done_tag_reg;
+  // Control beside the popcount; the newest stage lowest.
+  reg  [         COUNT_LATENCY-1:0] step_reg;
+  reg  [         COUNT_LATENCY-1:0] first_reg;
+  reg  [         COUNT_LATENCY-1:0] last_reg;
+  reg  [COUNT_LATENCY*TAG_BITS-1:0] tag_reg;
+  wire                              counted = step_reg[COUNT_LATENCY-1];
+  wire                              starts = first_reg[COUNT_LATENCY-1];
 
   xnor_popcount #(
       .PE  (PE),
@@ -70,20 +69,15 @@ module fcc_pe_array #(
   );
 
   always @(posedge clk) begin
-    step_s1 <= step;
-    first_s1 <= first;
-    last_s1 <= last;
-    tag_s1 <= tag;
-    step_s2 <= step_s1;
-    first_s2 <= first_s1;
-    last_s2 <= last_s1;
-    tag_s2 <= tag_s1;
-    done_reg <= step_s2 & last_s2;
-    done_tag_reg <= tag_s2;
+    step_reg <= {step_reg[COUNT_LATENCY-2:0], step};
+    first_reg <= {first_reg[COUNT_LATENCY-2:0], first};
+    last_reg <= {last_reg[COUNT_LATENCY-2:0], last};
+    tag_reg <= {tag_reg[(COUNT_LATENCY-1)*TAG_BITS-1:0], tag};
+    done <= counted & last_reg[COUNT_LATENCY-1];
+    done_tag <= tag_reg[COUNT_LATENCY*TAG_BITS-1-:TAG_BITS];
     if (reset) begin
-      step_s1  <= 1'b0;
-      step_s2  <= 1'b0;
-      done_reg <= 1'b0;
+      step_reg <= {COUNT_LATENCY{1'b0}};
+      done <= 1'b0;
     end
   end
 
@@ -92,13 +86,13 @@ module fcc_pe_array #(
   generate
     for (p = 0; p < PE; p = p + 1) begin : g_pe
       wire [COUNT_BITS-1:0] pe_count;
-      wire [  ACC_BITS-1:0] base = first_s2 ? offset[p*ACC_BITS+:ACC_BITS]
-                                            : acc_reg[p*ACC_BITS+:ACC_BITS];
+      wire [  ACC_BITS-1:0] base = starts ? offset[p*ACC_BITS+:ACC_BITS]
+                                          : acc_reg[p*ACC_BITS+:ACC_BITS];
       for (b = 0; b < COUNT_BITS; b = b + 1) begin : g_bit
         assign pe_count[b] = count[b*PE+p];
       end
       always @(posedge clk) begin
-        if (step_s2) begin
+        if (counted) begin
           acc_reg[p*ACC_BITS+:ACC_BITS] <= base + {{(ACC_BITS - COUNT_BITS) {1'b0}}, pe_count};
         end
       end
@@ -106,8 +100,6 @@ module fcc_pe_array #(
     end
   endgenerate
 
-  assign done = done_reg;
-  assign done_tag = done_tag_reg;
   assign accumulator = acc_reg;
 
 endmodule

@@ -4,7 +4,7 @@
 // model/xnor_fcc/registers.json; do not edit.
 
 localparam [31:0] ID_VALUE = 32'h58464343;
-localparam [31:0] VERSION_VALUE = 32'h00010000;
+localparam [31:0] VERSION_VALUE = 32'h00010001;
 localparam [5:0] REG_ID = 6'd0;
 localparam [5:0] REG_VERSION = 6'd1;
 localparam [5:0] REG_PE = 6'd2;
@@ -18,6 +18,7 @@ localparam [5:0] REG_WEIGHT_DEPTH = 6'd9;
 localparam [5:0] REG_THRESHOLD_DEPTH = 6'd10;
 localparam [5:0] REG_IMAGE_WIDTH = 6'd11;
 localparam [5:0] REG_SCORE_BITS = 6'd12;
+localparam [5:0] REG_WEIGHT_STREAM = 6'd13;
 localparam [5:0] REG_CONTROL = 6'd16;
 localparam integer CONTROL_ENABLE = 0;
 localparam integer CONTROL_PIXEL_8BIT = 1;
@@ -34,6 +35,7 @@ localparam integer ERROR_PACKET_SHORT = 4;
 localparam integer ERROR_PACKET_LONG = 5;
 localparam integer ERROR_PACKET_FRAME = 6;
 localparam integer ERROR_PACKET_FLAGGED = 7;
+localparam integer ERROR_WEIGHT_FRAME = 8;
 localparam [5:0] REG_IRQ_ENABLE = 6'd19;
 localparam integer IRQ_ENABLE_RESULT = 0;
 localparam integer IRQ_ENABLE_ERROR = 1;
@@ -57,4 +59,6 @@ localparam [5:0] REG_BUSY_CYCLES = 6'd36;
 localparam [5:0] REG_STALL_CYCLES = 6'd37;
 localparam [5:0] REG_DROPPED = 6'd38;
 localparam [5:0] REG_LATENCY = 6'd39;
+localparam [5:0] REG_STEP_CYCLES = 6'd40;
+localparam [5:0] REG_WEIGHT_STALL_CYCLES = 6'd41;
 localparam [5:0] REG_LAYER_TABLE = 6'd48;

@@ -19,7 +19,9 @@ module fcc_result_source #(
     // Most classes a network may have (>= 1).
     parameter MAX_CLASSES = 16,
     // Bits of a signed score (3 to 32).
-    parameter SCORE_BITS = 13
+    parameter SCORE_BITS = 13,
+    // Bits of a group's number.
+    parameter GROUP_BITS = 5
 ) (
     input  wire                               clk,
     input  wire                               reset,
@@ -34,7 +36,8 @@ module fcc_result_source #(
     // Scores of a group: upper bits of lane l, PE p at bit (l*PE + p)*(SCORE_BITS-1); bit 0 of PE p,
     // the same for all lanes, in `parity`.
     input  wire                               scores_done,
-    input  wire                               scores_last,
+    // Number of the group; its first class is the PE-fold. Group 0 comes last.
+    input  wire [             GROUP_BITS-1:0] scores_group,
     input  wire [LANES*PE*(SCORE_BITS-1)-1:0] scores,
     input  wire [                     PE-1:0] parity,
     output wire                               busy,
@@ -52,13 +55,8 @@ module fcc_result_source #(
   localparam ACC_BITS = SCORE_BITS - 1;
   localparam CLASS_BITS = $clog2(MAX_CLASSES + 1);
   localparam COUNT_BITS = $clog2(LANES + 1);
-  // Groups that hold classes.
-  localparam GROUPS = (MAX_CLASSES + PE - 1) / PE;
-  localparam GROUP_BITS = $clog2(GROUPS + 1);
-  localparam [31:0] LAST_GROUP = GROUPS;
 
   reg  [LANES*MAX_CLASSES*SCORE_BITS-1:0] scores_reg;
-  reg  [                  GROUP_BITS-1:0] group_reg;
   reg  [                  COUNT_BITS-1:0] count_reg;
   reg  [                    LANES*16-1:0] ids_reg;
   reg  [                            31:0] stamp_reg;
@@ -81,7 +79,7 @@ module fcc_result_source #(
       for (c = 0; c < MAX_CLASSES; c = c + 1) begin : g_class
         localparam [31:0] GROUP = c / PE;
         always @(posedge clk) begin
-          if (scores_done && group_reg == GROUP[GROUP_BITS-1:0]) begin
+          if (scores_done && scores_group == GROUP[GROUP_BITS-1:0]) begin
             scores_reg[(l*MAX_CLASSES+c)*SCORE_BITS+:SCORE_BITS] <=
                 {scores[(l*PE+c%PE)*ACC_BITS+:ACC_BITS], parity[c%PE]};
           end
@@ -133,11 +131,8 @@ module fcc_result_source #(
       count_reg <= batch_count;
       ids_reg <= batch_ids;
       stamp_reg <= batch_stamp;
-      group_reg <= {GROUP_BITS{1'b0}};
     end
-    // Groups beyond the last class that can be kept are counted no further.
-    if (scores_done && group_reg != LAST_GROUP[GROUP_BITS-1:0]) group_reg <= group_reg + 1'b1;
-    if (scores_done && scores_last) begin
+    if (scores_done && scores_group == 0) begin
       sending_reg <= 1'b1;
       lane_reg <= {COUNT_BITS{1'b0}};
       class_reg <= {CLASS_BITS{1'b0}};

@@ -3,20 +3,23 @@
 // The rotating activation register of one lane: every PE meets every word of the layer over a fixed
 // wire, so that no multiplexer stands between the activations and the PEs.
 //
-// After `load`, position i holds word i. Every `rotate` moves each word one position down; the
-// word that leaves position 0 re-enters behind the last word of the layer, so that `words`
-// rotations give the starting contents back: after r rotations position i holds word
-// (i + r) mod words. Positions 0 to TAPS-1 are the ones that PEs see.
+// Every `rotate` moves each word one position down; the word that leaves position 0 re-enters behind
+// the last word of the layer, so that `words` rotations give the starting contents back. Positions 0
+// to TAPS-1 are the ones that PEs see.
 //
-// A layer with words >= TAPS is ready to use straight after `load`. One with fewer words must be
-// rotated TAPS - words times first ("winding up"), which fills positions words to TAPS-1 with the
-// periodic continuation; the sequencer does this. A TAPS of half the ring avoids it for every layer
-// that fills at least half of the ring, at the price of two PEs sharing a tap.
+// `load_image` puts word i at position i. `load_hidden` puts word i + 1 at position i, because word 0
+// holds the neurons that were computed last and is not complete yet: `load_late` brings it where it
+// is due, at the end of step words - TAPS - 1, to the last tap. So after r rotations position i holds
+// word (i + r) mod words of an image and word (i + r + 1) mod words of a hidden layer.
+//
+// A layer with words <= TAPS takes `load_late` together with `load_hidden`, and must be rotated
+// TAPS - words times before its first step ("winding up"), which fills positions words to TAPS-1 with
+// the periodic continuation.
 //
 // Storage is by bit plane (bit k of all positions side by side), because the PE array consumes
-// planes; `load_words` is in natural order (word 0 lowest).
+// planes; images and hidden bits are in natural order (word 0 lowest).
 //
-// Latency: 1 cycle from `load` or `rotate` to `taps`. Never stalls.
+// Latency: 1 cycle from a load or `rotate` to `taps`. Never stalls.
 
 `default_nettype none
 
@@ -26,26 +29,30 @@ module fcc_ring #(
     // Positions, the largest number of words of a layer (>= 1).
     parameter RING = 8,
     // Positions visible to PEs (1 to RING).
-    parameter TAPS = 4
+    parameter TAPS = 1
 ) (
     input  wire                   clk,
-    // One-hot number of words of the current layer: bit w-1 set for w words.
+    // One-hot number of words of the layer in the ring or being loaded: bit w-1 set for w words.
     input  wire [       RING-1:0] length,
-    input  wire                   load,
-    input  wire [  RING*SIMD-1:0] load_words,
+    input  wire                   load_image,
+    input  wire                   load_hidden,
+    // With `load_hidden` or with `rotate`.
+    input  wire                   load_late,
     input  wire                   rotate,
+    input  wire [  RING*SIMD-1:0] image,
+    input  wire [  RING*SIMD-1:0] hidden,
     // Plane k, position i at bit k*TAPS + i.
     output wire [  SIMD*TAPS-1:0] taps
 );
 
-  // Plane k, position i at bit k*RING + i.
-  reg     [SIMD*RING-1:0] ring_reg;
-  wire    [SIMD*RING-1:0] rotated;
+  // Where the late word goes: behind the words of a short layer, otherwise to the last tap.
+  wire [TAPS-1:0] late_short = length[TAPS-1:0];
+  wire            short = |late_short;
+  wire [TAPS-1:0] late_tap = {{(TAPS - 1) {1'b0}}, 1'b1} << (TAPS - 1);
+  wire [TAPS-1:0] late = {TAPS{load_late}} & (short ? late_short : late_tap);
 
-  // A layer of w < TAPS words repeats within the taps: what would stand at position TAPS stands at
-  // TAPS mod w too, and that one is valid even while the ring is wound up.
-  wire            short = |length[TAPS-1:0];
-  wire [RING-1:0] continued = short ? {{(RING - 1) {1'b0}}, 1'b1} << (TAPS - 1) : {RING{1'b0}};
+  // While a short layer is wound up, what would stand at position TAPS stands at TAPS mod words too,
+  // and that one is valid.
   reg  [TAPS-1:0] source;
   integer w;
   always @* begin
@@ -53,38 +60,53 @@ module fcc_ring #(
     for (w = 1; w <= TAPS; w = w + 1) source[TAPS%w] = source[TAPS%w] | length[w-1];
   end
 
+  wire load = load_image | load_hidden;
+
+  // Plane k of position i at bit k of word i.
+  wire [RING*SIMD-1:0] words;
+
+  genvar i;
   genvar k;
   generate
-    for (k = 0; k < SIMD; k = k + 1) begin : g_plane
-      wire [RING-1:0] now = ring_reg[k*RING+:RING];
-      wire [RING-1:0] first = {RING{now[0]}};
-      wire [RING-1:0] continuation = {RING{|(source & now[TAPS-1:0])}};
-      // One position down; the last word of the layer is followed by the first one.
-      wire [RING-1:0] shifted;
-      if (RING > 1) begin : g_shift
-        assign shifted = {now[0], now[RING-1:1]};
-      end else begin : g_single
-        assign shifted = now;
+    for (i = 0; i < RING; i = i + 1) begin : g_position
+      reg [SIMD-1:0] word_reg;
+      // Word i + 1 of the hidden layer; the last position's is never used before it is overwritten.
+      wire [SIMD-1:0] hidden_word = hidden[((i+1)%RING)*SIMD+:SIMD];
+      wire [SIMD-1:0] above = words[((i+1)%RING)*SIMD+:SIMD];
+      // Every bit is a choice of four, which is one function of six inputs.
+      wire            reenter = length[i];
+      wire [SIMD-1:0] turned = reenter ? words[SIMD-1:0] : above;
+      wire [SIMD-1:0] next = load ? (load_image ? image[i*SIMD+:SIMD] : hidden_word) : turned;
+      wire [SIMD-1:0] continued;
+
+      if (TAPS > 1 && i == TAPS - 1) begin : g_continued
+        reg [SIMD-1:0] continuation;
+        integer        t;
+        always @* begin
+          continuation = {SIMD{1'b0}};
+          for (t = 0; t < TAPS; t = t + 1) begin
+            continuation = continuation | ({SIMD{source[t]}} & words[t*SIMD+:SIMD]);
+          end
+        end
+        assign continued = (short && !load) ? continuation : next;
+      end else begin : g_plain
+        assign continued = next;
       end
-      assign rotated[k*RING+:RING] = (length & first) | (continued & continuation)
-          | (~length & ~continued & shifted);
-      assign taps[k*TAPS+:TAPS] = now[TAPS-1:0];
+
+      if (i < TAPS) begin : g_tap
+        always @(posedge clk) begin
+          if (late[i]) word_reg <= hidden[SIMD-1:0];
+          else if (load | rotate) word_reg <= continued;
+        end
+        for (k = 0; k < SIMD; k = k + 1) begin : g_plane
+          assign taps[k*TAPS+i] = word_reg[k];
+        end
+      end else begin : g_beyond
+        always @(posedge clk) if (load | rotate) word_reg <= continued;
+      end
+      assign words[i*SIMD+:SIMD] = word_reg;
     end
   endgenerate
-
-  integer plane;
-  integer position;
-  always @(posedge clk) begin
-    if (load) begin
-      for (plane = 0; plane < SIMD; plane = plane + 1) begin
-        for (position = 0; position < RING; position = position + 1) begin
-          ring_reg[plane*RING+position] <= load_words[position*SIMD+plane];
-        end
-      end
-    end else if (rotate) begin
-      ring_reg <= rotated;
-    end
-  end
 
 endmodule
 

@@ -3,31 +3,40 @@
 // Turns the layer table into one control word a cycle: which weight word and offset word to read,
 // and what the lanes do with them. It is the only room that knows layers, groups and steps.
 //
-// A layer takes 1 cycle to load the ring, max(0, TAPS - words) cycles to wind it up, and
-// groups * words steps without a gap; DRAIN cycles pass before the next layer may load what this
-// one computed. A pass of L layers therefore takes
-//   sum(1 + max(0, TAPS - words) + groups * words) + DRAIN * (L - 1) cycles,
-// and the next pass follows without a gap when a batch is waiting. The load of the output layer
-// waits (`stall`) until the results of the batch before have been taken over and sent.
+// The groups of a layer are computed from the last one down to group 0, so that the bits that are
+// finished last all belong to word 0 of the next layer, and the next layer meets word 0 last
+// (fcc_ring). So it may begin while the pipeline is still at work on group 0. Its ring is loaded in
+// the cycle of the layer's last step, or
+//   gap = max(0, DRAIN - min(max(0, words - TAPS), words of the layer before))   where PE <= SIMD
+//   gap = DRAIN                                                                  otherwise
+// cycles later. A pass of L layers therefore takes, without stalls,
+//   sum(max(0, TAPS - words) + groups * words) + sum of the gaps in front of layers 1 to L-1
+// cycles, and the next pass follows without a gap when a batch is waiting. The output layer waits
+// (`stall`) until the results of the batch before have been sent, a step (`weight_stall`) until its
+// weight word is there.
 //
-// Latency: 1 cycle from `batch_valid` to the load of the first layer.
+// Latency: `batch_valid` to the load of an idle core: the same cycle.
 
 `default_nettype none
 
 module fcc_sequencer #(
+    // Neurons side by side, synapses per PE and cycle.
+    parameter PE = 32,
+    parameter SIMD = 128,
     // Words of the ring (>= 1).
     parameter RING = 8,
     // Ring positions that PEs see.
-    parameter TAPS = 4,
+    parameter TAPS = 1,
     // Entries of the layer table (>= 1).
     parameter MAX_LAYERS = 8,
-    // Groups of the widest layer (>= 1).
+    // Groups of the widest layer (>= 1), bits of a group's number.
     parameter GROUPS = 32,
+    parameter GROUP_BITS = 5,
     // Words of the weight memory and of the threshold memory (>= 2).
     parameter WEIGHT_DEPTH = 744,
     parameter THRESHOLD_DEPTH = 128,
-    // Cycles between the last step of a layer and the load of the next one (>= 1).
-    parameter DRAIN = 3
+    // Cycles from a step to the load that can take its bits, less 1 (>= 1).
+    parameter DRAIN = 6
 ) (
     input  wire                               clk,
     input  wire                               reset,
@@ -36,138 +45,163 @@ module fcc_sequencer #(
     input  wire [          32*MAX_LAYERS-1:0] table_entries,
     input  wire [     $clog2(MAX_LAYERS+1)-1:0] layers,
     input  wire                               batch_valid,
+    // The weight word of the next step can be read.
+    input  wire                               weight_ready,
     // All results of a batch have been sent.
     input  wire                               results_sent,
     output wire                               busy,
     output wire                               stall,
+    output wire                               weight_stall,
     // Control word; addresses and actions belong to the same step.
     output wire [   $clog2(WEIGHT_DEPTH)-1:0] weight_address,
     output wire [$clog2(THRESHOLD_DEPTH)-1:0] threshold_address,
-    // One-hot number of words of the current layer.
+    // One-hot number of words of the layer in the ring, or of the one being loaded.
     output wire [                   RING-1:0] length,
     output wire                               load_image,
     output wire                               load_hidden,
+    output wire                               load_late,
     output wire                               load_output,
     output wire                               rotate,
     output wire                               step,
+    // The next step is the first one of a pass.
+    output wire                               pass_first,
     output wire                               first,
     output wire                               last,
-    output wire                               last_group,
+    output wire [             GROUP_BITS-1:0] group,
     output wire                               output_layer
 );
 
   localparam LAYER_BITS = $clog2(MAX_LAYERS + 1);
-  localparam WORD_BITS = $clog2(RING + 1);
-  localparam GROUP_BITS = $clog2(GROUPS + 1);
+  // Wide enough for a word beyond the ring.
+  localparam WORD_BITS = $clog2(RING + 2);
+  localparam COUNT_BITS = $clog2(GROUPS + 1);
   localparam DRAIN_BITS = $clog2(DRAIN + 1);
   localparam [31:0] TAPS_VALUE = TAPS;
+  localparam [WORD_BITS-1:0] TAP_WORDS = TAPS_VALUE[WORD_BITS-1:0];
   localparam [31:0] DRAIN_VALUE = DRAIN;
+  localparam [DRAIN_BITS-1:0] DRAINED = DRAIN_VALUE[DRAIN_BITS-1:0];
+  // The bits of the last group lie within word 0.
+  localparam OVERLAP = (PE <= SIMD);
 
-  localparam [2:0] IDLE = 3'd0;
-  localparam [2:0] LOAD = 3'd1;
-  localparam [2:0] WIND = 3'd2;
-  localparam [2:0] STEP = 3'd3;
-  localparam [2:0] WAIT = 3'd4;
+  localparam [1:0] WAIT = 2'd0;
+  localparam [1:0] WIND = 2'd1;
+  localparam [1:0] STEP = 2'd2;
 
-  reg [                    2:0] state_reg;
-  reg [         LAYER_BITS-1:0] layer_reg;
+  reg [                    1:0] state_reg;
+  // The next layer to be loaded; 0 for the first one of the next batch.
+  reg [         LAYER_BITS-1:0] next_layer_reg;
+  // Words, remaining groups less 1, of the layer in the ring.
+  reg [          WORD_BITS-1:0] words_reg;
   reg [         GROUP_BITS-1:0] group_reg;
   reg [          WORD_BITS-1:0] word_reg;
-  reg [         DRAIN_BITS-1:0] drain_reg;
+  reg                           output_reg;
+  // In the first group of a hidden layer: word 0 has to be brought in.
+  reg                           late_reg;
+  // Cycles since the last step, as far as DRAIN.
+  reg [         DRAIN_BITS-1:0] since_reg;
   reg [$clog2(WEIGHT_DEPTH)-1:0] weight_address_reg;
   reg [$clog2(THRESHOLD_DEPTH)-1:0] threshold_address_reg;
+  reg                           pass_first_reg;
   reg                           results_pending_reg;
 
-  wire [31:0] entry = table_entries[layer_reg*32+:32];
-  wire [WORD_BITS-1:0] words = entry[WORD_BITS-1:0];
-  wire [GROUP_BITS-1:0] groups = entry[16+:GROUP_BITS];
+  wire [31:0] entry = table_entries[next_layer_reg*32+:32];
+  wire [WORD_BITS-1:0] next_words = entry[WORD_BITS-1:0];
+  wire [COUNT_BITS-1:0] next_groups = entry[16+:COUNT_BITS];
+  wire [COUNT_BITS-1:0] next_group = next_groups - 1'b1;
   // The table has been checked to fit the geometry, so that the upper bits are zero.
-  wire unused = &{1'b0, entry};
+  wire unused = &{1'b0, entry, next_group};
 
-  wire is_output = (layer_reg + 1'b1 == layers);
-  wire blocked = is_output && results_pending_reg;
-  wire load = (state_reg == LOAD) && !blocked;
-  wire wind = (state_reg == WIND);
-  wire last_word = (word_reg + 1'b1 == words);
-  wire final_group = (group_reg + 1'b1 == groups);
-  wire layer_done = step && last_word && final_group;
-  wire short_layer = (words < TAPS_VALUE[WORD_BITS-1:0]);
+  wire last_word = (word_reg + 1'b1 == words_reg);
+  wire layer_done = step && last_word && (group_reg == 0);
+  // A layer is loaded in the cycle of the last step before it, or later.
+  wire boundary = (state_reg == WAIT) || layer_done;
+  wire next_is_image = (next_layer_reg == 0);
+  wire next_is_output = (next_layer_reg + 1'b1 == layers);
+  wire blocked = next_is_output && results_pending_reg;
 
-  assign busy = (state_reg != IDLE);
-  assign stall = (state_reg == LOAD) && blocked;
+  // What the next layer may overlap with: the steps before it needs word 0, if what it needs
+  // earlier, the groups before the last one, is finished by then.
+  wire [WORD_BITS-1:0] spare = (next_words > TAP_WORDS) ? next_words - TAP_WORDS : {WORD_BITS{1'b0}};
+  wire [WORD_BITS-1:0] overlap = !OVERLAP ? {WORD_BITS{1'b0}}
+                                          : (spare < words_reg) ? spare : words_reg;
+  wire [DRAIN_BITS-1:0] since = layer_done ? {DRAIN_BITS{1'b0}} : since_reg;
+  wire [31:0] covered = {{(32 - DRAIN_BITS) {1'b0}}, since} + {{(32 - WORD_BITS) {1'b0}}, overlap};
+  wire ready = next_is_image ? batch_valid : (covered >= DRAIN_VALUE);
+  wire load = boundary && ready && !blocked;
+  wire short_layer = (next_words < TAP_WORDS);
+
+  assign busy = (state_reg != WAIT) || !next_is_image || stall;
+  assign stall = (state_reg == WAIT) && ready && blocked;
+  assign weight_stall = (state_reg == STEP) && !weight_ready;
   assign weight_address = weight_address_reg;
   assign threshold_address = threshold_address_reg;
-  assign load_image = load && (layer_reg == 0);
-  assign load_hidden = load && (layer_reg != 0);
-  assign load_output = load && is_output;
-  assign step = (state_reg == STEP);
-  assign rotate = wind || step;
+  assign load_image = load && next_is_image;
+  assign load_hidden = load && !next_is_image;
+  assign load_output = load && next_is_output;
+  assign load_late = (load_hidden && next_words <= TAP_WORDS)
+      || (step && late_reg && word_reg + 1'b1 + TAP_WORDS == words_reg);
+  assign step = (state_reg == STEP) && weight_ready;
+  assign rotate = (state_reg == WIND) || step;
+  assign pass_first = pass_first_reg;
   assign first = (word_reg == 0);
   assign last = last_word;
-  assign last_group = final_group;
-  assign output_layer = is_output;
+  assign group = group_reg;
+  assign output_layer = output_reg;
 
+  wire [WORD_BITS-1:0] ring_words = load ? next_words : words_reg;
   genvar w;
   generate
     for (w = 0; w < RING; w = w + 1) begin : g_length
       localparam [31:0] WORDS = w + 1;
-      assign length[w] = (words == WORDS[WORD_BITS-1:0]);
+      assign length[w] = (ring_words == WORDS[WORD_BITS-1:0]);
     end
   endgenerate
 
   always @(posedge clk) begin
-    case (state_reg)
-      IDLE: begin
-        layer_reg <= {LAYER_BITS{1'b0}};
-        weight_address_reg <= 0;
-        threshold_address_reg <= 0;
-        if (batch_valid) state_reg <= LOAD;
+    if (step) begin
+      pass_first_reg <= layer_done && output_reg;
+      weight_address_reg <= weight_address_reg + 1'b1;
+      word_reg <= last_word ? {WORD_BITS{1'b0}} : word_reg + 1'b1;
+      if (last_word) begin
+        threshold_address_reg <= threshold_address_reg + 1'b1;
+        group_reg <= group_reg - 1'b1;
+        late_reg <= 1'b0;
       end
-      LOAD: begin
-        group_reg <= {GROUP_BITS{1'b0}};
-        // The ring is wound up while word_reg counts from `words` to TAPS.
-        word_reg  <= short_layer ? words : {WORD_BITS{1'b0}};
-        if (!blocked) state_reg <= short_layer ? WIND : STEP;
+    end
+    if (state_reg == WIND) begin
+      // Counts from `words` to TAPS.
+      word_reg <= word_reg + 1'b1;
+      if (word_reg + 1'b1 == TAP_WORDS) begin
+        word_reg  <= {WORD_BITS{1'b0}};
+        state_reg <= STEP;
       end
-      WIND: begin
-        word_reg <= word_reg + 1'b1;
-        if (word_reg + 1'b1 == TAPS_VALUE[WORD_BITS-1:0]) begin
-          word_reg  <= {WORD_BITS{1'b0}};
-          state_reg <= STEP;
-        end
-      end
-      STEP: begin
-        weight_address_reg <= weight_address_reg + 1'b1;
-        word_reg <= last_word ? {WORD_BITS{1'b0}} : word_reg + 1'b1;
-        if (last_word) begin
-          threshold_address_reg <= threshold_address_reg + 1'b1;
-          group_reg <= group_reg + 1'b1;
-        end
-        drain_reg <= {DRAIN_BITS{1'b0}};
-        if (layer_done) begin
-          if (!is_output) begin
-            layer_reg <= layer_reg + 1'b1;
-            state_reg <= WAIT;
-          end else begin
-            layer_reg <= {LAYER_BITS{1'b0}};
-            weight_address_reg <= 0;
-            threshold_address_reg <= 0;
-            state_reg <= batch_valid ? LOAD : IDLE;
-          end
-        end
-      end
-      WAIT: begin
-        drain_reg <= drain_reg + 1'b1;
-        if (drain_reg + 1'b1 == DRAIN_VALUE[DRAIN_BITS-1:0]) state_reg <= LOAD;
-      end
-      default: state_reg <= IDLE;
-    endcase
+    end
+    if (layer_done) state_reg <= WAIT;
+
+    if (layer_done) since_reg <= {{(DRAIN_BITS - 1) {1'b0}}, 1'b1};
+    else if (since_reg != DRAINED) since_reg <= since_reg + 1'b1;
+
+    if (load) begin
+      state_reg <= short_layer ? WIND : STEP;
+      words_reg <= next_words;
+      group_reg <= next_group[GROUP_BITS-1:0];
+      word_reg <= short_layer ? next_words : {WORD_BITS{1'b0}};
+      output_reg <= next_is_output;
+      late_reg <= !next_is_image && (next_words > TAP_WORDS);
+      next_layer_reg <= next_is_output ? {LAYER_BITS{1'b0}} : next_layer_reg + 1'b1;
+    end
+    if (load_image) begin
+      weight_address_reg <= 0;
+      threshold_address_reg <= 0;
+    end
 
     if (load_output) results_pending_reg <= 1'b1;
     else if (results_sent) results_pending_reg <= 1'b0;
 
     if (reset) begin
-      state_reg <= IDLE;
+      state_reg <= WAIT;
+      next_layer_reg <= {LAYER_BITS{1'b0}};
+      pass_first_reg <= 1'b1;
       results_pending_reg <= 1'b0;
     end
   end

@@ -3,9 +3,9 @@
 // The XNOR-Net fully connected core: images in, classes and scores out, the network loaded at run
 // time. This module names the ports and refuses impossible parameters; fcc_core is what it guards.
 //
-// Timing: a pass takes sum over layers of (1 + max(0, TAPS - words) + groups * words) + 3 * (L - 1)
-// cycles; passes follow each other without a gap. See model/xnor_fcc/geometry.py for the exact
-// latency and period, which the tests hold this core to.
+// Timing: a pass takes groups * words cycles a layer and, where a layer cannot overlap with the one
+// before, a gap of at most 6; passes follow each other without a gap (see fcc_sequencer). The exact
+// latency and period are in model/xnor_fcc/geometry.py, which the tests hold this core to.
 
 `default_nettype none
 
@@ -19,8 +19,8 @@ module xnor_fcc #(
     // Most inputs or neurons of a layer (1 to 32767).
     parameter MAX_WIDTH = 1024,
     // Ring positions that PEs see (1 to min(PE, ceil(MAX_WIDTH / SIMD))). More taps mean less fan-out
-    // of each, fewer taps less winding up of short layers.
-    parameter TAPS = 4,
+    // of each, fewer taps less area and more overlap of one layer with the next.
+    parameter TAPS = 1,
     // Layers of the largest network (1 to 16).
     parameter MAX_LAYERS = 8,
     // Classes of the largest network (1 to MAX_WIDTH, at most 32767).
@@ -31,6 +31,9 @@ module xnor_fcc #(
     parameter BANK_DEPTH = 256,
     // Words of the threshold memory: groups of the largest network (>= 2).
     parameter THRESHOLD_DEPTH = 128,
+    // 0: weights are loaded into an on-chip memory. Else: the bits of a beat of asi_weight (a multiple
+    // of 8), over which they are streamed in every pass; WEIGHT_DEPTH and BANK_DEPTH mean nothing.
+    parameter WEIGHT_STREAM = 0,
     // Bits of a beat of asi_image: 8, 16, 32, 64, 128, 256 or 512.
     parameter IMAGE_WIDTH = 64,
     // Path and prefix of memory images for a board with no host ("" for none): PREFIX_config.hex,
@@ -47,6 +50,12 @@ module xnor_fcc #(
     input  wire        asi_image_endofpacket,
     input  wire [((IMAGE_WIDTH > 8) ? $clog2(IMAGE_WIDTH/8) : 1)-1:0] asi_image_empty,
     input  wire        asi_image_error,
+    // One packet a pass, where weights come from outside (WEIGHT_STREAM); else unused.
+    input  wire        asi_weight_valid,
+    output wire        asi_weight_ready,
+    input  wire [((WEIGHT_STREAM > 0) ? WEIGHT_STREAM : 8)-1:0] asi_weight_data,
+    input  wire        asi_weight_startofpacket,
+    input  wire        asi_weight_endofpacket,
     // One packet an image: scores, then class and id.
     output wire        aso_result_valid,
     input  wire        aso_result_ready,
@@ -87,6 +96,8 @@ module xnor_fcc #(
       WEIGHT_DEPTH_must_be_at_least_2 refused ();
     end else if (BANK_DEPTH < 1 || WEIGHT_DEPTH > 100 * BANK_DEPTH) begin : g_bank_depth
       BANK_DEPTH_must_make_at_most_100_banks refused ();
+    end else if (WEIGHT_STREAM < 0 || WEIGHT_STREAM % 8 != 0) begin : g_weight_stream
+      WEIGHT_STREAM_must_be_0_or_a_multiple_of_8 refused ();
     end else if (THRESHOLD_DEPTH < 2) begin : g_threshold_depth
       THRESHOLD_DEPTH_must_be_at_least_2 refused ();
     end else if (!IMAGE_WIDTH_LEGAL) begin : g_image_width
@@ -103,6 +114,7 @@ module xnor_fcc #(
           .WEIGHT_DEPTH   (WEIGHT_DEPTH),
           .BANK_DEPTH     (BANK_DEPTH),
           .THRESHOLD_DEPTH(THRESHOLD_DEPTH),
+          .WEIGHT_STREAM  (WEIGHT_STREAM),
           .IMAGE_WIDTH    (IMAGE_WIDTH),
           .PRESET         (PRESET)
       ) core (
@@ -115,6 +127,11 @@ module xnor_fcc #(
           .asi_image_endofpacket   (asi_image_endofpacket),
           .asi_image_empty         (asi_image_empty),
           .asi_image_error         (asi_image_error),
+          .asi_weight_valid        (asi_weight_valid),
+          .asi_weight_ready        (asi_weight_ready),
+          .asi_weight_data         (asi_weight_data),
+          .asi_weight_startofpacket(asi_weight_startofpacket),
+          .asi_weight_endofpacket  (asi_weight_endofpacket),
           .aso_result_valid        (aso_result_valid),
           .aso_result_ready        (aso_result_ready),
           .aso_result_data         (aso_result_data),

@@ -1,12 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// XNOR and population count of one word for PE neurons at once, bit-sliced across the PEs.
+// XNOR and population count of one word for PE neurons at once, bit-sliced across the PEs, from
+// parity-coded words.
 //
-// First level: chains of full adders over up to CHAIN XNORs (fcc_adder_chain), registered. Second
-// level: the chains' sum planes (weight 1) and carry planes (weight 2) are counted
-// (fcc_plane_counter) and the two counts added, registered.
+// A chain of full adders that counts the XNORs y_0, y_1, ... of a word hands on one sum bit: the
+// running parity S_k = y_0 ^ ... ^ y_k. Parity is linear, so that S_k = X_k ^ W_k with X_k and W_k
+// the running parities of the activations and of the inverted weights, which are computed where a
+// word enters (fcc_parity_coder) and where the weights are packed. What is left of the full adder
+// over y_(k), y_(k+1) is its carry, a function of S_(k-1), S_k and S_(k+1) alone:
+//   popcount = 2 * sum over odd k of majority(S_(k-1), S_(k-1) ^ S_k, S_k ^ S_(k+1)) + S_(SIMD-1)
+// and an even SIMD ends in a half adder. Every fourth parity is a node of its own that two carries
+// share: a carry has five inputs then, and three functions of half an ALM serve four synapses.
 //
-// Latency: 2 cycles, one word a cycle, never stalls. The pipeline carries no valid bit.
+// Latency: 3 cycles, one word a cycle, never stalls. The pipeline carries no valid bit.
 
 `default_nettype none
 
@@ -14,106 +20,70 @@ module xnor_popcount #(
     // Neurons side by side (>= 1).
     parameter PE   = 32,
     // Synapses per PE (>= 1).
-    parameter SIMD = 128,
-    // Longest chain of the first level. By Yosys (synth_intel_alm) chains of 11 cost 0.98 XNOR per
-    // cycle per ALM at SIMD = 128, adder trees 0.59.
-    parameter CHAIN = 11
+    parameter SIMD = 128
 ) (
-    input  wire                            clk,
-    // Synapse k of all PEs at bit k*PE.
-    input  wire [             SIMD*PE-1:0] activation,
-    input  wire [             SIMD*PE-1:0] weight,
+    input  wire                         clk,
+    // Running parities; synapse k of all PEs at bit k*PE.
+    input  wire [          SIMD*PE-1:0] activation,
+    input  wire [          SIMD*PE-1:0] weight,
     // Bit b of every PE's count at bit b*PE.
     output reg  [$clog2(SIMD+1)*PE-1:0] count
 );
 
   localparam COUNT_BITS = $clog2(SIMD + 1);
-  localparam CHAINS = (SIMD + CHAIN - 1) / CHAIN;
-  localparam LAST = SIMD - (CHAINS - 1) * CHAIN;
-  // A chain of n planes leaves n/2 carries; a lone synapse leaves none, but a plane of zeros.
-  localparam CARRIES_LAST = (LAST > 1) ? LAST / 2 : 1;
-  localparam CARRIES = (CHAINS - 1) * (CHAIN / 2) + CARRIES_LAST;
+  localparam CARRIES = SIMD / 2;
 
-  localparam ONES_BITS = $clog2(CHAINS + 1);
-  localparam TWOS_BITS = $clog2(CARRIES + 1);
+  // One plane of weight 1, CARRIES planes of weight 2.
+  function [32*COUNT_BITS-1:0] heights(input integer carries);
+    integer i;
+    begin
+      for (i = 0; i < COUNT_BITS; i = i + 1) begin
+        heights[32*i+:32] = (i == 0) ? 1 : (i == 1) ? carries : 0;
+      end
+    end
+  endfunction
 
-  wire [      SIMD*PE-1:0] same = activation ~^ weight;
-  wire [    CHAINS*PE-1:0] sums;
-  wire [   CARRIES*PE-1:0] carries;
-  reg  [    CHAINS*PE-1:0] sums_s1;
-  reg  [   CARRIES*PE-1:0] carries_s1;
-  wire [ONES_BITS*PE-1:0] ones;
-  wire [TWOS_BITS*PE-1:0] twos;
+  wire [SIMD*PE-1:0] parity;
+  // The parity of the whole word, then the carries.
+  wire [(CARRIES+1)*PE-1:0] planes;
   wire [COUNT_BITS*PE-1:0] total;
-  wire [COUNT_BITS*PE-1:0] carry;
 
-  genvar n;
+  genvar k;
   generate
-    for (n = 0; n < CHAINS; n = n + 1) begin : g_chain
-      localparam INPUTS = (n == CHAINS - 1) ? LAST : CHAIN;
-      localparam OUTPUTS = (INPUTS > 1) ? INPUTS / 2 : 1;
-      fcc_adder_chain #(
-          .WIDTH (PE),
-          .INPUTS(INPUTS)
-      ) chain (
-          .planes (same[n*CHAIN*PE+:INPUTS*PE]),
-          .sum    (sums[n*PE+:PE]),
-          .carries(carries[n*(CHAIN/2)*PE+:OUTPUTS*PE])
-      );
+    for (k = 0; k < SIMD; k = k + 1) begin : g_parity
+      if (k % 4 == 2) begin : g_node
+        (* keep *) wire [PE-1:0] node = activation[k*PE+:PE] ^ weight[k*PE+:PE];
+        assign parity[k*PE+:PE] = node;
+      end else begin : g_wire
+        assign parity[k*PE+:PE] = activation[k*PE+:PE] ^ weight[k*PE+:PE];
+      end
+    end
+
+    assign planes[PE-1:0] = parity[(SIMD-1)*PE+:PE];
+    for (k = 1; k < SIMD; k = k + 2) begin : g_carry
+      wire [PE-1:0] s = parity[(k-1)*PE+:PE];
+      wire [PE-1:0] y = s ^ parity[k*PE+:PE];
+      if (k + 1 < SIMD) begin : g_full
+        wire [PE-1:0] z = parity[k*PE+:PE] ^ parity[(k+1)*PE+:PE];
+        assign planes[(k+1)/2*PE+:PE] = (s & y) | (s & z) | (y & z);
+      end else begin : g_half
+        assign planes[(k+1)/2*PE+:PE] = s & y;
+      end
     end
   endgenerate
 
   fcc_plane_counter #(
-      .WIDTH (PE),
-      .INPUTS(CHAINS)
-  ) count_ones (
-      .planes(sums_s1),
-      .count (ones)
+      .WIDTH  (PE),
+      .COLUMNS(COUNT_BITS),
+      .HEIGHTS(heights(CARRIES)),
+      .TOTAL  (CARRIES + 1)
+  ) counter (
+      .clk   (clk),
+      .planes(planes),
+      .count (total)
   );
 
-  fcc_plane_counter #(
-      .WIDTH (PE),
-      .INPUTS(CARRIES)
-  ) count_twos (
-      .planes(carries_s1),
-      .count (twos)
-  );
-
-  // total = ones + 2 * twos, a ripple over the planes; it never exceeds SIMD, so that nothing is
-  // carried out of the last plane.
-  assign carry[PE-1:0] = {PE{1'b0}};
-  genvar b;
-  generate
-    for (b = 0; b < COUNT_BITS; b = b + 1) begin : g_total
-      wire [PE-1:0] x;
-      wire [PE-1:0] y;
-      wire [PE-1:0] c = carry[b*PE+:PE];
-      if (b < ONES_BITS) begin : g_x
-        assign x = ones[b*PE+:PE];
-      end else begin : g_no_x
-        assign x = {PE{1'b0}};
-      end
-      if (b >= 1 && b <= TWOS_BITS) begin : g_y
-        assign y = twos[(b-1)*PE+:PE];
-      end else begin : g_no_y
-        assign y = {PE{1'b0}};
-      end
-      assign total[b*PE+:PE] = x ^ y ^ c;
-      if (b + 1 < COUNT_BITS) begin : g_carry
-        assign carry[(b+1)*PE+:PE] = (x & y) | (x & c) | (y & c);
-      end
-    end
-    // A single synapse carries nothing.
-    if (SIMD == 1) begin : g_rest
-      wire unused = &{1'b0, twos};
-    end
-  endgenerate
-
-  always @(posedge clk) begin
-    sums_s1 <= sums;
-    carries_s1 <= carries;
-    count <= total;
-  end
+  always @(posedge clk) count <= total;
 
 endmodule
 

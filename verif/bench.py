@@ -19,6 +19,7 @@ from typing import Any
 import cocotb
 import numpy as np
 from cocotb.clock import Clock
+from cocotb.task import Task
 from cocotb.triggers import ClockCycles, Event, FallingEdge, RisingEdge
 from cocotb_bus.drivers import BitDriver
 from cocotb_bus.drivers.avalon import AvalonMaster
@@ -197,7 +198,7 @@ class _Passes:
         dut, core = self.bench.dut, self.bench.core
         position = self.bench.results.head
         while True:
-            await RisingEdge(core.load_image_s2)
+            await RisingEdge(core.load_image_s1)
             self.starts.append(self.bench.cycle())
             await RisingEdge(dut.clk)
             await FallingEdge(dut.clk)
@@ -206,10 +207,11 @@ class _Passes:
             position += count
 
     async def _watch_hidden(self) -> None:
-        core, bench = self.bench.core, self.bench
+        dut, core, bench = self.bench.dut, self.bench.core, self.bench
         lanes = [core.g_lane[lane].lane.hidden_reg for lane in range(bench.geometry.lanes)]
         while True:
-            await RisingEdge(core.load_hidden_s2)
+            await RisingEdge(core.load_late_s1)
+            await FallingEdge(dut.clk)  # the last bits may come in with the same clock edge
             assert bench.expected is not None
             batch, layer = divmod(self.hidden_loads, len(bench.expected.hidden))
             self.hidden_loads += 1
@@ -228,7 +230,8 @@ class _Passes:
                     )
 
     async def _watch_sums(self) -> None:
-        """The accumulators of every group of the first batches, in 2's complement."""
+        """The accumulators of every group of the first batches, in 2's complement. The groups of a
+        layer come from the last one down to group 0."""
         dut, bench = self.bench.dut, self.bench
         g = bench.geometry
         acc_bits = g.score_bits - 1
@@ -242,6 +245,9 @@ class _Passes:
                     continue
                 assert bench.expected is not None
                 width = bench.expected.sums[layer].shape[1]
+                if group == 0:
+                    group = g.groups(width)
+                group -= 1
                 neurons = np.arange(group * g.pe, min(width, (group + 1) * g.pe))
                 for lane, image in enumerate(self._images(batch)):
                     packed = int(lanes[lane].scores.value)
@@ -255,9 +261,8 @@ class _Passes:
                                 f"{got}, not {want} (lane {lane})",
                                 (got ^ want).bit_count(),
                             )
-                group += 1
-                if group == g.groups(width):
-                    group, layer = 0, layer + 1
+                if group == 0:
+                    layer += 1
 
 
 class Bench:
@@ -277,6 +282,11 @@ class Bench:
         dut.aso_result_ready.value = 1
         dut.avs_csr_read.value = 0
         dut.avs_csr_write.value = 0
+        for name in ("valid", "data", "startofpacket", "endofpacket"):
+            getattr(dut, f"asi_weight_{name}").value = 0
+        self.weight_beats: list[int] = []
+        self.weight_gaps: Iterator[tuple[int, int]] | None = None
+        self.weight_feed: Task[None] | None = None
         Clock(dut.clk, CLOCK_NS, unit="ns").start()
         self.csr = AvalonMaster(dut, "avs_csr", dut.clk, case_insensitive=False)
         self.driver = PacketDriver(dut, "asi_image", dut.clk, case_insensitive=False)
@@ -351,18 +361,26 @@ class Bench:
         await self.write("PIXEL_THRESHOLD", image.pixel_threshold)
         for layer, (words, groups) in enumerate(image.table):
             await self.write("LAYER_TABLE", groups << 16 | words, index=layer)
-        for target, chunks in enumerate((image.weight_chunks(), image.offset_chunks())):
+        memories = {1: image.offset_chunks()}
+        if self.geometry.weight_stream:
+            self.weight_beats = image.weight_beats()
+        else:
+            memories[0] = image.weight_chunks()
+        for target, chunks in memories.items():
             await self.write("LOAD_SELECT", target)
             for chunk in chunks.ravel().tolist():
                 await self.write("LOAD_DATA", chunk)
 
     async def start(self, pixel_8bit: bool = False) -> None:
         """Start the core; fails if it refuses."""
+        self.stop_weights()
         control = 1 << BIT["CONTROL"]["ENABLE"] | pixel_8bit << BIT["CONTROL"]["PIXEL_8BIT"]
         await self.write("CONTROL", control)
         for _ in range(40):
             if await self.read("STATUS") >> BIT["STATUS"]["RUNNING"] & 1:
                 self.packets = 0
+                if self.weight_beats:
+                    self.weight_feed = cocotb.start_soon(self._feed_weights())
                 return
         raise AssertionError(f"not started, ERROR = {await self.read('ERROR'):#x}")
 
@@ -371,8 +389,39 @@ class Bench:
         await self.write("CONTROL", 0)
         for _ in range(cycles // 4):
             if await self.read("STATUS") == 0:
+                self.stop_weights()
                 return
         raise AssertionError("the core does not come to rest")
+
+    async def _feed_weights(self) -> None:
+        """One packet a pass, for ever, as fast as the core takes it or in the runs of
+        `weight_gaps`."""
+        dut = self.dut
+        last = len(self.weight_beats) - 1
+        allowed = idle = 0
+        while True:
+            for number, beat in enumerate(self.weight_beats):
+                if self.weight_gaps is not None:
+                    while allowed == 0:
+                        allowed, idle = next(self.weight_gaps)
+                        if idle:
+                            dut.asi_weight_valid.value = 0
+                            await ClockCycles(dut.clk, idle)
+                    allowed -= 1
+                dut.asi_weight_valid.value = 1
+                dut.asi_weight_data.value = beat
+                dut.asi_weight_startofpacket.value = number == 0
+                dut.asi_weight_endofpacket.value = number == last
+                await RisingEdge(dut.clk)
+                while dut.asi_weight_ready.value != 1:
+                    await RisingEdge(dut.clk)
+
+    def stop_weights(self) -> None:
+        """No more weights until the next start."""
+        if self.weight_feed is not None:
+            self.weight_feed.cancel()
+            self.weight_feed = None
+        self.dut.asi_weight_valid.value = 0
 
     # ---- images
 

@@ -6,13 +6,16 @@ expected cycles and the test cases. Widths are written as a tuple (inputs, hidde
 
 The cycle model states what rtl/ does, cycle by cycle; tests hold the hardware to it exactly:
 
-    words(n)        = ceil(n / SIMD)                  words of a layer with n inputs
-    groups(m)       = ceil(m / PE)                    groups of a layer with m neurons
-    wind(n)         = max(0, TAPS - words(n))         cycles to wind up a short layer's ring
-    layer(n, m)     = 1 + wind(n) + groups(m) * words(n)
-    pass            = sum of layer(n, m) + 3 * (layers - 1)
-    latency         = pass + timeout + classes + 9    a lone image, last beat in to class out
-    period          = max(pass, load, send)           cycles from batch to batch, always fed
+    words(n)     = ceil(n / SIMD)                     words of a layer with n inputs
+    groups(m)    = ceil(m / PE)                       groups of a layer with m neurons
+    wind(n)      = max(0, TAPS - words(n))            cycles to wind up a short layer's ring
+    overlap(l)   = min(max(0, words(l) - TAPS), words(l-1))    or 0 where PE > SIMD
+    gap(l)       = max(0, 6 - overlap(l))             idle cycles in front of layer l > 0
+    pass         = sum of wind + groups * words of all layers + sum of all gaps
+    latency      = pass + timeout + classes + 10      a lone image, last beat in to class out
+    period       = max(pass, load, send)              cycles from batch to batch, always fed
+
+Where weights are streamed (WEIGHT_STREAM), `stream_cycles` takes the place of `pass`.
 """
 
 from __future__ import annotations
@@ -23,14 +26,16 @@ from itertools import pairwise
 
 from .errors import UserError
 
-# Cycles between the last step of a layer and the load of the next one (DRAIN in xnor_fcc.v).
-DRAIN = 3
-# Cycles of a lone image outside the pass: taking the image over 2, pipeline and result 7.
-_LATENCY_OVERHEAD = 9
+# Cycles from a step until its bits can be loaded into the ring (DRAIN in fcc_core.v).
+DRAIN = 6
+# Cycles of a lone image outside the pass: taking the image over 2, pipeline and result 8.
+_LATENCY_OVERHEAD = 10
 # Cycles from the load of a batch to the load of the next one when images wait at the door.
-_RELOAD_OVERHEAD = 5
+_RELOAD_OVERHEAD = 3
 # Cycles from the last step of the output layer until its results begin to leave.
-_RESULT_OVERHEAD = 6
+_RESULT_OVERHEAD = 7
+# PEs that one tap feeds at most, by default: the fan-out of an activation wire.
+_PE_PER_TAP = 128
 
 IMAGE_WIDTHS = (8, 16, 32, 64, 128, 256, 512)
 
@@ -42,6 +47,12 @@ class GeometryError(UserError):
 def ceil_div(a: int, b: int) -> int:
     """Quotient of non-negative integers rounded up."""
     return -(-a // b)
+
+
+def best_bank_depth(width: int, depth: int) -> int:
+    """Words of a bank with which a memory takes the fewest M10K blocks, deeper banks first."""
+    shapes = ((1024, 10), (512, 20), (256, 40))
+    return min(shapes, key=lambda shape: ceil_div(depth, shape[0]) * ceil_div(width, shape[1]))[0]
 
 
 @dataclass(frozen=True)
@@ -60,7 +71,7 @@ class Geometry:
     max_width: int = 1024
     """Most inputs or neurons of a layer."""
     taps: int = 0
-    """Ring positions that PEs see; 0 chooses min(PE, half of the ring), the right one mostly."""
+    """Ring positions that PEs see; 0 chooses one for every 128 PEs, the right number mostly."""
     max_layers: int = 8
     max_classes: int = 16
     weight_depth: int = 768
@@ -71,6 +82,8 @@ class Geometry:
     """Words of the threshold memory: groups of the largest network."""
     image_width: int = 64
     """Bits of a beat of the image stream."""
+    weight_stream: int = 0
+    """Bits of a beat of the weight stream; 0 for a core with a weight memory."""
 
     def __post_init__(self) -> None:
         for field in fields(self):
@@ -82,7 +95,7 @@ class Geometry:
         self._check("lanes", 1, 64)
         self._check("max_width", 1, 32767)
         if self.taps == 0:
-            object.__setattr__(self, "taps", min(self.pe, (self.ring + 1) // 2))
+            object.__setattr__(self, "taps", min(self.ring, ceil_div(self.pe, _PE_PER_TAP)))
         self._check("taps", 1, min(self.pe, self.ring))
         self._check("max_layers", 1, 16)
         self._check("max_classes", 1, self.max_width)
@@ -95,6 +108,11 @@ class Geometry:
                 f"{', '.join(map(str, IMAGE_WIDTHS))}."
             )
 
+        if self.weight_stream < 0 or self.weight_stream % 8:
+            raise GeometryError(
+                f"WEIGHT_STREAM={self.weight_stream} is neither 0 nor a multiple of 8."
+            )
+
     def _check(self, name: str, low: int, high: int) -> None:
         value = getattr(self, name)
         if not low <= value <= high:
@@ -102,13 +120,20 @@ class Geometry:
 
     @classmethod
     def for_widths(
-        cls, widths: Sequence[int], pe: int, simd: int, lanes: int, image_width: int = 64
+        cls,
+        widths: Sequence[int],
+        pe: int,
+        simd: int,
+        lanes: int,
+        image_width: int = 64,
+        weight_stream: int = 0,
     ) -> Geometry:
         """The smallest core of the given PE, SIMD and LANES that runs a network of `widths`."""
         for name, value in (("PE", pe), ("SIMD", simd)):
             if value < 1:
                 raise GeometryError(f"{name}={value} is outside 1 to 4096.")
         layers = list(pairwise(widths))
+        steps = sum(ceil_div(m, pe) * ceil_div(n, simd) for n, m in layers)
         return cls(
             pe=pe,
             simd=simd,
@@ -116,10 +141,11 @@ class Geometry:
             max_width=max(widths),
             max_layers=len(layers),
             max_classes=widths[-1],
-            weight_depth=max(2, sum(ceil_div(m, pe) * ceil_div(n, simd) for n, m in layers)),
+            weight_depth=2 if weight_stream else max(2, steps),
             threshold_depth=max(2, sum(ceil_div(m, pe) for _, m in layers)),
-            bank_depth=1024 if pe * simd < 1024 else 256,
+            bank_depth=best_bank_depth(pe * simd, steps),
             image_width=image_width,
+            weight_stream=weight_stream,
         )
 
     def parameters(self) -> dict[str, int]:
@@ -161,11 +187,12 @@ class Geometry:
         """Raise `GeometryError` unless a network of `widths` runs on this core."""
         layers = len(widths) - 1
         groups = sum(self.groups(m) for m in widths[1:])
+        weight_words = 0 if self.weight_stream else self.steps(widths)
         for what, need, have in (
             ("layers of up to {} neurons or inputs", max(widths), self.max_width),
             ("{} layers", layers, self.max_layers),
             ("{} classes", widths[-1], self.max_classes),
-            ("{} weight words", self.steps(widths), self.weight_depth),
+            ("{} weight words", weight_words, self.weight_depth),
             ("{} threshold words", groups, self.threshold_depth),
         ):
             if need > have:
@@ -175,12 +202,42 @@ class Geometry:
 
     # ---- cycle model
 
+    def gap(self, words_before: int, words: int) -> int:
+        """Idle cycles between the last step of a layer and the first of the next one, by words."""
+        overlap = min(max(0, words - self.taps), words_before) if self.pe <= self.simd else 0
+        return max(0, DRAIN - overlap)
+
     def pass_cycles(self, widths: Sequence[int]) -> int:
         """Cycles of one batch through all layers: cycles(batch)."""
-        layers = list(pairwise(widths))
-        return sum(
-            1 + self.wind(n) + self.groups(m) * self.words(n) for n, m in layers
-        ) + DRAIN * (len(layers) - 1)
+        words = [self.words(n) for n in widths[:-1]]
+        gaps = sum(self.gap(before, after) for before, after in pairwise(words))
+        return self.steps(widths) + sum(self.wind(n) for n in widths[:-1]) + gaps
+
+    def stream_cycles(self, widths: Sequence[int]) -> int:
+        """Cycles of one pass after the other with weights streamed without a pause.
+
+        A word of `beats` beats has arrived `beats` cycles after the one before it was passed on
+        (`arrived`), is passed on when the word in front of it is taken, and can be taken (`taken`)
+        one cycle later; see fcc_weight_stream.v.
+        """
+        beats = ceil_div(self.pe * self.simd, self.weight_stream)
+        arrived = taken = 0
+        period, before = 0, -1
+        words_before = 0
+        while period != before:
+            start, before = taken, period
+            for layer, (n, m) in enumerate(pairwise(widths)):
+                words = self.words(n)
+                free = taken + 1 + self.wind(n)
+                if layer:
+                    free += self.gap(words_before, words)
+                for _ in range(words * self.groups(m)):
+                    arrived = max(arrived + beats, taken)
+                    taken = max(arrived + 1, free)
+                    free = taken + 1
+                words_before = words
+            period = taken - start
+        return period
 
     def latency_cycles(self, widths: Sequence[int], timeout: int) -> int:
         """Cycles from the last input beat of a lone image to the beat with its class.
@@ -207,8 +264,9 @@ class Geometry:
 
     def period_cycles(self, widths: Sequence[int], pixel_8bit: bool = False) -> int:
         """Cycles from batch to batch when images always wait and results are always taken."""
+        busy = self.stream_cycles if self.weight_stream else self.pass_cycles
         return max(
-            self.pass_cycles(widths),
+            busy(widths),
             self.load_cycles(widths[0], pixel_8bit),
             self.send_cycles(widths),
         )

@@ -1,15 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """`IntegerNetwork` + `Geometry` -> memory images in ring order, and the layer table.
 
-"Rearranged by diagonal": after r rotations ring position i holds word (i + r) mod words, PE p sees
-position p mod TAPS, and a layer shorter than the taps starts after wind = max(0, TAPS - words)
-rotations. So at step s PE p meets word
+"Rearranged by diagonal": PE p sees ring position p mod TAPS, the ring turns by a word a step, the
+first layer begins with word 0 and later ones with word 1 (see fcc_ring.v), and a layer shorter than
+the taps starts after wind = max(0, TAPS - words) rotations. So at step s PE p meets word
 
-    (p mod TAPS + wind + s) mod words
+    (p mod TAPS + wind + s + (0 in the first layer, else 1)) mod words
 
 and the weights are stored in that order: one memory word a step, bit k * PE + p for synapse k of
-PE p. Padding, shared with the hardware: activations beyond the inputs are 0 and weights beyond them
-1, so that XNOR gives 0; neurons beyond the last one get an offset that makes their bit 0.
+PE p. The groups of a layer are computed and stored from the last one to group 0.
+
+Weights are stored parity-coded: bit k is the parity of the inverted weights 0 to k of the word (see
+xnor_popcount.v). Padding, shared with the hardware: activations beyond the inputs are 0 and weights
+beyond them 1, so that XNOR gives 0; neurons beyond the last one get an offset that makes their bit
+0.
 
 Every neuron has one number beside its weights, its offset: score = 2P + offset. A hidden neuron
 with threshold T has offset 1 - 2T, and its bit is (score >= 0) = (P >= T); an output neuron with n
@@ -32,8 +36,8 @@ from .integer import IntegerNetwork, Layer, OutputLayer
 class MemoryImage:
     """What a core must be loaded with to run one network.
 
-    `table`: (words, groups) of each layer. `weights`: uint8 (steps, SIMD * PE) of 0/1. `offsets`:
-    int64 (groups of all layers, PE).
+    `table`: (words, groups) of each layer. `weights`: uint8 (steps, SIMD * PE) of 0/1, coded.
+    `offsets`: int64 (groups of all layers, PE), in the order in which the groups are computed.
     """
 
     geometry: Geometry
@@ -46,10 +50,20 @@ class MemoryImage:
 
     def weight_chunks(self) -> np.ndarray:
         """What LOAD_DATA takes for the weights: uint32 (steps, ceil(PE * SIMD / 32))."""
+        return self._chunk_bytes(32).view("<u4")
+
+    def weight_beats(self) -> list[int]:
+        """One packet of asi_weight: the beats of all words of a pass."""
+        size = self.geometry.weight_stream // 8
+        raw = self._chunk_bytes(8 * size).tobytes()
+        return [int.from_bytes(raw[i : i + size], "little") for i in range(0, len(raw), size)]
+
+    def _chunk_bytes(self, chunk: int) -> np.ndarray:
+        """uint8 (steps, bytes): each word padded to a multiple of `chunk` bits."""
         steps, bits = self.weights.shape
-        padded = np.zeros((steps, -(-bits // 32) * 32), np.uint8)
+        padded = np.zeros((steps, -(-bits // chunk) * chunk), np.uint8)
         padded[:, :bits] = self.weights
-        return np.packbits(padded, axis=1, bitorder="little").view("<u4")
+        return np.packbits(padded, axis=1, bitorder="little")
 
     def offset_chunks(self) -> np.ndarray:
         """What LOAD_DATA takes for the thresholds: uint32 (groups, PE), SCORE_BITS bits each."""
@@ -88,11 +102,16 @@ class MemoryImage:
         _write_hex(prefix, "_thresholds.hex", (_hex(row) for row in bits))
 
 
-def ring_order(geometry: Geometry, words: int) -> np.ndarray:
-    """Word that PE p meets at step s: int (words, PE)."""
+def ring_order(geometry: Geometry, words: int, layer: int) -> np.ndarray:
+    """Word that PE p meets at step s in layer number `layer`: int (words, PE)."""
     tap = np.arange(geometry.pe) % geometry.taps
-    wind = max(0, geometry.taps - words)
-    return (tap[None, :] + wind + np.arange(words)[:, None]) % words
+    start = max(0, geometry.taps - words) + (1 if layer else 0)
+    return (tap[None, :] + start + np.arange(words)[:, None]) % words
+
+
+def parity_coded(words: np.ndarray) -> np.ndarray:
+    """Running parities along the last axis of the inverted bits: what xnor_popcount takes."""
+    return (np.cumsum(words ^ 1, axis=-1, dtype=np.int64) & 1).astype(np.uint8)
 
 
 def pack(network: IntegerNetwork, geometry: Geometry) -> MemoryImage:
@@ -105,26 +124,28 @@ def pack(network: IntegerNetwork, geometry: Geometry) -> MemoryImage:
         classes=network.classes,
         pixel_threshold=network.pixel_threshold,
         table=tuple((geometry.words(x.inputs), geometry.groups(x.outputs)) for x in layers),
-        weights=np.concatenate([_pack_weights(geometry, x.weights) for x in layers]),
+        weights=np.concatenate(
+            [_pack_weights(geometry, x.weights, number) for number, x in enumerate(layers)]
+        ),
         offsets=np.concatenate([_pack_offsets(geometry, x) for x in layers]),
     )
 
 
-def _pack_weights(geometry: Geometry, weights: np.ndarray) -> np.ndarray:
-    """uint8 (outputs, inputs) -> uint8 (steps, SIMD * PE) in ring order."""
+def _pack_weights(geometry: Geometry, weights: np.ndarray, layer: int) -> np.ndarray:
+    """uint8 (outputs, inputs) -> uint8 (steps, SIMD * PE) as stored."""
     outputs, inputs = weights.shape
     pe, simd = geometry.pe, geometry.simd
     groups, words = geometry.groups(outputs), geometry.words(inputs)
     padded = np.ones((groups * pe, words * simd), np.uint8)
     padded[:outputs, :inputs] = weights
-    by_word = padded.reshape(groups, pe, words, simd)
-    met = by_word[:, np.arange(pe)[None, :], ring_order(geometry, words), :]
+    by_word = parity_coded(padded.reshape(groups, pe, words, simd))[::-1]
+    met = by_word[:, np.arange(pe)[None, :], ring_order(geometry, words, layer), :]
     # (groups, step, PE, SIMD) -> synapse-major words.
     return met.transpose(0, 1, 3, 2).reshape(groups * words, simd * pe)
 
 
 def _pack_offsets(geometry: Geometry, layer: Layer | OutputLayer) -> np.ndarray:
-    """int64 (groups, PE) of offsets; the unused PEs of the last group get an ever-zero neuron."""
+    """int64 (groups, PE) of offsets, the last group first; the unused PEs of the last group get an ever-zero neuron."""
     groups = geometry.groups(layer.outputs)
     offsets = np.full(groups * geometry.pe, -2 * layer.inputs - 1, np.int64)
     if isinstance(layer, Layer):
@@ -137,7 +158,7 @@ def _pack_offsets(geometry: Geometry, layer: Layer | OutputLayer) -> np.ndarray:
                 f"A bias is too large for the {geometry.score_bits}-bit scores of this core."
             )
         offsets[: layer.outputs] = used
-    return offsets.reshape(groups, geometry.pe)
+    return offsets.reshape(groups, geometry.pe)[::-1]
 
 
 def _hex(bits: np.ndarray) -> str:

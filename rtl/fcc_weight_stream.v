@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The weights of a network that is larger than the chip: received over Avalon-ST in the order in
+// which the steps consume them, each word used once by all lanes. The counterpart of
+// fcc_weight_memory, with the same output.
+//
+// A packet carries the weight words of one pass; the sender repeats it for every batch. A word takes
+// ceil(WIDTH / BEAT) beats, bit 0 of the word in bit 0 of its first beat; surplus bits of the last
+// beat are ignored. While one word is used the next one waits and the one behind it arrives, so that
+// the stream goes on while the sequencer is between two layers.
+//
+// A packet that is not in step with the passes would give wrong answers. When a pass does not begin
+// with the beginning of a packet, or the other way round, or a packet loses its start or its end,
+// `fault` rises and `ready` stays low until `reset`: nothing is computed with such weights.
+//
+// Latency: 2 cycles from `take` to `word`, as with the memory; `ready` at the earliest 2 cycles after
+// a word's last beat. One beat a cycle while there is room.
+
+`default_nettype none
+
+module fcc_weight_stream #(
+    // Bits of a word (>= 1).
+    parameter WIDTH = 4096,
+    // Bits of a beat (>= 8).
+    parameter BEAT = 64
+) (
+    input  wire             clk,
+    input  wire             reset,
+    input  wire             enable,
+    input  wire             asi_valid,
+    output wire             asi_ready,
+    input  wire [ BEAT-1:0] asi_data,
+    input  wire             asi_startofpacket,
+    input  wire             asi_endofpacket,
+    // A word can be taken; `take` may be given only then.
+    output wire             ready,
+    input  wire             take,
+    // The word being asked for is the first one of a pass.
+    input  wire             pass_first,
+    output reg              fault,
+    output reg  [WIDTH-1:0] word
+);
+
+  localparam BEATS = (WIDTH + BEAT - 1) / BEAT;
+  localparam INDEX_BITS = (BEATS > 1) ? $clog2(BEATS) : 1;
+  localparam [31:0] LAST = BEATS - 1;
+
+  // The word that arrives, the word that waits, the word on its way out.
+  reg  [BEATS*BEAT-1:0] arriving_reg;
+  reg  [INDEX_BITS-1:0] index_reg;
+  reg                   arrived_reg;
+  reg                   arrived_first_reg;
+  reg  [     WIDTH-1:0] waiting_reg;
+  reg                   waiting_valid_reg;
+  reg                   waiting_first_reg;
+  reg  [     WIDTH-1:0] word_s1;
+  reg                   in_packet_reg;
+
+  wire                  accept = asi_valid && asi_ready;
+  wire                  last_beat = (index_reg == LAST[INDEX_BITS-1:0]);
+  wire                  advance = arrived_reg && (!waiting_valid_reg || take);
+  wire                  framed = (asi_startofpacket != in_packet_reg)
+      && !(asi_startofpacket && index_reg != 0) && !(asi_endofpacket && !last_beat);
+  wire                  in_step = (waiting_first_reg == pass_first);
+
+  assign asi_ready = enable && !fault && (!arrived_reg || advance);
+  assign ready = waiting_valid_reg && in_step && !fault;
+
+  generate
+    if (BEATS == 1) begin : g_one
+      always @(posedge clk) if (accept) arriving_reg <= asi_data;
+    end else begin : g_shift
+      always @(posedge clk) begin
+        if (accept) arriving_reg <= {asi_data, arriving_reg[BEATS*BEAT-1:BEAT]};
+      end
+    end
+    if (BEATS * BEAT > WIDTH) begin : g_surplus
+      wire unused = &{1'b0, arriving_reg[BEATS*BEAT-1:WIDTH]};
+    end
+  endgenerate
+
+  always @(posedge clk) begin
+    if (advance) begin
+      waiting_reg <= arriving_reg[WIDTH-1:0];
+      waiting_first_reg <= arrived_first_reg;
+    end
+    word_s1 <= waiting_reg;
+    word <= word_s1;
+
+    if (advance) waiting_valid_reg <= 1'b1;
+    else if (take) waiting_valid_reg <= 1'b0;
+    if (advance) arrived_reg <= 1'b0;
+    if (accept) begin
+      index_reg <= last_beat ? {INDEX_BITS{1'b0}} : index_reg + 1'b1;
+      if (index_reg == 0) arrived_first_reg <= asi_startofpacket;
+      if (last_beat) arrived_reg <= 1'b1;
+      in_packet_reg <= !asi_endofpacket;
+      if (!framed) fault <= 1'b1;
+    end
+    if (waiting_valid_reg && !in_step) fault <= 1'b1;
+
+    if (reset) begin
+      index_reg <= {INDEX_BITS{1'b0}};
+      arrived_reg <= 1'b0;
+      waiting_valid_reg <= 1'b0;
+      in_packet_reg <= 1'b0;
+      fault <= 1'b0;
+    end
+  end
+
+endmodule
+
+`default_nettype wire
