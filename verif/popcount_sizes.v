@@ -1,83 +1,192 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Population counts of many sizes side by side, so that one build tests them all: whole xnor_popcounts
-// and the two counters they are made of. Every instance gets the low bits of the same inputs.
+// Population counts of many sizes side by side, so that one build tests them all: whole xnor_popcounts,
+// and the coders and counters they are made of. Every instance gets the low bits of the same inputs.
 
 `default_nettype none
 
 module popcount_sizes (
     input  wire                clk,
-    input  wire [       511:0] activation,
-    input  wire [       511:0] weight,
-    // Popcount n at bit n*128.
-    output wire [    10*128-1:0] counts,
-    // PE and SIMD of popcount n in the bytes from bit n*16 on, PE lowest.
-    output wire [     10*16-1:0] sizes,
-    // Counters of 1 to 17 planes of 3 bits, the one of n + 1 planes at bit n*32.
-    output wire [     17*32-1:0] plane_counts,
-    // Chains of 1 to 13 planes of 3 bits: the sum at bit n*32, the carries above it.
-    output wire [     13*32-1:0] chains
+    // Coded words of 3 PEs, synapse k of PE p at bit k*3 + p.
+    input  wire [       785:0] activation,
+    input  wire [       785:0] weight,
+    // Popcount n of 3 PEs at bit n*32, and the SIMD of popcount n at bit n*16.
+    output wire [    48*32-1:0] counts,
+    output wire [    48*16-1:0] simds,
+    // SIMD = 13 with 1 and with 32 PEs; PE p sees what PE p mod 3 of the others sees.
+    output wire [          3:0] count_alone,
+    output wire [     4*32-1:0] count_many,
+    // Counter n of planes of 3 bits at bit n*32; height of its column w in byte 10*n + w, and the
+    // number of its columns in byte 10*n + 9. The planes are the low bits of `activation`.
+    output wire [    41*32-1:0] plane_counts,
+    output wire [    41*80-1:0] heights,
+    // Coder n at bit n*256, its width at bit n*16, for the low bits of `activation`.
+    output wire [   48*256-1:0] coded,
+    output wire [    48*16-1:0] widths,
+    // 5:3 counter of the five lowest fields of 32 bits of `activation`: sum, twos, fours.
+    output wire [         95:0] five
 );
 
-  localparam COUNT = 10;
-  localparam [16*COUNT-1:0] SIZES = {
-    {8'd128, 8'd1},
-    {8'd127, 8'd1},
-    {8'd23, 8'd1},
-    {8'd22, 8'd1},
-    {8'd13, 8'd32},
-    {8'd12, 8'd3},
-    {8'd11, 8'd3},
-    {8'd3, 8'd32},
-    {8'd2, 8'd3},
-    {8'd1, 8'd1}
+  localparam COUNT = 48;
+  // After 1 to 40.
+  localparam [8*16-1:0] LONG_SIMDS = {
+    16'd262, 16'd256, 16'd205, 16'd131, 16'd128, 16'd127, 16'd114, 16'd100
+  };
+  localparam [8*16-1:0] LONG_WIDTHS = {
+    // The last four with a shorter BLOCK.
+    16'd255, 16'd200, 16'd37, 16'd2, 16'd256, 16'd205, 16'd128, 16'd127
+  };
+  localparam [8*16-1:0] BLOCKS = {16'd3, 16'd5, 16'd4, 16'd2, 16'd16, 16'd16, 16'd16, 16'd16};
+
+  // Columns, then the heights of columns 8 to 0.
+  localparam COUNTERS = 41;
+  localparam [80*COUNTERS-1:0] HEIGHTS = {
+    {8'd9, 8'd0, 8'd0, 8'd1, 8'd0, 8'd1, 8'd40, 8'd0, 8'd0, 8'd0},
+    {8'd9, 8'd1, 8'd0, 8'd0, 8'd0, 8'd0, 8'd0, 8'd0, 8'd0, 8'd255},
+    {8'd9, 8'd0, 8'd0, 8'd0, 8'd0, 8'd0, 8'd0, 8'd0, 8'd131, 8'd1},
+    {8'd9, 8'd0, 8'd0, 8'd0, 8'd0, 8'd0, 8'd0, 8'd0, 8'd128, 8'd1},
+    {8'd8, 8'd0, 8'd0, 8'd0, 8'd0, 8'd0, 8'd0, 8'd0, 8'd127, 8'd1},
+    {8'd8, 8'd0, 8'd0, 8'd0, 8'd0, 8'd0, 8'd0, 8'd0, 8'd64, 8'd1},
+    {8'd8, 8'd0, 8'd1, 8'd0, 8'd0, 8'd0, 8'd0, 8'd0, 8'd0, 8'd127},
+    {8'd8, 8'd0, 8'd0, 8'd0, 8'd1, 8'd3, 8'd0, 8'd5, 8'd17, 8'd23},
+    {8'd8, 8'd0, 8'd0, 8'd1, 8'd2, 8'd3, 8'd4, 8'd5, 8'd6, 8'd7},
+    {8'd7, 8'd0, 8'd0, 8'd0, 8'd2, 8'd0, 8'd0, 8'd13, 8'd0, 8'd5},
+    {8'd7, 8'd0, 8'd0, 8'd1, 8'd1, 8'd1, 8'd1, 8'd1, 8'd1, 8'd1},
+    {8'd7, 8'd0, 8'd0, 8'd0, 8'd0, 8'd7, 8'd0, 8'd0, 8'd7, 8'd0},
+    {8'd6, 8'd0, 8'd0, 8'd0, 8'd0, 8'd0, 8'd0, 8'd15, 8'd0, 8'd3},
+    {8'd6, 8'd0, 8'd0, 8'd0, 8'd1, 8'd0, 8'd3, 8'd0, 8'd3, 8'd1},
+    {8'd5, 8'd0, 8'd0, 8'd0, 8'd0, 8'd0, 8'd2, 8'd0, 8'd6, 8'd2},
+    {8'd5, 8'd0, 8'd0, 8'd0, 8'd0, 8'd0, 8'd2, 8'd0, 8'd1, 8'd9},
+    {8'd5, 8'd0, 8'd0, 8'd0, 8'd0, 8'd1, 8'd0, 8'd0, 8'd0, 8'd15},
+    {8'd4, 8'd0, 8'd0, 8'd0, 8'd0, 8'd0, 8'd1, 8'd0, 8'd0, 8'd7},
+    {8'd4, 8'd0, 8'd0, 8'd0, 8'd0, 8'd0, 8'd0, 8'd3, 8'd0, 8'd0},
+    {8'd4, 8'd0, 8'd0, 8'd0, 8'd0, 8'd0, 8'd0, 8'd0, 8'd7, 8'd0},
+    {8'd3, 8'd0, 8'd0, 8'd0, 8'd0, 8'd0, 8'd0, 8'd1, 8'd1, 8'd1},
+    {8'd3, 8'd0, 8'd0, 8'd0, 8'd0, 8'd0, 8'd0, 8'd1, 8'd0, 8'd3},
+    {8'd3, 8'd0, 8'd0, 8'd0, 8'd0, 8'd0, 8'd0, 8'd0, 8'd0, 8'd1},
+    {8'd2, 8'd0, 8'd0, 8'd0, 8'd0, 8'd0, 8'd0, 8'd0, 8'd1, 8'd0},
+    // One column of 17 planes down to 1.
+    {8'd5, 64'd0, 8'd17}, {8'd5, 64'd0, 8'd16}, {8'd4, 64'd0, 8'd15}, {8'd4, 64'd0, 8'd14},
+    {8'd4, 64'd0, 8'd13}, {8'd4, 64'd0, 8'd12}, {8'd4, 64'd0, 8'd11}, {8'd4, 64'd0, 8'd10},
+    {8'd4, 64'd0, 8'd9}, {8'd4, 64'd0, 8'd8}, {8'd3, 64'd0, 8'd7}, {8'd3, 64'd0, 8'd6},
+    {8'd3, 64'd0, 8'd5}, {8'd3, 64'd0, 8'd4}, {8'd2, 64'd0, 8'd3}, {8'd2, 64'd0, 8'd2},
+    {8'd1, 64'd0, 8'd1}
   };
 
-  assign sizes = SIZES;
+  assign heights = HEIGHTS;
+
+  function [9*32-1:0] widened(input [71:0] bytes);
+    integer i;
+    for (i = 0; i < 9; i = i + 1) widened[32*i+:32] = {24'd0, bytes[8*i+:8]};
+  endfunction
+
+  function integer sum_of(input [71:0] bytes);
+    integer i;
+    begin
+      sum_of = 0;
+      for (i = 0; i < 9; i = i + 1) sum_of = sum_of + {24'd0, bytes[8*i+:8]};
+    end
+  endfunction
+
+  wire [13*32-1:0] many_activation;
+  wire [13*32-1:0] many_weight;
+  wire [     12:0] alone_activation;
+  wire [     12:0] alone_weight;
 
   genvar n;
+  genvar p;
   generate
     for (n = 0; n < COUNT; n = n + 1) begin : g_popcount
-      localparam PE = SIZES[n*16+:8];
-      localparam SIMD = SIZES[n*16+8+:8];
-      wire [$clog2(SIMD+1)*PE-1:0] count;
+      localparam [31:0] SIMD = (n < 40) ? n + 1 : LONG_SIMDS[(n%8)*16+:16];
+      wire [$clog2(SIMD+1)*3-1:0] count;
       xnor_popcount #(
-          .PE  (PE),
+          .PE  (3),
           .SIMD(SIMD)
       ) popcount (
           .clk       (clk),
-          .activation(activation[SIMD*PE-1:0]),
-          .weight    (weight[SIMD*PE-1:0]),
+          .activation(activation[SIMD*3-1:0]),
+          .weight    (weight[SIMD*3-1:0]),
           .count     (count)
       );
-      assign counts[n*128+:128] = count;
+      assign counts[n*32+:32] = count;
+      assign simds[n*16+:16] = SIMD[15:0];
     end
-    for (n = 0; n < 17; n = n + 1) begin : g_planes
-      wire [3*$clog2(n+2)-1:0] count;
+
+    for (n = 0; n < 13; n = n + 1) begin : g_synapse
+      assign alone_activation[n] = activation[n*3];
+      assign alone_weight[n] = weight[n*3];
+      for (p = 0; p < 32; p = p + 1) begin : g_pe
+        assign many_activation[n*32+p] = activation[n*3+p%3];
+        assign many_weight[n*32+p] = weight[n*3+p%3];
+      end
+    end
+
+    for (n = 0; n < COUNTERS; n = n + 1) begin : g_planes
+      localparam COLUMNS = HEIGHTS[n*80+72+:8];
+      localparam TOTAL = sum_of(HEIGHTS[n*80+:72]);
+      localparam [9*32-1:0] MINE = widened(HEIGHTS[n*80+:72]);
+      wire [3*COLUMNS-1:0] count;
       fcc_plane_counter #(
-          .WIDTH (3),
-          .INPUTS(n + 1)
+          .WIDTH  (3),
+          .COLUMNS(COLUMNS),
+          .HEIGHTS(MINE[32*COLUMNS-1:0]),
+          .TOTAL  (TOTAL)
       ) counter (
-          .planes(activation[3*(n+1)-1:0]),
+          .clk   (clk),
+          .planes(activation[3*TOTAL-1:0]),
           .count (count)
       );
       assign plane_counts[n*32+:32] = count;
     end
-    for (n = 0; n < 13; n = n + 1) begin : g_chain
-      localparam CARRIES = (n > 0) ? (n + 1) / 2 : 1;
-      wire [          2:0] sum;
-      wire [3*CARRIES-1:0] carries;
-      fcc_adder_chain #(
-          .WIDTH (3),
-          .INPUTS(n + 1)
-      ) chain (
-          .planes (activation[3*(n+1)-1:0]),
-          .sum    (sum),
-          .carries(carries)
+
+    for (n = 0; n < COUNT; n = n + 1) begin : g_coder
+      localparam [31:0] WIDTH = (n < 40) ? n + 1 : LONG_WIDTHS[(n%8)*16+:16];
+      localparam [31:0] BLOCK = (n < 40) ? 16 : BLOCKS[(n%8)*16+:16];
+      wire [WIDTH-1:0] mine;
+      fcc_parity_coder #(
+          .WIDTH(WIDTH),
+          .BLOCK(BLOCK)
+      ) coder (
+          .bits (activation[WIDTH-1:0]),
+          .coded(mine)
       );
-      assign chains[n*32+:32] = {carries, sum};
+      assign coded[n*256+:256] = mine;
+      assign widths[n*16+:16] = WIDTH[15:0];
     end
   endgenerate
+
+  xnor_popcount #(
+      .PE  (1),
+      .SIMD(13)
+  ) alone (
+      .clk       (clk),
+      .activation(alone_activation),
+      .weight    (alone_weight),
+      .count     (count_alone)
+  );
+
+  xnor_popcount #(
+      .PE  (32),
+      .SIMD(13)
+  ) many (
+      .clk       (clk),
+      .activation(many_activation),
+      .weight    (many_weight),
+      .count     (count_many)
+  );
+
+  fcc_counter_5to3 #(
+      .WIDTH(32)
+  ) counter_5to3 (
+      .a    (activation[0+:32]),
+      .b    (activation[32+:32]),
+      .c    (activation[64+:32]),
+      .d    (activation[96+:32]),
+      .e    (activation[128+:32]),
+      .sum  (five[31:0]),
+      .twos (five[63:32]),
+      .fours(five[95:64])
+  );
 
 endmodule
 

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`xnor_popcount`, `fcc_plane_counter` and `fcc_adder_chain`, many sizes in one build."""
+"""`xnor_popcount`, `fcc_plane_counter`, `fcc_counter_5to3` and `fcc_parity_coder`, many sizes in one
+build."""
 
 from __future__ import annotations
 
@@ -9,7 +10,7 @@ import simulator
 
 
 def test_xnor_popcount(tmp_path: Path) -> None:
-    """Counts of random and extreme words, and their latency."""
+    """Counts of random and extreme words, their latency, and every coded bit."""
     sources = [*simulator.rtl_sources(), simulator.VERIF / "popcount_sizes.v"]
     model = simulator.build("popcount_sizes", sources=sources)
     model.run("xnor_popcount_tests", tmp_path)

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Population counts of many sizes against counting equal bits one by one."""
+"""Population counts of many sizes against counting equal bits one by one, and what they are made of
+against its own arithmetic."""
 
 from __future__ import annotations
 
@@ -8,19 +9,32 @@ from typing import Any
 import cocotb
 import numpy as np
 
-from unit import drive, edge, fields, settle, start
+from unit import drive, edge, fields, planes, settle, start
 
-_BITS = 512
+_PE = 3
+_WORD = 262  # the longest
+_LATENCY = 3
+_COUNTER_LATENCY = 2
+_SIMDS = [*range(1, 41), 100, 114, 127, 128, 131, 205, 256, 262]
+_WIDTHS = [*range(1, 41), 127, 128, 205, 256, 2, 37, 200, 255]
 
 
-def stimuli(rng: np.random.Generator, count: int) -> np.ndarray:
-    """Bits (count, 512): random ones of every density, none, all, one missing, one alone."""
-    density = rng.random((count, 1))
-    bits = (rng.random((count, _BITS)) < density).astype(np.uint8)
+def stimuli(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+    """Bits: random ones of every density in the first axis, none, all, one missing, one alone."""
+    density = rng.random((shape[0], *[1] * (len(shape) - 1)))
+    bits = (rng.random(shape) < density).astype(np.uint8)
     bits[0], bits[1], bits[2], bits[3] = 0, 1, 1, 0
-    bits[2, rng.integers(32)] = 0
-    bits[3, rng.integers(32)] = 1
+    bits[2, ..., rng.integers(32)] = 0
+    bits[3, ..., rng.integers(32)] = 1
     return bits
+
+
+def running_parity(bits: np.ndarray) -> np.ndarray:
+    """Parity of all bits so far, along the last axis."""
+    coded = bits.copy()
+    for k in range(1, bits.shape[-1]):
+        coded[..., k] ^= coded[..., k - 1]
+    return coded
 
 
 def number(bits: np.ndarray) -> int:
@@ -28,61 +42,111 @@ def number(bits: np.ndarray) -> int:
     return int.from_bytes(np.packbits(bits, bitorder="little").tobytes(), "little")
 
 
+def counted(packed: int, columns: int, pe: int = _PE) -> list[int]:
+    """Counts of all PEs out of bit planes."""
+    assert packed < 1 << columns * pe
+    bits = fields(packed, pe, columns)
+    return [sum((plane >> p & 1) << b for b, plane in enumerate(bits)) for p in range(pe)]
+
+
+async def count_words(dut: Any, equal: np.ndarray, activation: np.ndarray) -> None:
+    """Words (N, PE, SIMD) with the given equal bits, one a cycle; all counts, exactly in time."""
+    await start(dut, reset=0, activation=0, weight=0)
+    assert fields(int(dut.simds.value), 16, len(_SIMDS)) == _SIMDS
+    coded = running_parity(activation)
+    # The weights are activation ^ 1 ^ equal; their coding is that of the inverted bits.
+    coded_weight = running_parity(activation ^ equal)
+    want = equal.cumsum(axis=2, dtype=np.int64)[:, :, np.array(_SIMDS) - 1]
+    for cycle in range(len(equal) + _LATENCY):
+        if cycle < len(equal):
+            drive(dut, activation=planes(coded[cycle]), weight=planes(coded_weight[cycle]))
+        await edge(dut)
+        if cycle < _LATENCY:
+            continue
+        now = want[cycle - _LATENCY].T.tolist()
+        counts = fields(int(dut.counts.value), 32, len(_SIMDS))
+        for simd, packed, right in zip(_SIMDS, counts, now, strict=True):
+            assert counted(packed, simd.bit_length()) == right, f"SIMD {simd}, cycle {cycle}"
+        thirteen = now[_SIMDS.index(13)]
+        assert counted(int(dut.count_alone.value), 4, 1) == thirteen[:1]
+        assert counted(int(dut.count_many.value), 4, 32) == (thirteen * 11)[:32]
+
+
 @cocotb.test(timeout_time=100, timeout_unit="us")
 async def equal_bits(dut: Any) -> None:
-    """One word a cycle, the count of equal bits of every PE exactly 2 cycles later."""
-    await start(dut, reset=0, activation=0, weight=0)
-    sizes = fields(int(dut.sizes.value), 8, 20)
-    pairs = list(zip(sizes[::2], sizes[1::2], strict=True))
-    assert {simd for _, simd in pairs} == {1, 2, 3, 11, 12, 13, 22, 23, 127, 128}
-    assert {pe for pe, _ in pairs} == {1, 3, 32}
+    """One word a cycle, the count of equal bits of every PE exactly 3 cycles later."""
     rng = np.random.default_rng(1)
-    words = 120
-    equal = rng.permutation(stimuli(rng, words))
-    activation = rng.integers(0, 2, (words, _BITS), dtype=np.uint8)
-    weight = activation ^ 1 ^ equal
-    for cycle in range(words + 2):
-        if cycle < words:
-            drive(dut, activation=number(activation[cycle]), weight=number(weight[cycle]))
-        await edge(dut)
-        if cycle < 2:
-            continue
-        packed = int(dut.counts.value)
-        for n, (pe, simd) in enumerate(pairs):
-            # Synapse k of PE p at bit k * PE + p.
-            want = equal[cycle - 2, : pe * simd].reshape(simd, pe).sum(axis=0).tolist()
-            bits = fields(packed >> 128 * n, pe, simd.bit_length())
-            got = [sum((plane >> p & 1) << b for b, plane in enumerate(bits)) for p in range(pe)]
-            assert got == want, f"PE {pe}, SIMD {simd}"
-            assert packed >> 128 * n & ((1 << 128) - 1) < 1 << pe * simd.bit_length()
+    equal = rng.permutation(stimuli(rng, (150, _PE, _WORD)))
+    await count_words(dut, equal, rng.integers(0, 2, equal.shape, dtype=np.uint8))
+
+
+@cocotb.test(timeout_time=200, timeout_unit="us")
+async def every_coded_bit_counts(dut: Any) -> None:
+    """A word with one coded bit inverted is another word, and its count another count: for every
+    bit of every word length some of the words here tell the two apart."""
+    rng = np.random.default_rng(2)
+    right = rng.integers(0, 2, (5 * _WORD, _PE, _WORD), dtype=np.uint8)
+    # Without equal neighbours, then with: only those show what happens to a pair.
+    right[_WORD : 2 * _WORD] = 1
+    right[2 * _WORD : 3 * _WORD] = 0
+    wrong = right.copy()
+    for n in range(len(right)):
+        # Inverting a running parity inverts two neighbours, at the end of the word one bit.
+        wrong[n, :, n % _WORD : n % _WORD + 2] ^= 1
+    sums = [bits.cumsum(axis=2, dtype=np.int64) for bits in (right, wrong)]
+    for simd in _SIMDS:
+        for k in range(simd):
+            told = sums[0][k::_WORD, :, simd - 1] != sums[1][k::_WORD, :, simd - 1]
+            assert told.any(axis=0).all(), f"bit {k} of {simd} could be wrong unnoticed"
+    await count_words(dut, wrong, rng.integers(0, 2, right.shape, dtype=np.uint8))
 
 
 @cocotb.test(timeout_time=100, timeout_unit="us")
 async def plane_counters(dut: Any) -> None:
-    """`fcc_plane_counter` of 1 to 17 planes counts the ones of each of 3 neurons."""
-    for bits in stimuli(np.random.default_rng(2), 100):
-        drive(dut, activation=number(bits))
-        await settle()
-        packed = int(dut.plane_counts.value)
-        for n in range(17):
-            want = bits[: 3 * (n + 1)].reshape(n + 1, 3).sum(axis=0).tolist()
-            count = fields(packed >> 32 * n, 3, (n + 1).bit_length())
-            got = [sum((plane >> p & 1) << b for b, plane in enumerate(count)) for p in range(3)]
-            assert got == want, f"{n + 1} planes"
+    """`fcc_plane_counter` with columns of every kind: the weighted sum, exactly 2 cycles later."""
+    await start(dut, reset=0, activation=0, weight=0)
+    table = fields(int(dut.heights.value), 8, 41 * 10)
+    shapes = [(table[n : n + 9], table[n + 9]) for n in range(0, len(table), 10)]
+    assert all(sum(h << w for w, h in enumerate(hs)) < 1 << columns for hs, columns in shapes)
+    assert sum(sum(h > 0 for h in hs) > 2 for hs, _ in shapes) > 5, "too few irregular ones"
+    rng = np.random.default_rng(3)
+    words = rng.permutation(stimuli(rng, (150, _PE, 256)))
+    for cycle in range(len(words) + _COUNTER_LATENCY):
+        if cycle < len(words):
+            drive(dut, activation=planes(words[cycle]))
+        await edge(dut)
+        if cycle < _COUNTER_LATENCY:
+            continue
+        counts = fields(int(dut.plane_counts.value), 32, len(shapes))
+        for (hs, columns), packed in zip(shapes, counts, strict=True):
+            weights = np.repeat(1 << np.arange(9), hs)
+            want = words[cycle - _COUNTER_LATENCY, :, : len(weights)] @ weights
+            assert counted(packed, columns) == want.tolist(), f"{hs}, {columns} columns"
 
 
 @cocotb.test(timeout_time=100, timeout_unit="us")
-async def adder_chains(dut: Any) -> None:
-    """`fcc_adder_chain` of 1 to 13 planes: sum + 2 * carries is the number of ones."""
-    for bits in stimuli(np.random.default_rng(3), 100):
-        drive(dut, activation=number(bits))
+async def five_bits(dut: Any) -> None:
+    """`fcc_counter_5to3` with every combination of five bits, in every place."""
+    rng = np.random.default_rng(4)
+    for _ in range(20):
+        case = rng.permutation(32)
+        bits = case[None, :] >> np.arange(5)[:, None] & 1
+        drive(dut, activation=number(bits.astype(np.uint8)))
         await settle()
-        packed = int(dut.chains.value)
-        for n in range(13):
-            want = bits[: 3 * (n + 1)].reshape(n + 1, 3).sum(axis=0).tolist()
-            parts = fields(packed >> 32 * n, 3, 1 + max(1, (n + 1) // 2))
-            got = [
-                (parts[0] >> p & 1) + 2 * sum(plane >> p & 1 for plane in parts[1:])
-                for p in range(3)
-            ]
-            assert got == want, f"chain of {n + 1}"
+        sums, twos, fours = (fields(x, 1, 32) for x in fields(int(dut.five.value), 32, 3))
+        got = [s + 2 * t + 4 * f for s, t, f in zip(sums, twos, fours, strict=True)]
+        assert got == bits.sum(axis=0).tolist()
+
+
+@cocotb.test(timeout_time=100, timeout_unit="us")
+async def parity_coders(dut: Any) -> None:
+    """`fcc_parity_coder` of every width: every bit alone, none, all, and random words."""
+    assert fields(int(dut.widths.value), 16, len(_WIDTHS)) == _WIDTHS
+    rng = np.random.default_rng(5)
+    words = np.concatenate([np.eye(256, dtype=np.uint8), stimuli(rng, (100, 256))])
+    for word, want in zip(words, running_parity(words), strict=True):
+        drive(dut, activation=number(word))
+        await settle()
+        packed = int(dut.coded.value)
+        for n, width in enumerate(_WIDTHS):
+            assert packed >> 256 * n & (1 << 256) - 1 == number(want[:width]), f"width {width}"
