@@ -8,14 +8,14 @@ PY := $(VENV)/bin/python
 MARKS := $(VENV)/.installed-
 
 .DEFAULT_GOAL := help
-.PHONY: help sim test fast icarus lint train registers pictures tools clean
+.PHONY: help sim test fast icarus lint area route train registers pictures tools clean
 
 help: ## what there is to make
 	@echo "usage: make TARGET [VARIABLE=value ...]"
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## /  \1\t/' | expand -t 14
 	@echo "variables of sim: SIM=verilator|icarus IMAGES= PE= SIMD= LANES= NETWORK= FLIP= WAVES=1"
 	@echo "  FLIP=weight:LAYER:NEURON:INPUT or FLIP=threshold:LAYER:NEURON plants one fault"
-	@echo "variables of train: ARGS='--epochs 50 ...', see make train ARGS=--help"
+	@echo "variables of train, area, route: ARGS='--option ...', see make train ARGS=--help"
 
 sim: $(MARKS)sim ## MNIST through the simulated core, every bit and cycle checked
 	@$(PY) verif/sim.py $(if $(IMAGES),--images $(IMAGES)) $(if $(PE),--pe $(PE)) \
@@ -23,10 +23,10 @@ sim: $(MARKS)sim ## MNIST through the simulated core, every bit and cycle checke
 	  $(if $(NETWORK),--network $(NETWORK)) $(if $(FLIP),--flip $(FLIP)) \
 	  $(if $(filter-out 0,$(WAVES)),--waves)
 
-test: $(MARKS)sim $(MARKS)train ## the whole suite: pytest verif/
+test: $(MARKS)sim $(MARKS)train $(MARKS)synthesis ## the whole suite: pytest verif/
 	@$(PY) -m pytest verif/
 
-fast: $(MARKS)sim $(MARKS)train $(MARKS)lint ## lint and the quick tests only
+fast: $(MARKS)sim $(MARKS)train $(MARKS)lint $(MARKS)synthesis ## lint and the quick tests only
 	@$(MAKE) --no-print-directory lint
 	@$(PY) -m pytest verif/ -m "not slow"
 
@@ -38,6 +38,12 @@ lint: $(MARKS)sim $(MARKS)lint ## Verilator -Wall, Yosys, ruff, mypy
 	@$(VENV)/bin/ruff check model verif
 	@$(VENV)/bin/mypy --no-error-summary
 	@echo "lint: clean"
+
+area: $(MARKS)synthesis ## what each form of the PE array costs in logic (Yosys, Cyclone V)
+	@$(PY) verif/area.py $(ARGS)
+
+route: $(MARKS)synthesis ## the whole core placed and routed: its clock (nextpnr, ECP5)
+	@$(PY) verif/route.py $(ARGS)
 
 train: $(MARKS)train ## train the network anew into build/train (an hour; resumes when restarted)
 	@$(PY) -m xnor_fcc.train $(ARGS)

@@ -1,0 +1,156 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`make route`: the whole core placed and routed on a Lattice ECP5, and the clock it reaches.
+
+Yosys synthesises, nextpnr-ecp5 places and routes, both open tools; there is none for the Cyclone V.
+The ports get no pins, so that paths from and to them are not timed."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from typing import Any, TypeVar
+
+from tqdm import tqdm
+
+import synthesis
+from xnor_fcc.errors import CommandLine, UserError, run_main
+from xnor_fcc.geometry import Geometry
+
+OUTPUT = synthesis.ROOT / "build" / "route"
+
+# The largest network of this kind whose weights take one bank of block RAM, which is half of what
+# the device has; with two banks it is full.
+WIDTHS = (784, 1024, 768, 10)
+
+Result = TypeVar("Result")
+
+
+def parser() -> CommandLine:
+    """The command line."""
+    result = CommandLine(
+        prog="make route",
+        description=__doc__,
+        epilog="With make, options go into ARGS: make route ARGS='--seed 2'. The default core "
+        f"computes 4,096 XNORs a cycle and holds a network {'-'.join(map(str, WIDTHS))}. "
+        "Figures are printed and written to build/route/report.json. "
+        "It takes some minutes, and nothing if it was done before and nothing has changed.",
+    )
+    result.add_argument("--pe", type=int, default=32, help="neurons computed at once (default: 32)")
+    result.add_argument("--simd", type=int, default=128, help="synapses per PE (default: 128)")
+    result.add_argument("--lanes", type=int, default=1, help="images in step (default: 1)")
+    result.add_argument("--freq", type=int, default=150, help="clock to aim at, MHz (default: 150)")
+    result.add_argument("--seed", type=int, default=1, help="seed of the placement (default: 1)")
+    result.add_argument(
+        "--least", type=float, default=0.0, metavar="MHZ", help="fail if the clock stays below this"
+    )
+    return result
+
+
+def _with_bar(work: Callable[[], Result]) -> Result:
+    """Run `work` with a clock that shows that it is still running; how far it is nobody knows."""
+    stop = threading.Event()
+
+    def follow() -> None:
+        text = "synthesising, placing, routing"
+        # Nothing where there is no terminal to draw on.
+        with tqdm(desc=text, bar_format="{desc}: {elapsed}", leave=False, disable=None) as bar:
+            while not stop.wait(1.0):
+                bar.refresh()
+
+    thread = threading.Thread(target=follow, daemon=True)
+    thread.start()
+    try:
+        return work()
+    finally:
+        stop.set()
+        thread.join()
+
+
+def merge_cells(steps: Sequence[synthesis.PathStep]) -> list[tuple[str, float, float]]:
+    """The critical path as (net or cell reached, logic ns, routing ns), one row a level."""
+    rows: list[tuple[str, float, float]] = []
+    logic = 0.0
+    for step in steps:
+        if step.kind == "routing":
+            rows.append((step.net, round(logic, 2), round(step.delay_ns, 2)))
+            logic = 0.0
+        else:
+            logic += step.delay_ns
+    if steps:
+        rows.append((f"{steps[-1].end} ({steps[-1].kind})", round(logic, 2), 0.0))
+    return rows
+
+
+def show(report: dict[str, Any], route: synthesis.Route) -> None:
+    """Print the figures."""
+    geometry = report["geometry"]
+    available = route.available
+    rows = [
+        ("core", f"PE={geometry['pe']} SIMD={geometry['simd']} LANES={geometry['lanes']}, "
+         f"{report['xnor_per_cycle']:,} XNORs a cycle"),
+        ("clock", f"{route.fmax_mhz:.1f} MHz after routing, seed {route.seed}"),
+        ("LUT4", f"{route.lut4:,} of {available['lut4']:,}"),
+        ("flip-flops", f"{route.ff:,} of {available['ff']:,}"),
+        ("block RAM", f"{route.ebr} of {available['ebr']}"),
+        ("tools", f"Yosys {route.yosys}, nextpnr-ecp5 {route.nextpnr}"),
+    ]
+    for name, value in rows:
+        print(f"{name:>12}: {value}")
+    print("\ncritical path (ns of logic, then of routing to the next cell):")
+    for name, logic, routing in merge_cells(route.critical_path):
+        print(f"{logic:6.2f} {routing:6.2f}  {name}")
+
+
+def main() -> int:
+    """Route, print, write."""
+    options = parser().parse_args()
+    if options.freq < 1:
+        raise UserError("The clock to aim at must be at least 1 MHz.")
+    geometry = Geometry.for_widths(WIDTHS, options.pe, options.simd, options.lanes)
+    started = time.monotonic()
+    route = _with_bar(
+        lambda: synthesis.ecp5(
+            "xnor_fcc", geometry.parameters(), freq=options.freq, seed=options.seed
+        )
+    )
+    path = [
+        {"kind": step.kind, "from": step.start, "to": step.end, "net": step.net,
+         "delay_ns": step.delay_ns}
+        for step in route.critical_path
+    ]
+    report = {
+        "fmax_mhz": route.fmax_mhz,
+        "xnor_per_cycle": options.pe * options.simd * options.lanes,
+        "geometry": asdict(geometry),
+        "lut4": route.lut4,
+        "ff": route.ff,
+        "ebr": route.ebr,
+        "available": route.available,
+        "device": "LFE5U-85F",
+        "target_mhz": options.freq,
+        "critical_path": path,
+        "seed": options.seed,
+        "yosys": route.yosys,
+        "nextpnr": route.nextpnr,
+        "seconds": time.monotonic() - started,
+    }
+    OUTPUT.mkdir(parents=True, exist_ok=True)
+    scratch = OUTPUT / "report.tmp"
+    scratch.write_text(json.dumps(report, indent=1) + "\n")
+    os.replace(scratch, OUTPUT / "report.json")
+    show(report, route)
+    if route.fmax_mhz < options.least:
+        raise UserError(
+            f"The clock of {route.fmax_mhz:.1f} MHz is below the {options.least:g} MHz asked for; "
+            "look at the critical path above."
+        )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(run_main(main))
