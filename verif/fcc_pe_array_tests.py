@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Groups of words through the PEs, against sums of equal bits."""
+"""Groups of coded words through the PEs, against sums of equal bits."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import Any
 import cocotb
 import numpy as np
 
-from unit import drive, edge, fields, join, planes, settings, start
+from unit import drive, edge, fields, join, parities, planes, settings, start
 
-_OFFSET_AT = 2  # cycles after the first word of a group
-_DONE_AT = 3  # cycles after the last one
+_OFFSET_AT = 3  # cycles after the first word of a group
+_DONE_AT = 4  # cycles after the last one
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,13 @@ class Step:
     last: bool
     tag: int
     offset: np.ndarray  # of the group
+
+    def coded(self) -> dict[str, int]:
+        """The word as the ports take it."""
+        return {
+            "activation": planes(parities(self.activation)),
+            "weight": planes(parities(self.weight ^ 1)),
+        }
 
 
 class Bench:
@@ -77,7 +84,7 @@ class Bench:
                     offsets[cycle + _OFFSET_AT] = step.offset
                 if step.last:
                     done[cycle + _DONE_AT] = (step.tag, sums)
-                drive(self.dut, activation=planes(step.activation), weight=planes(step.weight))
+                drive(self.dut, **step.coded())
                 drive(self.dut, step=1, first=step.first, last=step.last, tag=step.tag)
             else:
                 drive(self.dut, step=0, first=nonsense[0], last=nonsense[1])
@@ -128,7 +135,7 @@ async def reset_clears_done(dut: Any) -> None:
     await bench.reset()
     for age in range(1, _DONE_AT + 1):
         step = bench.group(1)[0]
-        drive(dut, activation=planes(step.activation), weight=planes(step.weight))
+        drive(dut, **step.coded())
         drive(dut, step=1, first=1, last=1)
         await edge(dut)
         drive(dut, step=0)
@@ -139,7 +146,7 @@ async def reset_clears_done(dut: Any) -> None:
         await edge(dut)
         assert bool(dut.done.value) == (age == _DONE_AT)
         drive(dut, reset=0)
-        for _ in range(6):
+        for _ in range(_DONE_AT + 3):
             await edge(dut)
             assert not dut.done.value, f"reset {age} cycles after the step"
         await bench.run([*bench.group(1)])

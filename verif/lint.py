@@ -20,6 +20,8 @@ GEOMETRIES = (
     Geometry.for_widths((50, 10), pe=7, simd=64, lanes=5, image_width=16),
     Geometry.for_widths((1, 1), pe=1, simd=1, lanes=1, image_width=512),
     Geometry(pe=32, simd=12, taps=8, weight_depth=8000),
+    Geometry(pe=69, simd=205, lanes=2),
+    Geometry.for_widths((50, 30, 10), pe=6, simd=7, lanes=2, weight_stream=24),
 )
 
 
@@ -37,7 +39,7 @@ def verilator(geometry: Geometry) -> str:
 def icarus(geometry: Geometry) -> str:
     """Complaints of `iverilog -g2005`, empty if none."""
     command = ["iverilog", "-g2005", "-Wall", "-Wno-timescale", "-t", "null", "-s", "xnor_fcc"]
-    command += [f"-I{simulator.RTL}"]
+    command += [f"-I{simulator.RTL}", *simulator.ICARUS_ARGUMENTS]
     command += [f"-Pxnor_fcc.{name}={value}" for name, value in geometry.parameters().items()]
     command += [str(path) for path in simulator.rtl_sources()]
     result = subprocess.run(command, capture_output=True, text=True)

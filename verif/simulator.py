@@ -30,6 +30,8 @@ RTL = ROOT / "rtl"
 BUILD = ROOT / "build"
 
 SIMULATORS = ("verilator", "icarus")
+# fcc_plane_counter contains itself, deeper than Icarus allows unasked where words are wide.
+ICARUS_ARGUMENTS = ["-pRECURSIVE_MOD_LIMIT=64"]
 # The oldest Verilator that cocotb 2 supports.
 _VERILATOR_MINIMUM = (5, 36)
 
@@ -184,7 +186,7 @@ def build(
     sim = chosen()
     sources = list(sources or rtl_sources())
     parameters = {name: _literal(value) for name, value in (parameters or {}).items()}
-    arguments = _verilator_arguments(large, waves) if sim == "verilator" else []
+    arguments = _verilator_arguments(large, waves) if sim == "verilator" else ICARUS_ARGUMENTS
     probes = (VERIF / "probes.vlt").read_text()
     if toplevel != "xnor_fcc":
         probes = f'`verilator_config\npublic_flat_rw -module "{toplevel}" -var "*"\n'

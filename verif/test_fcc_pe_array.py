@@ -10,7 +10,9 @@ import pytest
 import simulator
 
 
-@pytest.mark.parametrize(("pe", "simd", "acc_bits", "tag_bits"), [(5, 13, 8, 3), (1, 1, 4, 1)])
+@pytest.mark.parametrize(
+    ("pe", "simd", "acc_bits", "tag_bits"), [(5, 13, 8, 3), (1, 1, 4, 1), (3, 40, 10, 2)]
+)
 def test_fcc_pe_array(pe: int, simd: int, acc_bits: int, tag_bits: int, tmp_path: Path) -> None:
     """Sums, decisions and their cycle."""
     parameters = {"PE": pe, "SIMD": simd, "ACC_BITS": acc_bits, "TAG_BITS": tag_bits}

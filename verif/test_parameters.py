@@ -28,6 +28,9 @@ ILLEGAL = [
     ({"WEIGHT_DEPTH": 1}, "WEIGHT_DEPTH_must_be_at_least_2"),
     ({"BANK_DEPTH": 0}, "BANK_DEPTH_must_make_at_most_100_banks"),
     ({"BANK_DEPTH": 7}, "BANK_DEPTH_must_make_at_most_100_banks"),
+    ({"WEIGHT_STREAM": -8}, "WEIGHT_STREAM_must_be_0_or_a_multiple_of_8"),
+    ({"WEIGHT_STREAM": 4}, "WEIGHT_STREAM_must_be_0_or_a_multiple_of_8"),
+    ({"WEIGHT_STREAM": 65}, "WEIGHT_STREAM_must_be_0_or_a_multiple_of_8"),
     ({"THRESHOLD_DEPTH": 1}, "THRESHOLD_DEPTH_must_be_at_least_2"),
     ({"IMAGE_WIDTH": 0}, "IMAGE_WIDTH_must_be_a_power_of_two_from_8_to_512"),
     ({"IMAGE_WIDTH": 24}, "IMAGE_WIDTH_must_be_a_power_of_two_from_8_to_512"),
@@ -42,6 +45,7 @@ def elaborate(tool: str, parameters: dict[str, int]) -> subprocess.CompletedProc
         command += [f"-G{name}={value}" for name, value in parameters.items()]
     else:
         command = ["iverilog", "-g2005", "-t", "null", "-s", "xnor_fcc"]
+        command += simulator.ICARUS_ARGUMENTS
         command += [f"-Pxnor_fcc.{name}={value}" for name, value in parameters.items()]
     return subprocess.run(
         [*command, f"-I{simulator.RTL}", *sources],
@@ -64,7 +68,8 @@ def test_illegal_parameters_are_refused(
 
 
 @pytest.mark.parametrize("tool", ["verilator", "iverilog"])
-def test_the_defaults_are_legal(tool: str) -> None:
+@pytest.mark.parametrize("parameters", [{}, *({"WEIGHT_STREAM": bits} for bits in (8, 24, 512))])
+def test_these_are_legal(tool: str, parameters: dict[str, int]) -> None:
     if tool == "iverilog" and shutil.which(tool) is None:
         pytest.skip("Icarus Verilog is not installed")
-    assert elaborate(tool, {}).returncode == 0
+    assert elaborate(tool, parameters).returncode == 0

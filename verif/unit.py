@@ -22,6 +22,7 @@ __all__ = [
     "fields",
     "hold",
     "join",
+    "parities",
     "part",
     "planes",
     "settings",
@@ -86,6 +87,14 @@ def fields(packed: int, width: int, count: int) -> list[int]:
 def part(handle: Any, index: int, width: int) -> int:
     """Field `index` of `width` bits of a signal whose other bits may be undefined."""
     return int(handle.value[(index + 1) * width - 1 : index * width])
+
+
+def parities(bits: np.ndarray) -> np.ndarray:
+    """Running parities along the last axis: the coding in which words meet in the PEs."""
+    coded = np.array(bits, np.uint8)
+    for k in range(1, coded.shape[-1]):
+        coded[..., k] ^= coded[..., k - 1]
+    return coded
 
 
 def planes(words: Sequence[Sequence[int]] | np.ndarray) -> int:

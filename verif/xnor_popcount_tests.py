@@ -9,7 +9,7 @@ from typing import Any
 import cocotb
 import numpy as np
 
-from unit import drive, edge, fields, planes, settle, start
+from unit import drive, edge, fields, parities, planes, settle, start
 
 _PE = 3
 _WORD = 262  # the longest
@@ -29,14 +29,6 @@ def stimuli(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
     return bits
 
 
-def running_parity(bits: np.ndarray) -> np.ndarray:
-    """Parity of all bits so far, along the last axis."""
-    coded = bits.copy()
-    for k in range(1, bits.shape[-1]):
-        coded[..., k] ^= coded[..., k - 1]
-    return coded
-
-
 def number(bits: np.ndarray) -> int:
     """Bits, the first lowest, as an integer."""
     return int.from_bytes(np.packbits(bits, bitorder="little").tobytes(), "little")
@@ -53,9 +45,9 @@ async def count_words(dut: Any, equal: np.ndarray, activation: np.ndarray) -> No
     """Words (N, PE, SIMD) with the given equal bits, one a cycle; all counts, exactly in time."""
     await start(dut, reset=0, activation=0, weight=0)
     assert fields(int(dut.simds.value), 16, len(_SIMDS)) == _SIMDS
-    coded = running_parity(activation)
+    coded = parities(activation)
     # The weights are activation ^ 1 ^ equal; their coding is that of the inverted bits.
-    coded_weight = running_parity(activation ^ equal)
+    coded_weight = parities(activation ^ equal)
     want = equal.cumsum(axis=2, dtype=np.int64)[:, :, np.array(_SIMDS) - 1]
     for cycle in range(len(equal) + _LATENCY):
         if cycle < len(equal):
@@ -144,7 +136,7 @@ async def parity_coders(dut: Any) -> None:
     assert fields(int(dut.widths.value), 16, len(_WIDTHS)) == _WIDTHS
     rng = np.random.default_rng(5)
     words = np.concatenate([np.eye(256, dtype=np.uint8), stimuli(rng, (100, 256))])
-    for word, want in zip(words, running_parity(words), strict=True):
+    for word, want in zip(words, parities(words), strict=True):
         drive(dut, activation=number(word))
         await settle()
         packed = int(dut.coded.value)
