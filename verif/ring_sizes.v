@@ -1,24 +1,29 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Rings of many sizes side by side, so that one build tests them all. Every ring gets the low bits
-// of the same inputs.
+// of the same inputs; what is late depends on the number of taps.
 
 `default_nettype none
 
 module ring_sizes (
     input  wire         clk,
     input  wire [ 15:0] length,
-    input  wire         load,
-    input  wire [ 31:0] load_words,
+    input  wire         load_image,
+    input  wire         load_hidden,
+    // Bit t for the rings with t taps.
+    input  wire [ 15:0] load_late,
     input  wire         rotate,
+    input  wire [ 31:0] image,
+    input  wire [ 31:0] hidden,
     // Ring n at bit n*32.
-    output wire [255:0] taps,
+    output wire [287:0] taps,
     // RING, TAPS, SIMD of ring n in the bytes from bit n*24 on, RING lowest.
-    output wire [191:0] sizes
+    output wire [215:0] sizes
 );
 
-  localparam COUNT = 8;
+  localparam COUNT = 9;
   localparam [24*COUNT-1:0] SIZES = {
+    {8'd2, 8'd1, 8'd16},
     {8'd2, 8'd1, 8'd1},
     {8'd2, 8'd13, 8'd13},
     {8'd1, 8'd6, 8'd11},
@@ -43,12 +48,15 @@ module ring_sizes (
           .RING(RING),
           .TAPS(TAPS)
       ) ring (
-          .clk       (clk),
-          .length    (length[RING-1:0]),
-          .load      (load),
-          .load_words(load_words[RING*SIMD-1:0]),
-          .rotate    (rotate),
-          .taps      (mine)
+          .clk        (clk),
+          .length     (length[RING-1:0]),
+          .load_image (load_image),
+          .load_hidden(load_hidden),
+          .load_late  (load_late[TAPS]),
+          .rotate     (rotate),
+          .image      (image[RING*SIMD-1:0]),
+          .hidden     (hidden[RING*SIMD-1:0]),
+          .taps       (mine)
       );
       assign taps[n*32+:32] = mine;
     end
