@@ -22,6 +22,12 @@ _QUEUE = 64
 _TIMEOUT = 1000
 
 
+async def read_counters(bench: Bench) -> dict[str, int]:
+    """The core's own counters: all cycles, and what they were used for."""
+    names = ("CYCLES", "STEP_CYCLES", "BUSY_CYCLES", "STALL_CYCLES", "WEIGHT_STALL_CYCLES")
+    return {name: await bench.read(name) for name in (*names, "IMAGES", "BATCHES")}
+
+
 @cocotb.test(timeout_time=100, timeout_unit="sec")
 async def mnist(dut) -> None:  # type: ignore[no-untyped-def]
     """Stream MNIST digits and check every bit and cycle; see verif/sim.py for the settings."""
@@ -54,8 +60,8 @@ async def mnist(dut) -> None:  # type: ignore[no-untyped-def]
 
     # All of them, image after image.
     first_batch = len(bench.passes.starts)
-    single_busy = await bench.read("BUSY_CYCLES")
-    begin, begin_cycle = time.monotonic(), bench.cycle()
+    before = await read_counters(bench)
+    begin = time.monotonic()
     for image in range(images):
         waited_since, head = bench.cycle(), bench.results.head
         while image - bench.results.head > _QUEUE:
@@ -67,7 +73,9 @@ async def mnist(dut) -> None:  # type: ignore[no-untyped-def]
         if image % 100 == 0:
             progress.write_text(str(image))
     await bench.drain(patience)
-    elapsed, cycles = time.monotonic() - begin, bench.cycle() - begin_cycle
+    elapsed = time.monotonic() - begin
+    counters = {name: value - before[name] for name, value in (await read_counters(bench)).items()}
+    cycles = counters["CYCLES"]
     progress.write_text(str(images))
 
     # Periods that end in the start of a full batch; the last batch may wait for images in vain.
@@ -99,7 +107,9 @@ async def mnist(dut) -> None:  # type: ignore[no-untyped-def]
         "model_batch_cycles": geometry.pass_cycles(network.widths),
         "latency_cycles": latency - (_TIMEOUT if geometry.lanes > 1 else 0),
         "model_latency_cycles": geometry.latency_cycles(network.widths, 0),
-        "busy_fraction": (busy - single_busy) / cycles,
+        "counters": counters,
+        "busy": counters["STEP_CYCLES"] / cycles,
+        "images_per_second": images / elapsed,
         "simulated_cycles": cycles,
         "simulated_cycles_per_second": cycles / elapsed,
         "reference_seconds": reference_seconds,

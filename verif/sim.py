@@ -18,16 +18,16 @@ from tqdm import tqdm
 import simulator
 from xnor_fcc.data import load_test_bits
 from xnor_fcc.errors import UserError, run_main
-from xnor_fcc.geometry import Geometry
+from xnor_fcc.geometry import NAMED, Geometry
 from xnor_fcc.integer import IntegerNetwork, Layer, OutputLayer
 from xnor_fcc.pack import pack
 
 NETWORKS = simulator.ROOT / "model" / "networks"
 
 # Icarus simulates about a thousandth of Verilator's speed: a small core and a few images.
-DEFAULTS = {
-    "verilator": {"pe": 32, "simd": 128, "lanes": 4, "images": 10_000},
-    "icarus": {"pe": 128, "simd": 32, "lanes": 2, "images": 4},
+DEFAULTS: dict[str, Any] = {
+    "verilator": {"geometry": NAMED["default"], "images": 10_000},
+    "icarus": {"geometry": (128, 32, 2), "images": 4},
 }
 
 
@@ -41,6 +41,11 @@ def parser() -> argparse.ArgumentParser:
         "every cycle was right.",
     )
     result.add_argument("--images", type=int, help="how many test images (default: all 10,000)")
+    result.add_argument(
+        "--geometry",
+        choices=sorted(NAMED),
+        help="a geometry by name, each of whose sizes can still be changed",
+    )
     result.add_argument("--pe", type=int, help="neurons computed at once in a lane (default: 32)")
     result.add_argument("--simd", type=int, help="synapses per PE and cycle (default: 128)")
     result.add_argument("--lanes", type=int, help="images computed in step (default: 4)")
@@ -111,9 +116,13 @@ def plant_fault(network: IntegerNetwork, where: str) -> IntegerNetwork:
 def prepare(options: argparse.Namespace) -> tuple[Geometry, IntegerNetwork, IntegerNetwork]:
     """Everything that can be refused, before anything is written: (geometry, network, loaded)."""
     sim = simulator.chosen()
-    for name, value in DEFAULTS[sim].items():
+    default = DEFAULTS[sim]
+    sizes = NAMED[options.geometry] if options.geometry else default["geometry"]
+    for name, value in zip(("pe", "simd", "lanes"), sizes, strict=True):
         if getattr(options, name) is None:
             setattr(options, name, value)
+    if options.images is None:
+        options.images = default["images"]
     network = IntegerNetwork.load(find_network(options.network))
     bits, _ = load_test_bits()
     if not 1 <= options.images <= len(bits):
@@ -169,6 +178,8 @@ def show(report: dict[str, Any]) -> None:
          f"the model's {report['model_cycles_per_image']}"),
         ("latency", f"{report['latency_cycles']} cycles, the model's "
          f"{report['model_latency_cycles']}"),
+        ("busy", f"{report['busy']:.1%} of all cycles are steps of all PEs"),
+        ("images/s", f"{report['images_per_second']:,.0f} simulated, testbench included"),
         ("reference", f"{report['reference_seconds']:.1f} s for {report['images']:,} images"),
         ("simulation", f"{report['simulated_cycles_per_second']:,.0f} cycles/s, "
          f"{report['seconds']:.0f} s in all"),

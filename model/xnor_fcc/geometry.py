@@ -37,6 +37,17 @@ _RESULT_OVERHEAD = 7
 # PEs that one tap feeds at most, by default: the fan-out of an activation wire.
 _PE_PER_TAP = 128
 
+# Geometries that documents and benchmarks call by name: (PE, SIMD, LANES).
+NAMED = {
+    # Small enough to build in a minute; what the parameters of xnor_fcc.v default to.
+    "default": (32, 128, 4),
+    # Most images a second, and fastest answer, for the MNIST network on a DE1-SoC (make explore).
+    "throughput": (69, 205, 2),
+    "latency": (57, 262, 1),
+    # The core of the report this project goes back to: a PE for every neuron of a layer.
+    "seed": (1024, 1, 2),
+}
+
 IMAGE_WIDTHS = (8, 16, 32, 64, 128, 256, 512)
 
 
