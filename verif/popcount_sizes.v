@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Population counts of many sizes side by side, so that one build tests them all: whole xnor_popcounts,
-// and the coders and counters they are made of. Every instance gets the low bits of the same inputs.
+// Population counts of many sizes side by side, so that one build tests them all: whole
+// xnor_popcounts, and the coders and counters they are made of. Every instance gets the low bits of
+// the same inputs.
 
 `default_nettype none
 
-module popcount_sizes (
+module popcount_sizes #(
+    // Synapses and bits of the longest words; less for a simulator that is slow with long ones.
+    parameter LONGEST = 262
+) (
     input  wire                clk,
     // Coded words of 3 PEs, synapse k of PE p at bit k*3 + p.
     input  wire [       785:0] activation,
@@ -97,7 +101,8 @@ module popcount_sizes (
   genvar p;
   generate
     for (n = 0; n < COUNT; n = n + 1) begin : g_popcount
-      localparam [31:0] SIMD = (n < 40) ? n + 1 : LONG_SIMDS[(n%8)*16+:16];
+      localparam [31:0] SIZE = (n < 40) ? n + 1 : LONG_SIMDS[(n%8)*16+:16];
+      localparam [31:0] SIMD = (SIZE < LONGEST) ? SIZE : LONGEST;
       wire [$clog2(SIMD+1)*3-1:0] count;
       xnor_popcount #(
           .PE  (3),
@@ -140,7 +145,8 @@ module popcount_sizes (
     end
 
     for (n = 0; n < COUNT; n = n + 1) begin : g_coder
-      localparam [31:0] WIDTH = (n < 40) ? n + 1 : LONG_WIDTHS[(n%8)*16+:16];
+      localparam [31:0] SIZE = (n < 40) ? n + 1 : LONG_WIDTHS[(n%8)*16+:16];
+      localparam [31:0] WIDTH = (SIZE < LONGEST) ? SIZE : LONGEST;
       localparam [31:0] BLOCK = (n < 40) ? 16 : BLOCKS[(n%8)*16+:16];
       wire [WIDTH-1:0] mine;
       fcc_parity_coder #(
