@@ -15,9 +15,11 @@ from xnor_fcc.integer import IntegerNetwork, random_network
 from xnor_fcc.pack import MemoryImage, pack
 from xnor_fcc.reference import evaluate
 
-_OFFSET_AT = 2  # cycles after the first step of a group
-_DONE_AT = 3  # cycles after its last step
-_STROBES = ("load_image", "load_hidden", "rotate", "step", "first", "last")
+# Cycles after a step (the last one of a group for the scores).
+_WEIGHT_AT = 1
+_OFFSET_AT = 4
+_DONE_AT = 5
+_STROBES = ("load_image", "load_hidden", "load_late", "rotate", "step", "first", "last")
 
 
 def number(bits: np.ndarray) -> int:
@@ -27,13 +29,16 @@ def number(bits: np.ndarray) -> int:
 
 @dataclass
 class Cycle:
-    """Inputs of one cycle."""
+    """Inputs of one cycle, and what belongs to a step given in it."""
 
     inputs: dict[str, int] = field(default_factory=dict)
-    offset: np.ndarray | None = None  # what the group given here needs, two cycles later
-    done: tuple[int, ...] | None = None  # scores due three cycles later
-    scores_last: bool = False
-    hidden: int | None = None  # bits that stand beside the ring in this cycle
+    weight: int | None = None
+    offset: np.ndarray | None = None
+    scores: tuple[int, ...] | None = None
+    scores_group: int = 0
+    # Bits that stand beside the ring in this cycle, from word 1 on or all of them.
+    rest: int | None = None
+    hidden: int | None = None
 
 
 class Bench:
@@ -48,78 +53,122 @@ class Bench:
 
     async def reset(self) -> None:
         """Empty."""
-        names = ("length", "image", "output_layer", "last_group", "weight", "offset")
+        names = ("length", "image", "output_layer", "group", "weight", "offset")
         await start(self.dut, **dict.fromkeys([*names, *_STROBES], 0))
 
-    def one_pass(
-        self, network: IntegerNetwork, image: MemoryImage, bits: np.ndarray, gaps: bool
-    ) -> list[Cycle]:
-        """All cycles of one image: load, wind up, step, drain, layer after layer."""
-        g = self.geometry
+    def append_pass(
+        self,
+        timeline: list[Cycle],
+        network: IntegerNetwork,
+        image: MemoryImage,
+        bits: np.ndarray,
+        gaps: bool = False,
+    ) -> None:
+        """All cycles of one image: load, wind up, step, layer after layer; each layer is loaded as
+        soon after the last step of the one before as Geometry allows, or later where there are
+        `gaps`. The image is loaded in the last cycle of `timeline`."""
+        g, rng = self.geometry, self.rng
         answer = evaluate(network, bits[None])
         scores = answer.scores[0]
-        timeline: list[Cycle] = []
         weights, offsets = iter(image.weights), iter(image.offsets)
+
+        def pause(mean: float) -> int:
+            return int(rng.geometric(1 - mean)) - 1 if gaps else 0
+
+        words_before = 0
         for layer, (words, groups) in enumerate(image.table):
             output = layer == len(image.table) - 1
             length = {"length": 1 << words - 1}
-            if layer == 0:
+            hidden = number(answer.hidden[layer - 1][0]) if layer else None
+            wait = g.gap(words_before, words) if layer else 0
+            timeline += [Cycle({**length}) for _ in range(wait + pause(0.7))]
+            load = timeline[-1]
+            load.inputs.update(length)
+            if hidden is None:
                 # Bits beyond the inputs are 0, as the image sink leaves them.
-                timeline.append(Cycle({**length, "load_image": 1, "image": number(bits)}))
+                load.inputs.update(load_image=1, image=number(bits))
             else:
-                hidden = number(answer.hidden[layer - 1][0])
-                timeline.append(Cycle({**length, "load_hidden": 1}, hidden=hidden))
-            timeline += [Cycle({**length, "rotate": 1})] * g.wind(words * g.simd)
-            for group in range(groups):
+                load.inputs.update(load_hidden=1)
+                load.rest = hidden >> g.simd
+            timeline += [Cycle({**length, "rotate": 1}) for _ in range(g.wind(words * g.simd))]
+            # Word 0 goes with the load, or with the step after which the last tap is due to it.
+            if layer and words <= g.taps:
+                load.inputs["load_late"], load.hidden = 1, hidden
+            late = words - g.taps - 1 if layer else -1
+            for group in reversed(range(groups)):
                 offset = next(offsets)
                 for word in range(words):
-                    while gaps and self.rng.random() < 0.3:
-                        timeline.append(Cycle(length))
+                    timeline += [Cycle({**length}) for _ in range(pause(0.3))]
                     cycle = Cycle({**length, "rotate": 1, "step": 1})
-                    cycle.inputs["weight"] = number(next(weights))
                     cycle.inputs["first"] = int(word == 0)
                     cycle.inputs["last"] = int(word == words - 1)
                     cycle.inputs["output_layer"] = int(output)
-                    cycle.inputs["last_group"] = int(group == groups - 1)
+                    cycle.inputs["group"] = group
+                    cycle.weight = number(next(weights))
                     cycle.offset = offset if word == 0 else None
                     if output and word == words - 1:
-                        cycle.done = tuple(scores[group * g.pe : (group + 1) * g.pe].tolist())
-                        cycle.scores_last = group == groups - 1
+                        cycle.scores = tuple(scores[group * g.pe : (group + 1) * g.pe].tolist())
+                        cycle.scores_group = group
+                    if late == word and group == groups - 1:
+                        cycle.inputs["load_late"], cycle.hidden = 1, hidden
                     timeline.append(cycle)
-            if not output:
-                timeline += [Cycle(length)] * _DONE_AT
+            words_before = words
+
+    def one_pass(
+        self, network: IntegerNetwork, image: MemoryImage, bits: np.ndarray, gaps: bool = False
+    ) -> list[Cycle]:
+        """All cycles of one image alone."""
+        timeline = [Cycle()]
+        self.append_pass(timeline, network, image, bits, gaps)
         return timeline
+
+    def give(self, timeline: list[Cycle], at: int) -> np.ndarray:
+        """Inputs of cycle `at`, and nonsense where nothing counts; the offsets given."""
+        dut, rng, g = self.dut, self.rng, self.geometry
+        nothing = Cycle()
+
+        def ago(cycles: int) -> Cycle:
+            inside = cycles <= at < len(timeline) + cycles
+            return timeline[at - cycles] if inside else nothing
+
+        drive(dut, **dict.fromkeys(_STROBES, 0))
+        drive(dut, image=int(rng.integers(1 << 16)), output_layer=int(rng.integers(2)))
+        drive(dut, group=int(rng.integers(g.groups(g.max_width))))
+        drive(dut, **ago(0).inputs)
+        weight = ago(_WEIGHT_AT).weight
+        size = g.pe * g.simd
+        drive(dut, weight=number(rng.integers(0, 2, size, np.uint8)) if weight is None else weight)
+        offset = ago(_OFFSET_AT).offset
+        given = rng.integers(-4, 4, g.pe) if offset is None else offset
+        drive(dut, offset=join((given >> 1).tolist(), self.acc_bits))
+        return given
 
     async def run(self, timeline: list[Cycle]) -> None:
         """Give all cycles; scores must come exactly where they are due."""
-        dut, rng = self.dut, self.rng
+        dut, g = self.dut, self.geometry
+        parity = np.zeros(g.pe, int)
         timeline = [*timeline, *[Cycle() for _ in range(_DONE_AT + 2)]]
-        parity = np.zeros(self.geometry.pe, int)
-        for number_, cycle in enumerate(timeline):
-            drive(dut, **dict.fromkeys(_STROBES, 0))
-            drive(dut, image=int(rng.integers(1 << 16)), output_layer=int(rng.integers(2)))
-            drive(dut, **cycle.inputs)
-            before = timeline[number_ - _OFFSET_AT] if number_ >= _OFFSET_AT else Cycle()
-            offset = (
-                rng.integers(-4, 4, self.geometry.pe) if before.offset is None else before.offset
-            )
-            drive(dut, offset=join((offset >> 1).tolist(), self.acc_bits))
+        for at, cycle in enumerate(timeline):
+            offset = self.give(timeline, at)
             await edge(dut)
-            due = timeline[number_ - _DONE_AT] if number_ >= _DONE_AT else Cycle()
-            assert bool(dut.scores_done.value) == (due.done is not None), f"cycle {number_}"
-            if due.done is not None:
-                assert bool(dut.scores_last.value) == due.scores_last
-                got = fields(int(dut.scores.value), self.acc_bits, self.geometry.pe)
+            due = timeline[at - _DONE_AT] if at >= _DONE_AT else Cycle()
+            assert bool(dut.scores_done.value) == (due.scores is not None), f"cycle {at}"
+            if due.scores is not None:
+                assert int(dut.scores_group.value) == due.scores_group
+                got = fields(int(dut.scores.value), self.acc_bits, g.pe)
                 mask = (1 << self.acc_bits) - 1
-                want = [score >> 1 & mask for score in due.done]
-                assert got[: len(want)] == want, f"cycle {number_}"
+                want = [score >> 1 & mask for score in due.scores]
+                assert got[: len(want)] == want, f"cycle {at}"
                 # Bit 0 of a score is bit 0 of the offset, which the lane never sees.
-                assert [score & 1 for score in due.done] == parity[: len(want)].tolist()
-            if before.offset is not None:
+                assert [score & 1 for score in due.scores] == parity[: len(want)].tolist()
+            if at >= _OFFSET_AT and timeline[at - _OFFSET_AT].offset is not None:
                 parity = offset & 1
+            beside = int(dut.hidden_reg.value) if {cycle.rest, cycle.hidden} != {None} else 0
+            if cycle.rest is not None:
+                got_rest = beside >> g.simd
+                assert got_rest == cycle.rest, f"cycle {at}: {got_rest:#x}, not {cycle.rest:#x}"
             if cycle.hidden is not None:
-                got_hidden = int(dut.hidden_reg.value)
-                assert got_hidden == cycle.hidden, f"{got_hidden:#x}, not {cycle.hidden:#x}"
+                assert beside == cycle.hidden, f"cycle {at}: {beside:#x}, not {cycle.hidden:#x}"
 
 
 @cocotb.test(timeout_time=500, timeout_unit="us")
@@ -127,31 +176,36 @@ async def networks(dut: Any) -> None:
     """Random networks, several images each: every hidden bit, zeros beyond, and every score."""
     bench = Bench(dut, seed=1)
     await bench.reset()
-    for seed in range(4):
+    for seed in range(6):
         network = random_network(np.random.default_rng(10 + seed), bench.widths)
         image = pack(network, bench.geometry)
         bits = bench.rng.integers(0, 2, (3, network.inputs), dtype=np.uint8)
         for row in bits:
-            await bench.run(bench.one_pass(network, image, row, gaps=seed % 2 == 1))
+            timeline = bench.one_pass(network, image, row, gaps=seed % 2 == 1)
+            checks = [cycle for cycle in timeline if cycle.hidden is not None]
+            assert len(checks) == len(bench.widths) - 2
+            await bench.run(timeline)
             # The output layer's own signs are no hidden bits.
             assert int(dut.hidden_reg.value) == 0
 
 
 @cocotb.test(timeout_time=500, timeout_unit="us")
 async def images_in_a_row(dut: Any) -> None:
-    """The next image is loaded in the cycle after the last step, while scores are still due."""
+    """The next image is loaded in the cycle of the last step, while scores are still due."""
     bench = Bench(dut, seed=2)
     await bench.reset()
     network = random_network(np.random.default_rng(20), bench.widths)
     image = pack(network, bench.geometry)
     bits = bench.rng.integers(0, 2, (4, network.inputs), dtype=np.uint8)
     bits[0], bits[1] = 0, 1
-    await bench.run(
-        [cycle for row in bits for cycle in bench.one_pass(network, image, row, gaps=False)]
-    )
+    timeline = [Cycle()]
+    for row in bits:
+        bench.append_pass(timeline, network, image, row)
+    assert len(timeline) == 1 + len(bits) * bench.geometry.pass_cycles(bench.widths)
+    await bench.run(timeline)
 
 
-@cocotb.test(timeout_time=500, timeout_unit="us")
+@cocotb.test(timeout_time=1000, timeout_unit="us")
 async def reset_in_a_layer(dut: Any) -> None:
     """After a reset in any part of a pass the next image is answered as if nothing had been."""
     bench = Bench(dut, seed=3)
@@ -159,11 +213,10 @@ async def reset_in_a_layer(dut: Any) -> None:
     network = random_network(np.random.default_rng(30), bench.widths)
     image = pack(network, bench.geometry)
     bits = bench.rng.integers(0, 2, (2, network.inputs), dtype=np.uint8)
-    whole = bench.one_pass(network, image, bits[0], gaps=False)
-    for cut in (3, len(whole) // 3, len(whole) // 2, len(whole) - 1, len(whole)):
-        for cycle in whole[:cut]:
-            drive(dut, **dict.fromkeys(_STROBES, 0))
-            drive(dut, **cycle.inputs)
+    whole = bench.one_pass(network, image, bits[0])
+    for cut in (3, len(whole) // 3, len(whole) // 2, *range(len(whole) - 2, len(whole) + 4)):
+        for at in range(cut):
+            bench.give(whole, at)
             await edge(dut)
         drive(dut, **dict.fromkeys(_STROBES, 0))
         drive(dut, reset=1)
@@ -172,4 +225,4 @@ async def reset_in_a_layer(dut: Any) -> None:
         for _ in range(_DONE_AT + 2):
             await edge(dut)
             assert not dut.scores_done.value
-        await bench.run(bench.one_pass(network, image, bits[1], gaps=False))
+        await bench.run(bench.one_pass(network, image, bits[1]))

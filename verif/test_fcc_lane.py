@@ -13,10 +13,16 @@ from xnor_fcc.geometry import Geometry
 
 
 # Groups that do not reach the ring's end, and a hidden layer below the taps; groups that reach
-# beyond it, as many taps as words.
+# beyond it, as many taps as words; one tap and layers that start while the one before is being
+# finished, all of them without a gap; groups that share words, layers that overlap in part.
 @pytest.mark.parametrize(
     ("pe", "simd", "taps", "widths"),
-    [(3, 4, 3, (17, 7, 13, 11, 4)), (8, 3, 6, (11, 17, 5, 10))],
+    [
+        (3, 4, 3, (17, 7, 13, 11, 4)),
+        (8, 3, 6, (11, 17, 5, 10)),
+        (4, 4, 1, (30, 41, 38, 27, 3)),
+        (3, 5, 2, (9, 37, 44, 21, 4)),
+    ],
 )
 def test_fcc_lane(pe: int, simd: int, taps: int, widths: tuple[int, ...], tmp_path: Path) -> None:
     """Networks of several layers, gaps, resets."""
@@ -30,6 +36,7 @@ def test_fcc_lane(pe: int, simd: int, taps: int, widths: tuple[int, ...], tmp_pa
         "ACC_BITS": geometry.score_bits - 1,
         "GROUPS": geometry.groups(geometry.max_width),
     }
+    parameters["GROUP_BITS"] = max(1, (parameters["GROUPS"] - 1).bit_length())
     model = simulator.build("fcc_lane", parameters)
     settings = {"geometry": asdict(geometry), "widths": list(widths)}
     model.run("fcc_lane_tests", tmp_path, settings=settings)
