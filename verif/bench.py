@@ -26,6 +26,7 @@ from cocotb_bus.drivers.avalon import AvalonMaster
 from cocotb_bus.drivers.avalon import AvalonSTPkts as PacketDriver
 from cocotb_bus.monitors.avalon import AvalonSTPkts as PacketMonitor
 
+from streams import ImageDriver, ResultMonitor, write_burst
 from xnor_fcc.geometry import Geometry
 from xnor_fcc.integer import IntegerNetwork
 from xnor_fcc.pack import MemoryImage
@@ -268,8 +269,12 @@ class _Passes:
 class Bench:
     """Clock, reset, drivers, monitors and checkers around `xnor_fcc`."""
 
-    def __init__(self, dut: Any, geometry: Geometry, deep_batches: int = 0) -> None:
+    def __init__(
+        self, dut: Any, geometry: Geometry, deep_batches: int = 0, full_rate: bool = False
+    ) -> None:
+        """`full_rate`: the quick drivers of streams.py, which never pause and never push back."""
         self.dut = dut
+        self.full_rate = full_rate
         self.core = dut.g_legal.core
         self.geometry = geometry
         self.failures = _Failures()
@@ -289,15 +294,22 @@ class Bench:
         self.weight_feed: Task[None] | None = None
         Clock(dut.clk, CLOCK_NS, unit="ns").start()
         self.csr = AvalonMaster(dut, "avs_csr", dut.clk, case_insensitive=False)
-        self.driver = PacketDriver(dut, "asi_image", dut.clk, case_insensitive=False)
-        self.driver.log.setLevel("WARNING")
-        self.monitor: PacketMonitor | None = None
+        self.driver: PacketDriver | ImageDriver
+        if full_rate:
+            self.driver = ImageDriver(dut, geometry.image_width)
+        else:
+            self.driver = PacketDriver(dut, "asi_image", dut.clk, case_insensitive=False)
+            self.driver.log.setLevel("WARNING")
+        self.monitor: PacketMonitor | ResultMonitor | None = None
         self.ready = BitDriver(dut.aso_result_ready, dut.clk)
         self.passes = _Passes(self, deep_batches)
 
     def watch_results(self) -> None:
         """A new monitor for the results: after a reset an old one may hold half a packet."""
         self.ignore_results()
+        if self.full_rate:
+            self.monitor = ResultMonitor(self.dut, self.results.receive)
+            return
         self.monitor = PacketMonitor(
             self.dut,
             "aso_result",
@@ -368,8 +380,7 @@ class Bench:
             memories[0] = image.weight_chunks()
         for target, chunks in memories.items():
             await self.write("LOAD_SELECT", target)
-            for chunk in chunks.ravel().tolist():
-                await self.write("LOAD_DATA", chunk)
+            await write_burst(self.dut, ADDRESS["LOAD_DATA"], chunks.ravel().tolist())
 
     async def start(self, pixel_8bit: bool = False) -> None:
         """Start the core; fails if it refuses."""

@@ -239,7 +239,7 @@ def build(
 def _verilator_arguments(large: bool, waves: bool) -> list[str]:
     # Registers start at random values, so that nothing can lean on zeros at power-up.
     arguments = ["-Wno-fatal", "--x-assign", "unique", "--x-initial", "unique"]
-    arguments += ["-CFLAGS", "-O3"] if large else ["-O1", "-CFLAGS", "-O1"]
+    arguments += ["-CFLAGS", "-O3 -march=native"] if large else ["-O1", "-CFLAGS", "-O1"]
     if waves:
         # VCD: Verilator's FST writer needs a header of liblz4 that may not be there. Whole weight
         # words would fill most of the file.
