@@ -8,7 +8,7 @@ PY := $(VENV)/bin/python
 MARKS := $(VENV)/.installed-
 
 .DEFAULT_GOAL := help
-.PHONY: help sim test fast icarus lint area route train registers pictures tools clean
+.PHONY: help sim test fast icarus lint area route activity train registers pictures tools clean
 
 help: ## what there is to make
 	@echo "usage: make TARGET [VARIABLE=value ...]"
@@ -16,7 +16,7 @@ help: ## what there is to make
 	@echo "variables of sim: SIM=verilator|icarus IMAGES= NETWORK= FLIP= WAVES=1"
 	@echo "  GEOMETRY=default|throughput|latency|seed or PE= SIMD= LANES="
 	@echo "  FLIP=weight:LAYER:NEURON:INPUT or FLIP=threshold:LAYER:NEURON plants one fault"
-	@echo "variables of train, area, route: ARGS='--option ...', see make train ARGS=--help"
+	@echo "variables of train, area, route, activity: ARGS='--option ...', see make train ARGS=--help"
 
 sim: $(MARKS)sim ## MNIST through the simulated core, every bit and cycle checked
 	@$(PY) verif/sim.py $(if $(IMAGES),--images $(IMAGES)) $(if $(GEOMETRY),--geometry $(GEOMETRY)) \
@@ -45,6 +45,9 @@ area: $(MARKS)synthesis ## what each form of the PE array costs in logic (Yosys,
 
 route: $(MARKS)synthesis ## the whole core placed and routed: its clock (nextpnr, ECP5)
 	@$(PY) verif/route.py $(ARGS)
+
+activity: $(MARKS)sim ## bits that switch for one image, and waveforms for a power analyser
+	@$(PY) verif/activity.py $(ARGS)
 
 train: $(MARKS)train ## train the network anew into build/train (an hour; resumes when restarted)
 	@$(PY) -m xnor_fcc.train $(ARGS)

@@ -177,16 +177,21 @@ def build(
     sources: Sequence[Path] | None = None,
     large: bool = False,
     waves: bool = False,
+    every_net: bool = False,
 ) -> Model:
     """Build `toplevel` with the chosen simulator, or reuse an equal earlier build.
 
     `large`: optimise for a long run instead of a quick build. With Verilator only the nets of
-    verif/probes.vlt can be read inside the core, and all nets of any other top level.
+    verif/probes.vlt can be read inside the core, and all nets of any other top level. `every_net`:
+    waveforms leave out nothing, which is for a reader that does not keep them.
     """
     sim = chosen()
     sources = list(sources or rtl_sources())
     parameters = {name: _literal(value) for name, value in (parameters or {}).items()}
-    arguments = _verilator_arguments(large, waves) if sim == "verilator" else ICARUS_ARGUMENTS
+    if sim == "verilator":
+        arguments = _verilator_arguments(large, waves, every_net)
+    else:
+        arguments = ICARUS_ARGUMENTS
     probes = (VERIF / "probes.vlt").read_text()
     if toplevel != "xnor_fcc":
         probes = f'`verilator_config\npublic_flat_rw -module "{toplevel}" -var "*"\n'
@@ -236,11 +241,13 @@ def build(
     return Model(runner, toplevel, directory)
 
 
-def _verilator_arguments(large: bool, waves: bool) -> list[str]:
+def _verilator_arguments(large: bool, waves: bool, every_net: bool) -> list[str]:
     # Registers start at random values, so that nothing can lean on zeros at power-up.
     arguments = ["-Wno-fatal", "--x-assign", "unique", "--x-initial", "unique"]
     arguments += ["-CFLAGS", "-O3 -march=native"] if large else ["-O1", "-CFLAGS", "-O1"]
-    if waves:
+    if waves and every_net:
+        arguments += ["--trace-vcd", "--trace-max-width", "0", "--no-trace-params"]
+    elif waves:
         # VCD: Verilator's FST writer needs a header of liblz4 that may not be there. Whole weight
         # words would fill most of the file.
         arguments += ["--trace-vcd", "--trace-max-width", "2048", str(VERIF / "waves.vlt")]
