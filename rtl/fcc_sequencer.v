@@ -12,8 +12,8 @@
 // cycles later. A pass of L layers therefore takes, without stalls,
 //   sum(max(0, TAPS - words) + groups * words) + sum of the gaps in front of layers 1 to L-1
 // cycles, and the next pass follows without a gap when a batch is waiting. The output layer waits
-// (`stall`) until the results of the batch before have been sent, a step (`weight_stall`) until its
-// weight word is there.
+// until the results of the batch before have been sent: `stall` marks the cycles by which it is
+// loaded later. A step waits (`weight_stall`) until its weight word is there.
 //
 // Latency: `batch_valid` to the load of an idle core: the same cycle.
 
@@ -103,6 +103,8 @@ module fcc_sequencer #(
   reg [$clog2(THRESHOLD_DEPTH)-1:0] threshold_address_reg;
   reg                           pass_first_reg;
   reg                           results_pending_reg;
+  // But for these results the layer would have been loaded by now.
+  reg                           held_reg;
 
   wire [31:0] entry = table_entries[next_layer_reg*32+:32];
   wire [WORD_BITS-1:0] next_words = entry[WORD_BITS-1:0];
@@ -131,7 +133,7 @@ module fcc_sequencer #(
   wire short_layer = (next_words < TAP_WORDS);
 
   assign busy = (state_reg != WAIT) || !next_is_image || stall;
-  assign stall = (state_reg == WAIT) && ready && blocked;
+  assign stall = (state_reg == WAIT) && held_reg;
   assign weight_stall = (state_reg == STEP) && !weight_ready;
   assign weight_address = weight_address_reg;
   assign threshold_address = threshold_address_reg;
@@ -195,6 +197,7 @@ module fcc_sequencer #(
       threshold_address_reg <= 0;
     end
 
+    held_reg <= boundary && ready && blocked;
     if (load_output) results_pending_reg <= 1'b1;
     else if (results_sent) results_pending_reg <= 1'b0;
 
@@ -203,6 +206,7 @@ module fcc_sequencer #(
       next_layer_reg <= {LAYER_BITS{1'b0}};
       pass_first_reg <= 1'b1;
       results_pending_reg <= 1'b0;
+      held_reg <= 1'b0;
     end
   end
 

@@ -3,8 +3,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Generator, Iterable
+from collections import Counter, deque
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import pairwise, repeat
 from typing import Any
@@ -17,61 +17,105 @@ from xnor_fcc.geometry import DRAIN, Geometry
 
 Table = list[tuple[int, int]]
 
-_STROBES = ("busy", "stall", "load_image", "load_hidden", "load_output", "rotate", "step")
-_STEP = ("first", "last", "last_group", "output_layer", "weight_address", "threshold_address")
+_STROBES = (
+    *("busy", "stall", "weight_stall", "load_image", "load_hidden", "load_late", "load_output"),
+    *("rotate", "step"),
+)
+_STEP = ("first", "last", "group", "output_layer", "weight_address", "threshold_address")
 
 
 @dataclass(frozen=True)
 class Word:
     """What the sequencer says in one cycle; `step` only where one is given."""
 
-    strobes: frozenset[str] = frozenset()
-    words: int = 0
+    strobes: frozenset[str]
+    pass_first: bool
+    words: int | None  # of the layer in the ring or being loaded
     step: tuple[int, ...] | None = None
     where: tuple[int, int, int] | None = None  # layer, group, step
 
 
-def schedule(table: Table, taps: int, drain: int) -> list[Word]:
-    """The control words of one pass, without stalls."""
-    result = []
-    address = offset_address = 0
-    for layer, (words, groups) in enumerate(table):
-        output = layer == len(table) - 1
-        load = {"busy", "load_hidden" if layer else "load_image"}
-        result.append(Word(frozenset(load | ({"load_output"} if output else set())), words))
-        result += [Word(frozenset({"busy", "rotate"}), words)] * max(0, taps - words)
-        for group in range(groups):
-            for word in range(words):
-                step = (
-                    *(int(word == 0), int(word == words - 1)),
-                    *(int(group == groups - 1), int(output), address, offset_address),
-                )
-                strobes = frozenset({"busy", "rotate", "step"})
-                result.append(Word(strobes, words, step, (layer, group, word)))
-                address += 1
-            offset_address += 1
-        if not output:
-            result += [Word(frozenset({"busy"}))] * drain
-    return result
+class Model:
+    """The header in Python, cycle by cycle."""
 
+    def __init__(self, table: Table, taps: int, drain: int, overlaps: bool) -> None:
+        self.table = table
+        self.taps = taps
+        self.drain = drain
+        self.overlaps = overlaps
+        self.next = 0  # the layer to be loaded
+        self.words: int | None = None  # of the layer in the ring
+        self.todo: deque[tuple[int, int, int] | None] = deque()  # steps of it, None to wind up
+        self.since = 0  # cycles since its last step
+        self.address = self.group_address = 0
+        self.pending = False  # results of the batch before are still being sent
+        self.held = False  # the layer would have been loaded by now, but for them
 
-def model(words: list[Word]) -> Generator[Word, tuple[bool, bool], None]:
-    """Yields the word of each cycle; is sent that cycle's `batch_valid` and `results_sent`."""
-    pending = False
-    batch, sent = yield Word()
-    while True:
-        while not batch:
-            pending &= not sent
-            batch, sent = yield Word()
-        pending &= not sent
-        for word in words:
-            if "load_output" in word.strobes:
-                while pending:
-                    batch, sent = yield Word(frozenset({"busy", "stall"}))
-                    pending &= not sent
-                pending = True
-            batch, sent = yield word
-            pending &= not sent
+    def gap(self, before: int, words: int) -> int:
+        """Cycles from the last step of a layer of `before` words to the load of the next one."""
+        overlap = min(max(0, words - self.taps), before) if self.overlaps else 0
+        return max(0, self.drain - overlap)
+
+    def cycle(self, batch_valid: bool, results_sent: bool, weight_ready: bool) -> Word:
+        """One cycle with these inputs."""
+        strobes: set[str] = set()
+        step = where = None
+        pass_first = self.address == 0 or (not self.todo and self.next == 0)
+        waiting = not self.todo
+        if waiting:
+            self.since += 1
+            strobes |= {"busy", "stall"} if self.held else set()
+        elif self.todo[0] is None:
+            strobes |= {"busy", "rotate"}
+            self.todo.popleft()
+        elif not weight_ready:
+            strobes |= {"busy", "weight_stall"}
+        else:
+            strobes |= {"busy", "rotate", "step"}
+            where = self.todo.popleft()
+            assert where is not None
+            step = self.step(*where)
+            layer, group, word = where
+            words, groups = self.table[layer]
+            # Word 0 of a hidden layer goes to the last tap when that one has passed word 1.
+            if layer and group == groups - 1 and word == words - self.taps - 1:
+                strobes |= {"load_late"}
+            self.since = 0
+        self.held = False
+        if not self.todo:
+            first, output = self.next == 0, self.next == len(self.table) - 1
+            words = self.table[self.next][0]
+            due = batch_valid if first else self.since >= self.gap(self.words or 0, words)
+            self.held = due and output and self.pending
+            if due and not self.held:
+                self.load(words)
+                strobes |= {"load_image"} if first else {"load_hidden"}
+                strobes |= {"load_late"} if not first and words <= self.taps else set()
+                strobes |= {"load_output"} if output else set()
+            if waiting and not first:
+                strobes |= {"busy"}
+        self.pending = "load_output" in strobes or (self.pending and not results_sent)
+        return Word(frozenset(strobes), pass_first, self.words, step, where)
+
+    def load(self, words: int) -> None:
+        """The next layer goes into the ring."""
+        groups = self.table[self.next][1]
+        self.words = words
+        self.todo.extend([None] * max(0, self.taps - words))
+        for group in reversed(range(groups)):
+            self.todo.extend((self.next, group, word) for word in range(words))
+        if self.next == 0:
+            self.address = self.group_address = 0
+        self.next = (self.next + 1) % len(self.table)
+
+    def step(self, layer: int, group: int, word: int) -> tuple[int, ...]:
+        """What accompanies a step."""
+        last = word == self.table[layer][0] - 1
+        output = layer == len(self.table) - 1
+        told = (word == 0, last, group, output, self.address, self.group_address)
+        self.address += 1
+        self.group_address += last
+        return tuple(int(value) for value in told)
 
 
 class Bench:
@@ -90,7 +134,8 @@ class Bench:
 
     async def reset(self) -> None:
         """Idle, with no table yet."""
-        await start(self.dut, batch_valid=0, results_sent=0, table_entries=0, layers=0)
+        names = ("batch_valid", "results_sent", "weight_ready", "table_entries", "layers")
+        await start(self.dut, **dict.fromkeys(names, 0))
 
     def widths(self) -> list[int]:
         """A network whose table is consistent, so that the cycle model speaks about it."""
@@ -103,11 +148,17 @@ class Bench:
 
     def any_table(self, layers: int) -> Table:
         """A table of `layers` layers with any words and groups, the extremes often."""
-        words = self.rng.choice([1, self.geometry.taps, self.geometry.ring, 0], layers)
+        taps, ring = self.geometry.taps, self.geometry.ring
+        words = self.rng.choice([1, taps, min(taps + 1, ring), ring, 0, 0], layers)
         groups = self.rng.choice([1, self.groups, 0, 0], layers)
-        words[words == 0] = self.rng.integers(1, self.geometry.ring + 1, int((words == 0).sum()))
+        words[words == 0] = self.rng.integers(1, ring + 1, int((words == 0).sum()))
         groups[groups == 0] = self.rng.integers(1, self.groups + 1, int((groups == 0).sum()))
         return list(zip(words.tolist(), groups.tolist(), strict=True))
+
+    def model(self) -> Model:
+        """Idle, with the table of now."""
+        g = self.geometry
+        return Model(self.table, g.taps, self.drain, g.pe <= g.simd)
 
     def configure(self, table: Table) -> None:
         """Present a layer table to the idle sequencer; unused entries hold nonsense."""
@@ -115,19 +166,22 @@ class Bench:
         entries = [groups << 16 | words for words, groups in table]
         entries += [0xFFFF_FFFF] * (self.geometry.max_layers - len(table))
         drive(self.dut, table_entries=join(entries, 32), layers=len(table))
-        self.model = model(schedule(table, self.geometry.taps, self.drain))
-        self.expected = next(self.model)
+        self.expected = self.model()
         self.seen.clear()
         self.events.clear()
 
-    async def cycle(self, batch_valid: bool, results_sent: bool) -> Word:
+    async def cycle(
+        self, batch_valid: bool, results_sent: bool = False, weight_ready: bool = True
+    ) -> Word:
         """One cycle, compared with the model's."""
-        dut, want = self.dut, self.expected
-        drive(dut, batch_valid=batch_valid, results_sent=results_sent)
+        dut = self.dut
+        want = self.expected.cycle(batch_valid, results_sent, weight_ready)
+        drive(dut, batch_valid=batch_valid, results_sent=results_sent, weight_ready=weight_ready)
         await edge(dut)
         got = frozenset(name for name in _STROBES if getattr(dut, name).value)
         assert got == want.strobes, f"{sorted(got)}, not {sorted(want.strobes)}: {want.where}"
-        if "rotate" in got:
+        assert bool(dut.pass_first.value) == want.pass_first, want.where
+        if want.words is not None:
             assert int(dut.length.value) == 1 << want.words - 1
         if want.step is not None:
             values = tuple(int(getattr(dut, name).value) for name in _STEP)
@@ -135,21 +189,28 @@ class Bench:
         if want.where is not None:
             self.seen[want.where] += 1
         self.events.update(got)
-        self.expected = self.model.send((batch_valid, results_sent))
         return want
 
-    async def passes(self, count: int, offers: Iterable[bool], takes: Iterable[bool]) -> None:
-        """`count` batches, offered and their results sent where the patterns say so."""
-        offer, take = iter(offers), iter(takes)
+    async def passes(
+        self,
+        count: int,
+        offers: Iterable[bool] = repeat(True),
+        takes: Iterable[bool] = repeat(True),
+        weights: Iterable[bool] = repeat(True),
+    ) -> None:
+        """`count` batches, offered, their results sent and their weights there where the patterns
+        say so."""
+        offer, take, weight = iter(offers), iter(takes), iter(weights)
         left, offered, unsent = count, False, 0
+        last = (len(self.table) - 1, 0, self.table[-1][0] - 1)
         for _ in range(100_000):
             offered = left > 0 and (offered or next(offer))
             sent = unsent > 0 and next(take)
-            word = await self.cycle(offered, sent)
+            word = await self.cycle(offered, sent, next(weight))
             unsent -= sent
             if "load_image" in word.strobes:
                 left, offered = left - 1, False
-            if word.step is not None and word.where == self.last_step():
+            if word.where == last:
                 unsent += 1
             if not left and not unsent and not word.strobes:
                 break
@@ -162,16 +223,17 @@ class Bench:
             for word in range(words)
         }
         assert self.seen == every, "a step was left out or given twice"
-
-    def last_step(self) -> tuple[int, int, int]:
-        """The last step of a pass."""
-        words, groups = self.table[-1]
-        return len(self.table) - 1, groups - 1, words - 1
+        assert self.events["step"] == sum(every.values())
 
     def cycles(self, widths: list[int]) -> int:
         """Cycles of a pass by the cycle model, with the DRAIN of this build."""
-        layers = len(widths) - 1
-        return self.geometry.pass_cycles(widths) - (DRAIN - self.drain) * (layers - 1)
+        words = [self.geometry.words(n) for n in widths[:-1]]
+        pairs = list(pairwise(words))
+        model = self.model()
+        if self.drain == DRAIN:
+            assert all(model.gap(*pair) == self.geometry.gap(*pair) for pair in pairs)
+        longer = sum(self.geometry.gap(*pair) - model.gap(*pair) for pair in pairs)
+        return self.geometry.pass_cycles(widths) - longer
 
 
 @cocotb.test(timeout_time=1000, timeout_unit="us")
@@ -179,9 +241,9 @@ async def lone_passes(dut: Any) -> None:
     """Tables of every number of layers, one batch each, word for word."""
     bench = Bench(dut, seed=1)
     await bench.reset()
-    for layers in [*range(1, bench.geometry.max_layers + 1)] * 3:
+    for layers in [*range(1, bench.geometry.max_layers + 1)] * 6:
         bench.configure(bench.any_table(layers))
-        await bench.passes(1, repeat(True), repeat(True))
+        await bench.passes(1)
 
 
 @cocotb.test(timeout_time=1000, timeout_unit="us")
@@ -191,40 +253,85 @@ async def largest_table(dut: Any) -> None:
     await bench.reset()
     g = bench.geometry
     bench.configure([(g.ring, bench.groups)] * g.max_layers)
-    await bench.passes(2, repeat(True), repeat(True))
+    await bench.passes(2)
     assert sum(bench.seen.values()) == 2 * g.weight_depth
 
 
 @cocotb.test(timeout_time=1000, timeout_unit="us")
+async def every_gap(dut: Any) -> None:
+    """A layer of every number of words behind one of every other: the gap between the two."""
+    bench = Bench(dut, seed=7)
+    await bench.reset()
+    words = range(1, bench.geometry.ring + 1)
+    for before in words:
+        for after in words:
+            bench.configure([(before, 1 + (before + after) % 2), (after, 1)])
+            await bench.passes(1)
+
+
+@cocotb.test(timeout_time=1000, timeout_unit="us")
 async def cycles_of_a_pass(dut: Any) -> None:
-    """A pass takes the cycles of the cycle model, and many in a row exactly that many times."""
+    """A pass is busy for the cycles of the cycle model, and many in a row exactly that many times,
+    without a gap between them."""
     bench = Bench(dut, seed=3)
     await bench.reset()
     for _ in range(8):
         widths = bench.widths()
         bench.configure(bench.table_of(widths))
-        await bench.passes(1, repeat(True), repeat(True))
+        await bench.passes(1)
         assert bench.events["busy"] == bench.cycles(widths)
-        # Always a batch waiting: `model` allows no gap, and here there is not even a stall.
         bench.configure(bench.table)
-        await bench.passes(3, repeat(True), repeat(True))
-        assert bench.events["busy"] - bench.events["stall"] == 3 * bench.cycles(widths)
-        if len(widths) > 2:
-            assert bench.events["stall"] == 0
+        loads = 0
+        for cycle in range(3 * bench.cycles(widths) + 1):
+            # Results leave at once: nothing holds up the next pass.
+            word = await bench.cycle(loads < 3, results_sent=True)
+            loads += "load_image" in word.strobes
+            assert ("busy" in word.strobes) == (cycle > 0) or "load_output" in word.strobes
+            stalled = bench.events["stall"]
+            if stalled:
+                break
+        else:
+            assert not (await bench.cycle(False)).strobes
+            assert bench.events["busy"] == 3 * bench.cycles(widths)
+            assert bench.events["load_image"] == 3
+            continue
+        # A single step in a pass: the results of the one before have no time to leave.
+        assert sum(words * groups for words, groups in bench.table) == 1
+        while (await bench.cycle(False, True)).strobes:
+            pass
 
 
 @cocotb.test(timeout_time=2000, timeout_unit="us")
-async def random_batches_and_results(dut: Any) -> None:
-    """Batches that come and results that go at random times."""
+async def random_batches_results_and_weights(dut: Any) -> None:
+    """Batches and weights that come and results that go at random times; the cycles in which
+    nothing is waited for are those of the cycle model."""
     bench = Bench(dut, seed=4)
     await bench.reset()
-    stalls = 0
+    stalls: Counter[str] = Counter()
+    for round_ in range(16):
+        widths = bench.widths()
+        bench.configure(bench.table_of(widths))
+        rng = np.random.default_rng(40 + round_)
+        weights = hold(rng, 1 + 5 * (round_ % 3), round_ % 4)
+        await bench.passes(
+            5, hold(rng, 4, 1 + 9 * (round_ % 3)), hold(rng, 1, 1 + 20 * (round_ % 8)), weights
+        )
+        waited = bench.events["stall"] + bench.events["weight_stall"]
+        assert bench.events["busy"] - waited == 5 * bench.cycles(widths)
+        stalls.update(bench.events)
+    assert stalls["stall"] > 0 and stalls["weight_stall"] > 0, "nothing was held back"
+
+
+@cocotb.test(timeout_time=2000, timeout_unit="us")
+async def random_tables(dut: Any) -> None:
+    """The same with tables that no network has."""
+    bench = Bench(dut, seed=8)
+    await bench.reset()
     for round_ in range(8):
         bench.configure(bench.any_table(1 + round_ % bench.geometry.max_layers))
-        rng = np.random.default_rng(40 + round_)
-        await bench.passes(5, hold(rng, 4, 1 + 9 * (round_ % 3)), hold(rng, 1, 1 + 20 * round_))
-        stalls += bench.events["stall"]
-    assert stalls > 0, "nothing was held back"
+        rng = np.random.default_rng(80 + round_)
+        weights = hold(rng, 3, round_ % 3)
+        await bench.passes(5, hold(rng, 4, 5), hold(rng, 1, 1 + 20 * round_), weights)
 
 
 @cocotb.test(timeout_time=1000, timeout_unit="us")
@@ -234,33 +341,57 @@ async def waits_for_results(dut: Any) -> None:
     await bench.reset()
     for layers in (1, bench.geometry.max_layers):
         bench.configure(bench.any_table(layers))
-        while "load_output" not in (await bench.cycle(True, False)).strobes:
+        while "load_output" not in (await bench.cycle(True)).strobes:
             pass
-        while "stall" not in (await bench.cycle(True, False)).strobes:
+        while "stall" not in (await bench.cycle(True)).strobes:
             pass
         for _ in range(100):
-            assert "stall" in (await bench.cycle(False, False)).strobes
-        await bench.cycle(False, True)
-        assert "load_output" in (await bench.cycle(False, False)).strobes
-        while (await bench.cycle(False, False)).strobes:
+            # A network of one layer waits with the batch; without one there is nothing to do.
+            assert "stall" in (await bench.cycle(layers == 1)).strobes
+        await bench.cycle(layers == 1, results_sent=True)
+        assert "load_output" in (await bench.cycle(layers == 1)).strobes
+        while (await bench.cycle(False)).strobes:
             pass
         # Nothing is pending any more for the next round.
-        await bench.cycle(False, True)
+        await bench.cycle(False, results_sent=True)
 
 
 @cocotb.test(timeout_time=1000, timeout_unit="us")
+async def waits_for_weights(dut: Any) -> None:
+    """Every step waits for its weight word, however long, and nothing else does."""
+    bench = Bench(dut, seed=9)
+    await bench.reset()
+    bench.configure(bench.any_table(2))
+    steps = sum(words * groups for words, groups in bench.table)
+    before = 0
+    for _ in range(50 * (steps + bench.drain + bench.geometry.taps)):
+        word = await bench.cycle(bench.events["load_image"] == 0, True, False)
+        if "weight_stall" in word.strobes:
+            for _ in range(20):
+                assert (await bench.cycle(False, True, False)).strobes == {"busy", "weight_stall"}
+            assert "step" in (await bench.cycle(False, True, True)).strobes
+            before += 1
+        elif before == steps:
+            break
+    assert before == steps
+    assert bench.events["weight_stall"] == 21 * steps
+
+
+@cocotb.test(timeout_time=3000, timeout_unit="us")
 async def reset_in_a_pass(dut: Any) -> None:
     """A reset in any cycle of a pass, stalls included, leaves an idle sequencer."""
     bench = Bench(dut, seed=6)
     await bench.reset()
     bench.configure(bench.any_table(2))
-    length = len(schedule(bench.table, bench.geometry.taps, bench.drain))
-    for cycles in [*range(1, length + 2), 3 * length]:
+    rng = np.random.default_rng(60)
+    length = 2 * bench.drain + 2 * bench.geometry.taps
+    length += 2 * sum(words * groups for words, groups in bench.table)
+    for cycles in [*range(1, min(length, 120)), *rng.integers(1, 4 * length, 40).tolist()]:
         for _ in range(cycles):
-            await bench.cycle(True, False)
+            await bench.cycle(True, False, rng.random() < 0.7)
         drive(dut, reset=1)
-        await bench.cycle(True, False)
+        await bench.cycle(True)
         drive(dut, reset=0)
         bench.configure(bench.table)
-        await bench.cycle(False, False)
-    await bench.passes(2, repeat(True), repeat(True))
+        await bench.cycle(False)
+    await bench.passes(2)

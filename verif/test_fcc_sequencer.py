@@ -12,12 +12,27 @@ import simulator
 from xnor_fcc.geometry import DRAIN, Geometry
 
 
-# Fewer taps than the ring; as many taps as words, with the shortest drain.
+# More PEs than synapses, with fewer taps than the ring, and with as many and the shortest drain;
+# layers that overlap wholly, because there is one tap, or in part; hardly any words.
 @pytest.mark.parametrize(
-    ("pe", "simd", "max_width", "max_layers", "drain"), [(5, 3, 24, 5, DRAIN), (7, 2, 13, 3, 1)]
+    ("pe", "simd", "max_width", "taps", "max_layers", "drain"),
+    [
+        (5, 3, 24, 5, 5, DRAIN),
+        (7, 2, 13, 7, 3, 1),
+        (3, 4, 50, 1, 4, DRAIN),
+        (4, 4, 41, 3, 4, DRAIN),
+        (2, 3, 12, 2, 3, DRAIN),
+        (2, 5, 5, 1, 3, 3),
+    ],
 )
 def test_fcc_sequencer(
-    pe: int, simd: int, max_width: int, max_layers: int, drain: int, tmp_path: Path
+    pe: int,
+    simd: int,
+    max_width: int,
+    taps: int,
+    max_layers: int,
+    drain: int,
+    tmp_path: Path,
 ) -> None:
     """Control words of lone, chained, stalled and interrupted passes."""
     ring, groups = -(-max_width // simd), -(-max_width // pe)
@@ -25,17 +40,20 @@ def test_fcc_sequencer(
         pe=pe,
         simd=simd,
         max_width=max_width,
-        taps=min(pe, ring),
+        taps=taps,
         max_layers=max_layers,
         max_classes=1,
         weight_depth=max_layers * ring * groups,
         threshold_depth=max_layers * groups,
     )
     parameters = {
+        "PE": pe,
+        "SIMD": simd,
         "RING": geometry.ring,
         "TAPS": geometry.taps,
         "MAX_LAYERS": max_layers,
         "GROUPS": groups,
+        "GROUP_BITS": max(1, (groups - 1).bit_length()),
         "WEIGHT_DEPTH": geometry.weight_depth,
         "THRESHOLD_DEPTH": geometry.threshold_depth,
         "DRAIN": drain,
