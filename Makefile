@@ -14,13 +14,14 @@ help: ## what there is to make
 	@echo "usage: make TARGET [VARIABLE=value ...]"
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## /  \1\t/' | expand -t 14
 	@echo "variables of sim: SIM=verilator|icarus IMAGES= NETWORK= FLIP= WAVES=1"
-	@echo "  GEOMETRY=default|throughput|latency|seed or PE= SIMD= LANES="
+	@echo "  GEOMETRY=default|throughput|latency|seed or PE= SIMD= LANES=, WEIGHT_STREAM=bits"
 	@echo "  FLIP=weight:LAYER:NEURON:INPUT or FLIP=threshold:LAYER:NEURON plants one fault"
 	@echo "variables of train, area, route, activity: ARGS='--option ...', see make train ARGS=--help"
 
 sim: $(MARKS)sim ## MNIST through the simulated core, every bit and cycle checked
 	@$(PY) verif/sim.py $(if $(IMAGES),--images $(IMAGES)) $(if $(GEOMETRY),--geometry $(GEOMETRY)) \
 	  $(if $(PE),--pe $(PE)) $(if $(SIMD),--simd $(SIMD)) $(if $(LANES),--lanes $(LANES)) \
+	  $(if $(WEIGHT_STREAM),--weight-stream $(WEIGHT_STREAM)) \
 	  $(if $(NETWORK),--network $(NETWORK)) $(if $(FLIP),--flip $(FLIP)) \
 	  $(if $(filter-out 0,$(WAVES)),--waves)
 

@@ -499,6 +499,7 @@ class Bench:
     async def check_cycles(self, widths: Sequence[int]) -> None:
         """The busy cycles of the running core must be those of the cycle model, to the cycle."""
         busy = await self.read("BUSY_CYCLES") - await self.read("STALL_CYCLES")
+        busy -= await self.read("WEIGHT_STALL_CYCLES")
         batches = await self.read("BATCHES")
         assert batches == len(self.passes.batches) > 0
         assert busy == batches * self.geometry.pass_cycles(widths), (

@@ -53,6 +53,9 @@ async def mnist(dut) -> None:  # type: ignore[no-untyped-def]
 
     # One image alone: the latency.
     patience = 4 * geometry.period_cycles(network.widths) + _TIMEOUT
+    if geometry.weight_stream:
+        # The model's latency is that of a core whose first weight words wait for the image.
+        await ClockCycles(dut.clk, 4 * geometry.pe * geometry.simd // geometry.weight_stream)
     await bench.send(0, bit_packet(bits[0]))
     await bench.drain(patience)
     latency = await bench.read("LATENCY")
@@ -87,6 +90,7 @@ async def mnist(dut) -> None:  # type: ignore[no-untyped-def]
         # Bound by a stream: the core runs ahead of it until it is stopped.
         full = full[-3:]
     busy = await bench.read("BUSY_CYCLES") - await bench.read("STALL_CYCLES")
+    busy -= await bench.read("WEIGHT_STALL_CYCLES")
     batches = await bench.read("BATCHES")
     # The first answer is that of the lone image.
     answers = np.array(bench.results.answered[1:])

@@ -50,6 +50,13 @@ def parser() -> argparse.ArgumentParser:
     result.add_argument("--simd", type=int, help="synapses per PE and cycle (default: 128)")
     result.add_argument("--lanes", type=int, help="images computed in step (default: 4)")
     result.add_argument(
+        "--weight-stream",
+        type=int,
+        default=0,
+        metavar="BITS",
+        help="a core without a weight memory: weights come over a port of so many bits",
+    )
+    result.add_argument(
         "--network",
         default="mnist",
         help="a network of model/networks by name, or the path of a network file (default: mnist)",
@@ -131,7 +138,13 @@ def prepare(options: argparse.Namespace) -> tuple[Geometry, IntegerNetwork, Inte
         raise UserError(
             f"The network takes {network.inputs} pixels, but MNIST images have {bits.shape[1]}."
         )
-    geometry = Geometry.for_widths(network.widths, options.pe, options.simd, options.lanes)
+    geometry = Geometry.for_widths(
+        network.widths,
+        options.pe,
+        options.simd,
+        options.lanes,
+        weight_stream=options.weight_stream,
+    )
     loaded = plant_fault(network, options.flip) if options.flip else network
     pack(loaded, geometry)
     return geometry, network, loaded

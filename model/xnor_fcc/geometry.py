@@ -225,38 +225,49 @@ class Geometry:
         return self.steps(widths) + sum(self.wind(n) for n in widths[:-1]) + gaps
 
     def stream_cycles(self, widths: Sequence[int]) -> int:
-        """Cycles of one pass after the other with weights streamed without a pause.
-
-        A word of `beats` beats has arrived `beats` cycles after the one before it was passed on
-        (`arrived`), is passed on when the word in front of it is taken, and can be taken (`taken`)
-        one cycle later; see fcc_weight_stream.v.
-        """
-        beats = ceil_div(self.pe * self.simd, self.weight_stream)
+        """Cycles of one pass after the other with weights streamed without a pause."""
         arrived = taken = 0
         period, before = 0, -1
-        words_before = 0
         while period != before:
             start, before = taken, period
-            for layer, (n, m) in enumerate(pairwise(widths)):
-                words = self.words(n)
-                free = taken + 1 + self.wind(n)
-                if layer:
-                    free += self.gap(words_before, words)
-                for _ in range(words * self.groups(m)):
-                    arrived = max(arrived + beats, taken)
-                    taken = max(arrived + 1, free)
-                    free = taken + 1
-                words_before = words
+            arrived, taken = self._streamed_pass(widths, arrived, taken, taken + 1)
             period = taken - start
         return period
+
+    def _streamed_pass(
+        self, widths: Sequence[int], arrived: int, taken: int, start: int
+    ) -> tuple[int, int]:
+        """Cycles in which the last word of a pass is passed on behind the arriving one, and taken.
+
+        `arrived` and `taken`: the same of the word before the pass; `start`: the first cycle in
+        which the sequencer may step. A word of `beats` beats has arrived `beats` cycles after the
+        one before it was passed on, is passed on when the word in front of it is taken, and can be
+        taken one cycle later; see fcc_weight_stream.v.
+        """
+        beats = ceil_div(self.pe * self.simd, self.weight_stream)
+        words_before = 0
+        for layer, (n, m) in enumerate(pairwise(widths)):
+            words = self.words(n)
+            free = (taken + 1 + self.gap(words_before, words) if layer else start) + self.wind(n)
+            for _ in range(words * self.groups(m)):
+                arrived = max(arrived + beats, taken)
+                taken = max(arrived + 1, free)
+                free = taken + 1
+            words_before = words
+        return arrived, taken
 
     def latency_cycles(self, widths: Sequence[int], timeout: int) -> int:
         """Cycles from the last input beat of a lone image to the beat with its class.
 
-        `timeout` is PARTIAL_TIMEOUT; a core of one lane never waits for it.
+        `timeout` is PARTIAL_TIMEOUT; a core of one lane never waits for it. Where weights are
+        streamed, the first words wait inside for the image.
         """
         wait = timeout if self.lanes > 1 else 0
-        return self.pass_cycles(widths) + wait + widths[-1] + _LATENCY_OVERHEAD
+        cycles = self.pass_cycles(widths)
+        if self.weight_stream:
+            long_ago = -(self.pe * self.simd)
+            _, cycles = self._streamed_pass(widths, long_ago, long_ago, 1)
+        return cycles + wait + widths[-1] + _LATENCY_OVERHEAD
 
     def image_beats(self, inputs: int, pixel_8bit: bool) -> int:
         """Beats of one image packet."""
