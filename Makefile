@@ -8,7 +8,7 @@ PY := $(VENV)/bin/python
 MARKS := $(VENV)/.installed-
 
 .DEFAULT_GOAL := help
-.PHONY: help sim test fast icarus lint area route activity train registers pictures tools clean
+.PHONY: help sim test fast icarus lint bench area route activity train registers pictures tools clean
 
 help: ## what there is to make
 	@echo "usage: make TARGET [VARIABLE=value ...]"
@@ -40,6 +40,9 @@ lint: $(MARKS)sim $(MARKS)lint ## Verilator -Wall, Yosys, ruff, mypy
 	@$(VENV)/bin/ruff check model verif
 	@$(VENV)/bin/mypy --no-error-summary
 	@echo "lint: clean"
+
+bench: $(MARKS)sim $(MARKS)synthesis ## every figure of the README measured anew (a quarter of an hour)
+	@$(PY) verif/benchmark.py
 
 area: $(MARKS)synthesis ## what each form of the PE array costs in logic (Yosys, Cyclone V)
 	@$(PY) verif/area.py $(ARGS)

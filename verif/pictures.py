@@ -6,7 +6,7 @@ from __future__ import annotations
 from itertools import pairwise
 
 import simulator
-from xnor_fcc.geometry import DRAIN, Geometry
+from xnor_fcc.geometry import Geometry
 
 WIDTHS = (784, 1024, 1024, 1024, 10)
 LEFT, SCALE, HEIGHT, GAP = 150, 0.42, 30, 18
@@ -39,21 +39,23 @@ def timeline() -> str:
         parts.append(bar(lane * image, (lane + 1) * image - 1, 0, COLOURS["load"],
                          tip=f"batch 0, image {lane}: {image - 1} beats"))
     for lane in range(g.lanes):
-        begin = start + 3 + lane * image
+        begin = start + 2 + lane * image
         parts.append(bar(begin, begin + image - 1, 0, COLOURS["next"],
                          tip=f"batch 1, image {lane}: {image - 1} beats"))
-    cycle = start
+    cycle = start + 1
     for batch in range(2):
         colour = COLOURS["compute"] if batch == 0 else COLOURS["next"]
         for layer, (n, m) in enumerate(pairwise(WIDTHS)):
+            if layer:
+                cycle += g.gap(g.words(WIDTHS[layer - 1]), g.words(n))
             steps = g.groups(m) * g.words(n)
-            end = cycle + 1 + g.wind(n) + steps
+            end = cycle + g.wind(n) + steps
             name = f"{n}→{m}" if m > 64 else ""
             parts.append(bar(cycle, end, 1, colour, f"{name}" if batch == 0 else "",
                              f"batch {batch}, layer {layer}: {g.groups(m)} groups x "
                              f"{g.words(n)} words = {steps} steps"))
-            cycle = end + (DRAIN if layer < len(WIDTHS) - 2 else 0)
-        done = cycle - 1 + 7  # the first score is on the bus 7 cycles after the last step
+            cycle = end
+        done = cycle - 1 + 8  # the first score is on the bus 8 cycles after the last step
         for lane in range(g.lanes):
             begin = done + lane * (WIDTHS[-1] + 1)
             parts.append(bar(begin, begin + WIDTHS[-1] + 1, 2, COLOURS["result"],
