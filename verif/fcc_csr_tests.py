@@ -28,12 +28,15 @@ _EVENTS = {
     "PACKET_LONG": {"packet_long": 1},
     "PACKET_FRAME": {"packet_frame": 1},
     "PACKET_FLAGGED": {"packet_flagged": 1},
+    "WEIGHT_FRAME": {"weight_fault": 1},
 }
 _COUNTERS = {
     "IMAGES": "image_sent",
     "BATCHES": "results_sent",
     "BUSY_CYCLES": "sequencer_busy",
     "STALL_CYCLES": "sequencer_stall",
+    "STEP_CYCLES": "sequencer_step",
+    "WEIGHT_STALL_CYCLES": "weight_stall",
     "DROPPED": "packets_dropped",
 }
 _INPUTS = [
@@ -41,7 +44,8 @@ _INPUTS = [
     *("check_busy", "check_done", "check_ok", "check_bad_table", "check_not_loaded"),
     *("weights_loaded", "thresholds_loaded", "load_overflow", "core_busy", "packets_dropped"),
     *("packet_short", "packet_long", "packet_frame", "packet_flagged"),
-    *("sequencer_busy", "sequencer_stall", "image_sent", "results_sent", "latency"),
+    *("sequencer_busy", "sequencer_step", "sequencer_stall", "weight_stall", "weight_fault"),
+    *("image_sent", "results_sent", "latency"),
 ]
 _LOAD_PORTS = (
     *("weight_restart", "weight_chunk_valid", "threshold_restart", "threshold_chunk_valid"),
@@ -242,6 +246,15 @@ async def errors_stick(dut: Any) -> None:
         await host.write("ERROR", bit)
         every &= ~bit
         assert await host.read("ERROR") == every
+    # A fault that lasts comes back after every clearing.
+    fault = 1 << BIT["ERROR"]["WEIGHT_FRAME"]
+    drive(dut, weight_fault=1)
+    for _ in range(2):
+        await host.write("ERROR", _ONES)
+        assert await host.read("ERROR") == fault
+    drive(dut, weight_fault=0)
+    await host.write("ERROR", _ONES)
+    assert await host.read("ERROR") == 0
     # Nothing without the event: the reasons of the check count only with its end.
     await host.event(check_bad_table=1, check_not_loaded=1)
     assert await host.read("ERROR") == 0

@@ -26,6 +26,7 @@ def test_fcc_csr(with_preset: bool, tmp_path: Path) -> None:
     names = "PE SIMD LANES TAPS MAX_WIDTH MAX_LAYERS MAX_CLASSES WEIGHT_DEPTH THRESHOLD_DEPTH"
     parameters = {name: geometry.parameters()[name] for name in [*names.split(), "IMAGE_WIDTH"]}
     parameters["SCORE_BITS"] = geometry.score_bits
+    parameters["WEIGHT_STREAM"] = 56
     preset = {
         "INPUTS": [image.inputs],
         "CLASSES": [image.classes],
