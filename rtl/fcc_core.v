@@ -314,7 +314,8 @@ module fcc_core #(
   wire last;
   wire [GROUP_BITS-1:0] group;
   wire output_layer;
-  wire pass_first;
+  wire step_due;
+  wire pass_last;
   wire weight_ready;
   wire weight_stall;
 
@@ -349,7 +350,8 @@ module fcc_core #(
       .load_output      (load_output),
       .rotate           (rotate),
       .step             (step),
-      .pass_first       (pass_first),
+      .step_due         (step_due),
+      .pass_last        (pass_last),
       .first            (first),
       .last             (last),
       .group            (group),
@@ -428,7 +430,8 @@ module fcc_core #(
           .asi_endofpacket  (asi_weight_endofpacket),
           .ready            (weight_ready),
           .take             (step),
-          .pass_first       (pass_first),
+          .step_due         (step_due),
+          .pass_last        (pass_last),
           .fault            (weight_fault),
           .word             (weight_word)
       );
@@ -478,7 +481,7 @@ module fcc_core #(
       );
 
       wire unused = &{1'b0, asi_weight_valid, asi_weight_data, asi_weight_startofpacket,
-                      asi_weight_endofpacket, pass_first};
+                      asi_weight_endofpacket, step_due, pass_last};
     end
   endgenerate
 

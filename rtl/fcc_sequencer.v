@@ -63,8 +63,9 @@ module fcc_sequencer #(
     output wire                               load_output,
     output wire                               rotate,
     output wire                               step,
-    // The next step is the first one of a pass.
-    output wire                               pass_first,
+    // A step is given in this cycle if its weight word is there, and whether it is a pass's last one.
+    output wire                               step_due,
+    output wire                               pass_last,
     output wire                               first,
     output wire                               last,
     output wire [             GROUP_BITS-1:0] group,
@@ -101,7 +102,6 @@ module fcc_sequencer #(
   reg [         DRAIN_BITS-1:0] since_reg;
   reg [$clog2(WEIGHT_DEPTH)-1:0] weight_address_reg;
   reg [$clog2(THRESHOLD_DEPTH)-1:0] threshold_address_reg;
-  reg                           pass_first_reg;
   reg                           results_pending_reg;
   // But for these results the layer would have been loaded by now.
   reg                           held_reg;
@@ -114,7 +114,8 @@ module fcc_sequencer #(
   wire unused = &{1'b0, entry, next_group};
 
   wire last_word = (word_reg + 1'b1 == words_reg);
-  wire layer_done = step && last_word && (group_reg == 0);
+  wire last_step = last_word && (group_reg == 0);
+  wire layer_done = step && last_step;
   // A layer is loaded in the cycle of the last step before it, or later.
   wire boundary = (state_reg == WAIT) || layer_done;
   wire next_is_image = (next_layer_reg == 0);
@@ -134,7 +135,8 @@ module fcc_sequencer #(
 
   assign busy = (state_reg != WAIT) || !next_is_image || stall;
   assign stall = (state_reg == WAIT) && held_reg;
-  assign weight_stall = (state_reg == STEP) && !weight_ready;
+  assign step_due = (state_reg == STEP);
+  assign weight_stall = step_due && !weight_ready;
   assign weight_address = weight_address_reg;
   assign threshold_address = threshold_address_reg;
   assign load_image = load && next_is_image;
@@ -142,9 +144,9 @@ module fcc_sequencer #(
   assign load_output = load && next_is_output;
   assign load_late = (load_hidden && next_words <= TAP_WORDS)
       || (step && late_reg && word_reg + 1'b1 + TAP_WORDS == words_reg);
-  assign step = (state_reg == STEP) && weight_ready;
+  assign step = step_due && weight_ready;
   assign rotate = (state_reg == WIND) || step;
-  assign pass_first = pass_first_reg;
+  assign pass_last = last_step && output_reg;
   assign first = (word_reg == 0);
   assign last = last_word;
   assign group = group_reg;
@@ -161,7 +163,6 @@ module fcc_sequencer #(
 
   always @(posedge clk) begin
     if (step) begin
-      pass_first_reg <= layer_done && output_reg;
       weight_address_reg <= weight_address_reg + 1'b1;
       word_reg <= last_word ? {WORD_BITS{1'b0}} : word_reg + 1'b1;
       if (last_word) begin
@@ -204,7 +205,6 @@ module fcc_sequencer #(
     if (reset) begin
       state_reg <= WAIT;
       next_layer_reg <= {LAYER_BITS{1'b0}};
-      pass_first_reg <= 1'b1;
       results_pending_reg <= 1'b0;
       held_reg <= 1'b0;
     end

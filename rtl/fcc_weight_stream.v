@@ -9,9 +9,9 @@
 // beat are ignored. While one word is used the next one waits and the one behind it arrives, so that
 // the stream goes on while the sequencer is between two layers.
 //
-// A packet that is not in step with the passes would give wrong answers. When a pass does not begin
-// with the beginning of a packet, or the other way round, or a packet loses its start or its end,
-// `fault` rises and `ready` stays low until `reset`: nothing is computed with such weights.
+// A packet that is not in step with the passes would give wrong answers. When the last step of a pass
+// does not meet the last word of a packet, or the other way round, or a packet loses its start or its
+// end, `fault` rises and `ready` stays low until `reset`: no pass is finished with such weights.
 //
 // Latency: 2 cycles from `take` to `word`, as with the memory; `ready` at the earliest 2 cycles after
 // a word's last beat. One beat a cycle while there is room.
@@ -32,11 +32,12 @@ module fcc_weight_stream #(
     input  wire [ BEAT-1:0] asi_data,
     input  wire             asi_startofpacket,
     input  wire             asi_endofpacket,
-    // A word can be taken; `take` may be given only then.
+    // The word of the step that is due can be taken; `take` may be given only then.
     output wire             ready,
     input  wire             take,
-    // The word being asked for is the first one of a pass.
-    input  wire             pass_first,
+    // A step is due, and whether it is the last one of a pass.
+    input  wire             step_due,
+    input  wire             pass_last,
     output reg              fault,
     output reg  [WIDTH-1:0] word
 );
@@ -49,10 +50,10 @@ module fcc_weight_stream #(
   reg  [BEATS*BEAT-1:0] arriving_reg;
   reg  [INDEX_BITS-1:0] index_reg;
   reg                   arrived_reg;
-  reg                   arrived_first_reg;
+  reg                   arrived_last_reg;
   reg  [     WIDTH-1:0] waiting_reg;
   reg                   waiting_valid_reg;
-  reg                   waiting_first_reg;
+  reg                   waiting_last_reg;
   reg  [     WIDTH-1:0] word_s1;
   reg                   in_packet_reg;
 
@@ -60,8 +61,8 @@ module fcc_weight_stream #(
   wire                  last_beat = (index_reg == LAST[INDEX_BITS-1:0]);
   wire                  advance = arrived_reg && (!waiting_valid_reg || take);
   wire                  framed = (asi_startofpacket != in_packet_reg)
-      && !(asi_startofpacket && index_reg != 0) && !(asi_endofpacket && !last_beat);
-  wire                  in_step = (waiting_first_reg == pass_first);
+      && !(asi_endofpacket && !last_beat);
+  wire                  in_step = (waiting_last_reg == pass_last);
 
   assign asi_ready = enable && !fault && (!arrived_reg || advance);
   assign ready = waiting_valid_reg && in_step && !fault;
@@ -82,7 +83,7 @@ module fcc_weight_stream #(
   always @(posedge clk) begin
     if (advance) begin
       waiting_reg <= arriving_reg[WIDTH-1:0];
-      waiting_first_reg <= arrived_first_reg;
+      waiting_last_reg <= arrived_last_reg;
     end
     word_s1 <= waiting_reg;
     word <= word_s1;
@@ -92,12 +93,12 @@ module fcc_weight_stream #(
     if (advance) arrived_reg <= 1'b0;
     if (accept) begin
       index_reg <= last_beat ? {INDEX_BITS{1'b0}} : index_reg + 1'b1;
-      if (index_reg == 0) arrived_first_reg <= asi_startofpacket;
+      arrived_last_reg <= asi_endofpacket;
       if (last_beat) arrived_reg <= 1'b1;
       in_packet_reg <= !asi_endofpacket;
       if (!framed) fault <= 1'b1;
     end
-    if (waiting_valid_reg && !in_step) fault <= 1'b1;
+    if (step_due && waiting_valid_reg && !in_step) fault <= 1'b1;
 
     if (reset) begin
       index_reg <= {INDEX_BITS{1'b0}};
