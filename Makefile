@@ -8,7 +8,7 @@ PY := $(VENV)/bin/python
 MARKS := $(VENV)/.installed-
 
 .DEFAULT_GOAL := help
-.PHONY: help sim test fast icarus lint bench area route activity train registers pictures tools clean
+.PHONY: help sim test fast icarus lint bench explore area route activity train registers pictures tools clean
 
 help: ## what there is to make
 	@echo "usage: make TARGET [VARIABLE=value ...]"
@@ -16,6 +16,7 @@ help: ## what there is to make
 	@echo "variables of sim: SIM=verilator|icarus IMAGES= NETWORK= FLIP= WAVES=1"
 	@echo "  GEOMETRY=default|throughput|latency|seed or PE= SIMD= LANES=, WEIGHT_STREAM=bits"
 	@echo "  FLIP=weight:LAYER:NEURON:INPUT or FLIP=threshold:LAYER:NEURON plants one fault"
+	@echo "variables of explore: DEVICE=de1-soc|de10-nano|c5g|de0-cv WIDTHS=784-1024-10 NETWORK= ARGS="
 	@echo "variables of train, area, route, activity: ARGS='--option ...', see make train ARGS=--help"
 
 sim: $(MARKS)sim ## MNIST through the simulated core, every bit and cycle checked
@@ -43,6 +44,10 @@ lint: $(MARKS)sim $(MARKS)lint ## Verilator -Wall, Yosys, ruff, mypy
 
 bench: $(MARKS)sim $(MARKS)synthesis ## every figure of the README measured anew (a quarter of an hour)
 	@$(PY) verif/benchmark.py
+
+explore: $(MARKS)sim ## which PE, SIMD and LANES fit an FPGA, and which are best
+	@$(PY) -m xnor_fcc.explore $(if $(DEVICE),--device '$(DEVICE)') \
+	  $(if $(WIDTHS),--widths '$(WIDTHS)') $(if $(NETWORK),--network '$(NETWORK)') $(ARGS)
 
 area: $(MARKS)synthesis ## what each form of the PE array costs in logic (Yosys, Cyclone V)
 	@$(PY) verif/area.py $(ARGS)

@@ -1,0 +1,193 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a core of a given `Geometry` takes of an FPGA: ALMs and blocks of RAM, without synthesis.
+
+The unit is the estimate that verif/synthesis.py makes from Yosys' `synth_intel_alm`: an ALM for a
+function of six inputs, half an ALM for a smaller one, for a bit of an adder and for a bit of MLAB.
+Flip-flops are free. It is an estimate of an estimate: verif/test_area.py holds it to within 15 % of
+Yosys' figure for whole cores. The blocks of RAM are Yosys' choice, exactly.
+
+The model follows the structure of rtl/ file by file. The counters of a PE are counted one by one
+with the rules of fcc_plane_counter.v; what has no simple structure (control, registers, table
+check) is one constant. The constants were calibrated on Yosys 0.70 runs of whole small cores.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache, lru_cache
+
+from .geometry import Geometry, ceil_div
+
+Shapes = tuple[tuple[int, int], ...]
+
+# (words, bits) of the shapes of an M10K, as Yosys knows them (intel_alm/common/bram_m10k.txt). The
+# two narrowest hold 8,192 bits only.
+M10K_SHAPES: Shapes = ((8192, 1), (4096, 2), (2048, 5), (1024, 10), (512, 20), (256, 40))
+
+# A memory that would fill less of its blocks than this, in percent, becomes MLABs (ibid.).
+_MIN_FILL = 5
+# Words of an MLAB.
+_MLAB_WORDS = 32
+
+# Level of the last register in fcc_plane_counter.v (CUT_B).
+_CUT_B = 5
+
+# Calibrated constants, in ALMs.
+_CODER_PER_BIT = 0.595  # a function of 2 to 6 inputs, most of them small (fcc_parity_coder)
+_RING_PER_BIT = 0.95  # a choice of four and the way in of the late word (fcc_ring)
+_LANE = 6.0  # control of a lane and of its PE array
+_LANE_PER_GROUP = 0.6  # the enable of a group's hidden bits (fcc_lane)
+_SINK = 85.0  # packet control (fcc_image_sink) ...
+_SINK_PER_SYMBOL = 15.0  # ... a comparator and a mask for every byte of a beat ...
+_SINK_PER_BIT = 0.09  # ... and a decoded enable for every granule
+_BATCHER = 36.0  # timeout and time stamp of the oldest image (fcc_batcher) ...
+_BATCHER_LANES = 36.0  # ... and the waiting for further images
+_RESULT = 75.0  # packets and argmax (fcc_result_source) ...
+_RESULT_PER_BIT = 0.45  # ... and the choice of a class, for every bit of a score
+_RESULT_PER_LANE_BIT = 0.25  # the choice of a lane, for every bit of a score and lane
+_BANK = 18.0  # addresses of a further bank of the weight memory (fcc_weight_memory)
+_FIXED = 654.0  # fcc_csr, fcc_table_check (without its multipliers), fcc_sequencer, fcc_word_loader
+
+
+@dataclass(frozen=True)
+class Area:
+    """What a core takes."""
+
+    alm: float
+    """Adaptive logic modules, estimated."""
+    blocks: int
+    """Blocks of RAM (M10K)."""
+    parts: dict[str, float]
+    """ALMs by part; they add up to `alm`."""
+
+
+def counter_alm(heights: Sequence[int]) -> float:
+    """ALMs of fcc_plane_counter.v for one neuron; column w has heights[w] planes of weight 2^w.
+
+    Every output of a 5:3 counter and of the last counter of a column is a function of at most five
+    inputs: half an ALM. The recursion is that of the RTL, with its names.
+    """
+    columns = len(heights)
+    planes = list(heights)
+    functions = 0
+    level = 1
+    while level <= _CUT_B or any(height > 1 for height in planes):
+        after = [0] * columns
+        settled = True
+        for column, height in enumerate(planes):
+            top = column == columns - 1
+            fives = 0 if top else height // 5
+            last = height if settled and height > 1 and (height < 5 or top) else 0
+            has_fours = column + 2 < columns
+            functions += fives * (3 if has_fours else 2)
+            if last:
+                functions += 1 + (not top) + (has_fours and last == 4)
+            after[column] += height - 4 * fives - (last - 1 if last else 0)
+            if not top:
+                after[column + 1] += fives + (last != 0)
+            if has_fours:
+                after[column + 2] += fives + (last == 4)
+            settled = settled and height <= 1
+        planes = after
+        level += 1
+    return functions / 2
+
+
+@cache
+def popcount_alm(simd: int) -> float:
+    """ALMs of xnor_popcount.v for one PE: carries, parity nodes, parity of the word, counters.
+
+    A carry has five inputs because every fourth parity is a node of its own; that node and the
+    parity of the whole word are functions of two.
+    """
+    carries = simd // 2
+    nodes = (simd + 1) // 4
+    word_parity = 0 if simd % 4 == 3 else 1
+    columns = simd.bit_length()
+    heights = [1, *([carries] + [0] * (columns - 2) if columns > 1 else [])]
+    return (carries + nodes + word_parity) / 2 + counter_alm(heights)
+
+
+@lru_cache(maxsize=1 << 16)
+def memory(width: int, depth: int, shapes: Shapes = M10K_SHAPES) -> tuple[int, float]:
+    """(blocks of RAM, ALMs) of a memory of `depth` words of `width` bits.
+
+    The ALMs are those of MLABs, or of a multiplexer behind blocks that stand one above the other.
+
+    The rule is that of Yosys' pass memory_bram: the shape that fills its blocks best, in whole
+    percent, then with the fewest blocks, then with the fewest of them above each other; MLABs where
+    every shape stays below 5 %, and flip-flops where these would, too.
+    """
+    best: tuple[int, int, int] | None = None
+    for words, bits in shapes:
+        high = ceil_div(depth, words)
+        blocks = high * ceil_div(width, bits)
+        fill = 100 * width * depth // (blocks * words * bits)
+        if fill >= _MIN_FILL and (best is None or (fill, -blocks, -high) > best):
+            best = (fill, -blocks, -high)
+    if best is None:
+        mlabs = ceil_div(depth, _MLAB_WORDS)
+        return 0, width * mlabs / 2 if 100 * depth >= _MIN_FILL * mlabs * _MLAB_WORDS else 0.0
+    return -best[1], width * multiplexer_alm(-best[2])
+
+
+def multiplexer_alm(inputs: int) -> float:
+    """ALMs that choose one of `inputs` bits.
+
+    A function of five inputs takes in two more: the bits, their selects, and what was before.
+    """
+    return inputs // 2 / 2
+
+
+def weight_banks(geometry: Geometry) -> list[int]:
+    """Words of every bank of the weight memory; none where weights are streamed."""
+    if geometry.weight_stream:
+        return []
+    full, rest = divmod(geometry.weight_depth, geometry.bank_depth)
+    return [geometry.bank_depth] * full + ([rest] if rest else [])
+
+
+def block_count(geometry: Geometry, shapes: Shapes = M10K_SHAPES) -> int:
+    """Blocks of RAM of the weight memory and the threshold memory."""
+    width = geometry.pe * geometry.simd
+    weights = sum(memory(width, depth, shapes)[0] for depth in weight_banks(geometry))
+    return weights + memory(
+        geometry.pe * geometry.score_bits, geometry.threshold_depth, shapes
+    )[0]
+
+
+def lane_alm(geometry: Geometry) -> dict[str, float]:
+    """ALMs of one lane, by part."""
+    groups = ceil_div(geometry.max_width, geometry.pe)
+    # An adder and the multiplexer in front of it for every bit.
+    accumulator = geometry.score_bits - 1
+    return {
+        "popcount": geometry.pe * popcount_alm(geometry.simd),
+        "accumulators": float(geometry.pe * accumulator),
+        "ring": _RING_PER_BIT * geometry.capacity,
+        "parity coders": _CODER_PER_BIT * geometry.simd * geometry.taps,
+        "lane control": _LANE + _LANE_PER_GROUP * groups,
+    }
+
+
+def estimate(geometry: Geometry, shapes: Shapes = M10K_SHAPES) -> Area:
+    """What the whole core takes, xnor_fcc.v and everything below it."""
+    g = geometry
+    parts = {name: g.lanes * alm for name, alm in lane_alm(g).items()}
+    banks = weight_banks(g)
+    word = g.pe * g.simd
+    parts["bank selection"] = word * multiplexer_alm(len(banks)) + _BANK * max(0, len(banks) - 1)
+    parts["memory in logic"] = sum(memory(word, depth, shapes)[1] for depth in banks) + memory(
+        g.pe * g.score_bits, g.threshold_depth, shapes
+    )[1]
+    parts["image sink"] = (
+        _SINK + _SINK_PER_SYMBOL * g.image_width / 8 + _SINK_PER_BIT * g.capacity
+    )
+    parts["batcher"] = _BATCHER + (_BATCHER_LANES if g.lanes > 1 else 0.0)
+    score_bits = g.max_classes * g.score_bits
+    parts["result source"] = _RESULT + score_bits * (
+        _RESULT_PER_BIT + (_RESULT_PER_LANE_BIT * g.lanes if g.lanes > 1 else 0.0)
+    )
+    parts["registers and control"] = _FIXED
+    return Area(sum(parts.values()), block_count(g, shapes), parts)

@@ -1,0 +1,782 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`make explore`: which geometries of the core fit an FPGA, and what each is worth for a network.
+
+Every PE, SIMD and LANES that can make a difference is tried: of all sizes that give every layer
+the same number of groups (PE) or words (SIMD), the smallest. The cycles come from `Geometry`, the
+area from `area`, what a device offers from devices.json. Listed are the geometries that no other
+one beats in cycles an image, ALMs and latency at once (the Pareto front), thinned out.
+
+What keeps a geometry from growing is named for its next larger PE, SIMD and LANES:
+
+    logic          there are not enough ALMs
+    memory width   the blocks of RAM have room for the weights, but not that many bits a cycle
+    memory depth   the weights are more bits than the blocks hold
+    pins           it fits, but images, results or streamed weights take longer through the ports
+                   than the computing
+    size           no layer is wider, or the core's parameters end there
+    -              nothing: it fits, and is another point of the front
+
+A network that is too large for the blocks of RAM is explored with streamed weights, over a port as
+wide as the device has pins.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from tqdm import tqdm
+
+from .area import Area, Shapes, estimate, popcount_alm
+from .errors import CommandLine, UserError, run_main
+from .geometry import NAMED, Geometry, GeometryError, ceil_div
+from .integer import IntegerNetwork
+
+DATA: dict[str, Any] = json.loads(Path(__file__).with_name("devices.json").read_text())
+NETWORKS = Path(__file__).resolve().parents[1] / "networks"
+DEFAULT_OUT = Path("build/explore")
+
+MAX_WIDTH, MAX_LAYERS, MAX_LANES, MAX_PE, MAX_SIMD = 32767, 16, 64, 4096, 4096
+
+# Pins of a streamed weight port beside its data, with clock and reset.
+_PORT_PINS = 6
+# Share of a period's cycles that must be steps in the geometry picked for throughput.
+_BUSY = 0.95
+# PARTIAL_TIMEOUT after a reset.
+_TIMEOUT = 256
+# LANES for which the limit of the memory is drawn.
+_FLOORS = 4
+# Streamed geometries whose exact period is worked out.
+_STREAM_ROWS = 40
+
+
+@dataclass(frozen=True)
+class Device:
+    """An FPGA, and how much of it one dares to fill; see devices.json for the meaning."""
+
+    name: str
+    board: str
+    part: str
+    alms: int
+    block: str
+    """What a block of RAM is called."""
+    blocks: int
+    block_bits: int
+    shapes: Shapes
+    user_io: int
+    named: bool
+    logic_fill: float
+    blocks_fill: float
+    crowded: float
+    crowded_fill: float
+
+    @property
+    def alm_limit(self) -> float:
+        """Most ALMs one dares to use."""
+        return self.logic_fill * self.alms
+
+    def block_limit(self, alm: float) -> int:
+        """Most blocks of RAM one dares to use beside `alm` ALMs."""
+        fill = self.crowded_fill if alm > self.crowded * self.alms else self.blocks_fill
+        return math.floor(fill * self.blocks)
+
+    @property
+    def port_bits(self) -> int:
+        """Bits of the widest port for streamed weights, a multiple of 8."""
+        return max(0, (self.user_io - _PORT_PINS) // 8 * 8)
+
+
+def devices() -> dict[str, Device]:
+    """The devices of devices.json by name."""
+    fill = DATA["fill"]
+    result = {}
+    for entry in DATA["devices"]:
+        family = DATA["families"][entry["family"]]
+        result[entry["name"]] = Device(
+            **{key: entry[key] for key in (
+                "name", "board", "part", "alms", "blocks", "user_io", "named"
+            )},
+            block=family["block"],
+            block_bits=family["block_bits"],
+            shapes=tuple((words, bits) for words, bits in family["shapes"]),
+            logic_fill=fill["logic"],
+            blocks_fill=fill["blocks"],
+            crowded=fill["crowded"],
+            crowded_fill=fill["crowded_blocks"],
+        )
+    return result
+
+
+class Sizes(NamedTuple):
+    """What is varied."""
+
+    pe: int
+    simd: int
+    lanes: int
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A geometry that fits, and what it is worth for the network."""
+
+    geometry: Geometry
+    area: Area
+    period: int
+    """Cycles from batch to batch, always fed."""
+    latency: int
+    """Cycles of a lone image, last beat in to class out."""
+    steps: int
+    """Steps of a pass."""
+
+    @property
+    def sizes(self) -> Sizes:
+        """PE, SIMD, LANES."""
+        return Sizes(self.geometry.pe, self.geometry.simd, self.geometry.lanes)
+
+    @property
+    def cycles(self) -> float:
+        """Cycles an image, always fed."""
+        return self.period / self.geometry.lanes
+
+    @property
+    def busy(self) -> float:
+        """Share of the period in which the PEs take a word."""
+        return self.steps / self.period
+
+    @cached_property
+    def costs(self) -> tuple[float, float, float]:
+        """What is to be small: cycles an image, ALMs, latency."""
+        return (self.cycles, self.area.alm, float(self.latency))
+
+
+def step_sizes(widths: Iterable[int], limit: int) -> list[int]:
+    """Every smallest size that cuts a layer of one of `widths` into some number of parts, rising.
+
+    Between two neighbours of the list every layer needs the same number of groups (or words).
+    """
+    sizes = set()
+    for width in widths:
+        size = width
+        while size >= 1:
+            parts = ceil_div(width, size)
+            smallest = ceil_div(width, parts)
+            sizes.add(smallest)
+            size = smallest - 1
+    return sorted(size for size in sizes if size <= limit)
+
+
+class Space:
+    """All geometries for one network on one device.
+
+    `port` is 0 for a core with a weight memory, else the bits of the streamed weight port.
+    """
+
+    def __init__(
+        self,
+        device: Device,
+        widths: Sequence[int],
+        port: int = 0,
+        max_lanes: int = MAX_LANES,
+        timeout: int = _TIMEOUT,
+    ) -> None:
+        self.device = device
+        self.widths = tuple(widths)
+        self.port = port
+        self.max_lanes = max_lanes
+        self.timeout = timeout
+        self.pes = step_sizes(widths[1:], MAX_PE)
+        self.simds = step_sizes(widths[:-1], MAX_SIMD)
+        self.tried = self.fit = 0
+
+    def geometry(self, sizes: Sizes) -> Geometry:
+        """The smallest core of these sizes for the network; `GeometryError` if there is none."""
+        return Geometry.for_widths(self.widths, *sizes, weight_stream=self.port)
+
+    def build(self, sizes: Sizes) -> tuple[Geometry, Area]:
+        """The core of these sizes and what it takes; `GeometryError` if there is none."""
+        geometry = self.geometry(sizes)
+        return geometry, estimate(geometry, self.device.shapes)
+
+    def excess(self, geometry: Geometry, area: Area) -> list[str]:
+        """What the device has too little of: "logic", "memory width", "memory depth"."""
+        result = []
+        if area.alm > self.device.alm_limit:
+            result.append("logic")
+        limit = self.device.block_limit(area.alm)
+        if area.blocks > limit:
+            words = 0 if self.port else geometry.weight_depth
+            bits = words * geometry.pe * geometry.simd
+            bits += geometry.threshold_depth * geometry.pe * geometry.score_bits
+            full = bits > limit * self.device.block_bits
+            result.append("memory depth" if full else "memory width")
+        return result
+
+    def judge(self, geometry: Geometry, area: Area) -> Candidate:
+        """The candidate, its cycles exact."""
+        return Candidate(
+            geometry,
+            area,
+            geometry.period_cycles(self.widths),
+            geometry.latency_cycles(self.widths, self.timeout),
+            geometry.steps(self.widths),
+        )
+
+    def judge_streamed(self, geometry: Geometry, area: Area) -> Candidate:
+        """The candidate with a lower bound of its cycles: the exact ones take long to count."""
+        beats = ceil_div(geometry.pe * geometry.simd, self.port) * geometry.steps(self.widths)
+        bare = replace(geometry, weight_stream=0)
+        return Candidate(
+            geometry,
+            area,
+            max(beats, bare.period_cycles(self.widths)),
+            max(beats, bare.latency_cycles(self.widths, self.timeout)),
+            geometry.steps(self.widths),
+        )
+
+    def _words_of_simd(self, pe: int) -> Iterator[int]:
+        """SIMDs to try with a PE: the smallest of each kind, and the one from which layers overlap.
+
+        A layer may begin while the one before is finished only where PE <= SIMD.
+        """
+        for simd, following in pairwise([*self.simds, MAX_SIMD + 1]):
+            yield simd
+            if simd < pe < following:
+                yield pe
+
+    def explore(self) -> list[Candidate]:
+        """Every geometry that fits, in no order."""
+        found = []
+        judge = self.judge_streamed if self.port else self.judge
+        for pe in tqdm(self.pes, desc="exploring", delay=2, leave=False, disable=None):
+            for simd in self._words_of_simd(pe):
+                # Words of many beats only wait for them.
+                if self.port and pe * simd > 2 * self.port:
+                    break
+                if pe * popcount_alm(simd) > self.device.alm_limit:
+                    break
+                for lanes in range(1, self.max_lanes + 1):
+                    self.tried += 1
+                    try:
+                        geometry, area = self.build(Sizes(pe, simd, lanes))
+                    except GeometryError:
+                        break  # too many banks or parts of a kind
+                    if self.excess(geometry, area):
+                        break
+                    found.append(judge(geometry, area))
+        self.fit = len(found)
+        if self.port:
+            # The bound is close: exact cycles for the best by it.
+            rows = thin(front(found), _STREAM_ROWS)
+            found = [self.judge(row.geometry, row.area) for row in rows]
+        return found
+
+    def bounds(self, candidate: Candidate) -> dict[str, str]:
+        """What stops the next larger PE, SIMD and LANES; see the head of this file."""
+        pe, simd, lanes = candidate.sizes
+        larger = {
+            "pe": next((Sizes(p, simd, lanes) for p in self.pes if p > pe), None),
+            "simd": next((Sizes(pe, s, lanes) for s in self.simds if s > simd), None),
+            "lanes": Sizes(pe, simd, lanes + 1) if lanes < self.max_lanes else None,
+        }
+        return {name: self._bound(sizes) for name, sizes in larger.items()}
+
+    def _bound(self, sizes: Sizes | None) -> str:
+        if sizes is None:
+            return "size"
+        try:
+            geometry, area = self.build(sizes)
+        except GeometryError:
+            return "size"
+        excess = self.excess(geometry, area)
+        if excess:
+            return ", ".join(excess)
+        after = (self.judge_streamed if self.port else self.judge)(geometry, area)
+        computing = geometry.pass_cycles(self.widths)
+        return "pins" if after.period > computing else "-"
+
+    def memory_floor(self) -> dict[int, float]:
+        """Fewest cycles an image that the blocks of RAM allow, were logic without end, by LANES.
+
+        For up to 4 lanes; empty where weights are streamed or do not fit at all.
+        """
+        best: tuple[int, Sizes] | None = None
+        if self.port:
+            return {}
+        for pe in self.pes:
+            for simd in self._words_of_simd(pe):
+                try:
+                    geometry = self.geometry(Sizes(pe, simd, 1))
+                except GeometryError:
+                    continue
+                cycles = geometry.pass_cycles(self.widths)
+                if best is not None and cycles >= best[0]:
+                    continue
+                area = estimate(geometry, self.device.shapes)
+                in_blocks = area.parts["memory in logic"] == 0
+                if in_blocks and area.blocks <= self.device.block_limit(0):
+                    best = (cycles, Sizes(pe, simd, 1))
+        if best is None:
+            return {}
+        pe, simd, _ = best[1]
+        return {
+            lanes: self.geometry(Sizes(pe, simd, lanes)).period_cycles(self.widths) / lanes
+            for lanes in range(1, min(self.max_lanes, _FLOORS) + 1)
+        }
+
+
+def front(candidates: Iterable[Candidate]) -> list[Candidate]:
+    """The candidates that no other one beats in `costs`, the fewest cycles an image first."""
+    kept: list[Candidate] = []
+    costs = np.empty((0, 3))
+    for candidate in sorted(candidates, key=lambda c: (*c.costs, c.sizes)):
+        cost = np.array(candidate.costs)
+        if not (costs <= cost).all(axis=1).any():
+            kept.append(candidate)
+            costs = np.vstack([costs, cost])
+    return kept
+
+
+def thin(candidates: Sequence[Candidate], rows: int) -> list[Candidate]:
+    """At most `rows` of a front: with ever larger steps, those that save the more ALMs for it."""
+    ratio = 1.0
+    while True:
+        kept: list[Candidate] = []
+        for cost in (0, 2):
+            alm = math.inf
+            for candidate in sorted(candidates, key=lambda c, k=cost: (c.costs[k], c.costs)):  # type: ignore[misc]
+                if candidate.area.alm < alm / ratio:
+                    alm = candidate.area.alm
+                    if candidate not in kept:
+                        kept.append(candidate)
+        if len(kept) <= max(rows, 2):
+            return sorted(kept, key=lambda c: c.costs)
+        ratio *= 1.02
+
+
+def pick(candidates: Sequence[Candidate]) -> dict[str, Candidate]:
+    """The best geometry for "throughput" and for "latency"; the smaller of equals.
+
+    For throughput the PEs must be busy for 95 % of the cycles, if any geometry's are: what waits is
+    better spent on another lane.
+    """
+    busy = [c for c in candidates if c.busy >= _BUSY] or candidates
+    return {
+        "throughput": min(busy, key=lambda c: (c.cycles, c.area.alm, c.sizes)),
+        "latency": min(candidates, key=lambda c: (c.latency, c.area.alm, c.sizes)),
+    }
+
+
+# ---- report
+
+
+def _row(space: Space, candidate: Candidate) -> dict[str, Any]:
+    """A candidate as it stands in the report."""
+    bounds = space.bounds(candidate)
+    return {
+        **candidate.sizes._asdict(),
+        "cycles_per_image": round(candidate.cycles, 3),
+        "period": candidate.period,
+        "latency": candidate.latency,
+        "busy": round(candidate.busy, 4),
+        "alm": round(candidate.area.alm, 1),
+        "alm_share": round(candidate.area.alm / space.device.alms, 4),
+        "blocks": candidate.area.blocks,
+        "parts": {name: round(alm, 1) for name, alm in candidate.area.parts.items()},
+        "bounds": bounds,
+        "parameters": candidate.geometry.parameters(),
+    }
+
+
+def explore(
+    device: Device,
+    widths: Sequence[int],
+    max_lanes: int = MAX_LANES,
+    timeout: int = _TIMEOUT,
+    streamed: bool = False,
+    port: int | None = None,
+    rows: int = 16,
+) -> dict[str, Any]:
+    """The report: what fits, the best, the front. Streams weights where they do not fit, or must.
+
+    `port` is the width of the weight port in bits, by default as wide as the pins allow.
+    `UserError` if nothing fits either way.
+    """
+    space = Space(device, widths, 0, max_lanes, timeout)
+    weights = sum(n * m for n, m in pairwise(widths))
+    reason = "Streamed, as asked for."
+    found = [] if streamed else space.explore()
+    if not found:
+        if not streamed:
+            reason = (
+                f"The network does not fit {device.part}: it has {weights:,} weight bits, the "
+                f"device {device.blocks * device.block_bits:,} bits in {device.blocks} "
+                f"{device.block}, {device.alms:,} ALMs."
+            )
+        port = device.port_bits if port is None else port
+        if port < 8:
+            raise UserError(f"{reason} It has no pins for a port to stream weights over, either.")
+        space = Space(device, widths, port, max_lanes, timeout)
+        found = space.explore()
+        if not found:
+            raise UserError(f"{reason} Nor does the smallest core with streamed weights.")
+    best = front(found)
+    picks = pick(found)
+    named = {}
+    if device.named and not space.port:
+        for name in ("throughput", "latency"):
+            geometry, area = space.build(Sizes(*NAMED[name]))
+            candidate = space.judge(geometry, area)
+            named[name] = {
+                **_row(space, candidate), "exceeds": space.excess(geometry, area)
+            }
+    shown = [*picks.values()]
+    for cost in (0, 2):
+        ranked = sorted(best, key=lambda c, k=cost: (c.costs[k], c.costs))  # type: ignore[misc]
+        shown += ranked[:3]
+    shown += thin(best, rows)
+    unique = {candidate.sizes: candidate for candidate in shown}
+    floor = space.memory_floor()
+    return {
+        "device": asdict(device),
+        "widths": list(widths),
+        "weight_bits": weights,
+        "weight_stream": space.port,
+        "note": reason if space.port else "",
+        "timeout": timeout,
+        "limits": {
+            "alm": device.alm_limit,
+            "blocks": device.block_limit(0),
+            "blocks_crowded": device.block_limit(device.alms),
+            "memory_floor": {str(k): v for k, v in floor.items()},
+        },
+        "tried": space.tried,
+        "fit": space.fit,
+        "picks": {name: _row(space, candidate) for name, candidate in picks.items()},
+        "named": named,
+        "table": [
+            _row(space, c) for c in sorted(unique.values(), key=lambda c: c.costs)
+        ],
+        "front": [
+            {
+                **c.sizes._asdict(),
+                "cycles_per_image": round(c.cycles, 3),
+                "latency": c.latency,
+                "alm": round(c.area.alm, 1),
+                "blocks": c.area.blocks,
+            }
+            for c in best
+        ],
+    }
+
+
+def _sizes_text(row: dict[str, Any]) -> str:
+    return f"PE={row['pe']} SIMD={row['simd']} LANES={row['lanes']}"
+
+
+def table(report: dict[str, Any]) -> str:
+    """The report for the reader at the terminal."""
+    device = report["device"]
+    limits = report["limits"]
+    lines = [
+        f"{'-'.join(map(str, report['widths']))} on {device['board']}, {device['part']}: at most "
+        f"{limits['alm']:,.0f} of {device['alms']:,} ALMs; of {device['blocks']} {device['block']} "
+        f"{limits['blocks']}, or {limits['blocks_crowded']} where the logic is crowded.",
+        f"Fit: {report['fit']:,} geometries. ALMs are estimates of Yosys' estimates.",
+    ]
+    if report["note"]:
+        lines.append(f"{report['note']} Weights streamed over {report['weight_stream']} bits.")
+    head = ("", "PE", "SIMD", "LANES", "cyc/image", "latency", "busy", "ALM", device["block"],
+            "next PE", "next SIMD", "next LANE")
+    rows: list[tuple[str, ...]] = [head]
+    marks = {
+        tuple(row[k] for k in Sizes._fields): name for name, row in report["picks"].items()
+    }
+    both = {tuple(row[k] for k in Sizes._fields) for row in report["picks"].values()}
+    for row in report["table"]:
+        sizes = tuple(row[k] for k in Sizes._fields)
+        mark = ("both" if len(both) == 1 else marks[sizes]) if sizes in marks else ""
+        rows.append((
+            mark, *(str(row[k]) for k in Sizes._fields), f"{row['cycles_per_image']:.2f}",
+            str(row["latency"]), f"{row['busy']:.1%}", f"{row['alm']:,.0f}", str(row["blocks"]),
+            *(row["bounds"][k] for k in Sizes._fields),
+        ))
+    size = [max(len(row[i]) for row in rows) for i in range(len(head))]
+    left = {0, 9, 10, 11}
+    lines.append("")
+    lines += [
+        "  ".join(
+            cell.ljust(size[i]) if i in left else cell.rjust(size[i])
+            for i, cell in enumerate(row)
+        ).rstrip()
+        for row in rows
+    ]
+    lines.append("")
+    for name, row in report["picks"].items():
+        lines.append(
+            f"best for {name}: {_sizes_text(row)}: {row['cycles_per_image']:.2f} cycles an image, "
+            f"latency {row['latency']} cycles, {row['alm']:,.0f} ALMs ({row['alm_share']:.0%}), "
+            f"{row['blocks']} {device['block']}."
+        )
+        if name in report["named"]:
+            known = report["named"][name]
+            same = tuple(known[k] for k in Sizes._fields) == tuple(row[k] for k in Sizes._fields)
+            exceeds = f"; it exceeds: {', '.join(known['exceeds'])}" if known["exceeds"] else ""
+            lines.append(
+                f"  the geometry named {name} is the same." if same else
+                f"  the geometry named {name}, {_sizes_text(known)}, takes "
+                f"{known['cycles_per_image']:.2f} cycles an image, latency {known['latency']}, "
+                f"{known['alm']:,.0f} ALMs, {known['blocks']} {device['block']}{exceeds}."
+            )
+    lines.append(
+        "next ...: what stops the next larger size (logic, memory width, memory depth, pins, size; "
+        "--help explains)."
+    )
+    return "\n".join(lines)
+
+
+# ---- picture
+
+_LEFT, _TOP, _WIDTH, _HEIGHT = 80, 40, 700, 420
+_COLOURS = ("#6baed6", "#fd8d3c", "#74c476", "#9e9ac8")
+
+
+def _lanes_colour(lanes: int) -> str:
+    return _COLOURS[min(lanes, len(_COLOURS)) - 1]
+
+
+def picture(report: dict[str, Any]) -> str:
+    """The front as a drawing (SVG): ALMs over cycles an image, picks marked, limits drawn."""
+    points = report["front"]
+    device, limits = report["device"], report["limits"]
+    # A decade is enough: beyond it small cores crowd.
+    fastest = min(p["cycles_per_image"] for p in points)
+    slowest = min(max(p["cycles_per_image"] for p in points), 40 * fastest)
+    low, high = math.log(fastest / 1.25), math.log(max(slowest, 1.5 * fastest) * 1.1)
+    top = device["alms"] * 1.08
+
+    def x_of(cycles: float) -> float:
+        return _LEFT + _WIDTH * (math.log(cycles) - low) / (high - low)
+
+    def y_of(alm: float) -> float:
+        return _TOP + _HEIGHT * (1 - alm / top)
+
+    right, bottom = _LEFT + _WIDTH, _TOP + _HEIGHT
+    parts = []
+    for alm in range(0, int(top), 5000):
+        y = y_of(alm)
+        parts.append(f'<line x1="{_LEFT}" y1="{y:.1f}" x2="{right}" y2="{y:.1f}" stroke="#eee"/>'
+                     f'<text x="{_LEFT - 8}" y="{y + 4:.1f}" text-anchor="end">{alm:,}</text>')
+    for decade in range(0, 9):
+        for digit in (1, 2, 5):
+            cycles = digit * 10**decade
+            if low < math.log(cycles) < high:
+                x = x_of(cycles)
+                parts.append(
+                    f'<line x1="{x:.1f}" y1="{_TOP}" x2="{x:.1f}" y2="{bottom}" stroke="#eee"/>'
+                    f'<text x="{x:.1f}" y="{bottom + 18}" text-anchor="middle">{cycles:,}</text>'
+                )
+    for alm, text in ((device["alms"], "all ALMs"), (limits["alm"], "ALMs one dares to fill")):
+        y = y_of(alm)
+        parts.append(f'<line x1="{_LEFT}" y1="{y:.1f}" x2="{right}" y2="{y:.1f}" stroke="#d62728" '
+                     f'stroke-dasharray="6 4"/><text x="{right - 4}" y="{y - 5:.1f}" '
+                     f'text-anchor="end" fill="#d62728">{text}: {alm:,.0f}</text>')
+    for lanes, cycles in limits["memory_floor"].items():
+        if low < math.log(cycles) < high:
+            x = x_of(cycles)
+            word = "lane" if lanes == "1" else "lanes"
+            parts.append(
+                f'<line x1="{x:.1f}" y1="{_TOP}" x2="{x:.1f}" y2="{bottom}" '
+                f'stroke="{_lanes_colour(int(lanes))}" stroke-dasharray="2 3"/>'
+                f'<text x="{x:.1f}" y="{_TOP - 6}" text-anchor="middle" font-size="11">memory, '
+                f"{lanes} {word}</text>"
+            )
+    for p in points:
+        if p["cycles_per_image"] > slowest:
+            continue
+        parts.append(
+            f'<circle cx="{x_of(p["cycles_per_image"]):.1f}" cy="{y_of(p["alm"]):.1f}" r="3" '
+            f'fill="{_lanes_colour(p["lanes"])}"><title>{_sizes_text(p)}: '
+            f'{p["cycles_per_image"]:.2f} cycles an image, latency {p["latency"]}, '
+            f'{p["alm"]:,.0f} ALMs, {p["blocks"]} {device["block"]}</title></circle>'
+        )
+    for name, row in report["picks"].items():
+        x, y = x_of(min(row["cycles_per_image"], slowest)), y_of(row["alm"])
+        side, anchor = (12, "start") if x < right - 240 else (-12, "end")
+        parts.append(
+            f'<circle cx="{x:.1f}" cy="{y:.1f}" r="7" fill="none" stroke="#333" stroke-width="2"/>'
+            f'<text x="{x + side:.1f}" y="{y + 14:.1f}" font-weight="bold" '
+            f'text-anchor="{anchor}">best {name}: '
+            f"{row['pe']} x {row['simd']} x {row['lanes']}</text>"
+        )
+    seen = sorted({min(p["lanes"], len(_COLOURS)) for p in points})
+    for i, lanes in enumerate(seen):
+        x = _LEFT + 120 * i
+        more = " or more" if lanes == len(_COLOURS) else ""
+        word = "lane" if lanes == 1 else "lanes"
+        parts.append(f'<circle cx="{x + 6}" cy="{bottom + 58}" r="4" '
+                     f'fill="{_lanes_colour(lanes)}"/><text x="{x + 16}" y="{bottom + 62}">'
+                     f"{lanes}{more} {word}</text>")
+    streamed = f", weights streamed over {report['weight_stream']} bits" * bool(
+        report["weight_stream"]
+    )
+    parts.append(
+        f'<text x="{_LEFT + _WIDTH / 2}" y="{bottom + 38}" text-anchor="middle">cycles an image '
+        f'({"-".join(map(str, report["widths"]))} on {device["part"]}{streamed})</text>'
+        f'<text x="16" y="{_TOP + _HEIGHT / 2}" text-anchor="middle" '
+        f'transform="rotate(-90 16 {_TOP + _HEIGHT / 2})">ALMs, estimated</text>'
+        f'<rect x="{_LEFT}" y="{_TOP}" width="{_WIDTH}" height="{_HEIGHT}" fill="none" '
+        f'stroke="#999"/>'
+    )
+    width, height = right + 30, bottom + 80
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" '
+        f'viewBox="0 0 {width} {height}" font-family="sans-serif" font-size="13">\n'
+        "<!-- Generated by `make explore`. -->\n"
+        '<rect width="100%" height="100%" fill="white"/>\n' + "\n".join(parts) + "\n</svg>\n"
+    )
+
+
+# ---- command line
+
+
+def parse_widths(text: str) -> tuple[int, ...]:
+    """Widths from "784-1024-10"; `UserError` where that is no network."""
+    parts = text.split("-")
+    if len(parts) < 2:
+        raise UserError(
+            f"WIDTHS={text} lacks a layer: give inputs, hidden layers and classes, as in "
+            "784-1024-1024-10."
+        )
+    if len(parts) - 1 > MAX_LAYERS:
+        raise UserError(f"WIDTHS={text} has {len(parts) - 1} layers, a core at most {MAX_LAYERS}.")
+    for number, part in enumerate(parts, 1):
+        if not (part.isascii() and part.isdigit()) or not 1 <= int(part[:9]) <= MAX_WIDTH:
+            what = f'"{part}"' if part else "missing"
+            raise UserError(
+                f"WIDTHS={text}: width {number} is {what}, but must be a number from 1 to "
+                f"{MAX_WIDTH}."
+            )
+    return tuple(int(part) for part in parts)
+
+
+def load_widths(name: str) -> tuple[int, ...]:
+    """Widths of a network file, given by path or as a name in model/networks."""
+    path = Path(name)
+    if not path.suffix and not path.exists():
+        path = NETWORKS / f"{name}.npz"
+    widths = IntegerNetwork.load(path).widths
+    return parse_widths("-".join(map(str, widths)))
+
+
+def parser() -> CommandLine:
+    """The command line."""
+    known = devices()
+    result = CommandLine(
+        prog="make explore",
+        description="Lists the geometries (PE, SIMD, LANES) of the core that fit an FPGA and are "
+        "worth building for a network, the best ones marked. Where the weights do not fit the "
+        "chip, it explores cores that stream them.",
+        epilog="With make, write DEVICE=, NETWORK= and WIDTHS= as variables and the rest into "
+        "ARGS: make explore WIDTHS=784-512-10 DEVICE=de0-cv ARGS='--max-lanes 2'. "
+        "PE: neurons at once; SIMD: inputs of each per cycle; LANES: images at once, which share "
+        "every weight. Latency counts from the last beat of a lone image to its class. busy: share "
+        "of the cycles in which the PEs work. What stops the next larger size: logic: too few "
+        "ALMs; memory width: the weights fit the blocks of RAM, but not that many bits a cycle; "
+        "memory depth: the weights are more bits than the blocks hold; pins: it fits, but images, "
+        "results or streamed weights take longer through the ports than the computing; size: no "
+        "layer is wider. "
+        "The ALMs are an estimate (model/xnor_fcc/area.py). Writes report.json and pareto.svg. "
+        "Devices: " + "; ".join(f"{d.name}: {d.board}, {d.part}" for d in known.values()) + ".",
+    )
+    add = result.add_argument
+    add("--device", default="de1-soc", help="name of an FPGA board (default: de1-soc)")
+    network = result.add_mutually_exclusive_group()
+    network.add_argument(
+        "--network",
+        help="a network of model/networks by name, or the path of a network file (default: mnist)",
+    )
+    network.add_argument(
+        "--widths", help="instead: inputs, hidden layers, classes, as 784-1024-1024-10"
+    )
+    add("--max-lanes", type=int, default=MAX_LANES, help="most lanes to try (default: 64)")
+    add(
+        "--timeout", type=int, default=_TIMEOUT,
+        help="cycles that a core of several lanes waits for more images (default: 256)",
+    )
+    add("--fill", type=float, help="share of the ALMs to use (default: 0.9)")
+    add("--streamed", action="store_true", help="explore streamed weights even where they fit")
+    add(
+        "--port", type=int,
+        help="bits of the streamed weight port (default: all pins; images, results and registers "
+        "are taken to be served from inside the chip)",
+    )
+    add("--rows", type=int, default=16, help="about how many rows of the front (default: 16)")
+    add("--json", action="store_true", help="print report.json instead of the table")
+    add(
+        "--output", type=Path, default=DEFAULT_OUT,
+        help=f"directory for report.json and pareto.svg (default: {DEFAULT_OUT})",
+    )
+    return result
+
+
+def _in_range(name: str, value: float, low: float, high: float) -> None:
+    if not low <= value <= high:
+        raise UserError(f"{name} {value} is outside {low} to {high}.")
+
+
+def _write(path: Path, text: str) -> None:
+    scratch = path.with_name(path.name + ".tmp")
+    scratch.write_text(text)
+    os.replace(scratch, path)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Explore, print, write."""
+    options = parser().parse_args(arguments)
+    known = devices()
+    if options.device not in known:
+        raise UserError(
+            f"The device {options.device} is not known; there are {', '.join(known)} "
+            "(model/xnor_fcc/devices.json)."
+        )
+    device = known[options.device]
+    _in_range("--max-lanes", options.max_lanes, 1, MAX_LANES)
+    _in_range("--timeout", options.timeout, 0, 2**32 - 1)
+    _in_range("--rows", options.rows, 2, 1000)
+    if options.fill is not None:
+        _in_range("--fill", options.fill, 0.01, 1)
+        device = replace(device, logic_fill=options.fill)
+    if options.port is not None:
+        _in_range("--port", options.port, 8, 4096)
+        if options.port % 8:
+            raise UserError(f"--port {options.port} is not a multiple of 8.")
+    widths = (
+        parse_widths(options.widths)
+        if options.widths is not None
+        else load_widths(options.network or "mnist")
+    )
+    report = explore(
+        device, widths, options.max_lanes, options.timeout, options.streamed, options.port,
+        options.rows,
+    )
+    text = json.dumps(report, indent=1)
+    options.output.mkdir(parents=True, exist_ok=True)
+    _write(options.output / "report.json", text + "\n")
+    _write(options.output / "pareto.svg", picture(report))
+    print(text if options.json else table(report))
+    if not options.json:
+        print(f"wrote {options.output / 'report.json'} and {options.output / 'pareto.svg'}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(run_main(main))
