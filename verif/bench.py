@@ -14,6 +14,7 @@ import json
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain, repeat
 from typing import Any
 
 import cocotb
@@ -57,7 +58,7 @@ def grey_packet(bits: np.ndarray, threshold: int, rng: np.random.Generator) -> b
 
 @dataclass
 class Beat:
-    """One beat of the image stream."""
+    """One beat of the image stream, or of the weight stream."""
 
     data: int
     start: int = 0
@@ -184,10 +185,14 @@ class _Passes:
         if self.deep_batches:
             self.tasks.append(cocotb.start_soon(self._watch_sums()))
 
-    def restart(self) -> None:
-        """Forget what was in flight: the core has been reset."""
+    def stop(self) -> None:
+        """Watch no more."""
         for task in self.tasks:
             task.cancel()
+
+    def restart(self) -> None:
+        """Forget what was in flight: the core has been reset."""
+        self.stop()
         self.start()
 
     def _images(self, batch: int) -> list[int]:
@@ -289,7 +294,7 @@ class Bench:
         dut.avs_csr_write.value = 0
         for name in ("valid", "data", "startofpacket", "endofpacket"):
             getattr(dut, f"asi_weight_{name}").value = 0
-        self.weight_beats: list[int] = []
+        self.weight_packet: list[Beat] = []
         self.weight_gaps: Iterator[tuple[int, int]] | None = None
         self.weight_feed: Task[None] | None = None
         Clock(dut.clk, CLOCK_NS, unit="ns").start()
@@ -375,23 +380,25 @@ class Bench:
             await self.write("LAYER_TABLE", groups << 16 | words, index=layer)
         memories = {1: image.offset_chunks()}
         if self.geometry.weight_stream:
-            self.weight_beats = image.weight_beats()
+            self.weight_packet = [Beat(data) for data in image.weight_beats()]
+            self.weight_packet[0].start = self.weight_packet[-1].end = 1
         else:
             memories[0] = image.weight_chunks()
         for target, chunks in memories.items():
             await self.write("LOAD_SELECT", target)
             await write_burst(self.dut, ADDRESS["LOAD_DATA"], chunks.ravel().tolist())
 
-    async def start(self, pixel_8bit: bool = False) -> None:
-        """Start the core; fails if it refuses."""
+    async def start(
+        self, pixel_8bit: bool = False, weights: Iterable[list[Beat]] | None = None
+    ) -> None:
+        """Start the core; fails if it refuses. `weights`: other packets than the good ones."""
         self.stop_weights()
         control = 1 << BIT["CONTROL"]["ENABLE"] | pixel_8bit << BIT["CONTROL"]["PIXEL_8BIT"]
         await self.write("CONTROL", control)
         for _ in range(40):
             if await self.read("STATUS") >> BIT["STATUS"]["RUNNING"] & 1:
                 self.packets = 0
-                if self.weight_beats:
-                    self.weight_feed = cocotb.start_soon(self._feed_weights())
+                self.start_weights(weights)
                 return
         raise AssertionError(f"not started, ERROR = {await self.read('ERROR'):#x}")
 
@@ -404,28 +411,37 @@ class Bench:
                 return
         raise AssertionError("the core does not come to rest")
 
-    async def _feed_weights(self) -> None:
-        """One packet a pass, for ever, as fast as the core takes it or in the runs of
-        `weight_gaps`."""
+    def start_weights(self, packets: Iterable[list[Beat]] | None = None) -> None:
+        """Where weights are streamed: one packet a pass from now on, for ever, as fast as the core
+        takes it or in the (valid, idle) runs of `weight_gaps`."""
+        if self.geometry.weight_stream:
+            feed = self._feed_weights(repeat(self.weight_packet) if packets is None else packets)
+            self.weight_feed = cocotb.start_soon(feed)
+
+    async def _feed_weights(self, packets: Iterable[list[Beat]]) -> None:
         dut = self.dut
-        last = len(self.weight_beats) - 1
-        allowed = idle = 0
-        while True:
-            for number, beat in enumerate(self.weight_beats):
-                if self.weight_gaps is not None:
-                    while allowed == 0:
-                        allowed, idle = next(self.weight_gaps)
-                        if idle:
-                            dut.asi_weight_valid.value = 0
-                            await ClockCycles(dut.clk, idle)
-                    allowed -= 1
-                dut.asi_weight_valid.value = 1
-                dut.asi_weight_data.value = beat
-                dut.asi_weight_startofpacket.value = number == 0
-                dut.asi_weight_endofpacket.value = number == last
+        allowed = 0
+        for beat in chain.from_iterable(packets):
+            if self.weight_gaps is not None:
+                while allowed == 0:
+                    allowed, idle = next(self.weight_gaps)
+                    if idle:
+                        dut.asi_weight_valid.value = 0
+                        await ClockCycles(dut.clk, idle)
+                allowed -= 1
+            dut.asi_weight_valid.value = 1
+            dut.asi_weight_data.value = beat.data
+            dut.asi_weight_startofpacket.value = beat.start
+            dut.asi_weight_endofpacket.value = beat.end
+            await RisingEdge(dut.clk)
+            while dut.asi_weight_ready.value != 1:
                 await RisingEdge(dut.clk)
-                while dut.asi_weight_ready.value != 1:
-                    await RisingEdge(dut.clk)
+
+    async def weights_inside(self) -> None:
+        """Wait until a core that streams its weights has as many words as it can hold."""
+        g = self.geometry
+        if g.weight_stream:
+            await ClockCycles(self.dut.clk, 2 * g.pe * g.simd // g.weight_stream + 8)
 
     def stop_weights(self) -> None:
         """No more weights until the next start."""
@@ -497,12 +513,15 @@ class Bench:
         )
 
     async def check_cycles(self, widths: Sequence[int]) -> None:
-        """The busy cycles of the running core must be those of the cycle model, to the cycle."""
+        """The cycles of the running core must be those of the cycle model, to the cycle."""
+        g = self.geometry
         busy = await self.read("BUSY_CYCLES") - await self.read("STALL_CYCLES")
-        busy -= await self.read("WEIGHT_STALL_CYCLES")
+        waited = await self.read("WEIGHT_STALL_CYCLES")
         batches = await self.read("BATCHES")
         assert batches == len(self.passes.batches) > 0
-        assert busy == batches * self.geometry.pass_cycles(widths), (
-            f"{busy} busy cycles for {batches} batches, the model says "
-            f"{self.geometry.pass_cycles(widths)} for each"
+        assert busy - waited == batches * g.pass_cycles(widths), (
+            f"{busy} busy cycles, {waited} of them waiting for weights, for {batches} batches, the "
+            f"model says {g.pass_cycles(widths)} for each"
         )
+        assert await self.read("STEP_CYCLES") == batches * g.steps(widths)
+        assert g.weight_stream or not waited

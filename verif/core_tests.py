@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import chain, repeat
 from typing import Any
 
 import cocotb
@@ -65,15 +66,18 @@ async def loaded_bench(dut: Any, geometry: Geometry, network: IntegerNetwork) ->
 def batches_until_steady(geometry: Geometry, widths: tuple[int, ...]) -> int:
     """Batches after which three periods in a row are those of the steady state: what is faster
     than the bottleneck runs ahead of it, a little each batch, until it is stopped."""
+    streamed = geometry.weight_stream > 0
     first, second = sorted(
-        (
-            geometry.pass_cycles(widths),
+        {
+            geometry.period_cycles(widths),
+            geometry.stream_cycles(widths) if streamed else geometry.pass_cycles(widths),
             geometry.load_cycles(widths[0], False),
             geometry.send_cycles(widths),
-        ),
+            0,
+        },
         reverse=True,
     )[:2]
-    return 6 + (-(-first // (first - second)) if first > second else 0)
+    return 6 + -(-first // (first - second))
 
 
 def patience(geometry: Geometry, widths: tuple[int, ...], timeout: int) -> int:
@@ -84,7 +88,7 @@ def patience(geometry: Geometry, widths: tuple[int, ...], timeout: int) -> int:
 @cocotb.test(timeout_time=LIMIT_MS, timeout_unit="ms")
 async def networks_in_turn(dut: Any) -> None:
     """Networks of 1 to 5 layers reloaded in mid-session: full rate with exact cycles first, then
-    8-bit pixels under random gaps and backpressure."""
+    8-bit pixels under random gaps, of weights too where they are streamed, and backpressure."""
     want = settings()
     geometry, seed = Geometry(**want["geometry"]), int(want["seed"])
     rng = np.random.default_rng(seed)
@@ -105,6 +109,7 @@ async def networks_in_turn(dut: Any) -> None:
 
         # A lone image: its latency to the cycle.
         await bench.start()
+        await bench.weights_inside()
         await bench.send(1, bit_packet(bits[1]))
         await bench.drain(quiet)
         assert await bench.read("LATENCY") == geometry.latency_cycles(widths, timeout)
@@ -129,6 +134,7 @@ async def networks_in_turn(dut: Any) -> None:
         await bench.stop()
         bench.set_idle_generator(bursts(rng, 6))
         bench.set_backpressure_generator(bursts(rng, 12))
+        bench.weight_gaps = bursts(rng, 6)
         await bench.start(pixel_8bit=True)
         for image in rng.permutation(images).tolist():
             packet = grey_packet(bits[image], network.pixel_threshold, rng)
@@ -139,6 +145,7 @@ async def networks_in_turn(dut: Any) -> None:
         await bench.drain(quiet)
         answered += images
         bench.set_idle_generator(None)
+        bench.weight_gaps = None
         bench.ready.stop()
         dut.aso_result_ready.value = 1
         bench.check(answered)
@@ -209,7 +216,7 @@ async def bad_packets_lose_nothing_else(dut: Any) -> None:
         dropped, answered = dropped + 2, answered + 7
         assert await bench.read("DROPPED") == dropped, kind
         assert errors_in(await bench.read("ERROR")) == [kind.split(",")[0]], kind
-        await bench.write("ERROR", 0xFF)
+        await bench.write("ERROR", 0x1FF)
         bench.check(answered)
     assert dropped >= 6
 
@@ -235,14 +242,20 @@ async def refuses_to_start_without_a_fitting_network(dut: Any) -> None:
             with_error = True
         assert with_error, "started"
         assert errors_in(await bench.read("ERROR")) == list(names)
-        await bench.write("ERROR", 0xFF)
+        await bench.write("ERROR", 0x1FF)
         assert await bench.read("ERROR") == 0
         assert await bench.read("BUSY_CYCLES") == 0
 
     await refused("BAD_TABLE")
     await bench.load(image)
     await bench.write("LOAD_SELECT", 0)
-    await refused("NOT_LOADED")
+    if geometry.weight_stream:
+        # No weights can be missing, and none can be loaded.
+        await bench.write("LOAD_DATA", 0)
+        assert errors_in(await bench.read("ERROR")) == ["LOAD_OVERFLOW"]
+        await bench.write("ERROR", 0x1FF)
+    else:
+        await refused("NOT_LOADED")
     await bench.load(image)
     await bench.write("LOAD_SELECT", 1)
     await refused("NOT_LOADED")
@@ -253,7 +266,7 @@ async def refuses_to_start_without_a_fitting_network(dut: Any) -> None:
         await bench.write("CONTROL", 1)
         await ClockCycles(dut.clk, 30)
         assert "BAD_TABLE" in errors_in(await bench.read("ERROR")), hex(entry)
-        await bench.write("ERROR", 0xFF)
+        await bench.write("ERROR", 0x1FF)
     await bench.write("LAYER_TABLE", groups << 16 | words, index=1)
     for register, value in (
         ("LAYERS", 0), ("LAYERS", geometry.max_layers + 1), ("CLASSES", 0),
@@ -265,7 +278,7 @@ async def refuses_to_start_without_a_fitting_network(dut: Any) -> None:
         await ClockCycles(dut.clk, 30)
         assert "BAD_TABLE" in errors_in(await bench.read("ERROR")), (register, value)
         assert await bench.read("STATUS") == 0
-        await bench.write("ERROR", 0xFF)
+        await bench.write("ERROR", 0x1FF)
         await bench.write(register, before)
     # More chunks than the memory holds.
     await bench.write("LOAD_SELECT", 1)
@@ -275,7 +288,7 @@ async def refuses_to_start_without_a_fitting_network(dut: Any) -> None:
     assert await bench.read("ERROR") == 0
     await bench.write("LOAD_DATA", 0)
     assert errors_in(await bench.read("ERROR")) == ["LOAD_OVERFLOW"]
-    await bench.write("ERROR", 0xFF)
+    await bench.write("ERROR", 0x1FF)
 
     bench.expect(network, bits)
     await bench.load(image)
@@ -286,7 +299,7 @@ async def refuses_to_start_without_a_fitting_network(dut: Any) -> None:
     for register in ("LOAD_SELECT", "LOAD_DATA", "INPUTS", "LAYER_TABLE", "PARTIAL_TIMEOUT"):
         await bench.write(register, 3)
         assert errors_in(await bench.read("ERROR")) == ["CONFIG_BUSY"], register
-        await bench.write("ERROR", 0xFF)
+        await bench.write("ERROR", 0x1FF)
     await bench.drain(patience(geometry, widths, 256))
     bench.check(6)
     await bench.check_cycles(widths)
@@ -307,6 +320,7 @@ async def reset_in_mid_flight(dut: Any) -> None:
         await bench.write("PARTIAL_TIMEOUT", 0)
         await bench.write("CONTROL", 1)
         await ClockCycles(dut.clk, 12)
+        bench.start_weights()
         stream = cocotb.start_soon(
             bench.drive_beats(
                 [b for row in bits for b in beats_of(bit_packet(row), geometry.image_width)]
@@ -314,6 +328,7 @@ async def reset_in_mid_flight(dut: Any) -> None:
         )
         await ClockCycles(dut.clk, moment)
         stream.cancel()
+        bench.stop_weights()
         dut.asi_image_valid.value = 0
         bench.ignore_results()
         await bench.write("CONTROL", 1 << BIT["CONTROL"]["SOFT_RESET"])
@@ -367,6 +382,85 @@ async def interrupt_and_backlog(dut: Any) -> None:
     await bench.write("IRQ_ENABLE", 1 << BIT["IRQ_ENABLE"]["ERROR"])
     await ClockCycles(dut.clk, 2)
     assert dut.ins_csr_irq.value == 1
+
+
+def out_of_step(good: list[Beat], beats: int) -> dict[str, list[Beat]]:
+    """Weight packets that are not what a pass needs, made out of a good one of words of `beats`
+    beats."""
+
+    def ended(packet: list[Beat]) -> list[Beat]:
+        packet = [replace(beat, start=0, end=0) for beat in packet]
+        packet[0].start = packet[-1].end = 1
+        return packet
+
+    kinds = {
+        "headless": [replace(good[0], start=0), *good[1:]],
+        "endless": [*good[:-1], replace(good[-1], end=0)],
+        "a word too many": ended(good + good[:beats]),
+        "the first word twice": ended(good[:beats] + good),
+    }
+    if len(good) > beats:
+        kinds["without its first word"] = ended(good[beats:])
+        kinds["without its last word"] = ended(good[:-beats])
+    if beats > 1:
+        kinds["cut off in mid word"] = ended(good[:-1])
+    return kinds
+
+
+@cocotb.test(timeout_time=LIMIT_MS, timeout_unit="ms")
+async def weights_out_of_step(dut: Any) -> None:
+    """A weight packet that does not fit its pass, first or behind good ones: WEIGHT_FRAME, no wrong
+    answer and none at all with its weights, and after a software reset all is well again."""
+    want = settings()
+    geometry, seed = Geometry(**want["geometry"]), int(want["seed"])
+    rng = np.random.default_rng(seed)
+    widths = random_widths(rng, geometry, 2)
+    images = 4 * geometry.lanes
+    network, bits = make(seed, widths, images)
+    bench = await loaded_bench(dut, geometry, network)
+    good = bench.weight_packet
+    beats = len(good) // geometry.steps(widths)
+    answered = 0
+    for ahead in (0, 1, 2):
+        for kind, bad in out_of_step(good, beats).items():
+            bench.expect(network, bits)
+            # What is watched inside are hidden bits, which may come of the bad packet.
+            bench.passes.stop()
+            await bench.write("PARTIAL_TIMEOUT", 60)
+            await bench.start(weights=chain(repeat(good, ahead), [bad], repeat(good)))
+            for image in range(images):
+                bench.accept(image)
+            stream = cocotb.start_soon(
+                bench.drive_beats(
+                    [b for row in bits for b in beats_of(bit_packet(row), geometry.image_width)]
+                )
+            )
+            await ClockCycles(dut.clk, patience(geometry, widths, 60))
+            stream.cancel()
+            dut.asi_image_valid.value = 0
+            assert errors_in(await bench.read("ERROR")) == ["WEIGHT_FRAME"], kind
+            assert await bench.read("STATUS") == 0b11, kind
+            answers = bench.results.head - answered
+            # The packet behind arrives while the last step of the one before may still be due.
+            assert answers in (ahead * geometry.lanes, max(0, ahead - 1) * geometry.lanes), kind
+            del bench.results.pending[bench.results.head :]
+            bench.stop_weights()
+            answered += answers
+            bench.check(answered)
+            await bench.write("CONTROL", 1 << BIT["CONTROL"]["SOFT_RESET"])
+            await ClockCycles(dut.clk, 3)
+            assert await bench.read("STATUS") == await bench.read("ERROR") == 0
+            # As if nothing had been.
+            bench.watch_results()
+            bench.expect(network, bits)
+            await bench.start()
+            for image in range(images):
+                await bench.send(image, bit_packet(bits[image]))
+            await bench.drain(patience(geometry, widths, 60))
+            answered += images
+            bench.check(answered)
+            await bench.check_cycles(widths)
+            await bench.stop()
 
 
 @cocotb.test(timeout_time=LIMIT_MS, timeout_unit="ms")

@@ -38,6 +38,14 @@ CORNERS = {
                       max_classes=10, image_width=64),
     "all-taps": dict(pe=16, simd=4, lanes=2, max_width=64, taps=16, weight_depth=400,
                      threshold_depth=40, max_classes=10, image_width=64),
+    # Weights over asi_weight: words of one beat, of two with a surplus, and of many.
+    "streamed": dict(pe=4, simd=16, lanes=2, max_width=60, taps=1, weight_depth=2, bank_depth=1,
+                     threshold_depth=60, max_classes=9, image_width=16, weight_stream=64),
+    "streamed-in-part": dict(pe=6, simd=7, lanes=3, max_width=50, weight_depth=2, bank_depth=1,
+                             threshold_depth=60, max_classes=5, image_width=8, weight_stream=24),
+    "streamed-slowly": dict(pe=7, simd=9, lanes=1, max_width=40, taps=3, weight_depth=2,
+                            bank_depth=1, threshold_depth=60, max_classes=5, image_width=32,
+                            weight_stream=8),
 }
 
 
@@ -48,6 +56,8 @@ def random_geometry(seed: int) -> Geometry:
     width = int(rng.integers(max(4, simd // 2), 120))
     ring = -(-width // simd)
     groups = -(-width // pe)
+    # Words of at most 16 beats, which are slow enough.
+    streams = [bits for bits in (8, 24, 64, 256) if 16 * bits >= pe * simd]
     return Geometry(
         pe=pe,
         simd=simd,
@@ -60,10 +70,12 @@ def random_geometry(seed: int) -> Geometry:
         bank_depth=int(rng.integers(20, 400)) + 3 * ring * groups // 50,
         threshold_depth=max(2, 5 * groups),
         image_width=int(rng.choice([8, 16, 32, 64, 128])),
+        weight_stream=int(rng.choice([0, 0, *streams])),
     )
 
 
-def run(geometry: Geometry, seed: int, name: str, tests: list[str] = ALL) -> None:
+def run(geometry: Geometry, seed: int, name: str) -> None:
+    tests = [*ALL, *(["weights_out_of_step"] if geometry.weight_stream else [])]
     model = simulator.build("xnor_fcc", geometry.parameters())
     model.run(
         "core_tests",
@@ -89,7 +101,7 @@ def test_random_geometry(seed: int) -> None:
 
 @pytest.mark.slow
 @pytest.mark.skipif(shutil.which("iverilog") is None, reason="Icarus Verilog is not installed")
-@pytest.mark.parametrize("name", ["odd", "word-wider-than-layers", "seed-like"])
+@pytest.mark.parametrize("name", ["odd", "word-wider-than-layers", "seed-like", "streamed-in-part"])
 def test_corner_geometry_in_four_states(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Icarus starts from X, where Verilator starts from random values."""
     monkeypatch.setenv("SIM", "icarus")

@@ -15,7 +15,8 @@ The cycle model states what rtl/ does, cycle by cycle; tests hold the hardware t
     latency      = pass + timeout + classes + 10      a lone image, last beat in to class out
     period       = max(pass, load, send)              cycles from batch to batch, always fed
 
-Where weights are streamed (WEIGHT_STREAM), `stream_cycles` takes the place of `pass`.
+Where weights are streamed (WEIGHT_STREAM), steps wait for words too, and all three follow from the
+cycles in which words arrive: `_streamed_pass`.
 """
 
 from __future__ import annotations
@@ -226,35 +227,53 @@ class Geometry:
 
     def stream_cycles(self, widths: Sequence[int]) -> int:
         """Cycles of one pass after the other with weights streamed without a pause."""
-        arrived = taken = 0
-        period, before = 0, -1
-        while period != before:
-            start, before = taken, period
+        arrived = taken = period = 0
+        ahead = -1
+        while ahead != taken - arrived:
+            start, ahead = taken, taken - arrived
             arrived, taken = self._streamed_pass(widths, arrived, taken, taken + 1)
             period = taken - start
         return period
 
     def _streamed_pass(
-        self, widths: Sequence[int], arrived: int, taken: int, start: int
+        self, widths: Sequence[int], arrived: int, taken: int, start: int, output: int = 0
     ) -> tuple[int, int]:
         """Cycles in which the last word of a pass is passed on behind the arriving one, and taken.
 
-        `arrived` and `taken`: the same of the word before the pass; `start`: the first cycle in
-        which the sequencer may step. A word of `beats` beats has arrived `beats` cycles after the
-        one before it was passed on, is passed on when the word in front of it is taken, and can be
-        taken one cycle later; see fcc_weight_stream.v.
+        `arrived` and `taken`: the same of the word before the pass; `start` and `output`: the first
+        cycles in which the sequencer may step, and step in the output layer. A word of `beats`
+        beats has arrived `beats` cycles after the one before it was passed on, is passed on when
+        the word in front of it is taken, and can be taken one cycle later; see fcc_weight_stream.v.
         """
         beats = ceil_div(self.pe * self.simd, self.weight_stream)
         words_before = 0
         for layer, (n, m) in enumerate(pairwise(widths)):
             words = self.words(n)
-            free = (taken + 1 + self.gap(words_before, words) if layer else start) + self.wind(n)
+            free = taken + 1 + self.gap(words_before, words) if layer else start
+            if layer == len(widths) - 2:
+                free = max(free, output)
+            free += self.wind(n)
             for _ in range(words * self.groups(m)):
                 arrived = max(arrived + beats, taken)
                 taken = max(arrived + 1, free)
                 free = taken + 1
             words_before = words
         return arrived, taken
+
+    def _streamed_period(self, widths: Sequence[int], load_cycles: int) -> int:
+        """`period_cycles` of a core with streamed weights: batch after batch, until what waits for
+        what repeats."""
+        arrived = taken = load = output = 0
+        before = None
+        while True:
+            arrived, taken = self._streamed_pass(widths, arrived, taken, load + 1, output)
+            # The results have been sent, the output layer is loaded, and steps.
+            output = taken + _RESULT_OVERHEAD + self.lanes * (widths[-1] + 1) + 1
+            load, last_load = max(taken, load + load_cycles), load
+            state = (taken - arrived, load - taken)
+            if state == before:
+                return load - last_load
+            before = state
 
     def latency_cycles(self, widths: Sequence[int], timeout: int) -> int:
         """Cycles from the last input beat of a lone image to the beat with its class.
@@ -286,9 +305,7 @@ class Geometry:
 
     def period_cycles(self, widths: Sequence[int], pixel_8bit: bool = False) -> int:
         """Cycles from batch to batch when images always wait and results are always taken."""
-        busy = self.stream_cycles if self.weight_stream else self.pass_cycles
-        return max(
-            busy(widths),
-            self.load_cycles(widths[0], pixel_8bit),
-            self.send_cycles(widths),
-        )
+        load = self.load_cycles(widths[0], pixel_8bit)
+        if self.weight_stream:
+            return self._streamed_period(widths, load)
+        return max(self.pass_cycles(widths), load, self.send_cycles(widths))
