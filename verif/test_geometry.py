@@ -20,9 +20,67 @@ def test_steps_of_the_default_network(pe: int, simd: int, steps: int) -> None:
 
 
 def test_pass_of_the_default_core() -> None:
-    # Four layers load once each, three of them after a drain of 3 cycles.
-    assert Geometry().pass_cycles(DEFAULT) == 744 + 4 + 3 * 3
-    assert Geometry().period_cycles(DEFAULT) == 757
+    # Every layer starts while the one before is being finished.
+    assert Geometry().pass_cycles(DEFAULT) == 744
+    assert Geometry().period_cycles(DEFAULT) == 744
+    # One word a layer more than the taps: nothing can be started before the bits are there.
+    seed = Geometry.for_widths(DEFAULT, 1024, 1, 2)
+    assert seed.pass_cycles(DEFAULT) == 784 + 3 * 1024 + 3 * 6
+
+
+@pytest.mark.parametrize(
+    ("taps", "before", "words", "gap"),
+    [
+        (1, 8, 8, 0), (1, 8, 7, 0), (1, 8, 6, 1), (1, 8, 2, 5), (1, 8, 1, 6),
+        (1, 6, 8, 0), (1, 5, 8, 1), (1, 1, 8, 5), (3, 8, 8, 1), (3, 8, 3, 6), (3, 8, 2, 6),
+    ],
+)
+def test_gap_between_layers(taps: int, before: int, words: int, gap: int) -> None:
+    assert Geometry(pe=8, simd=8, max_width=64, taps=taps).gap(before, words) == gap
+    # The last group's bits lie in more than one word.
+    assert Geometry(pe=9, simd=8, max_width=64, taps=taps).gap(before, words) == 6
+
+
+def test_cycles_with_streamed_weights() -> None:
+    widths = (16, 16, 2)  # 16 + 4 steps
+    one, two = (
+        Geometry.for_widths(widths, 4, 4, 1, image_width=16, weight_stream=bits) for bits in (16, 8)
+    )
+    five = Geometry.for_widths(widths, 5, 8, 1, image_width=16, weight_stream=8)
+    # A word a cycle: as quick as from memory, but for the gap in front of 4 words.
+    assert one.stream_cycles(widths) == one.pass_cycles(widths) == 16 + 4 + 3
+    assert one.latency_cycles(widths, 9) == 23 + 2 + 10
+    # A word every two cycles: in the gap the stream rests for one. A lone image finds two words
+    # inside, so that the last step is in cycle 2 * 19 + 1.
+    assert two.stream_cycles(widths) == two.period_cycles(widths) == 2 * 20 + 1
+    assert two.latency_cycles(widths, 9) == 2 * 19 + 1 + 2 + 10
+    # A word every five cycles: the stream never rests.
+    assert five.steps(widths) == 4 * 2 + 2
+    assert five.stream_cycles(widths) == five.period_cycles(widths) == 5 * 10
+    assert five.latency_cycles(widths, 9) == 2 + 8 * 5 + 2 + 10
+
+
+def test_the_period_with_streamed_weights_is_no_shorter_than_anything_in_it() -> None:
+    rng = np.random.default_rng(2)
+    longer = 0
+    for _ in range(300):
+        widths = tuple(int(n) for n in rng.integers(1, 120, int(rng.integers(2, 6))))
+        pe, simd, lanes = (int(n) for n in rng.integers(1, 40, 3) % (40, 40, 5) + 1)
+        stream = int(rng.choice([8, 24, 64, 256]))
+        geometry = Geometry.for_widths(widths, pe, simd, lanes, weight_stream=stream)
+        bounds = (
+            geometry.stream_cycles(widths),
+            geometry.load_cycles(widths[0], False),
+            geometry.send_cycles(widths),
+        )
+        period = geometry.period_cycles(widths)
+        assert period >= max(bounds)
+        # Words that arrive while results hold up the output layer are words that were waited for.
+        longer += period > max(bounds)
+        loaded = Geometry.for_widths(widths, pe, simd, lanes)
+        assert geometry.stream_cycles(widths) >= loaded.pass_cycles(widths)
+        assert geometry.latency_cycles(widths, 5) >= loaded.latency_cycles(widths, 5)
+    assert 0 < longer < 300
 
 
 def test_a_short_layer_costs_the_winding_up_of_the_taps() -> None:
@@ -33,9 +91,9 @@ def test_a_short_layer_costs_the_winding_up_of_the_taps() -> None:
 
 def test_what_bounds_the_period() -> None:
     tiny = Geometry(pe=32, simd=32, lanes=4, max_width=32, image_width=8)
-    assert tiny.period_cycles((32, 10)) == tiny.send_cycles((32, 10)) == 1 + 6 + 4 * 11
+    assert tiny.period_cycles((32, 10)) == tiny.send_cycles((32, 10)) == 1 + 7 + 4 * 11
     assert tiny.period_cycles((32, 10), True) == tiny.load_cycles(32, True) == 4 * 33
-    assert tiny.load_cycles(8, False) == 3 * 2 + 5
+    assert tiny.load_cycles(8, False) == 3 * 2 + 3
 
 
 def test_scores_never_overflow() -> None:
@@ -53,7 +111,8 @@ def test_scores_never_overflow() -> None:
         {"max_width": 40000}, {"taps": 5, "pe": 4}, {"taps": 9}, {"max_layers": 0},
         {"max_layers": 17}, {"max_classes": 0}, {"max_classes": 1025}, {"weight_depth": 1},
         {"bank_depth": 1}, {"threshold_depth": 1}, {"image_width": 24}, {"image_width": 0},
-        {"pe": 2.5}, {"simd": "8"},
+        {"pe": 2.5}, {"simd": "8"}, {"weight_stream": -8}, {"weight_stream": 4},
+        {"weight_stream": 65},
     ],
 )
 def test_refuses_what_cannot_be_built(wrong: dict) -> None:
@@ -75,6 +134,16 @@ def test_refuses_what_cannot_be_built(wrong: dict) -> None:
 def test_refuses_a_network_that_does_not_fit(widths: tuple[int, ...], reason: str) -> None:
     with pytest.raises(GeometryError, match=reason):
         Geometry().require_fit(widths)
+
+
+def test_streamed_weights_need_no_room() -> None:
+    widths = (1024,) * 6 + (10,)
+    Geometry(threshold_depth=256, weight_stream=64).require_fit(widths)
+    with pytest.raises(GeometryError, match="weight words"):
+        Geometry(threshold_depth=256).require_fit(widths)
+    geometry = Geometry.for_widths(widths, 32, 128, 4, weight_stream=64)
+    assert geometry.weight_depth == 2
+    geometry.require_fit(widths)
 
 
 def test_the_smallest_core_of_a_network_runs_it_and_no_larger_one() -> None:

@@ -12,24 +12,32 @@ import pytest
 
 from xnor_fcc.geometry import Geometry, GeometryError
 from xnor_fcc.integer import IntegerNetwork, OutputLayer, random_network
-from xnor_fcc.pack import MemoryImage, pack
+from xnor_fcc.pack import MemoryImage, pack, parity_coded
 from xnor_fcc.reference import evaluate, preactivations
+
+
+def decoded(image: MemoryImage) -> np.ndarray:
+    """The weights themselves: bit k of a word is stored as the parity of the inverted bits 0 to k."""
+    coded = image.weights.reshape(-1, image.geometry.simd, image.geometry.pe)
+    inverted = coded.copy()
+    inverted[:, 1:] ^= coded[:, :-1]
+    return (inverted ^ 1).reshape(image.weights.shape)
 
 
 def execute(image: MemoryImage, bits: np.ndarray) -> list[list[int]]:
     """All scores 2P + offset of all layers of one image, by lists that rotate."""
     g = image.geometry
     activation = bits.tolist()
-    weights, offsets = image.weights.tolist(), image.offsets.tolist()
+    weights, offsets = decoded(image).tolist(), image.offsets.tolist()
     address = group_address = 0
     sums = []
-    for words, groups in image.table:
+    for layer, (words, groups) in enumerate(image.table):
         activation += [0] * (words * g.simd - len(activation))
         ring = [activation[i * g.simd : (i + 1) * g.simd] for i in range(words)]
-        # The contents as the taps see them, periodic.
-        turn = max(0, g.taps - words)
-        scores = []
-        for _ in range(groups):
+        # The contents as the taps see them, periodic; a hidden layer begins with word 1.
+        turn = max(0, g.taps - words) + (1 if layer else 0)
+        scores = [0] * (groups * g.pe)
+        for group in reversed(range(groups)):
             counts = [0] * g.pe
             for _ in range(words):
                 for p in range(g.pe):
@@ -39,7 +47,8 @@ def execute(image: MemoryImage, bits: np.ndarray) -> list[list[int]]:
                     )
                 turn += 1
                 address += 1
-            scores += [2 * c + o for c, o in zip(counts, offsets[group_address], strict=True)]
+            for p, offset in enumerate(offsets[group_address]):
+                scores[group * g.pe + p] = 2 * counts[p] + offset
             group_address += 1
         sums.append(scores)
         activation = [int(score >= 0) for score in scores][: g.capacity]
@@ -70,14 +79,14 @@ def test_each_weight_is_stored_exactly_once_and_padding_is_one() -> None:
     widths = (13, 7, 3)
     geometry = Geometry.for_widths(widths, pe=4, simd=5, lanes=1)
     network = random_network(np.random.default_rng(0), widths)
-    base = pack(network, geometry).weights
+    base = decoded(pack(network, geometry))
     total = sum(n * m for n, m in pairwise(widths))
     touched = np.zeros_like(base, dtype=int)
     for layer, weights in enumerate(network.weights):
         for index in np.ndindex(weights.shape):
             before = weights[index]
             weights[index] ^= 1
-            touched += pack(network, geometry).weights != base
+            touched += decoded(pack(network, geometry)) != base
             weights[index] = before
         assert layer < 2
     assert touched.max() == 1 and touched.sum() == total
@@ -96,6 +105,33 @@ def test_chunks_are_what_the_load_register_takes() -> None:
     for offset, chunk in zip(image.offsets.ravel(), image.offset_chunks().ravel(), strict=True):
         negative = int(chunk) >> geometry.score_bits - 1
         assert int(chunk) - (negative << geometry.score_bits) == offset
+
+
+def test_coded_words_are_running_parities_of_the_inverted_bits() -> None:
+    word = np.array([1, 0, 0, 1, 1, 0, 1], np.uint8)
+    assert parity_coded(word).tolist() == [0, 1, 0, 0, 0, 1, 1]
+    words = np.random.default_rng(1).integers(0, 2, (3, 4, 300), np.uint8)
+    coded = parity_coded(words)
+    assert coded.dtype == np.uint8
+    for index in np.ndindex(3, 4):
+        parity = 0
+        for bit, got in zip(words[index].tolist(), coded[index].tolist(), strict=True):
+            parity ^= bit ^ 1
+            assert got == parity
+
+
+@pytest.mark.parametrize(("beat", "beats"), [(8, 5), (16, 3), (40, 1), (64, 1)])
+def test_beats_are_what_the_weight_stream_takes(beat: int, beats: int) -> None:
+    widths = (9, 5, 3)
+    geometry = Geometry.for_widths(widths, pe=3, simd=13, lanes=1, weight_stream=beat)
+    image = pack(random_network(np.random.default_rng(4), widths), geometry)
+    packet = image.weight_beats()
+    assert len(packet) == beats * len(image.weights) == beats * geometry.steps(widths)
+    for number, row in enumerate(image.weights):
+        mine = packet[number * beats : (number + 1) * beats]
+        assert all(0 <= value < 1 << beat for value in mine)
+        value = sum(bits << i * beat for i, bits in enumerate(mine))
+        assert [value >> i & 1 for i in range(39)] == row.tolist() and value >> 39 == 0
 
 
 def test_preset_files_hold_the_same(tmp_path: Path) -> None:
