@@ -315,14 +315,15 @@ class Bench:
         if self.full_rate:
             self.monitor = ResultMonitor(self.dut, self.results.receive)
             return
-        self.monitor = PacketMonitor(
+        monitor = PacketMonitor(
             self.dut,
             "aso_result",
             self.dut.clk,
             callback=self.results.receive,
             case_insensitive=False,
         )
-        self.monitor.log.setLevel("WARNING")
+        monitor.log.setLevel("WARNING")
+        self.monitor = monitor
 
     def ignore_results(self) -> None:
         """What is on its way out belongs to nobody any more."""
@@ -341,6 +342,7 @@ class Bench:
 
     def set_idle_generator(self, generator: Iterator[tuple[int, int]] | None) -> None:
         """(valid, idle) runs of the image stream; None for full rate."""
+        assert not isinstance(self.driver, ImageDriver), "full_rate knows no pauses"
         self.driver.set_valid_generator(generator)
 
     def set_backpressure_generator(self, generator: Iterable[tuple[int, int]]) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from itertools import repeat
+from itertools import chain, repeat
 from typing import Any
 
 import cocotb
@@ -195,7 +195,7 @@ async def full_rate(dut: Any) -> None:
         words = random_words(bench, steps, 12)
         beats = [beat for values in words for beat in bench.packet(values)]
         assert await bench.run(beats, steps) == len(beats)
-        assert bench.words == sum(words, [])
+        assert bench.words == list(chain.from_iterable(words))
         assert bench.last_beats == list(range(bench.beats - 1, len(beats), bench.beats))
         assert bench.takes == [cycle + _READY_AFTER for cycle in bench.last_beats]
 
@@ -214,7 +214,7 @@ async def gaps_on_both_sides(dut: Any) -> None:
         dues = hold(rng, 1 + 3 * (case % 3), (1 + bench.beats) * (case // 4))
         before = len(bench.words)
         assert await bench.run(beats, steps, offers, dues, idle=400) == len(beats)
-        assert bench.words[before:] == sum(words, [])
+        assert bench.words[before:] == list(chain.from_iterable(words))
         assert not bench.fault and bench.step == 0
 
 
@@ -234,7 +234,7 @@ async def two_words_ahead(dut: Any) -> None:
     assert bench.takes[:2] == [begin, begin + 1]
     assert bench.words[:2] == words[0][:2]
     await bench.run(beats[sent:], 5)
-    assert bench.words == sum(words, [])
+    assert bench.words == list(chain.from_iterable(words))
 
 
 @cocotb.test(timeout_time=500, timeout_unit="us")
@@ -253,7 +253,7 @@ async def disabled(dut: Any) -> None:
     assert bench.words == words[0][:2]
     bench.enable = True
     assert await bench.run(beats[sent:], 3) == len(beats) - sent
-    assert bench.words == sum(words, [])
+    assert bench.words == list(chain.from_iterable(words))
 
 
 def faults(bench: Bench, good: list[Beat], steps: int) -> Iterator[tuple[str, list[Beat], int]]:
@@ -294,8 +294,8 @@ def faults(bench: Bench, good: list[Beat], steps: int) -> Iterator[tuple[str, li
 
 @cocotb.test(timeout_time=5000, timeout_unit="us")
 async def out_of_step(dut: Any) -> None:
-    """Every spoiled packet, behind good ones or first: a fault before the last step of its pass, and
-    nothing until the reset."""
+    """Every spoiled packet, behind good ones or first: a fault before the last step of its pass,
+    and nothing until the reset."""
     bench = Bench(dut, seed=5)
     await bench.reset()
     for steps in (1, 2, 4):
@@ -329,4 +329,4 @@ async def reset_at_any_moment(dut: Any) -> None:
         drive(dut, reset=0)
         bench.clear()
         assert await bench.run(beats, steps, idle=10) == len(beats)
-        assert bench.words == sum(words, []) and not bench.fault
+        assert bench.words == list(chain.from_iterable(words)) and not bench.fault

@@ -17,7 +17,7 @@ from xnor_fcc.reference import evaluate, preactivations
 
 
 def decoded(image: MemoryImage) -> np.ndarray:
-    """The weights themselves: bit k of a word is stored as the parity of the inverted bits 0 to k."""
+    """The weights: bit k of a word is stored as the parity of the inverted bits 0 to k."""
     coded = image.weights.reshape(-1, image.geometry.simd, image.geometry.pe)
     inverted = coded.copy()
     inverted[:, 1:] ^= coded[:, :-1]

@@ -145,7 +145,7 @@ def _pack_weights(geometry: Geometry, weights: np.ndarray, layer: int) -> np.nda
 
 
 def _pack_offsets(geometry: Geometry, layer: Layer | OutputLayer) -> np.ndarray:
-    """int64 (groups, PE) of offsets, the last group first; its unused PEs get an ever-zero neuron."""
+    """int64 (groups, PE) of offsets, the last group first; its unused PEs get ever-zero neurons."""
     groups = geometry.groups(layer.outputs)
     offsets = np.full(groups * geometry.pe, -2 * layer.inputs - 1, np.int64)
     if isinstance(layer, Layer):
