@@ -47,14 +47,16 @@ module fcc_batcher #(
   reg [COUNT_BITS-1:0] count_reg;
   reg [LANES*16-1:0] ids_reg;
   reg [31:0] stamp_reg;
-  reg [31:0] idle_reg;
+  // Cycles left to wait for another image, and whether they are over.
+  reg [31:0] left_reg;
+  reg expired_reg;
   reg taken_reg;
   // Cycle of the staged image's last beat, kept while the image waits for a lane.
   reg [31:0] staged_stamp_reg;
   reg staged_seen_reg;
 
   wire full = (count_reg == ALL[COUNT_BITS-1:0]);
-  wire expired = (idle_reg >= timeout) || !enable;
+  wire expired = expired_reg || !enable;
   wire take = staged_valid && staged_ready;
   // The last beat was accepted in the cycle before the image was first staged.
   wire [31:0] staged_stamp = staged_seen_reg ? staged_stamp_reg : now - 32'd1;
@@ -82,10 +84,12 @@ module fcc_batcher #(
 
     if (take) begin
       count_reg <= count_reg + 1'b1;
-      idle_reg <= 32'd0;
+      left_reg <= timeout;
+      expired_reg <= (timeout == 32'd0);
       if (count_reg == 0) stamp_reg <= staged_stamp;
-    end else if (!expired) begin
-      idle_reg <= idle_reg + 32'd1;
+    end else if (!expired_reg) begin
+      left_reg <= left_reg - 32'd1;
+      expired_reg <= (left_reg == 32'd1);
     end
 
     if (batch_taken) taken_reg <= 1'b1;

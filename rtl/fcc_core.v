@@ -241,6 +241,7 @@ module fcc_core #(
   wire batch_valid;
   wire load_image;
   reg load_image_s1;
+  reg load_image_s2;
   wire [LANES*CAPACITY-1:0] images;
   wire waiting;
   wire [COUNT_BITS-1:0] batch_count;
@@ -291,7 +292,7 @@ module fcc_core #(
       .staged_id   (staged_id),
       .batch_valid (batch_valid),
       .batch_taken (load_image),
-      .load_image  (load_image_s1),
+      .load_image  (load_image_s2),
       .images      (images),
       .waiting     (waiting),
       .batch_count (batch_count),
@@ -299,8 +300,8 @@ module fcc_core #(
       .batch_stamp (batch_stamp)
   );
 
-  // ---- control: one word a cycle, a cycle ahead of the lanes' rings and two ahead of their PEs, while
-  // the weight memory reads
+  // ---- control: one word a cycle, two cycles ahead of the lanes' rings and three ahead of their PEs,
+  // while the weight memory reads
 
   wire [WEIGHT_BITS-1:0] weight_address;
   wire [THRESHOLD_BITS-1:0] threshold_address;
@@ -363,6 +364,7 @@ module fcc_core #(
   reg                      load_late_s1;
   reg                      load_output_s1;
   reg                      load_output_s2;
+  reg                      load_output_s3;
   reg                      rotate_s1;
   reg                      step_s1;
   reg                      first_s1;
@@ -374,14 +376,17 @@ module fcc_core #(
   reg [THRESHOLD_BITS-1:0] threshold_address_s1;
   reg [THRESHOLD_BITS-1:0] threshold_address_s2;
   reg [THRESHOLD_BITS-1:0] threshold_address_s3;
-  reg [               4:0] step_first_reg;
+  reg [THRESHOLD_BITS-1:0] threshold_address_s4;
+  reg [               5:0] step_first_reg;
 
   always @(posedge clk) begin
     load_image_s1 <= load_image;
+    load_image_s2 <= load_image_s1;
     load_hidden_s1 <= load_hidden;
     load_late_s1 <= load_late;
     load_output_s1 <= load_output;
     load_output_s2 <= load_output_s1;
+    load_output_s3 <= load_output_s2;
     rotate_s1 <= rotate;
     step_s1 <= step;
     first_s1 <= first;
@@ -392,13 +397,16 @@ module fcc_core #(
     threshold_address_s1 <= threshold_address;
     threshold_address_s2 <= threshold_address_s1;
     threshold_address_s3 <= threshold_address_s2;
-    step_first_reg <= {step_first_reg[3:0], step && first};
+    threshold_address_s4 <= threshold_address_s3;
+    step_first_reg <= {step_first_reg[4:0], step && first};
     if (core_reset) begin
       load_image_s1 <= 1'b0;
+      load_image_s2 <= 1'b0;
       load_hidden_s1 <= 1'b0;
       load_late_s1 <= 1'b0;
       load_output_s1 <= 1'b0;
       load_output_s2 <= 1'b0;
+      load_output_s3 <= 1'b0;
       rotate_s1 <= 1'b0;
       step_s1 <= 1'b0;
     end
@@ -436,7 +444,7 @@ module fcc_core #(
           .word             (weight_word)
       );
 
-      wire unused = &{1'b0, weight_restart, weight_address};
+      wire unused = &{1'b0, weight_restart, weight_address, chunk};
     end else begin : g_loaded
       wire weight_write;
       wire [WEIGHT_BITS-1:0] weight_write_address;
@@ -495,8 +503,8 @@ module fcc_core #(
       .write        (threshold_write),
       .write_address(threshold_write_address),
       .write_data   (threshold_write_data),
-      .read_address (threshold_address_s3),
-      .first_s2     (step_first_reg[4]),
+      .read_address (threshold_address_s4),
+      .first_s2     (step_first_reg[5]),
       .offset       (offset),
       .parity       (parity)
   );
@@ -557,7 +565,7 @@ module fcc_core #(
       .reset            (core_reset),
       .classes          (classes[CLASS_BITS-1:0]),
       .now              (now),
-      .begin_batch      (load_output_s2),
+      .begin_batch      (load_output_s3),
       .batch_count      (batch_count),
       .batch_ids        (batch_ids),
       .batch_stamp      (batch_stamp),
@@ -579,10 +587,10 @@ module fcc_core #(
   assign aso_result_empty = 2'd0;
 
   // Between the sequencer's last cycle and the first result the lanes' pipeline is still at work.
-  reg [7:0] settling_reg;
+  reg [8:0] settling_reg;
   always @(posedge clk) begin
-    if (core_reset) settling_reg <= 8'd0;
-    else settling_reg <= {settling_reg[6:0], sequencer_busy};
+    if (core_reset) settling_reg <= 9'd0;
+    else settling_reg <= {settling_reg[7:0], sequencer_busy};
   end
   assign core_busy = staged_valid || waiting || sequencer_busy || (|settling_reg) || result_busy;
 

@@ -57,22 +57,26 @@ module fcc_image_sink #(
   // Beats of the longest packet, and one more for what is beyond it.
   localparam BEAT_BITS = 17;
 
-  wire [15:0] bytes = pixel_mode ? inputs : ((inputs + 7) >> 3);
-  wire [15:0] last_byte = bytes - 1'b1;
-  wire [BEAT_BITS-1:0] last_beat = {1'b0, last_byte >> SYMBOL_BITS};
+  // The packet's last byte and beat, out of the configuration long before the first packet.
+  reg  [         15:0] last_byte;
+  reg  [BEAT_BITS-1:0] last_beat;
 
   reg                  in_packet_reg;
   reg                  bad_reg;
   reg  [BEAT_BITS-1:0] beat_reg;
+  // What the next beat is, unless a packet starts with it: the last one of an image, or beyond it.
+  reg                  at_last_reg;
+  reg                  past_last_reg;
   reg  [         15:0] id_reg;
 
   wire                 accept = asi_valid && asi_ready;
   wire [BEAT_BITS-1:0] beat = asi_startofpacket ? {BEAT_BITS{1'b0}} : beat_reg;
+  wire [BEAT_BITS-1:0] next_beat = beat + 1'b1;
   wire                 lost_end = in_packet_reg && asi_startofpacket;
   wire                 lost_start = !in_packet_reg && !asi_startofpacket;
   wire                 was_bad = bad_reg && in_packet_reg && !asi_startofpacket;
-  wire                 at_last = (beat == last_beat);
-  wire                 past_last = (beat > last_beat);
+  wire                 at_last = asi_startofpacket ? (last_beat == 0) : at_last_reg;
+  wire                 past_last = !asi_startofpacket && past_last_reg;
   wire                 empty_short;
   wire                 empty_long;
   wire                 too_short = asi_endofpacket && !past_last && (!at_last || empty_short);
@@ -120,7 +124,9 @@ module fcc_image_sink #(
   // A capacity below one beat leaves the beat's upper bits unused.
   wire unused_data = &{1'b0, bit_data, pixel_data};
 
-  // A granule is written by the one beat that carries it.
+  // A granule is written by the one beat that carries it; none by a packet known to be bad, which may
+  // run on beyond an image's end, where nothing would ever be cleared.
+  wire write = accept && !past_last && !lost_start && !was_bad;
   genvar q;
   generate
     for (q = 0; q < GRANULES; q = q + 1) begin : g_granule
@@ -133,12 +139,15 @@ module fcc_image_sink #(
       end
       always @(posedge clk) begin
         if (!enable && !staged_valid) staged_bits[q*SYMBOLS+:BITS] <= {BITS{1'b0}};
-        else if (accept && hit && !past_last) staged_bits[q*SYMBOLS+:BITS] <= data[BITS-1:0];
+        else if (write && hit) staged_bits[q*SYMBOLS+:BITS] <= data[BITS-1:0];
       end
     end
   endgenerate
 
   always @(posedge clk) begin
+    last_byte <= (pixel_mode ? inputs : ((inputs + 7) >> 3)) - 1'b1;
+    last_beat <= {1'b0, last_byte >> SYMBOL_BITS};
+
     dropped <= 2'd0;
     error_short <= 1'b0;
     error_long <= 1'b0;
@@ -156,7 +165,11 @@ module fcc_image_sink #(
       error_long <= too_long && !was_bad && !lost_start;
       in_packet_reg <= !asi_endofpacket;
       bad_reg <= bad;
-      if (!past_last) beat_reg <= beat + 1'b1;
+      if (!past_last) begin
+        beat_reg <= next_beat;
+        at_last_reg <= (next_beat == last_beat);
+        past_last_reg <= at_last;
+      end
       id_reg <= id_reg + {15'd0, lost_end} + {15'd0, asi_endofpacket};
       if (asi_endofpacket && !bad) begin
         staged_valid <= 1'b1;

@@ -6,10 +6,11 @@
 // compete for the ring.
 //
 // Schedule, counted from the cycle in which `step` is given:
-//   cycle 0: load_*, rotate, step, first, last, tags; the word is on the taps
-//   cycle 1: weight; the word, parity-coded, meets it
-//   cycle 4: offset
-//   cycle 5: done, accumulator; hidden bits are stored at the end of this cycle
+//   cycle 0: load_*, rotate, step, first, last, tags
+//   cycle 1: the word is on the taps; image
+//   cycle 2: weight; the word, parity-coded, meets it
+//   cycle 5: offset
+//   cycle 6: done, accumulator; hidden bits are stored at the end of this cycle
 // `load_hidden` takes all words but word 0, `load_late` word 0: each may be given 6 cycles after the
 // last step that contributes to what it takes. Never stalls.
 
@@ -61,13 +62,19 @@ module fcc_lane #(
   wire [     SIMD*TAPS-1:0] taps;
   // Parity-coded words as the PEs see them: plane k, tap i at bit k*TAPS + i.
   wire [     SIMD*TAPS-1:0] coded;
-  reg  [     SIMD*TAPS-1:0] coded_s1;
+  reg  [     SIMD*TAPS-1:0] coded_s2;
   wire [       SIMD*PE-1:0] activation;
+  reg                       load_image_s1;
+  reg                       load_late_s1;
   reg                       step_s1;
+  reg                       step_s2;
   reg                       first_s1;
+  reg                       first_s2;
   reg                       last_s1;
-  reg                       output_layer_s1;
-  reg  [    GROUP_BITS-1:0] group_s1;
+  reg                       last_s2;
+  // Output layer and group.
+  reg  [      GROUP_BITS:0] tag_s1;
+  reg  [      GROUP_BITS:0] tag_s2;
   wire                      done;
   wire                      done_output;
   wire [    GROUP_BITS-1:0] done_group;
@@ -76,7 +83,7 @@ module fcc_lane #(
 
   // Bits of the layer being computed, neuron j at bit j; beyond the layer's neurons they stay 0.
   reg  [      CAPACITY-1:0] hidden_reg;
-  wire                      clear = load_image | load_late;
+  wire                      clear = load_image_s1 | load_late_s1;
 
   fcc_ring #(
       .SIMD(SIMD),
@@ -112,7 +119,7 @@ module fcc_lane #(
       end
     end
     for (k = 0; k < SIMD; k = k + 1) begin : g_plane
-      wire [COPIES*TAPS-1:0] copies = {COPIES{coded_s1[k*TAPS+:TAPS]}};
+      wire [COPIES*TAPS-1:0] copies = {COPIES{coded_s2[k*TAPS+:TAPS]}};
       assign activation[k*PE+:PE] = copies[PE-1:0];
       // The last copy may be longer than the PEs that are left.
       if (COPIES * TAPS > PE) begin : g_rest
@@ -122,12 +129,17 @@ module fcc_lane #(
   endgenerate
 
   always @(posedge clk) begin
-    coded_s1 <= coded;
+    coded_s2 <= coded;
+    load_image_s1 <= load_image;
+    load_late_s1 <= load_late;
     step_s1 <= step & ~reset;
+    step_s2 <= step_s1 & ~reset;
     first_s1 <= first;
+    first_s2 <= first_s1;
     last_s1 <= last;
-    output_layer_s1 <= output_layer;
-    group_s1 <= group;
+    last_s2 <= last_s1;
+    tag_s1 <= {output_layer, group};
+    tag_s2 <= tag_s1;
   end
 
   fcc_pe_array #(
@@ -140,10 +152,10 @@ module fcc_lane #(
       .reset      (reset),
       .activation (activation),
       .weight     (weight),
-      .step       (step_s1),
-      .first      (first_s1),
-      .last       (last_s1),
-      .tag        ({output_layer_s1, group_s1}),
+      .step       (step_s2),
+      .first      (first_s2),
+      .last       (last_s2),
+      .tag        (tag_s2),
       .offset     (offset),
       .done       (done),
       .done_tag   ({done_output, done_group}),

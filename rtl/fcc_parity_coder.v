@@ -3,8 +3,9 @@
 // Running parities of a word: coded[k] = bits[0] ^ ... ^ bits[k], what xnor_popcount takes. Coded
 // once for all PEs that see the word.
 //
-// The parities run through blocks of BLOCK bits; the parity in front of each block is computed
-// beside them from the blocks' own parities, by recursion, so that the depth stays small.
+// Recursive: both halves are coded, and the parity of the lower one is added to all of the upper one
+// (Sklansky's prefix network). That is ceil(log2(WIDTH)) levels. A chain from block to block would
+// be smaller, but synthesis finds its parities in the words' own and strings all of it together.
 //
 // Latency: combinational.
 
@@ -12,41 +13,32 @@
 
 module fcc_parity_coder #(
     // Bits of the word (>= 1).
-    parameter WIDTH = 128,
-    parameter BLOCK = 16
+    parameter WIDTH = 128
 ) (
     input  wire [WIDTH-1:0] bits,
     output wire [WIDTH-1:0] coded
 );
 
-  localparam BLOCKS = (WIDTH + BLOCK - 1) / BLOCK;
+  localparam LOW = (WIDTH + 1) / 2;
 
-  // Parity of everything in front of block b.
-  wire [BLOCKS-1:0] before_block;
-
-  genvar b;
-  genvar k;
   generate
-    assign before_block[0] = 1'b0;
-    if (BLOCKS > 1) begin : g_blocks
-      wire [BLOCKS-2:0] parity;
-      for (b = 0; b < BLOCKS - 1; b = b + 1) begin : g_block
-        assign parity[b] = ^bits[b*BLOCK+:BLOCK];
-      end
+    if (WIDTH == 1) begin : g_bit
+      assign coded = bits;
+    end else begin : g_halves
+      wire [WIDTH-LOW-1:0] high;
       fcc_parity_coder #(
-          .WIDTH(BLOCKS - 1),
-          .BLOCK(BLOCK)
-      ) blocks (
-          .bits (parity),
-          .coded(before_block[BLOCKS-1:1])
+          .WIDTH(LOW)
+      ) lower (
+          .bits (bits[LOW-1:0]),
+          .coded(coded[LOW-1:0])
       );
-    end
-    for (k = 0; k < WIDTH; k = k + 1) begin : g_bit
-      if (k % BLOCK == 0) begin : g_first
-        assign coded[k] = before_block[k/BLOCK] ^ bits[k];
-      end else begin : g_next
-        assign coded[k] = coded[k-1] ^ bits[k];
-      end
+      fcc_parity_coder #(
+          .WIDTH(WIDTH - LOW)
+      ) upper (
+          .bits (bits[WIDTH-1:LOW]),
+          .coded(high)
+      );
+      assign coded[WIDTH-1:LOW] = high ^ {(WIDTH - LOW) {coded[LOW-1]}};
     end
   endgenerate
 

@@ -19,7 +19,11 @@
 // Storage is by bit plane (bit k of all positions side by side), because the PE array consumes
 // planes; images and hidden bits are in natural order (word 0 lowest).
 //
-// Latency: 1 cycle from a load or `rotate` to `taps`. Never stalls.
+// The controls pass a register first, already decoded, because each of them goes to a whole word or to
+// all of them.
+//
+// Latency: 2 cycles from a load or `rotate` to `taps`; image and hidden bits are sampled one cycle after
+// the load. Never stalls.
 
 `default_nettype none
 
@@ -49,18 +53,19 @@ module fcc_ring #(
   wire [TAPS-1:0] late_short = length[TAPS-1:0];
   wire            short = |late_short;
   wire [TAPS-1:0] late_tap = {{(TAPS - 1) {1'b0}}, 1'b1} << (TAPS - 1);
-  wire [TAPS-1:0] late = {TAPS{load_late}} & (short ? late_short : late_tap);
-
-  // While a short layer is wound up, what would stand at position TAPS stands at TAPS mod words too,
-  // and that one is valid.
-  reg  [TAPS-1:0] source;
-  integer w;
-  always @* begin
-    source = {TAPS{1'b0}};
-    for (w = 1; w <= TAPS; w = w + 1) source[TAPS%w] = source[TAPS%w] | length[w-1];
+  // The controls of the next cycle: which of its four sources a word takes, and whether it moves.
+  reg             load;
+  reg             from_image;
+  reg             move;
+  reg  [TAPS-1:0] late;
+  reg  [RING-1:0] reenter;
+  always @(posedge clk) begin
+    load <= load_image | load_hidden;
+    from_image <= load_image;
+    move <= load_image | load_hidden | rotate;
+    late <= {TAPS{load_late}} & (short ? late_short : late_tap);
+    reenter <= length;
   end
-
-  wire load = load_image | load_hidden;
 
   // Plane k of position i at bit k of word i.
   wire [RING*SIMD-1:0] words;
@@ -74,21 +79,32 @@ module fcc_ring #(
       wire [SIMD-1:0] hidden_word = hidden[((i+1)%RING)*SIMD+:SIMD];
       wire [SIMD-1:0] above = words[((i+1)%RING)*SIMD+:SIMD];
       // Every bit is a choice of four, which is one function of six inputs.
-      wire            reenter = length[i];
-      wire [SIMD-1:0] turned = reenter ? words[SIMD-1:0] : above;
-      wire [SIMD-1:0] next = load ? (load_image ? image[i*SIMD+:SIMD] : hidden_word) : turned;
+      wire [SIMD-1:0] turned = reenter[i] ? words[SIMD-1:0] : above;
+      wire [SIMD-1:0] next = load ? (from_image ? image[i*SIMD+:SIMD] : hidden_word) : turned;
       wire [SIMD-1:0] continued;
 
       if (TAPS > 1 && i == TAPS - 1) begin : g_continued
-        reg [SIMD-1:0] continuation;
-        integer        t;
+        // While a short layer is wound up, what would stand at position TAPS stands at TAPS mod words
+        // too, and that one is valid.
+        reg  [TAPS-1:0] source;
+        reg  [TAPS-1:0] source_s1;
+        reg             continues;
+        reg  [SIMD-1:0] continuation;
+        integer         w;
+        integer         t;
+        always @(posedge clk) begin
+          continues <= short & ~(load_image | load_hidden);
+          source_s1 <= source;
+        end
         always @* begin
+          source = {TAPS{1'b0}};
+          for (w = 1; w <= TAPS; w = w + 1) source[TAPS%w] = source[TAPS%w] | length[w-1];
           continuation = {SIMD{1'b0}};
           for (t = 0; t < TAPS; t = t + 1) begin
-            continuation = continuation | ({SIMD{source[t]}} & words[t*SIMD+:SIMD]);
+            continuation = continuation | ({SIMD{source_s1[t]}} & words[t*SIMD+:SIMD]);
           end
         end
-        assign continued = (short && !load) ? continuation : next;
+        assign continued = continues ? continuation : next;
       end else begin : g_plain
         assign continued = next;
       end
@@ -96,13 +112,13 @@ module fcc_ring #(
       if (i < TAPS) begin : g_tap
         always @(posedge clk) begin
           if (late[i]) word_reg <= hidden[SIMD-1:0];
-          else if (load | rotate) word_reg <= continued;
+          else if (move) word_reg <= continued;
         end
         for (k = 0; k < SIMD; k = k + 1) begin : g_plane
           assign taps[k*TAPS+i] = word_reg[k];
         end
       end else begin : g_beyond
-        always @(posedge clk) if (load | rotate) word_reg <= continued;
+        always @(posedge clk) if (move) word_reg <= continued;
       end
       assign words[i*SIMD+:SIMD] = word_reg;
     end

@@ -106,30 +106,40 @@ module fcc_sequencer #(
   // But for these results the layer would have been loaded by now.
   reg                           held_reg;
 
-  wire [31:0] entry = table_entries[next_layer_reg*32+:32];
+  // What the next hidden layer takes, fetched while the layer before it is computed: it is used six
+  // cycles after that one was loaded at the earliest, because it may not overlap with more than all
+  // of it. `fetching_reg` covers the cycles until all is there.
+  reg [         31:0] entry_reg;
+  reg [DRAIN_BITS-1:0] gap_reg;
+  reg [           1:0] fetching_reg;
+
+  wire next_is_image = (next_layer_reg == 0);
+  wire next_is_output = (next_layer_reg + 1'b1 == layers);
+  wire [31:0] entry = next_is_image ? table_entries[31:0] : entry_reg;
   wire [WORD_BITS-1:0] next_words = entry[WORD_BITS-1:0];
   wire [COUNT_BITS-1:0] next_groups = entry[16+:COUNT_BITS];
   wire [COUNT_BITS-1:0] next_group = next_groups - 1'b1;
   // The table has been checked to fit the geometry, so that the upper bits are zero.
   wire unused = &{1'b0, entry, next_group};
 
+  // The next layer may overlap with the steps before it needs word 0, if what it needs earlier, the
+  // groups before the last one, is finished by then.
+  wire [WORD_BITS-1:0] hidden_words = entry_reg[WORD_BITS-1:0];
+  wire [WORD_BITS-1:0] spare = (hidden_words > TAP_WORDS) ? hidden_words - TAP_WORDS
+                                                          : {WORD_BITS{1'b0}};
+  wire [WORD_BITS-1:0] overlap = (spare < words_reg) ? spare : words_reg;
+  wire [31:0] overlap32 = {{(32 - WORD_BITS) {1'b0}}, overlap};
+  wire [DRAIN_BITS-1:0] gap = !OVERLAP ? DRAINED
+      : (overlap32 < DRAIN_VALUE) ? DRAINED - overlap32[DRAIN_BITS-1:0] : {DRAIN_BITS{1'b0}};
+
   wire last_word = (word_reg + 1'b1 == words_reg);
   wire last_step = last_word && (group_reg == 0);
   wire layer_done = step && last_step;
   // A layer is loaded in the cycle of the last step before it, or later.
   wire boundary = (state_reg == WAIT) || layer_done;
-  wire next_is_image = (next_layer_reg == 0);
-  wire next_is_output = (next_layer_reg + 1'b1 == layers);
   wire blocked = next_is_output && results_pending_reg;
-
-  // What the next layer may overlap with: the steps before it needs word 0, if what it needs
-  // earlier, the groups before the last one, is finished by then.
-  wire [WORD_BITS-1:0] spare = (next_words > TAP_WORDS) ? next_words - TAP_WORDS : {WORD_BITS{1'b0}};
-  wire [WORD_BITS-1:0] overlap = !OVERLAP ? {WORD_BITS{1'b0}}
-                                          : (spare < words_reg) ? spare : words_reg;
-  wire [DRAIN_BITS-1:0] since = layer_done ? {DRAIN_BITS{1'b0}} : since_reg;
-  wire [31:0] covered = {{(32 - DRAIN_BITS) {1'b0}}, since} + {{(32 - WORD_BITS) {1'b0}}, overlap};
-  wire ready = next_is_image ? batch_valid : (covered >= DRAIN_VALUE);
+  wire drained = (state_reg == WAIT && since_reg >= gap_reg) || (gap_reg == 0);
+  wire ready = next_is_image ? batch_valid : (drained && fetching_reg == 2'd0);
   wire load = boundary && ready && !blocked;
   wire short_layer = (next_words < TAP_WORDS);
 
@@ -162,6 +172,10 @@ module fcc_sequencer #(
   endgenerate
 
   always @(posedge clk) begin
+    entry_reg <= table_entries[next_layer_reg*32+:32];
+    gap_reg <= gap[DRAIN_BITS-1:0];
+    fetching_reg <= {fetching_reg[0], load};
+
     if (step) begin
       weight_address_reg <= weight_address_reg + 1'b1;
       word_reg <= last_word ? {WORD_BITS{1'b0}} : word_reg + 1'b1;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Checks a layer table against the geometry and against what has been loaded before anything is
-// computed with it, one layer a cycle, so that the sequencer may trust the table blindly.
+// computed with it, so that the sequencer may trust the table blindly. A layer takes three cycles: its
+// entry is fetched, multiplied, judged; nothing here is in a hurry, and the clock is not to wait for it.
 //
 // A table is accepted when 1 <= layers <= MAX_LAYERS; every layer has 1 <= words <= RING and
 // 1 <= groups <= GROUPS; the first layer's words are ceil(inputs / SIMD) with
@@ -9,7 +10,7 @@
 // layer has room for 1 <= classes <= MAX_CLASSES; and the steps and groups of all layers fit the
 // memories. It is loaded when that many weight words and threshold words have been written.
 //
-// Latency: `done` comes layers + 2 cycles after `start`, or earlier where a layer is refused, with
+// Latency: `done` comes 3 * layers + 3 cycles after `start`, or earlier where a layer is refused, with
 // `ok` or one of the two reasons.
 
 `default_nettype none
@@ -49,28 +50,39 @@ module fcc_table_check #(
 
   localparam LAYER_BITS = $clog2(MAX_LAYERS + 1);
 
+  localparam [1:0] FETCH = 2'd0;
+  localparam [1:0] MULTIPLY = 2'd1;
+  localparam [1:0] JUDGE = 2'd2;
+
+  reg  [           1:0] phase_reg;
   reg  [LAYER_BITS-1:0] layer_reg;
   reg                   fault_reg;
+  // The layer: its entry, its steps, the activation bits it reads and fills.
+  reg  [          15:0] words_reg;
+  reg  [          15:0] layer_groups_reg;
+  reg                   in_range_reg;
+  reg  [          31:0] product_reg;
+  reg  [          31:0] reads_reg;
+  reg  [          31:0] fills_reg;
+  // Sums over the layers so far; activation bits that the layer before can fill.
   reg  [          31:0] steps_reg;
   reg  [          31:0] groups_reg;
-  // Activation bits that the layer before can fill.
   reg  [          31:0] filled_reg;
+  // The verdict, but for `bad_table` before `not_loaded`.
+  reg                   bad_reg;
+  reg                   lacking_reg;
 
   wire                  layers_ok = (layers >= 1) && ({16'd0, layers} <= MAX_LAYERS);
-  wire                  at_end = (layer_reg == layers[LAYER_BITS-1:0]);
+  wire                  at_end = fault_reg || (layer_reg == layers[LAYER_BITS-1:0]);
   reg  [          31:0] entry;
-  wire [          31:0] words = {16'd0, entry[15:0]};
-  wire [          31:0] groups = {16'd0, entry[31:16]};
+  wire [          31:0] words = {16'd0, words_reg};
+  wire [          31:0] groups = {16'd0, layer_groups_reg};
   wire [          31:0] inputs32 = {16'd0, inputs};
   wire [          31:0] classes32 = {16'd0, classes};
-  // The bits that all words but the last one hold: the layer must have at least one more.
-  wire [          31:0] needed = (words - 32'd1) * SIMD;
-  wire range_ok = (words >= 1) && (words <= RING) && (groups >= 1) && (groups <= GROUPS);
-  wire first_ok = (inputs32 >= 1) && (inputs32 <= MAX_WIDTH) && (inputs32 > needed)
-      && (inputs32 <= words * SIMD);
-
-  wire bad = fault_reg || (steps_reg > WEIGHT_DEPTH) || (groups_reg > THRESHOLD_DEPTH)
-      || (classes32 < 1) || (classes32 > MAX_CLASSES) || (classes32 > filled_reg);
+  // A layer needs at least one bit more than all its words but the last one hold.
+  wire first_ok = (inputs32 >= 1) && (inputs32 <= MAX_WIDTH) && (inputs32 + SIMD > reads_reg)
+      && (inputs32 <= reads_reg);
+  wire later_ok = (filled_reg + SIMD > reads_reg);
 
   integer i;
   always @* begin
@@ -82,25 +94,48 @@ module fcc_table_check #(
 
   always @(posedge clk) begin
     done <= 1'b0;
+
+    words_reg <= entry[15:0];
+    layer_groups_reg <= entry[31:16];
+    in_range_reg <= (words >= 1) && (words <= RING) && (groups >= 1) && (groups <= GROUPS);
+    product_reg <= words * groups;
+    reads_reg <= words * SIMD;
+    fills_reg <= groups * PE;
+    bad_reg <= fault_reg || (steps_reg > WEIGHT_DEPTH) || (groups_reg > THRESHOLD_DEPTH)
+        || (classes32 < 1) || (classes32 > MAX_CLASSES) || (classes32 > filled_reg);
+    lacking_reg <= (steps_reg > weights_loaded) || (groups_reg > thresholds_loaded);
+
     if (start) begin
       busy <= 1'b1;
+      phase_reg <= FETCH;
       layer_reg <= {LAYER_BITS{1'b0}};
       fault_reg <= !layers_ok;
       steps_reg <= 32'd0;
       groups_reg <= 32'd0;
       filled_reg <= 32'd0;
-    end else if (busy && !fault_reg && !at_end) begin
-      layer_reg <= layer_reg + 1'b1;
-      fault_reg <= !range_ok || !((layer_reg == 0) ? first_ok : (filled_reg > needed));
-      // In range the product is small: 16 bits each.
-      steps_reg <= steps_reg + words * groups;
-      groups_reg <= groups_reg + groups;
-      filled_reg <= groups * PE;
     end else if (busy) begin
-      busy <= 1'b0;
-      done <= 1'b1;
-      bad_table <= bad;
-      not_loaded <= !bad && ((steps_reg > weights_loaded) || (groups_reg > thresholds_loaded));
+      case (phase_reg)
+        FETCH: phase_reg <= MULTIPLY;
+        MULTIPLY: begin
+          phase_reg <= JUDGE;
+          // Behind the last layer the verdict has been waiting since the cycle before.
+          if (at_end) begin
+            busy <= 1'b0;
+            done <= 1'b1;
+            bad_table <= bad_reg;
+            not_loaded <= !bad_reg && lacking_reg;
+          end
+        end
+        default: begin
+          phase_reg <= FETCH;
+          layer_reg <= layer_reg + 1'b1;
+          fault_reg <= !in_range_reg || !((layer_reg == 0) ? first_ok : later_ok);
+          // In range the product is small: 16 bits each.
+          steps_reg <= steps_reg + product_reg;
+          groups_reg <= groups_reg + groups;
+          filled_reg <= fills_reg;
+        end
+      endcase
     end
     if (reset) begin
       busy <= 1'b0;

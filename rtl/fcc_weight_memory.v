@@ -6,7 +6,7 @@
 // Built of banks of BANK_DEPTH words, because block RAM is widest when it is shallow: 744 words of
 // 4,096 bits take 3 banks of 103 M10K as 256 x 40, but 410 blocks as one memory of 1024 x 10.
 //
-// Latency: 2 cycles from `read_address` to `word` (block RAM, then bank selection). Never stalls.
+// Latency: 3 cycles from `read_address` to `word` (address, block RAM, bank selection). Never stalls.
 
 `default_nettype none
 
@@ -32,6 +32,9 @@ module fcc_weight_memory #(
   localparam BANKS = (DEPTH + BANK_DEPTH - 1) / BANK_DEPTH;
 
   wire [BANKS*WIDTH-1:0] bank_words;
+  reg  [ADDRESS_BITS-1:0] address_s1;
+
+  always @(posedge clk) address_s1 <= read_address;
 
   genvar b;
   generate
@@ -42,7 +45,7 @@ module fcc_weight_memory #(
       localparam [7:0] UNITS = 8'h30 + b % 10;
       // Addresses below this bank's first one wrap to large values, so one comparison is enough.
       wire [31:0] offset = {{(32 - ADDRESS_BITS) {1'b0}}, write_address} - b * BANK_DEPTH;
-      wire [31:0] read_offset = {{(32 - ADDRESS_BITS) {1'b0}}, read_address} - b * BANK_DEPTH;
+      wire [31:0] read_offset = {{(32 - ADDRESS_BITS) {1'b0}}, address_s1} - b * BANK_DEPTH;
       wire unused = &{1'b0, read_offset};
 
       fcc_memory_bank #(
@@ -62,11 +65,11 @@ module fcc_weight_memory #(
     if (BANKS == 1) begin : g_single
       always @(posedge clk) word <= bank_words;
     end else begin : g_select
-      reg [ADDRESS_BITS-1:0] address_s1;
-      wire [31:0] address32 = {{(32 - ADDRESS_BITS) {1'b0}}, address_s1};
+      reg [ADDRESS_BITS-1:0] address_s2;
+      wire [31:0] address32 = {{(32 - ADDRESS_BITS) {1'b0}}, address_s2};
       integer i;
       always @(posedge clk) begin
-        address_s1 <= read_address;
+        address_s2 <= address_s1;
         word <= bank_words[WIDTH-1:0];
         for (i = 1; i < BANKS; i = i + 1) begin
           if (address32 >= i * BANK_DEPTH) word <= bank_words[i*WIDTH+:WIDTH];

@@ -6,7 +6,10 @@
 // `restart` begins again at word 0 and forgets what was loaded. A chunk written after the last word
 // of the memory is refused with `overflow`. `loaded` counts the complete words since the restart.
 //
-// Latency: `write` is given in the cycle after a word's last chunk. Never stalls.
+// The chunk passes a register first, because the word it goes to is wide and far away.
+//
+// Latency: `write` is given two cycles after a word's last chunk, `loaded` counts it one cycle after.
+// Never stalls.
 
 `default_nettype none
 
@@ -37,6 +40,10 @@ module fcc_word_loader #(
   localparam [31:0] LAST = CHUNKS - 1;
   localparam LOADED_BITS = $clog2(DEPTH + 1);
 
+  reg  [       CHUNK-1:0] chunk_s1;
+  reg                     chunk_valid_s1;
+  reg                     write_s1;
+  reg  [$clog2(DEPTH)-1:0] address_s1;
   reg  [CHUNKS*CHUNK-1:0] word_reg;
   reg  [  INDEX_BITS-1:0] index_reg;
   wire                    full = (loaded == DEPTH[LOADED_BITS-1:0]);
@@ -47,9 +54,11 @@ module fcc_word_loader #(
 
   generate
     if (CHUNKS == 1) begin : g_one
-      always @(posedge clk) if (chunk_valid) word_reg <= chunk;
+      always @(posedge clk) if (chunk_valid_s1) word_reg <= chunk_s1;
     end else begin : g_shift
-      always @(posedge clk) if (chunk_valid) word_reg <= {chunk, word_reg[CHUNKS*CHUNK-1:CHUNK]};
+      always @(posedge clk) begin
+        if (chunk_valid_s1) word_reg <= {chunk_s1, word_reg[CHUNKS*CHUNK-1:CHUNK]};
+      end
     end
     if (CHUNKS * CHUNK > WIDTH) begin : g_surplus
       wire unused = &{1'b0, word_reg[CHUNKS*CHUNK-1:WIDTH]};
@@ -57,9 +66,15 @@ module fcc_word_loader #(
   endgenerate
 
   always @(posedge clk) begin
-    write <= 1'b0;
+    chunk_s1 <= chunk;
+    chunk_valid_s1 <= chunk_valid;
+    write_s1 <= 1'b0;
+    write <= write_s1;
+    write_address <= address_s1;
     overflow <= 1'b0;
     if (reset) begin
+      write <= 1'b0;
+      chunk_valid_s1 <= 1'b0;
       index_reg <= {INDEX_BITS{1'b0}};
       loaded <= PRESET_WORDS[LOADED_BITS-1:0];
     end else if (restart) begin
@@ -70,8 +85,8 @@ module fcc_word_loader #(
     end else if (chunk_valid) begin
       index_reg <= last_chunk ? {INDEX_BITS{1'b0}} : index_reg + 1'b1;
       if (last_chunk) begin
-        write <= 1'b1;
-        write_address <= loaded[$clog2(DEPTH)-1:0];
+        write_s1 <= 1'b1;
+        address_s1 <= loaded[$clog2(DEPTH)-1:0];
         loaded <= loaded + 1'b1;
       end
     end

@@ -39,7 +39,7 @@ from xnor_fcc.pack import pack
 NETWORK = simulator.ROOT / "model" / "networks" / "mnist.npz"
 TOPLEVEL = "xnor_fcc"
 # Rises once a batch, when its images enter the rings.
-MARKER = f"{TOPLEVEL}.g_legal.core.load_image_s1"
+MARKER = f"{TOPLEVEL}.g_legal.core.load_image_s2"
 # Batches before the window: the first fills the pipeline, the second still has an empty batcher.
 FILL = 2
 # Levels of instances below the core that the report tells apart.

@@ -204,7 +204,7 @@ class _Passes:
         dut, core = self.bench.dut, self.bench.core
         position = self.bench.results.head
         while True:
-            await RisingEdge(core.load_image_s1)
+            await RisingEdge(core.load_image_s2)
             self.starts.append(self.bench.cycle())
             await RisingEdge(dut.clk)
             await FallingEdge(dut.clk)
@@ -216,7 +216,7 @@ class _Passes:
         dut, core, bench = self.bench.dut, self.bench.core, self.bench
         lanes = [core.g_lane[lane].lane.hidden_reg for lane in range(bench.geometry.lanes)]
         while True:
-            await RisingEdge(core.load_late_s1)
+            await RisingEdge(core.g_lane[0].lane.load_late_s1)
             await FallingEdge(dut.clk)  # the last bits may come in with the same clock edge
             assert bench.expected is not None
             batch, layer = divmod(self.hidden_loads, len(bench.expected.hidden))

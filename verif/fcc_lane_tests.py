@@ -16,9 +16,9 @@ from xnor_fcc.pack import MemoryImage, pack
 from xnor_fcc.reference import evaluate
 
 # Cycles after a step (the last one of a group for the scores).
-_WEIGHT_AT = 1
-_OFFSET_AT = 4
-_DONE_AT = 5
+_WEIGHT_AT = 2
+_OFFSET_AT = 5
+_DONE_AT = 6
 _STROBES = ("load_image", "load_hidden", "load_late", "rotate", "step", "first", "last")
 
 
@@ -132,9 +132,11 @@ class Bench:
             return timeline[at - cycles] if inside else nothing
 
         drive(dut, **dict.fromkeys(_STROBES, 0))
-        drive(dut, image=int(rng.integers(1 << 16)), output_layer=int(rng.integers(2)))
+        drive(dut, output_layer=int(rng.integers(2)))
         drive(dut, group=int(rng.integers(g.groups(g.max_width))))
-        drive(dut, **ago(0).inputs)
+        drive(dut, **{name: value for name, value in ago(0).inputs.items() if name != "image"})
+        # What is loaded is taken one cycle after the strobe.
+        drive(dut, image=ago(1).inputs.get("image", int(rng.integers(1 << 16))))
         weight = ago(_WEIGHT_AT).weight
         size = g.pe * g.simd
         drive(dut, weight=number(rng.integers(0, 2, size, np.uint8)) if weight is None else weight)
@@ -148,7 +150,7 @@ class Bench:
         dut, g = self.dut, self.geometry
         parity = np.zeros(g.pe, int)
         timeline = [*timeline, *[Cycle() for _ in range(_DONE_AT + 2)]]
-        for at, cycle in enumerate(timeline):
+        for at in range(len(timeline)):
             offset = self.give(timeline, at)
             await edge(dut)
             due = timeline[at - _DONE_AT] if at >= _DONE_AT else Cycle()
@@ -163,6 +165,7 @@ class Bench:
                 assert [score & 1 for score in due.scores] == parity[: len(want)].tolist()
             if at >= _OFFSET_AT and timeline[at - _OFFSET_AT].offset is not None:
                 parity = offset & 1
+            cycle = timeline[at - 1] if at else Cycle()
             beside = int(dut.hidden_reg.value) if {cycle.rest, cycle.hidden} != {None} else 0
             if cycle.rest is not None:
                 got_rest = beside >> g.simd

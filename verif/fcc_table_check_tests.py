@@ -95,13 +95,13 @@ class Bench:
         while not dut.done.value:
             await edge(dut)
             cycles += 1
-            assert cycles <= self.geometry.max_layers + 2
+            assert cycles <= 3 * self.geometry.max_layers + 3
             assert bool(dut.busy.value) != bool(dut.done.value)
         names = ("ok", "bad_table", "not_loaded")
         verdict = [name for name in names if getattr(dut, name).value]
         assert len(verdict) == 1, f"{verdict} for {net}"
         if verdict != ["bad_table"]:
-            assert cycles == layers + 2
+            assert cycles == 3 * layers + 3
         await edge(dut)
         assert not dut.done.value and not dut.busy.value
         return verdict[0]

@@ -19,13 +19,14 @@ class Loader:
         self.chunk, self.width, self.depth, self.preset = chunk, width, depth, preset
         self.chunks = ceil_div(width, chunk)
         self.due: tuple[int, int] | None = None  # (address, data) written in the next cycle
+        self.coming: tuple[int, int] | None = None  # in the one after it
         self.overflow = False
         self.partial: list[int] = []
         self.loaded = preset
 
     def cycle(self, restart: bool, chunk: int | None) -> None:
         """Take the inputs of a cycle."""
-        self.due, self.overflow = None, False
+        self.due, self.coming, self.overflow = self.coming, None, False
         if restart:
             self.partial, self.loaded = [], 0
         elif chunk is not None and self.loaded == self.depth:
@@ -33,7 +34,7 @@ class Loader:
         elif chunk is not None:
             self.partial.append(chunk)
             if len(self.partial) == self.chunks:
-                self.due = (self.loaded, join(self.partial, self.chunk) & ((1 << self.width) - 1))
+                self.coming = (self.loaded, join(self.partial, self.chunk) & ((1 << self.width) - 1))
                 self.partial, self.loaded = [], self.loaded + 1
 
 
@@ -126,7 +127,8 @@ async def reset_in_a_word(dut: Any) -> None:
         await edge(dut)
         drive(dut, reset=0)
         for loader in bench.loaders:
-            loader.due, loader.overflow, loader.partial = None, False, []
+            loader.due = loader.coming = None
+            loader.overflow, loader.partial = False, []
             loader.loaded = loader.preset
         for _ in range(20):
             await bench.cycle(valid=True)

@@ -37,10 +37,8 @@ module popcount_sizes #(
     16'd262, 16'd256, 16'd205, 16'd131, 16'd128, 16'd127, 16'd114, 16'd100
   };
   localparam [8*16-1:0] LONG_WIDTHS = {
-    // The last four with a shorter BLOCK.
     16'd255, 16'd200, 16'd37, 16'd2, 16'd256, 16'd205, 16'd128, 16'd127
   };
-  localparam [8*16-1:0] BLOCKS = {16'd3, 16'd5, 16'd4, 16'd2, 16'd16, 16'd16, 16'd16, 16'd16};
 
   // Columns, then the heights of columns 8 to 0.
   localparam COUNTERS = 41;
@@ -147,11 +145,9 @@ module popcount_sizes #(
     for (n = 0; n < COUNT; n = n + 1) begin : g_coder
       localparam [31:0] SIZE = (n < 40) ? n + 1 : LONG_WIDTHS[(n%8)*16+:16];
       localparam [31:0] WIDTH = (SIZE < LONGEST) ? SIZE : LONGEST;
-      localparam [31:0] BLOCK = (n < 40) ? 16 : BLOCKS[(n%8)*16+:16];
       wire [WIDTH-1:0] mine;
       fcc_parity_coder #(
-          .WIDTH(WIDTH),
-          .BLOCK(BLOCK)
+          .WIDTH(WIDTH)
       ) coder (
           .bits (activation[WIDTH-1:0]),
           .coded(mine)

@@ -49,15 +49,15 @@ def test_cycles_with_streamed_weights() -> None:
     five = Geometry.for_widths(widths, 5, 8, 1, image_width=16, weight_stream=8)
     # A word a cycle: as quick as from memory, but for the gap in front of 4 words.
     assert one.stream_cycles(widths) == one.pass_cycles(widths) == 16 + 4 + 3
-    assert one.latency_cycles(widths, 9) == 23 + 2 + 10
+    assert one.latency_cycles(widths, 9) == 23 + 2 + 11
     # A word every two cycles: in the gap the stream rests for one. A lone image finds two words
     # inside, so that the last step is in cycle 2 * 19 + 1.
     assert two.stream_cycles(widths) == two.period_cycles(widths) == 2 * 20 + 1
-    assert two.latency_cycles(widths, 9) == 2 * 19 + 1 + 2 + 10
+    assert two.latency_cycles(widths, 9) == 2 * 19 + 1 + 2 + 11
     # A word every five cycles: the stream never rests.
     assert five.steps(widths) == 4 * 2 + 2
     assert five.stream_cycles(widths) == five.period_cycles(widths) == 5 * 10
-    assert five.latency_cycles(widths, 9) == 2 + 8 * 5 + 2 + 10
+    assert five.latency_cycles(widths, 9) == 2 + 8 * 5 + 2 + 11
 
 
 def test_the_period_with_streamed_weights_is_no_shorter_than_anything_in_it() -> None:
@@ -91,9 +91,9 @@ def test_a_short_layer_costs_the_winding_up_of_the_taps() -> None:
 
 def test_what_bounds_the_period() -> None:
     tiny = Geometry(pe=32, simd=32, lanes=4, max_width=32, image_width=8)
-    assert tiny.period_cycles((32, 10)) == tiny.send_cycles((32, 10)) == 1 + 7 + 4 * 11
+    assert tiny.period_cycles((32, 10)) == tiny.send_cycles((32, 10)) == 1 + 8 + 4 * 11
     assert tiny.period_cycles((32, 10), True) == tiny.load_cycles(32, True) == 4 * 33
-    assert tiny.load_cycles(8, False) == 3 * 2 + 3
+    assert tiny.load_cycles(8, False) == 3 * 2 + 4
 
 
 def test_scores_never_overflow() -> None:

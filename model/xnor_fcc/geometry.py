@@ -12,7 +12,7 @@ The cycle model states what rtl/ does, cycle by cycle; tests hold the hardware t
     overlap(l)   = min(max(0, words(l) - TAPS), words(l-1))    or 0 where PE > SIMD
     gap(l)       = max(0, 6 - overlap(l))             idle cycles in front of layer l > 0
     pass         = sum of wind + groups * words of all layers + sum of all gaps
-    latency      = pass + timeout + classes + 10      a lone image, last beat in to class out
+    latency      = pass + timeout + classes + 11      a lone image, last beat in to class out
     period       = max(pass, load, send)              cycles from batch to batch, always fed
 
 Where weights are streamed (WEIGHT_STREAM), steps wait for words too, and all three follow from the
@@ -29,12 +29,12 @@ from .errors import UserError
 
 # Cycles from a step until its bits can be loaded into the ring (DRAIN in fcc_core.v).
 DRAIN = 6
-# Cycles of a lone image outside the pass: taking the image over 2, pipeline and result 8.
-_LATENCY_OVERHEAD = 10
+# Cycles of a lone image outside the pass: taking the image over 2, pipeline and result 9.
+_LATENCY_OVERHEAD = 11
 # Cycles from the load of a batch to the load of the next one when images wait at the door.
-_RELOAD_OVERHEAD = 3
+_RELOAD_OVERHEAD = 4
 # Cycles from the last step of the output layer until its results begin to leave.
-_RESULT_OVERHEAD = 7
+_RESULT_OVERHEAD = 8
 # PEs that one tap feeds at most, by default: the fan-out of an activation wire.
 _PE_PER_TAP = 128
 
