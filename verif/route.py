@@ -23,9 +23,8 @@ from xnor_fcc.geometry import Geometry
 
 OUTPUT = synthesis.ROOT / "build" / "route"
 
-# The largest network of this kind whose weights take one bank of block RAM, which is half of what
-# the device has; with two banks it is full.
-WIDTHS = (784, 1024, 768, 10)
+# A network whose weights take one bank of block RAM.
+WIDTHS = (784, 512, 512, 10)
 
 # What fcc_memory_bank says of its memories: no word is read while it is written. Without this Yosys
 # builds what a word would read then, which takes half as many registers again as the rest.
@@ -44,9 +43,9 @@ def parser() -> CommandLine:
         "Figures are printed and written to build/route/report.json. "
         "It takes some minutes, and nothing if it was done before and nothing has changed.",
     )
-    result.add_argument("--pe", type=int, default=32, help="neurons computed at once (default: 32)")
+    result.add_argument("--pe", type=int, default=16, help="neurons computed at once (default: 16)")
     result.add_argument("--simd", type=int, default=128, help="synapses per PE (default: 128)")
-    result.add_argument("--lanes", type=int, default=1, help="images in step (default: 1)")
+    result.add_argument("--lanes", type=int, default=2, help="images in step (default: 2)")
     result.add_argument("--freq", type=int, default=150, help="clock to aim at, MHz (default: 150)")
     result.add_argument("--seed", type=int, default=1, help="seed of the placement (default: 1)")
     result.add_argument(

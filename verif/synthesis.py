@@ -152,10 +152,10 @@ def ecp5(
         *edits,
         f"synth_ecp5 -top {top} -json netlist.json",
     ]
-    # A clock that is missed is a result here, not an error. The default router (router1) takes many
-    # times as long where wires are scarce.
+    # A clock that is missed is a result here, not an error. Router 2 is slow to resolve its last
+    # conflicts in wide arrays.
     route = [*ECP5_DEVICE, "--lpf-allow-unconstrained" if pins else "--out-of-context"]
-    route += ["--timing-allow-fail", "--router", "router2", "--freq", str(freq)]
+    route += ["--timing-allow-fail", "--router", "router1", "--freq", str(freq)]
     route += ["--seed", str(seed), "--json", "netlist.json", "--report", "report.json"]
 
     def work(directory: Path) -> None:
@@ -178,7 +178,13 @@ def parse_route(report: Mapping[str, Any], seed: int, nextpnr: str) -> Route:
         (p["path"] for p in report["critical_paths"] if p["from"] == edge and p["to"] == edge), []
     )
     names = {"lut4": "TRELLIS_COMB", "ff": "TRELLIS_FF", "ebr": "DP16KD"}
-    use = {name: report["utilization"][cell] for name, cell in names.items()}
+    try:
+        use = {name: report["utilization"][cell] for name, cell in names.items()}
+    except KeyError as error:
+        raise UserError(
+            f"nextpnr-ecp5 {nextpnr} counts no {error.args[0]}: use 0.8 or newer, or none on the "
+            "PATH."
+        ) from error
     return Route(
         fmax_mhz=float(report["fmax"][clock]["achieved"]),
         lut4=use["lut4"]["used"],
