@@ -84,11 +84,14 @@ class Bench:
 
     async def show(self, **inputs: int) -> None:
         """A cycle with these inputs, then some in which nothing may move anything."""
-        for _ in range(int(self.rng.integers(2, 5))):
+        strobes = {name: inputs[name] for name in inputs if name in _IDLE}
+        data = {name: inputs[name] for name in inputs if name not in _IDLE}
+        for cycle in range(int(self.rng.integers(3, 6))):
             drive(self.dut, image=self.nonsense(), hidden=self.nonsense())
-            drive(self.dut, **{**_IDLE, **inputs})
+            drive(self.dut, **{**_IDLE, **(strobes if cycle == 0 else {})})
+            # What is loaded is taken one cycle after the strobe.
+            drive(self.dut, **(data if cycle == 1 else {}))
             await edge(self.dut)
-            inputs = {}
 
     async def layer(self, words: int, hidden: bool, turns: int) -> None:
         """Load a layer of `words` words and rotate it, each ring with word 0 when it is due."""
@@ -142,16 +145,20 @@ async def at_full_rate(dut: Any, hidden: bool) -> None:
             early = contents ^ ((1 << ring.simd) - 1 if hidden and words > ring.taps else 0)
             drive(dut, length=1 << words - 1, rotate=0, image=~contents & 0xFFFF_FFFF,
                   hidden=~contents & 0xFFFF_FFFF)
-            drive(dut, **{f"load_{port}": 1, port: early})
+            drive(dut, **{f"load_{port}": 1})
             drive(dut, load_late=0xFFFF if hidden and words <= ring.taps else 0)
             await edge(dut)
             drive(dut, load_image=0, load_hidden=0, load_late=0, rotate=1)
-            for rotations in range(3 * words + ring.taps):
-                due = hidden and words > ring.taps and rotations == words - ring.taps - 1
-                drive(dut, load_late=0xFFFF if due else 0,
-                      hidden=contents if due else bench.nonsense(), image=bench.nonsense())
+            data = early  # taken one cycle after its strobe
+            for rotations in range(-1, 3 * words + ring.taps):
+                # This cycle's strobe is that of the next rotation.
+                due = hidden and words > ring.taps and rotations + 1 == words - ring.taps - 1
+                drive(dut, hidden=bench.nonsense(), image=bench.nonsense())
+                drive(dut, **{port: bench.nonsense() if data is None else data})
+                drive(dut, load_late=0xFFFF if due else 0)
+                data = contents if due else None
                 await edge(dut)
-                if rotations >= ring.taps - words:
+                if rotations >= max(0, ring.taps - words):
                     want = ring.want(contents, words, rotations, hidden)
                     where = f"{ring}, {words} words, {rotations} rotations"
                     compare(ring.shown(dut), want, where)
@@ -159,7 +166,7 @@ async def at_full_rate(dut: Any, hidden: bool) -> None:
 
 @cocotb.test(timeout_time=500, timeout_unit="us")
 async def one_rotation_a_cycle(dut: Any) -> None:
-    """Rotations of an image take one cycle each, and the taps follow one cycle later."""
+    """Rotations of an image take one cycle each, and the taps follow two cycles later."""
     await at_full_rate(dut, hidden=False)
 
 
