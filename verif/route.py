@@ -41,7 +41,7 @@ def parser() -> CommandLine:
         epilog="With make, options go into ARGS: make route ARGS='--seed 2'. The default core "
         f"computes 4,096 XNORs a cycle and holds a network {'-'.join(map(str, WIDTHS))}. "
         "Figures are printed and written to build/route/report.json. "
-        "It takes some minutes, and nothing if it was done before and nothing has changed.",
+        "It takes ten minutes or more, and nothing if it was done before and nothing has changed.",
     )
     result.add_argument("--pe", type=int, default=16, help="neurons computed at once (default: 16)")
     result.add_argument("--simd", type=int, default=128, help="synapses per PE (default: 128)")
