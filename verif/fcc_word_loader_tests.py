@@ -34,7 +34,8 @@ class Loader:
         elif chunk is not None:
             self.partial.append(chunk)
             if len(self.partial) == self.chunks:
-                self.coming = (self.loaded, join(self.partial, self.chunk) & ((1 << self.width) - 1))
+                word = join(self.partial, self.chunk) & ((1 << self.width) - 1)
+                self.coming = (self.loaded, word)
                 self.partial, self.loaded = [], self.loaded + 1
 
 
