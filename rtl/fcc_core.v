@@ -376,8 +376,7 @@ module fcc_core #(
   reg [THRESHOLD_BITS-1:0] threshold_address_s1;
   reg [THRESHOLD_BITS-1:0] threshold_address_s2;
   reg [THRESHOLD_BITS-1:0] threshold_address_s3;
-  reg [THRESHOLD_BITS-1:0] threshold_address_s4;
-  reg [               5:0] step_first_reg;
+  reg [               4:0] step_first_reg;
 
   always @(posedge clk) begin
     load_image_s1 <= load_image;
@@ -397,8 +396,7 @@ module fcc_core #(
     threshold_address_s1 <= threshold_address;
     threshold_address_s2 <= threshold_address_s1;
     threshold_address_s3 <= threshold_address_s2;
-    threshold_address_s4 <= threshold_address_s3;
-    step_first_reg <= {step_first_reg[4:0], step && first};
+    step_first_reg <= {step_first_reg[3:0], step && first};
     if (core_reset) begin
       load_image_s1 <= 1'b0;
       load_image_s2 <= 1'b0;
@@ -503,8 +501,8 @@ module fcc_core #(
       .write        (threshold_write),
       .write_address(threshold_write_address),
       .write_data   (threshold_write_data),
-      .read_address (threshold_address_s4),
-      .first_s2     (step_first_reg[5]),
+      .read_address (threshold_address_s3),
+      .first_s2     (step_first_reg[4]),
       .offset       (offset),
       .parity       (parity)
   );

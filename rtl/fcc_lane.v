@@ -9,7 +9,7 @@
 //   cycle 0: load_*, rotate, step, first, last, tags
 //   cycle 1: the word is on the taps; image
 //   cycle 2: weight; the word, parity-coded, meets it
-//   cycle 5: offset
+//   cycle 4: offset
 //   cycle 6: done, accumulator; hidden bits are stored at the end of this cycle
 // `load_hidden` takes all words but word 0, `load_late` word 0: each may be given 6 cycles after the
 // last step that contributes to what it takes. Never stalls.

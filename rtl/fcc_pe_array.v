@@ -8,9 +8,14 @@
 // when P >= T: the activation bit is the inverted sign, and no comparator is needed. For an output
 // neuron the offset is bias - n and the score is the class score.
 //
+// No multiplexer chooses between offset and accumulator. The accumulator is cleared when a group ends,
+// by the flip-flops' own clear, its sum going to a register of its own; the offset is cleared unless a
+// group begins. One of the two is zero, so that the lower bits are put together by an OR, and the upper
+// ones, where no count is, by the adder itself.
+//
 // Schedule, counted from the cycle in which `step` and the word are presented:
 //   cycle 0: activation, weight, step, first, last, tag
-//   cycle 3: offset (sampled where `first` was given)
+//   cycle 2: offset (sampled where `first` was given)
 //   cycle 4: done with bits, accumulator and done_tag of a word given with `last`
 // One word a cycle, never stalls.
 
@@ -49,14 +54,16 @@ module fcc_pe_array #(
 
   wire [COUNT_BITS*PE-1:0] count;
   reg  [  PE*ACC_BITS-1:0] acc_reg;
+  reg  [  PE*ACC_BITS-1:0] sum_reg;
+  reg  [  PE*ACC_BITS-1:0] offset_reg;
 
   // Control beside the popcount; the newest stage lowest.
   reg  [         COUNT_LATENCY-1:0] step_reg;
-  reg  [         COUNT_LATENCY-1:0] first_reg;
+  reg  [         COUNT_LATENCY-2:0] first_reg;
   reg  [         COUNT_LATENCY-1:0] last_reg;
   reg  [COUNT_LATENCY*TAG_BITS-1:0] tag_reg;
   wire                              counted = step_reg[COUNT_LATENCY-1];
-  wire                              starts = first_reg[COUNT_LATENCY-1];
+  wire                              ends = counted & last_reg[COUNT_LATENCY-1];
 
   xnor_popcount #(
       .PE  (PE),
@@ -70,10 +77,10 @@ module fcc_pe_array #(
 
   always @(posedge clk) begin
     step_reg <= {step_reg[COUNT_LATENCY-2:0], step};
-    first_reg <= {first_reg[COUNT_LATENCY-2:0], first};
+    first_reg <= {first_reg[COUNT_LATENCY-3:0], step & first};
     last_reg <= {last_reg[COUNT_LATENCY-2:0], last};
     tag_reg <= {tag_reg[(COUNT_LATENCY-1)*TAG_BITS-1:0], tag};
-    done <= counted & last_reg[COUNT_LATENCY-1];
+    done <= ends;
     done_tag <= tag_reg[COUNT_LATENCY*TAG_BITS-1-:TAG_BITS];
     if (reset) begin
       step_reg <= {COUNT_LATENCY{1'b0}};
@@ -86,21 +93,26 @@ module fcc_pe_array #(
   generate
     for (p = 0; p < PE; p = p + 1) begin : g_pe
       wire [COUNT_BITS-1:0] pe_count;
-      wire [  ACC_BITS-1:0] base = starts ? offset[p*ACC_BITS+:ACC_BITS]
-                                          : acc_reg[p*ACC_BITS+:ACC_BITS];
+      wire [  ACC_BITS-1:0] acc = acc_reg[p*ACC_BITS+:ACC_BITS];
+      wire [  ACC_BITS-1:0] begins = offset_reg[p*ACC_BITS+:ACC_BITS];
+      wire [  ACC_BITS-1:0] sum = {acc[ACC_BITS-1:COUNT_BITS],
+                                   acc[COUNT_BITS-1:0] | begins[COUNT_BITS-1:0]}
+          + {begins[ACC_BITS-1:COUNT_BITS], pe_count};
       for (b = 0; b < COUNT_BITS; b = b + 1) begin : g_bit
         assign pe_count[b] = count[b*PE+p];
       end
       always @(posedge clk) begin
-        if (counted) begin
-          acc_reg[p*ACC_BITS+:ACC_BITS] <= base + {{(ACC_BITS - COUNT_BITS) {1'b0}}, pe_count};
-        end
+        if (reset | ends) acc_reg[p*ACC_BITS+:ACC_BITS] <= {ACC_BITS{1'b0}};
+        else if (counted) acc_reg[p*ACC_BITS+:ACC_BITS] <= sum;
+        if (ends) sum_reg[p*ACC_BITS+:ACC_BITS] <= sum;
+        if (!first_reg[COUNT_LATENCY-2]) offset_reg[p*ACC_BITS+:ACC_BITS] <= {ACC_BITS{1'b0}};
+        else offset_reg[p*ACC_BITS+:ACC_BITS] <= offset[p*ACC_BITS+:ACC_BITS];
       end
-      assign bits[p] = ~acc_reg[p*ACC_BITS+ACC_BITS-1];
+      assign bits[p] = ~sum_reg[p*ACC_BITS+ACC_BITS-1];
     end
   endgenerate
 
-  assign accumulator = acc_reg;
+  assign accumulator = sum_reg;
 
 endmodule
 

@@ -4,9 +4,9 @@
 // computed. A hidden neuron's offset is 1 - 2 * threshold, an output neuron's is bias - n (see
 // fcc_pe_array).
 //
-// Latency: 2 cycles from `read_address` to `offset`; `parity`, bit 0 of each offset, follows one
-// cycle later where `first_s2` marks that the accumulators take the offset, and stays until the
-// next group: it completes the scores. Never stalls.
+// Latency: 2 cycles from `read_address` to `offset`; `parity`, bit 0 of each offset, follows two
+// cycles later where `first_s2` marks that the PEs take the offset, and stays until the next group:
+// it completes the scores. Never stalls.
 
 `default_nettype none
 
@@ -34,6 +34,7 @@ module fcc_threshold_memory #(
 
   wire [PE*SCORE_BITS-1:0] bank_word;
   reg  [PE*SCORE_BITS-1:0] word_s2;
+  reg  [           PE-1:0] parity_s3;
 
   fcc_memory_bank #(
       .WIDTH    (PE * SCORE_BITS),
@@ -57,7 +58,8 @@ module fcc_threshold_memory #(
     for (p = 0; p < PE; p = p + 1) begin : g_pe
       assign offset[p*(SCORE_BITS-1)+:SCORE_BITS-1] = word_s2[p*SCORE_BITS+1+:SCORE_BITS-1];
       always @(posedge clk) begin
-        if (first_s2) parity[p] <= word_s2[p*SCORE_BITS];
+        if (first_s2) parity_s3[p] <= word_s2[p*SCORE_BITS];
+        parity[p] <= parity_s3[p];
       end
     end
   endgenerate

@@ -17,7 +17,7 @@ from xnor_fcc.reference import evaluate
 
 # Cycles after a step (the last one of a group for the scores).
 _WEIGHT_AT = 2
-_OFFSET_AT = 5
+_OFFSET_AT = 4
 _DONE_AT = 6
 _STROBES = ("load_image", "load_hidden", "load_late", "rotate", "step", "first", "last")
 
@@ -148,7 +148,7 @@ class Bench:
     async def run(self, timeline: list[Cycle]) -> None:
         """Give all cycles; scores must come exactly where they are due."""
         dut, g = self.dut, self.geometry
-        parity = np.zeros(g.pe, int)
+        parity = pending = np.zeros(g.pe, int)
         timeline = [*timeline, *[Cycle() for _ in range(_DONE_AT + 2)]]
         for at in range(len(timeline)):
             offset = self.give(timeline, at)
@@ -163,8 +163,10 @@ class Bench:
                 assert got[: len(want)] == want, f"cycle {at}"
                 # Bit 0 of a score is bit 0 of the offset, which the lane never sees.
                 assert [score & 1 for score in due.scores] == parity[: len(want)].tolist()
+            # Taken into the accumulator a cycle after it was given.
+            parity = pending
             if at >= _OFFSET_AT and timeline[at - _OFFSET_AT].offset is not None:
-                parity = offset & 1
+                pending = offset & 1
             cycle = timeline[at - 1] if at else Cycle()
             beside = int(dut.hidden_reg.value) if {cycle.rest, cycle.hidden} != {None} else 0
             if cycle.rest is not None:

@@ -11,7 +11,7 @@ import numpy as np
 
 from unit import drive, edge, fields, join, parities, planes, settings, start
 
-_OFFSET_AT = 3  # cycles after the first word of a group
+_OFFSET_AT = 2  # cycles after the first word of a group
 _DONE_AT = 4  # cycles after the last one
 
 

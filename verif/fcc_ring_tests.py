@@ -149,7 +149,7 @@ async def at_full_rate(dut: Any, hidden: bool) -> None:
             drive(dut, load_late=0xFFFF if hidden and words <= ring.taps else 0)
             await edge(dut)
             drive(dut, load_image=0, load_hidden=0, load_late=0, rotate=1)
-            data = early  # taken one cycle after its strobe
+            data: int | None = early  # taken one cycle after its strobe
             for rotations in range(-1, 3 * words + ring.taps):
                 # This cycle's strobe is that of the next rotation.
                 due = hidden and words > ring.taps and rotations + 1 == words - ring.taps - 1

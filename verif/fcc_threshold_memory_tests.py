@@ -45,6 +45,7 @@ class Bench:
     async def read(self, addresses: list[int], firsts: list[bool]) -> None:
         """One address a cycle; `firsts` marks those whose offset the accumulators take."""
         parity: list[int] | None = None
+        coming: list[int] | None = None
         for cycle in range(len(addresses) + 4):
             known = cycle < len(addresses)
             at = cycle - _OFFSET_AT
@@ -58,8 +59,11 @@ class Bench:
                 got = fields(int(self.dut.offset.value), self.bits - 1, self.pe)
                 mask = (1 << (self.bits - 1)) - 1
                 assert got == [int(offset) >> 1 & mask for offset in want], f"cycle {cycle}"
+                parity = coming
                 if first:
-                    parity = [int(offset) & 1 for offset in want]
+                    coming = [int(offset) & 1 for offset in want]
+            else:
+                parity = coming
 
 
 @cocotb.test(timeout_time=100, timeout_unit="us")
@@ -85,7 +89,7 @@ async def every_word(dut: Any) -> None:
 
 @cocotb.test(timeout_time=100, timeout_unit="us")
 async def parity_stays(dut: Any) -> None:
-    """Parity follows only where an offset is taken, one cycle later, and stays until the next."""
+    """Parity follows only where an offset is taken, two cycles later, and stays until the next."""
     bench = Bench(dut, seed=3)
     await bench.begin()
     await bench.write()

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`make route`: the whole core placed and routed on a Lattice ECP5, and the clock it reaches.
+"""`make route`: a lane placed and routed on a Lattice ECP5, and the clock it reaches.
 
-Yosys synthesises, nextpnr-ecp5 places and routes, both open tools; there is none for the Cyclone V.
-Ports get whatever pins are near, and paths from and to them are not timed."""
+A lane (rtl/fcc_lane.v) is the ring, the coders and all PEs of one image, that is nearly all of a
+core's logic. Yosys synthesises, nextpnr-ecp5 places and routes, both open tools; there is none for
+the Cyclone V. Only paths from register to register are timed. What the rest of the core reaches,
+control and memories, is not in this figure."""
 
 from __future__ import annotations
 
@@ -23,13 +25,6 @@ from xnor_fcc.geometry import Geometry
 
 OUTPUT = synthesis.ROOT / "build" / "route"
 
-# A network whose weights take one bank of block RAM.
-WIDTHS = (784, 512, 512, 10)
-
-# What fcc_memory_bank says of its memories: no word is read while it is written. Without this Yosys
-# builds what a word would read then, which takes half as many registers again as the rest.
-NO_COLLISIONS = "setattr -set no_rw_check 1 m:*"
-
 Result = TypeVar("Result")
 
 
@@ -38,14 +33,18 @@ def parser() -> CommandLine:
     result = CommandLine(
         prog="make route",
         description=__doc__,
-        epilog="With make, options go into ARGS: make route ARGS='--seed 2'. The default core "
-        f"computes 4,096 XNORs a cycle and holds a network {'-'.join(map(str, WIDTHS))}. "
-        "Figures are printed and written to build/route/report.json. "
-        "It takes ten minutes or more, and nothing if it was done before and nothing has changed.",
+        epilog="With make, options go into ARGS: make route ARGS='--seed 2'. The default lane "
+        "computes 4,096 XNORs a cycle. Figures are printed and written to build/route/report.json. "
+        "It takes some minutes, and nothing if it was done before and nothing has changed.",
     )
-    result.add_argument("--pe", type=int, default=16, help="neurons computed at once (default: 16)")
-    result.add_argument("--simd", type=int, default=128, help="synapses per PE (default: 128)")
-    result.add_argument("--lanes", type=int, default=2, help="images in step (default: 2)")
+    result.add_argument("--pe", type=int, default=64, help="neurons computed at once (default: 64)")
+    result.add_argument("--simd", type=int, default=64, help="synapses per PE (default: 64)")
+    result.add_argument(
+        "--taps",
+        type=int,
+        default=4,
+        help="ring positions that PEs see; more of them mean shorter wires (default: 4)",
+    )
     result.add_argument("--freq", type=int, default=150, help="clock to aim at, MHz (default: 150)")
     result.add_argument("--seed", type=int, default=1, help="seed of the placement (default: 1)")
     result.add_argument(
@@ -94,7 +93,7 @@ def show(report: dict[str, Any], route: synthesis.Route) -> None:
     geometry = report["geometry"]
     available = route.available
     rows = [
-        ("core", f"PE={geometry['pe']} SIMD={geometry['simd']} LANES={geometry['lanes']}, "
+        ("lane", f"PE={geometry['pe']} SIMD={geometry['simd']} TAPS={geometry['taps']}, "
          f"{report['xnor_per_cycle']:,} XNORs a cycle"),
         ("clock", f"{route.fmax_mhz:.1f} MHz after routing, seed {route.seed}"),
         ("LUT4", f"{route.lut4:,} of {available['lut4']:,}"),
@@ -114,15 +113,21 @@ def main() -> int:
     options = parser().parse_args()
     if options.freq < 1:
         raise UserError("The clock to aim at must be at least 1 MHz.")
-    geometry = Geometry.for_widths(WIDTHS, options.pe, options.simd, options.lanes)
+    geometry = Geometry(pe=options.pe, simd=options.simd, lanes=1, taps=options.taps)
+    groups = geometry.groups(geometry.max_width)
+    parameters = {
+        "PE": geometry.pe,
+        "SIMD": geometry.simd,
+        "TAPS": geometry.taps,
+        "RING": geometry.ring,
+        "ACC_BITS": geometry.score_bits - 1,
+        "GROUPS": groups,
+        "GROUP_BITS": max(1, (groups - 1).bit_length()),
+    }
     started = time.monotonic()
     route = _with_bar(
         lambda: synthesis.ecp5(
-            "xnor_fcc",
-            geometry.parameters(),
-            freq=options.freq,
-            seed=options.seed,
-            edits=(NO_COLLISIONS,),
+            "fcc_lane", parameters, freq=options.freq, seed=options.seed, pins=False
         )
     )
     path = [
@@ -132,7 +137,8 @@ def main() -> int:
     ]
     report = {
         "fmax_mhz": route.fmax_mhz,
-        "xnor_per_cycle": options.pe * options.simd * options.lanes,
+        "xnor_per_cycle": options.pe * options.simd,
+        "top": "fcc_lane",
         "geometry": asdict(geometry),
         "lut4": route.lut4,
         "ff": route.ff,

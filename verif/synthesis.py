@@ -152,10 +152,9 @@ def ecp5(
         *edits,
         f"synth_ecp5 -top {top} -json netlist.json",
     ]
-    # A clock that is missed is a result here, not an error. Router 2 is slow to resolve its last
-    # conflicts in wide arrays.
+    # A clock that is missed is a result here, not an error.
     route = [*ECP5_DEVICE, "--lpf-allow-unconstrained" if pins else "--out-of-context"]
-    route += ["--timing-allow-fail", "--router", "router1", "--freq", str(freq)]
+    route += ["--timing-allow-fail", "--router", "router2", "--freq", str(freq)]
     route += ["--seed", str(seed), "--json", "netlist.json", "--report", "report.json"]
 
     def work(directory: Path) -> None:
