@@ -58,12 +58,14 @@ module fcc_pe_array #(
   reg  [  PE*ACC_BITS-1:0] offset_reg;
 
   // Control beside the popcount; the newest stage lowest.
-  reg  [         COUNT_LATENCY-1:0] step_reg;
+  reg  [         COUNT_LATENCY-2:0] step_reg;
   reg  [         COUNT_LATENCY-2:0] first_reg;
-  reg  [         COUNT_LATENCY-1:0] last_reg;
+  reg  [         COUNT_LATENCY-2:0] last_reg;
   reg  [COUNT_LATENCY*TAG_BITS-1:0] tag_reg;
-  wire                              counted = step_reg[COUNT_LATENCY-1];
-  wire                              ends = counted & last_reg[COUNT_LATENCY-1];
+  // For the accumulators, each of which goes to all of them: a count is there, it is the last one.
+  reg                               move;
+  reg                               clear;
+  reg                               ends;
 
   xnor_popcount #(
       .PE  (PE),
@@ -76,14 +78,18 @@ module fcc_pe_array #(
   );
 
   always @(posedge clk) begin
-    step_reg <= {step_reg[COUNT_LATENCY-2:0], step};
+    step_reg <= {step_reg[COUNT_LATENCY-3:0], step};
     first_reg <= {first_reg[COUNT_LATENCY-3:0], step & first};
-    last_reg <= {last_reg[COUNT_LATENCY-2:0], last};
+    last_reg <= {last_reg[COUNT_LATENCY-3:0], step & last};
+    move <= reset | step_reg[COUNT_LATENCY-2];
+    clear <= reset | last_reg[COUNT_LATENCY-2];
+    ends <= ~reset & last_reg[COUNT_LATENCY-2];
     tag_reg <= {tag_reg[(COUNT_LATENCY-1)*TAG_BITS-1:0], tag};
     done <= ends;
     done_tag <= tag_reg[COUNT_LATENCY*TAG_BITS-1-:TAG_BITS];
     if (reset) begin
-      step_reg <= {COUNT_LATENCY{1'b0}};
+      step_reg <= {(COUNT_LATENCY - 1) {1'b0}};
+      last_reg <= {(COUNT_LATENCY - 1) {1'b0}};
       done <= 1'b0;
     end
   end
@@ -102,8 +108,7 @@ module fcc_pe_array #(
         assign pe_count[b] = count[b*PE+p];
       end
       always @(posedge clk) begin
-        if (reset | ends) acc_reg[p*ACC_BITS+:ACC_BITS] <= {ACC_BITS{1'b0}};
-        else if (counted) acc_reg[p*ACC_BITS+:ACC_BITS] <= sum;
+        if (move) acc_reg[p*ACC_BITS+:ACC_BITS] <= clear ? {ACC_BITS{1'b0}} : sum;
         if (ends) sum_reg[p*ACC_BITS+:ACC_BITS] <= sum;
         if (!first_reg[COUNT_LATENCY-2]) offset_reg[p*ACC_BITS+:ACC_BITS] <= {ACC_BITS{1'b0}};
         else offset_reg[p*ACC_BITS+:ACC_BITS] <= offset[p*ACC_BITS+:ACC_BITS];

@@ -9,7 +9,7 @@ import pytest
 
 import pictures
 from simulator import ROOT, RTL, VERIF
-from xnor_fcc.geometry import Geometry
+from xnor_fcc.geometry import NAMED, Geometry
 from xnor_fcc.integer import IntegerNetwork
 
 README = (ROOT / "README.md").read_text()
@@ -46,10 +46,11 @@ def test_every_source_file_names_its_licence(path) -> None:  # type: ignore[no-u
 
 def test_figures_in_the_readme_are_those_of_the_repository() -> None:
     network = IntegerNetwork.load(ROOT / "model" / "networks" / "mnist.npz")
-    g = Geometry()
-    assert f"{g.pass_cycles(network.widths)} cycles" in README
-    assert f"{g.period_cycles(network.widths) / g.lanes} cycles" in README
-    assert f"{g.latency_cycles(network.widths, 0)} cycles" in README
+    for name, sizes in NAMED.items():
+        g = Geometry.for_widths(network.widths, *sizes)
+        cycles = g.period_cycles(network.widths) / g.lanes
+        row = f"| {', '.join(map(str, sizes))} | {cycles} | "
+        assert row + f"{g.latency_cycles(network.widths, 0)} cycles |" in README, name
     accuracy = re.search(r"([\d.]+) % of the 10,000", README)
     assert accuracy is not None
     # test_sim and test_parity hold the network to what it says of itself.
