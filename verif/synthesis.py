@@ -15,6 +15,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata
@@ -29,6 +30,17 @@ BUILD = ROOT / "build" / "synthesis"
 
 # Device of `ecp5`: the largest of its family in the largest package.
 ECP5_DEVICE = ("--85k", "--package", "CABGA756")
+
+# The stage map_luts of synth_intel_alm without its last pass, which only makes up names, for longer
+# than everything else takes together where a core is large.
+_MAP_LUTS = (
+    "techmap -map +/intel_alm/common/abc9_map.v",
+    "abc9 -maxlut 6 -W 600",
+    "techmap -map +/intel_alm/common/abc9_unmap.v",
+    "techmap -map +/intel_alm/common/alm_map.v",
+    "opt -fast",
+    "clean",
+)
 
 # What reads the script: Yosys is a library of this Python.
 _YOSYS = "from pyosys import libyosys as ys; ys.run_pass('script synthesis.ys', ys.Design())"
@@ -111,14 +123,16 @@ def intel(
         *_read(top, parameters, sources, defines),
         f"hierarchy -check -top {top}",
         *edits,
-        f"synth_intel_alm -family cyclonev -top {top} -noiopad -noclkbuf",
+        f"synth_intel_alm -family cyclonev -top {top} -noiopad -noclkbuf -run :map_luts",
+        *_MAP_LUTS,
+        f"hierarchy -check -top {top}",
         "tee -q -o stat.json stat -json",
     ]
 
     directory = _kept(
         f"intel-{top}", script, sources, (), lambda directory: _run_yosys(top, directory)
     )
-    cells = _design_cells(directory / "stat.json")
+    cells = _design_cells(directory / "stat.json", top)
     return IntelCost(
         alm=alm_estimate(cells),
         m10k=cells.get("MISTRAL_M10K", 0),
@@ -250,11 +264,26 @@ def _read(
     return commands
 
 
-def _design_cells(path: Path) -> dict[str, int]:
-    """Cells of the whole design by type. Modules that keep their hierarchy are part of the totals;
-    their instances (names beginning with $ or \\) are not cells themselves."""
-    totals = json.loads(path.read_text())["design"]["num_cells_by_type"]
-    return {name: int(count) for name, count in totals.items() if name[0] not in "$\\"}
+def _design_cells(path: Path, top: str) -> dict[str, int]:
+    """Cells of the whole design by type, summed over the modules that keep their hierarchy."""
+    text = path.read_text()
+    modules = {
+        name.lstrip("\\"): module["num_cells_by_type"]
+        for name, module in json.loads(text)["modules"].items()
+    }
+
+    def count(module: str) -> Counter[str]:
+        cells: Counter[str] = Counter()
+        for name, instances in modules[module].items():
+            inside = name.lstrip("\\")
+            if inside in modules and not inside.startswith("MISTRAL"):
+                for cell, number in count(inside).items():
+                    cells[cell] += int(instances) * number
+            else:
+                cells[inside] += int(instances)
+        return cells
+
+    return dict(count(top))
 
 
 def _kept(
