@@ -59,13 +59,15 @@ module fcc_pe_array #(
 
   // Control beside the popcount; the newest stage lowest.
   reg  [         COUNT_LATENCY-2:0] step_reg;
-  reg  [         COUNT_LATENCY-2:0] first_reg;
+  reg                               first_reg;
   reg  [         COUNT_LATENCY-2:0] last_reg;
   reg  [COUNT_LATENCY*TAG_BITS-1:0] tag_reg;
   // For the accumulators, each of which goes to all of them: a count is there, it is the last one.
   reg                               move;
   reg                               clear;
   reg                               ends;
+  // For the offsets: no group begins.
+  reg                               silent;
 
   xnor_popcount #(
       .PE  (PE),
@@ -79,7 +81,8 @@ module fcc_pe_array #(
 
   always @(posedge clk) begin
     step_reg <= {step_reg[COUNT_LATENCY-3:0], step};
-    first_reg <= {first_reg[COUNT_LATENCY-3:0], step & first};
+    first_reg <= step & first;
+    silent <= ~first_reg;
     last_reg <= {last_reg[COUNT_LATENCY-3:0], step & last};
     move <= reset | step_reg[COUNT_LATENCY-2];
     clear <= reset | last_reg[COUNT_LATENCY-2];
@@ -110,7 +113,7 @@ module fcc_pe_array #(
       always @(posedge clk) begin
         if (move) acc_reg[p*ACC_BITS+:ACC_BITS] <= clear ? {ACC_BITS{1'b0}} : sum;
         if (ends) sum_reg[p*ACC_BITS+:ACC_BITS] <= sum;
-        if (!first_reg[COUNT_LATENCY-2]) offset_reg[p*ACC_BITS+:ACC_BITS] <= {ACC_BITS{1'b0}};
+        if (silent) offset_reg[p*ACC_BITS+:ACC_BITS] <= {ACC_BITS{1'b0}};
         else offset_reg[p*ACC_BITS+:ACC_BITS] <= offset[p*ACC_BITS+:ACC_BITS];
       end
       assign bits[p] = ~sum_reg[p*ACC_BITS+ACC_BITS-1];
