@@ -52,7 +52,7 @@ explore: $(MARKS)sim ## which PE, SIMD and LANES fit an FPGA, and which are best
 area: $(MARKS)synthesis ## what each form of the PE array costs in logic (Yosys, Cyclone V)
 	@$(PY) verif/area.py $(ARGS)
 
-route: $(MARKS)synthesis ## the whole core placed and routed: its clock (nextpnr, ECP5)
+route: $(MARKS)synthesis ## a lane placed and routed: its clock (nextpnr, ECP5)
 	@$(PY) verif/route.py $(ARGS)
 
 activity: $(MARKS)sim ## bits that switch for one image, and waveforms for a power analyser

@@ -173,7 +173,7 @@ module fcc_sequencer #(
 
   always @(posedge clk) begin
     entry_reg <= table_entries[next_layer_reg*32+:32];
-    gap_reg <= gap[DRAIN_BITS-1:0];
+    gap_reg <= gap;
     fetching_reg <= {fetching_reg[0], load};
 
     if (step) begin

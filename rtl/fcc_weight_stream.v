@@ -7,7 +7,7 @@
 // A packet carries the weight words of one pass; the sender repeats it for every batch. A word takes
 // ceil(WIDTH / BEAT) beats, bit 0 of the word in bit 0 of its first beat; surplus bits of the last
 // beat are ignored. While one word is used the next one waits and the one behind it arrives, so that
-// the stream goes on while the sequencer is between two layers.
+// the stream mostly goes on while the sequencer is between two layers.
 //
 // A packet that is not in step with the passes would give wrong answers. When the last step of a pass
 // does not meet the last word of a packet, or the other way round, or a packet loses its start or its
@@ -47,7 +47,7 @@ module fcc_weight_stream #(
   localparam [31:0] LAST = BEATS - 1;
 
   // The word that arrives, the word that waits, the word on its way out.
-  reg  [BEATS*BEAT-1:0] arriving_reg;
+  wire [     WIDTH-1:0] arriving;
   reg  [INDEX_BITS-1:0] index_reg;
   reg                   arrived_reg;
   reg                   arrived_last_reg;
@@ -68,22 +68,19 @@ module fcc_weight_stream #(
   assign asi_ready = enable && !fault && (!arrived_reg || advance);
   assign ready = waiting_valid_reg && in_step && !fault;
 
-  generate
-    if (BEATS == 1) begin : g_one
-      always @(posedge clk) if (accept) arriving_reg <= asi_data;
-    end else begin : g_shift
-      always @(posedge clk) begin
-        if (accept) arriving_reg <= {asi_data, arriving_reg[BEATS*BEAT-1:BEAT]};
-      end
-    end
-    if (BEATS * BEAT > WIDTH) begin : g_surplus
-      wire unused = &{1'b0, arriving_reg[BEATS*BEAT-1:WIDTH]};
-    end
-  endgenerate
+  fcc_chunk_shifter #(
+      .CHUNK(BEAT),
+      .WIDTH(WIDTH)
+  ) shifter (
+      .clk  (clk),
+      .shift(accept),
+      .chunk(asi_data),
+      .word (arriving)
+  );
 
   always @(posedge clk) begin
     if (advance) begin
-      waiting_reg <= arriving_reg[WIDTH-1:0];
+      waiting_reg <= arriving;
       waiting_last_reg <= arrived_last_reg;
     end
     word_s1 <= waiting_reg;

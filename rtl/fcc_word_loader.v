@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Builds wide memory words out of narrow register writes: the chunks of a word arrive lowest first
-// and are shifted together, so that no write enable has to be decoded across a wide word.
+// (fcc_chunk_shifter).
 //
 // `restart` begins again at word 0 and forgets what was loaded. A chunk written after the last word
 // of the memory is refused with `overflow`. `loaded` counts the complete words since the restart.
@@ -44,26 +44,20 @@ module fcc_word_loader #(
   reg                     chunk_valid_s1;
   reg                     write_s1;
   reg  [$clog2(DEPTH)-1:0] address_s1;
-  reg  [CHUNKS*CHUNK-1:0] word_reg;
   reg  [  INDEX_BITS-1:0] index_reg;
   wire                    full = (loaded == DEPTH[LOADED_BITS-1:0]);
 
   wire                    last_chunk = (index_reg == LAST[INDEX_BITS-1:0]);
 
-  assign write_data = word_reg[WIDTH-1:0];
-
-  generate
-    if (CHUNKS == 1) begin : g_one
-      always @(posedge clk) if (chunk_valid_s1) word_reg <= chunk_s1;
-    end else begin : g_shift
-      always @(posedge clk) begin
-        if (chunk_valid_s1) word_reg <= {chunk_s1, word_reg[CHUNKS*CHUNK-1:CHUNK]};
-      end
-    end
-    if (CHUNKS * CHUNK > WIDTH) begin : g_surplus
-      wire unused = &{1'b0, word_reg[CHUNKS*CHUNK-1:WIDTH]};
-    end
-  endgenerate
+  fcc_chunk_shifter #(
+      .CHUNK(CHUNK),
+      .WIDTH(WIDTH)
+  ) shifter (
+      .clk  (clk),
+      .shift(chunk_valid_s1),
+      .chunk(chunk_s1),
+      .word (write_data)
+  );
 
   always @(posedge clk) begin
     chunk_s1 <= chunk;

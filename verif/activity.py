@@ -31,12 +31,13 @@ from tqdm import tqdm
 import nets
 import simulator
 import vcd
+from xnor_fcc.container import write_json
 from xnor_fcc.errors import CommandLine, UserError, run_main
 from xnor_fcc.geometry import NAMED, Geometry
-from xnor_fcc.integer import IntegerNetwork
+from xnor_fcc.integer import IntegerNetwork, find_network
 from xnor_fcc.pack import pack
 
-NETWORK = simulator.ROOT / "model" / "networks" / "mnist.npz"
+NETWORK = find_network("mnist")
 TOPLEVEL = "xnor_fcc"
 # Rises once a batch, when its images enter the rings.
 MARKER = f"{TOPLEVEL}.g_legal.core.load_image_s2"
@@ -297,9 +298,7 @@ def main() -> int:
     report_path.unlink(missing_ok=True)
     names = [options.only] if options.only else list(CASES)
     report = {name: measure(name, CASES[name], NETWORK, output / name) for name in names}
-    scratch = report_path.with_suffix(".tmp")
-    scratch.write_text(json.dumps(report, indent=1) + "\n")
-    os.replace(scratch, report_path)
+    write_json(report_path, report)
     show(report)
     return 0
 

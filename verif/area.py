@@ -6,8 +6,6 @@ registers, accumulator, threshold and control, but without the weight memory."""
 
 from __future__ import annotations
 
-import json
-import os
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,6 +15,7 @@ from typing import Any
 from tqdm import tqdm
 
 import synthesis
+from xnor_fcc.container import write_json
 from xnor_fcc.errors import CommandLine, UserError, run_main
 
 FORMS = Path(__file__).resolve().parent / "forms"
@@ -165,10 +164,7 @@ def main() -> int:
     print(f"XNOR per cycle per ALM (estimate by Yosys {report['yosys']}, Cyclone V, PE={PE}, "
           f"{ACC_BITS}-bit accumulators):\n")
     print(table(report))
-    OUTPUT.mkdir(parents=True, exist_ok=True)
-    scratch = OUTPUT / "report.tmp"
-    scratch.write_text(json.dumps(report, indent=1) + "\n")
-    os.replace(scratch, OUTPUT / "report.json")
+    write_json(OUTPUT / "report.json", report)
     if options.write:
         update_page(PAGE, table(report), report["yosys"])
     return 0

@@ -8,7 +8,6 @@ core (every bit checked on the way), the clock by nextpnr for the ECP5.
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -19,10 +18,10 @@ from typing import Any
 import area
 import simulator
 import synthesis
-from sim import NETWORKS
+from xnor_fcc.container import write_json
 from xnor_fcc.errors import CommandLine, UserError, run_main
 from xnor_fcc.geometry import NAMED, Geometry
-from xnor_fcc.integer import IntegerNetwork
+from xnor_fcc.integer import IntegerNetwork, find_network
 
 ANCHORS = Path(__file__).with_name("anchors.json")
 OUTPUT = simulator.BUILD / "bench"
@@ -32,6 +31,8 @@ IMAGES = {"throughput": 10_000, "latency": 1_000, "seed": 200}
 # The law of the lanes: a port of 64 bits, a small core behind it, six batches.
 PORT_BITS, PORT_PE, PORT_SIMD, PORT_BATCHES = 64, 16, 64, 6
 PORT_LANES = (1, 2, 4, 8)
+# Clock of the DE1-SoC.
+BOARD_MHZ = 50
 
 
 def parser() -> CommandLine:
@@ -134,7 +135,7 @@ def route() -> dict[str, Any]:
 
 def measure() -> dict[str, Any]:
     """Everything; the keys are those of build/bench/report.json."""
-    network = IntegerNetwork.load(NETWORKS / "mnist.npz")
+    network = IntegerNetwork.load(find_network("mnist"))
     print("bench: synthesising the PE array", flush=True)
     array = area.TABLE["rtl"].cost(128)
     throughput = core("throughput", network)
@@ -174,7 +175,11 @@ def show(report: dict[str, Any]) -> None:
     print("\n| " + " | ".join(columns) + " |\n|" + "---|" * len(columns))
     for row in rows:
         print("| " + " | ".join(row) + " |")
-    print(f"\nPE array at SIMD=128: {report['xnor_per_cycle_per_alm']:.2f} XNOR per cycle per ALM")
+    images = BOARD_MHZ * 1e6 / report["throughput"]["cycles_per_image"]
+    answer = report["latency"]["cycles"] / BOARD_MHZ
+    print(f"\nAt the board's {BOARD_MHZ} MHz: {images:,.0f} images a second, or an answer after "
+          f"{answer:.2f} us")
+    print(f"PE array at SIMD=128: {report['xnor_per_cycle_per_alm']:.2f} XNOR per cycle per ALM")
     for name in ("throughput", "latency"):
         counters = report[name]["counters"]
         print(
@@ -201,9 +206,7 @@ def main() -> int:
     target = OUTPUT / "report.json"
     target.unlink(missing_ok=True)
     report = measure()
-    scratch = target.with_suffix(".tmp")
-    scratch.write_text(json.dumps(report, indent=1) + "\n")
-    os.replace(scratch, target)
+    write_json(target, report)
     show(report)
     return 0
 

@@ -53,9 +53,8 @@ async def mnist(dut) -> None:  # type: ignore[no-untyped-def]
 
     # One image alone: the latency.
     patience = 4 * geometry.period_cycles(network.widths) + _TIMEOUT
-    if geometry.weight_stream:
-        # The model's latency is that of a core whose first weight words wait for the image.
-        await ClockCycles(dut.clk, 4 * geometry.pe * geometry.simd // geometry.weight_stream)
+    # The model's latency is that of a core whose first weight words wait for the image.
+    await bench.weights_inside()
     await bench.send(0, bit_packet(bits[0]))
     await bench.drain(patience)
     latency = await bench.read("LATENCY")

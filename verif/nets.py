@@ -54,10 +54,7 @@ def nets_of(
     `sources`: the core's unless given. `UserError` where Verilator cannot elaborate them.
     """
     with tempfile.TemporaryDirectory() as scratch:
-        values = [
-            f"-G{name}=" + (f'"{value}"' if isinstance(value, str | Path) else str(value))
-            for name, value in (parameters or {}).items()
-        ]
+        values = [f"-G{k}={simulator.literal(v)}" for k, v in (parameters or {}).items()]
         command = [
             *("verilator", "--json-only", "-Wno-fatal", "-Wno-lint", f"-I{simulator.RTL}"),
             *("--Mdir", scratch, "--prefix", "tree", "--top-module", toplevel, *values),

@@ -8,8 +8,6 @@ control and memories, is not in this figure."""
 
 from __future__ import annotations
 
-import json
-import os
 import sys
 import threading
 import time
@@ -20,6 +18,7 @@ from typing import Any, TypeVar
 from tqdm import tqdm
 
 import synthesis
+from xnor_fcc.container import write_json
 from xnor_fcc.errors import CommandLine, UserError, run_main
 from xnor_fcc.geometry import Geometry
 
@@ -127,7 +126,7 @@ def main() -> int:
     started = time.monotonic()
     route = _with_bar(
         lambda: synthesis.ecp5(
-            "fcc_lane", parameters, freq=options.freq, seed=options.seed, pins=False
+            "fcc_lane", parameters, freq=options.freq, seed=options.seed
         )
     )
     path = [
@@ -152,10 +151,7 @@ def main() -> int:
         "nextpnr": route.nextpnr,
         "seconds": time.monotonic() - started,
     }
-    OUTPUT.mkdir(parents=True, exist_ok=True)
-    scratch = OUTPUT / "report.tmp"
-    scratch.write_text(json.dumps(report, indent=1) + "\n")
-    os.replace(scratch, OUTPUT / "report.json")
+    write_json(OUTPUT / "report.json", report)
     show(report, route)
     if route.fmax_mhz < options.least:
         raise UserError(

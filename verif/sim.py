@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 import threading
 import time
@@ -16,13 +15,12 @@ from typing import Any
 from tqdm import tqdm
 
 import simulator
+from xnor_fcc.container import write_json
 from xnor_fcc.data import load_test_bits
 from xnor_fcc.errors import UserError, run_main
 from xnor_fcc.geometry import NAMED, Geometry
-from xnor_fcc.integer import IntegerNetwork, Layer, OutputLayer
+from xnor_fcc.integer import IntegerNetwork, Layer, OutputLayer, find_network
 from xnor_fcc.pack import pack
-
-NETWORKS = simulator.ROOT / "model" / "networks"
 
 # Icarus simulates about a thousandth of Verilator's speed: a small core and a few images.
 DEFAULTS: dict[str, Any] = {
@@ -75,14 +73,6 @@ def parser() -> argparse.ArgumentParser:
         help="directory for the report, the log and the waveforms (default: build/sim)",
     )
     return result
-
-
-def find_network(name: str) -> Path:
-    """Path of a network given by name or by path."""
-    path = Path(name)
-    if not path.suffix and not path.exists():
-        path = NETWORKS / f"{name}.npz"
-    return path
 
 
 def plant_fault(network: IntegerNetwork, where: str) -> IntegerNetwork:
@@ -252,9 +242,7 @@ def main() -> int:
         "seconds": time.monotonic() - started,
     }
     measured.unlink()
-    scratch = report_path.with_suffix(".tmp")
-    scratch.write_text(json.dumps(report, indent=1) + "\n")
-    os.replace(scratch, report_path)
+    write_json(report_path, report)
     show(report)
     if failure is None:
         return 0

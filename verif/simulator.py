@@ -104,7 +104,8 @@ def _environment(changes: Mapping[str, str]) -> Iterator[None]:
                 os.environ[name] = value
 
 
-def _literal(value: object) -> object:
+def literal(value: object) -> object:
+    """A parameter's value as Verilog has it."""
     return f'"{value}"' if isinstance(value, str | Path) else value
 
 
@@ -187,7 +188,7 @@ def build(
     """
     sim = chosen()
     sources = list(sources or rtl_sources())
-    parameters = {name: _literal(value) for name, value in (parameters or {}).items()}
+    parameters = {name: literal(value) for name, value in (parameters or {}).items()}
     if sim == "verilator":
         arguments = _verilator_arguments(large, waves, every_net)
     else:

@@ -149,25 +149,20 @@ def ecp5(
     sources: Sequence[Path] | None = None,
     freq: int = 150,
     seed: int = 1,
-    pins: bool = True,
-    edits: Sequence[str] = (),
 ) -> Route:
     """Synthesise `top` for an ECP5, place and route it, aiming at `freq` MHz.
 
-    Every port gets a pin of the tool's choice; without `pins` a module may have more ports than the
-    device has pins, but its clock is routed like any other net. Only paths from register to
-    register are timed. `sources` and `edits` as for `intel`. `UserError` if a tool is missing or
-    fails.
+    The ports get no pins, so that there may be more of them than the device has; the clock is then
+    routed like any other net. Only paths from register to register are timed. `sources` as for
+    `intel`. `UserError` if a tool is missing or fails.
     """
     program, version = _nextpnr()
     script = [
         *_read(top, parameters, sources, None),
-        f"hierarchy -check -top {top}",
-        *edits,
         f"synth_ecp5 -top {top} -json netlist.json",
     ]
     # A clock that is missed is a result here, not an error.
-    route = [*ECP5_DEVICE, "--lpf-allow-unconstrained" if pins else "--out-of-context"]
+    route = [*ECP5_DEVICE, "--out-of-context"]
     route += ["--timing-allow-fail", "--router", "router2", "--freq", str(freq)]
     route += ["--seed", str(seed), "--json", "netlist.json", "--report", "report.json"]
 

@@ -42,6 +42,11 @@ def write_atomically(path: Path, contents: bytes) -> None:
         temporary.unlink(missing_ok=True)
 
 
+def write_json(path: Path, value: Any) -> None:
+    """Write a report, readable by people too, so that `path` never holds half of one."""
+    write_atomically(path, (json.dumps(value, indent=1) + "\n").encode())
+
+
 def content_hash(arrays: Mapping[str, np.ndarray], manifest: Mapping[str, Any]) -> str:
     """SHA-256 (hex) over names, dtypes, shapes and bytes of `arrays`, and over `manifest`."""
     digest = hashlib.sha256()

@@ -24,7 +24,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -37,12 +36,12 @@ import numpy as np
 from tqdm import tqdm
 
 from .area import Area, Shapes, estimate, popcount_alm
+from .container import write_atomically, write_json
 from .errors import CommandLine, UserError, run_main
 from .geometry import NAMED, Geometry, GeometryError, ceil_div
-from .integer import IntegerNetwork
+from .integer import IntegerNetwork, find_network
 
 DATA: dict[str, Any] = json.loads(Path(__file__).with_name("devices.json").read_text())
-NETWORKS = Path(__file__).resolve().parents[1] / "networks"
 DEFAULT_OUT = Path("build/explore")
 
 MAX_WIDTH, MAX_LAYERS, MAX_LANES, MAX_PE, MAX_SIMD = 32767, 16, 64, 4096, 4096
@@ -670,10 +669,7 @@ def parse_widths(text: str) -> tuple[int, ...]:
 
 def load_widths(name: str) -> tuple[int, ...]:
     """Widths of a network file, given by path or as a name in model/networks."""
-    path = Path(name)
-    if not path.suffix and not path.exists():
-        path = NETWORKS / f"{name}.npz"
-    widths = IntegerNetwork.load(path).widths
+    widths = IntegerNetwork.load(find_network(name)).widths
     return parse_widths("-".join(map(str, widths)))
 
 
@@ -733,12 +729,6 @@ def _in_range(name: str, value: float, low: float, high: float) -> None:
         raise UserError(f"{name} {value} is outside {low} to {high}.")
 
 
-def _write(path: Path, text: str) -> None:
-    scratch = path.with_name(path.name + ".tmp")
-    scratch.write_text(text)
-    os.replace(scratch, path)
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Explore, print, write."""
     options = parser().parse_args(arguments)
@@ -768,11 +758,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         device, widths, options.max_lanes, options.timeout, options.streamed, options.port,
         options.rows,
     )
-    text = json.dumps(report, indent=1)
-    options.output.mkdir(parents=True, exist_ok=True)
-    _write(options.output / "report.json", text + "\n")
-    _write(options.output / "pareto.svg", picture(report))
-    print(text if options.json else table(report))
+    write_json(options.output / "report.json", report)
+    write_atomically(options.output / "pareto.svg", picture(report).encode())
+    print(json.dumps(report, indent=1) if options.json else table(report))
     if not options.json:
         print(f"wrote {options.output / 'report.json'} and {options.output / 'pareto.svg'}")
     return 0

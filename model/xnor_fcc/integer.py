@@ -31,6 +31,9 @@ import numpy as np
 from . import container
 from .errors import UserError
 
+# Networks that are part of the project, NAME.npz.
+NETWORKS = Path(__file__).resolve().parents[1] / "networks"
+
 _KIND = "xnor-fcc-network"
 _VERSION = 1
 _NOUN = "network file"
@@ -38,6 +41,14 @@ _NOUN = "network file"
 # Scores are int32 in hardware and here; a bias within this bound cannot overflow one.
 _BIAS_LIMIT = 1 << 30
 _WIDTH_LIMIT = 1 << 24
+
+
+def find_network(name: str) -> Path:
+    """Path of a network file, given by path or as a name in `NETWORKS`."""
+    path = Path(name)
+    if not path.suffix and not path.exists():
+        path = NETWORKS / f"{name}.npz"
+    return path
 
 
 class NetworkFormatError(UserError):
