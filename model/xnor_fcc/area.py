@@ -34,7 +34,7 @@ _MLAB_WORDS = 32
 _CUT_B = 5
 
 # Calibrated constants, in ALMs.
-_CODER_PER_BIT = 0.595  # a function of 2 to 6 inputs, most of them small (fcc_parity_coder)
+_CODER_PER_BIT = 0.93  # a function of 2 to 6 inputs, many of them large (fcc_parity_coder)
 _RING_PER_BIT = 0.95  # a choice of four and the way in of the late word (fcc_ring)
 _LANE = 6.0  # control of a lane and of its PE array
 _LANE_PER_GROUP = 0.6  # the enable of a group's hidden bits (fcc_lane)
@@ -47,7 +47,9 @@ _RESULT = 75.0  # packets and argmax (fcc_result_source) ...
 _RESULT_PER_BIT = 0.45  # ... and the choice of a class, for every bit of a score
 _RESULT_PER_LANE_BIT = 0.25  # the choice of a lane, for every bit of a score and lane
 _BANK = 18.0  # addresses of a further bank of the weight memory (fcc_weight_memory)
-_FIXED = 654.0  # fcc_csr, fcc_table_check (without its multipliers), fcc_sequencer, fcc_word_loader
+# fcc_csr, fcc_table_check (without its multipliers), fcc_sequencer, fcc_word_loader; what
+# fcc_chunk_shifter has is flip-flops.
+_FIXED = 654.0
 
 
 @dataclass(frozen=True)
@@ -160,11 +162,11 @@ def block_count(geometry: Geometry, shapes: Shapes = M10K_SHAPES) -> int:
 def lane_alm(geometry: Geometry) -> dict[str, float]:
     """ALMs of one lane, by part."""
     groups = ceil_div(geometry.max_width, geometry.pe)
-    # An adder and the multiplexer in front of it for every bit.
-    accumulator = geometry.score_bits - 1
+    # An adder for every bit, and an OR with the offset for those that a count reaches.
+    accumulator = (geometry.score_bits - 1 + geometry.simd.bit_length()) / 2
     return {
         "popcount": geometry.pe * popcount_alm(geometry.simd),
-        "accumulators": float(geometry.pe * accumulator),
+        "accumulators": geometry.pe * accumulator,
         "ring": _RING_PER_BIT * geometry.capacity,
         "parity coders": _CODER_PER_BIT * geometry.simd * geometry.taps,
         "lane control": _LANE + _LANE_PER_GROUP * groups,
