@@ -3,43 +3,35 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
 from simulator import ROOT
+from tclsh import Script, needs_tclsh
 
-SCRIPT = ROOT / "quartus" / "power.tcl"
+pytestmark = needs_tclsh
 
-pytestmark = pytest.mark.skipif(
-    shutil.which("tclsh") is None, reason="tclsh is not installed (Debian: apt install tcl)"
+PACKAGES = ("::quartus::project", "::quartus::flow")
+RECORDED = (
+    "project_open",
+    "project_close",
+    "set_global_assignment",
+    "set_instance_assignment",
+    "execute_module",
 )
-
-# Quartus' commands, written to the file calls.txt, one a line.
-STAND_INS = """
-package provide ::quartus::project 1.0
-package provide ::quartus::flow 1.0
-set calls {%(calls)s}
-proc note {args} {
-  set stream [open $::calls a]
-  puts $stream $args
-  close $stream
-}
-foreach name {project_open project_close set_global_assignment set_instance_assignment} {
-  proc $name {args} "note $name {*}\\$args"
-}
-proc execute_module {args} {
-  note execute_module {*}$args
-  if {%(fails)d} {error "ERROR: no fit"}
-}
+ANSWERS = """
 proc get_global_assignment {args} {
   array set options $args
   return [dict get {TOP_LEVEL_ENTITY xnor_fcc PROJECT_OUTPUT_DIRECTORY out} $options(-name)]
 }
-set argv {%(arguments)s}
-source {%(script)s}
+"""
+FAILS = """
+proc execute_module {args} {
+  note execute_module {*}$args
+  error "ERROR: no fit"
+}
 """
 
 
@@ -47,8 +39,8 @@ class Project:
     """A directory with a project that says it is compiled, and a VCD file."""
 
     def __init__(self, directory: Path) -> None:
-        self.directory = directory
-        self.calls_path = directory / "calls.txt"
+        script = ROOT / "quartus" / "power.tcl"
+        self.script = Script(script, directory, PACKAGES, RECORDED, ANSWERS)
         self.vcd = directory / "made here" / "activity.vcd"
         self.vcd.parent.mkdir()
         self.vcd.write_text("$timescale 1ps $end\n$scope module xnor_fcc $end\n")
@@ -58,20 +50,11 @@ class Project:
         (self.qpf.parent / "out" / "de1_soc.pow.summary").write_text("Total : not measured\n")
 
     def run(self, *arguments: object, fails: bool = False) -> subprocess.CompletedProcess[str]:
-        self.calls_path.unlink(missing_ok=True)
-        prelude = self.directory / "prelude.tcl"
-        values = {
-            "calls": self.calls_path,
-            "fails": fails,
-            "arguments": " ".join(f"{{{argument}}}" for argument in arguments),
-            "script": SCRIPT,
-        }
-        prelude.write_text(STAND_INS % values)
-        return subprocess.run(["tclsh", str(prelude)], capture_output=True, text=True)
+        return self.script.run(*arguments, more=FAILS if fails else "")
 
     @property
     def calls(self) -> list[str]:
-        return self.calls_path.read_text().splitlines() if self.calls_path.exists() else []
+        return self.script.calls
 
 
 @pytest.fixture
