@@ -22,10 +22,10 @@ from pathlib import Path
 from cocotb_tools.check_results import get_results
 from cocotb_tools.runner import Icarus, Runner, Verilator
 
+from sources import ROOT, rtl_sources
 from xnor_fcc.errors import UserError
 
 VERIF = Path(__file__).resolve().parent
-ROOT = VERIF.parent
 RTL = ROOT / "rtl"
 BUILD = ROOT / "build"
 
@@ -47,11 +47,6 @@ def chosen() -> str:
                 f"{program} is needed for SIM={sim}: install it (Debian: apt install {program})."
             )
     return sim
-
-
-def rtl_sources() -> list[Path]:
-    """Every Verilog file of the core."""
-    return sorted(RTL.glob("*.v"))
 
 
 class _LeanVerilator(Verilator):

@@ -22,9 +22,9 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from sources import ROOT, rtl_sources
 from xnor_fcc.errors import UserError
 
-ROOT = Path(__file__).resolve().parent.parent
 RTL = ROOT / "rtl"
 BUILD = ROOT / "build" / "synthesis"
 
@@ -241,7 +241,7 @@ def _nextpnr() -> tuple[list[str], str]:
 
 
 def _files(sources: Sequence[Path] | None) -> list[Path]:
-    return list(sources) if sources is not None else sorted(RTL.glob("*.v"))
+    return list(sources) if sources is not None else rtl_sources()
 
 
 def _read(
