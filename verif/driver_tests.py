@@ -1,0 +1,246 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The host driver against the simulated core, through registers and streams as on the board."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import cocotb
+import numpy as np
+from cocotb.task import bridge
+
+from bench import grey_packet, settings
+from host_system import SimulatedTransport, serve
+from xnor_fcc import host
+from xnor_fcc.address_map import BASE, OFFSET
+from xnor_fcc.data import load_test_bits
+from xnor_fcc.driver import (
+    DeviceTimeoutError,
+    Driver,
+    DriverError,
+    NetworkTooLargeError,
+    RefusedError,
+    TruncatedTransferError,
+    VersionError,
+    WrongCoreError,
+)
+from xnor_fcc.geometry import Geometry
+from xnor_fcc.images import read_images
+from xnor_fcc.integer import IntegerNetwork, random_network
+from xnor_fcc.reference import evaluate
+from xnor_fcc.registers import ADDRESS, VERSION_VALUE
+
+# Simulated seconds in which a core of MNIST's size, and a small one, have long answered.
+_TIMEOUT, _SHORT_TIMEOUT = 2e-3, 2e-4
+
+
+async def _system(dut) -> tuple[Geometry, SimulatedTransport]:  # type: ignore[no-untyped-def]
+    geometry = Geometry(**settings()["geometry"])
+    transport = SimulatedTransport(dut, geometry.image_width)
+    await transport.start()
+    return geometry, transport
+
+
+def _check_counters(geometry: Geometry, network: IntegerNetwork, counters: dict[str, int]) -> None:
+    """The cycles of the core are those of the cycle model."""
+    busy = counters["BUSY_CYCLES"] - counters["STALL_CYCLES"]
+    assert busy == counters["BATCHES"] * geometry.pass_cycles(network.widths)
+    assert counters["STEP_CYCLES"] == counters["BATCHES"] * geometry.steps(network.widths)
+    assert counters["CYCLES"] > counters["BUSY_CYCLES"]
+
+
+@cocotb.test(timeout_time=1, timeout_unit="sec")
+async def mnist(dut) -> None:  # type: ignore[no-untyped-def]
+    """100 digits, then a lone one, then grey ones: every score and the cycles."""
+    geometry, transport = await _system(dut)
+    network = IntegerNetwork.load(settings()["network"])
+    bits = load_test_bits()[0][: settings()["images"]]
+    expected = evaluate(network, bits)
+
+    def run() -> None:
+        seen: list[int] = []
+        with Driver(transport, _TIMEOUT) as core:
+            for name, value in geometry.parameters().items():
+                assert name == "BANK_DEPTH" or core.geometry.parameters()[name] == value
+            core.load(network)
+            answers = core.classify(bits, progress=seen.append)
+            np.testing.assert_array_equal(answers.scores, expected.scores)
+            np.testing.assert_array_equal(answers.classes, expected.classes)
+            counters = answers.counters
+            assert counters["IMAGES"] == len(bits) == seen[-1] and counters["DROPPED"] == 0
+            # Images always wait at the door: only the last batch may be a partial one.
+            assert counters["BATCHES"] == -(-len(bits) // geometry.lanes)
+            _check_counters(geometry, network, counters)
+
+            alone = core.classify(bits[:1])
+            assert alone.scores.tolist() == expected.scores[:1].tolist()
+            assert alone.counters["LATENCY"] == geometry.latency_cycles(network.widths, 256)
+            _check_counters(geometry, network, alone.counters)
+
+            rng = np.random.default_rng(1)
+            packets = [grey_packet(row, network.pixel_threshold, rng) for row in bits[:24]]
+            grey = np.frombuffer(b"".join(packets), np.uint8).reshape(24, 28, 28)
+            seen.clear()
+            answers = core.classify(grey, grey=True, progress=seen.append)
+            assert len(seen) > 1, "these were to be more than one chunk"
+            np.testing.assert_array_equal(answers.scores, expected.scores[:24])
+        assert transport.closed and not transport.image_dma.pending
+
+    await bridge(run)()
+
+
+def _refused(kind: type[DriverError], action: Callable[[], object]) -> str:
+    """The sentence of the error that `action` must end with."""
+    try:
+        action()
+    except kind as error:
+        assert str(error).endswith(".") and "\n" not in str(error)
+        return str(error)
+    raise AssertionError(f"no {kind.__name__}")
+
+
+@cocotb.test(timeout_time=1, timeout_unit="sec")
+async def errors(dut) -> None:  # type: ignore[no-untyped-def]
+    """Everything that goes wrong on the way says so, and the core works again afterwards."""
+    _, transport = await _system(dut)
+    rng = np.random.default_rng(2)
+    network = IntegerNetwork.load(settings()["network"])
+    bits = rng.integers(0, 2, (40, network.inputs), np.uint8)
+    expected = evaluate(network, bits)
+
+    def at_rest(core: Driver) -> None:
+        assert core.read("STATUS") == 0 and core.read("CONTROL") & 1 == 0
+        assert core.read("IMAGES") == core.read("ERROR") == 0
+        assert not core.image_dma.busy and not core.result_dma.busy
+
+    def works(core: Driver) -> None:
+        at_rest(core)
+        np.testing.assert_array_equal(core.classify(bits).scores, expected.scores)
+        at_rest(core)
+
+    def run() -> None:
+        # Not the core's first register; and nothing may be written to what is there.
+        transport.shift = 4 * ADDRESS["VERSION"]
+        assert "0x00010001" in _refused(WrongCoreError, lambda: Driver(transport, _SHORT_TIMEOUT))
+        transport.shift = 0
+        version = OFFSET["core"] + 4 * ADDRESS["VERSION"]
+        transport.override = {version: VERSION_VALUE + 0x10000}
+        assert "newer" in _refused(VersionError, lambda: Driver(transport, _SHORT_TIMEOUT))
+        transport.override = {}
+        assert transport.writes == 0
+
+        core = Driver(transport, _SHORT_TIMEOUT)
+        at_rest(core)
+        large = random_network(rng, (core.geometry.max_width + 1, 3))
+        _refused(NetworkTooLargeError, lambda: core.load(large))
+        at_rest(core)
+
+        transport.lose_writes = 1
+        _refused(TruncatedTransferError, lambda: core.load(network))
+        transport.lose_writes = 0
+        at_rest(core)
+        core.load(network)
+        works(core)
+
+        transport.cut_packets = 1
+        assert "PACKET_SHORT" in _refused(TruncatedTransferError, lambda: core.classify(bits))
+        transport.cut_packets = 0
+        works(core)
+
+        transport.dead_results = True
+        _refused(DeviceTimeoutError, lambda: core.classify(bits))
+        transport.dead_results = False
+        works(core)
+
+        # An engine that never sends.
+        accept = transport.image_dma.accept
+        transport.image_dma.accept = lambda descriptor: None
+        _refused(DeviceTimeoutError, lambda: core.classify(bits))
+        transport.image_dma.accept = accept
+        works(core)
+
+        core.write("LAYERS", 0)
+        assert "BAD_TABLE" in _refused(RefusedError, lambda: core.classify(bits))
+        at_rest(core)
+        core.load(network)
+        works(core)
+
+        # Whatever ends the program leaves nothing running.
+        def interrupt(done: int) -> None:
+            raise KeyboardInterrupt
+
+        try:
+            with core:
+                core.classify(bits, progress=interrupt)
+        except KeyboardInterrupt:
+            pass
+        else:
+            raise AssertionError("not interrupted")
+        at_rest(core)
+        assert transport.closed
+
+    await bridge(run)()
+
+
+@cocotb.test(timeout_time=1, timeout_unit="sec")
+async def command_line(dut) -> None:  # type: ignore[no-untyped-def]
+    """`host` as a user calls it, and the words of the DMA descriptors it leads to."""
+    geometry, transport = await _system(dut)
+    want = settings()
+    network = IntegerNetwork.load(want["network"])
+    images = read_images(Path(want["images"]))[0]
+    expected = evaluate(network, images.reshape(len(images), -1))
+
+    def call(*arguments: str) -> str:
+        connect = lambda registers, buffer: transport  # noqa: E731
+        with contextlib.redirect_stdout(io.StringIO()) as output:
+            assert host.main([*arguments, "--timeout", "0.001"], connect) == 0
+        return output.getvalue()
+
+    def run() -> None:
+        told = json.loads(call("info", "--json"))
+        assert told == {k: v for k, v in geometry.parameters().items() if k != "BANK_DEPTH"}
+        assert f"PE: {geometry.pe}\n" in call("info")
+
+        files = (want["images"], "--network", want["network"])
+        told = json.loads(call("classify", *files, "--json"))
+        assert told["scores"] == expected.scores.tolist()
+        assert told["classes"] == expected.classes.tolist() and told["wrong"] == 1
+        assert told["counters"]["IMAGES"] == len(images)
+        bytes_each, words = -(-network.inputs // 8), network.classes + 1
+        slot = 4 * -(-bytes_each // 4)
+        base, go = BASE["dma"]["buffer"], 1 << 31
+        assert transport.image_dma.posted == [
+            (base + i * slot, 0, bytes_each, go | 1 << 8 | 1 << 9) for i in range(len(images))
+        ]
+        assert transport.result_dma.posted == [
+            (0, base + len(images) * slot, 4 * words * len(images), go)
+        ]
+
+        text = call("classify", *files, "--count", "3").splitlines()
+        assert text[1:3] == [f"image {i}: {expected.classes[i]}" for i in (1, 2)]
+        assert text[0].startswith(f"image 0: {expected.classes[0]}, not ")
+        assert text[-1] == "1 of 3 wrong" and text[-2].startswith("3 images in ")
+        assert transport.closed
+
+    await bridge(run)()
+
+
+@cocotb.test(timeout_time=1, timeout_unit="sec")
+async def program(dut) -> None:  # type: ignore[no-untyped-def]
+    """Another program makes the accesses; what it says and how it ends goes to the test."""
+    _, transport = await _system(dut)
+    want = settings()
+    directory = Path(want["directory"])
+
+    def run() -> None:
+        done = serve(want["command"], want["master"], transport, directory)
+        (directory / "status").write_text(str(done.status))
+        status = transport.read(OFFSET["core"] + 4 * ADDRESS["STATUS"])
+        (directory / "core_status").write_text(str(status))
+
+    await bridge(run)()
