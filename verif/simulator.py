@@ -174,12 +174,14 @@ def build(
     large: bool = False,
     waves: bool = False,
     every_net: bool = False,
+    visible: Sequence[str] = (),
 ) -> Model:
     """Build `toplevel` with the chosen simulator, or reuse an equal earlier build.
 
     `large`: optimise for a long run instead of a quick build. With Verilator only the nets of
-    verif/probes.vlt can be read inside the core, and all nets of any other top level. `every_net`:
-    waveforms leave out nothing, which is for a reader that does not keep them.
+    verif/probes.vlt can be read inside the core, and all nets of any other top level and of the
+    modules named in `visible`. `every_net`: waveforms leave out nothing, which is for a reader that
+    does not keep them.
     """
     sim = chosen()
     sources = list(sources or rtl_sources())
@@ -190,7 +192,8 @@ def build(
         arguments = ICARUS_ARGUMENTS
     probes = (VERIF / "probes.vlt").read_text()
     if toplevel != "xnor_fcc":
-        probes = f'`verilator_config\npublic_flat_rw -module "{toplevel}" -var "*"\n'
+        modules = (f'public_flat_rw -module "{name}" -var "*"\n' for name in (toplevel, *visible))
+        probes = "`verilator_config\n" + "".join(modules)
     digest = hashlib.sha256(repr((sim, toplevel, parameters, waves, arguments, probes)).encode())
     for path in [*sources, *sorted(RTL.glob("*.vh")), VERIF / "waves.vlt"]:
         digest.update(path.name.encode() + path.read_bytes())

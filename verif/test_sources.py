@@ -10,7 +10,10 @@ import pytest
 
 from sources import ROOT, listed
 
-LISTS = {"rtl/sources.f": ["rtl/*.v"]}
+LISTS = {
+    "rtl/sources.f": ["rtl/*.v"],
+    "quartus/sources.f": ["quartus/de1_soc.v", "quartus/demo/*.v"],
+}
 
 
 def difference(named: Iterable[Path], present: Iterable[Path]) -> list[str]:

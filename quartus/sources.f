@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: Apache-2.0
+// The files of the DE1-SoC demo beside those of the core (rtl/sources.f), one a line.
+// Paths from the top of the repository.
+quartus/de1_soc.v
+quartus/demo/board_pll.v
+quartus/demo/demo.v
+quartus/demo/demo_checker.v
+quartus/demo/demo_rate.v
+quartus/demo/demo_ring.v
+quartus/demo/reset_synchroniser.v
+quartus/demo/seven_segment.v
+quartus/demo/synchroniser.v

@@ -1,0 +1,201 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The DE1-SoC demo, simulated from its pins inward, and the command that writes its memory images."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import board as board_report
+import simulator
+import synthesis
+from sources import board_sources
+from xnor_fcc import board as board_module
+from xnor_fcc.board import Board, board_of
+from xnor_fcc.data import load_test_bits
+from xnor_fcc.errors import UserError, run_main
+from xnor_fcc.geometry import NAMED, Geometry
+from xnor_fcc.integer import IntegerNetwork, find_network, random_network
+from xnor_fcc.reference import evaluate
+
+ALL = ["every_image", "images_a_second", "key_resets"]
+# Small enough to build quickly, and still the network of the board.
+SMALL = (16, 64, 2)
+
+
+def tiny_board() -> Board:
+    """A network of one layer that answers an image every few cycles; its answers are the labels."""
+    network = random_network(np.random.default_rng(1), (784, 10))
+    bits = load_test_bits()[0][:64]
+    labels = evaluate(network, bits).classes.astype(np.uint8)
+    return Board(Geometry.for_widths(network.widths, 5, 98, 1), network, bits, labels)
+
+
+def run(
+    board: Board,
+    name: str,
+    tests: list[str],
+    second: int,
+    labels: np.ndarray | None = None,
+    **parameters: Any,
+) -> None:
+    """Simulate `board`; the testbench is told `labels`, those of the board unless given."""
+    model = simulator.build(
+        "de1_soc",
+        {**board.parameters(), "SECOND": second, **parameters},
+        sources=[*board_sources(), simulator.VERIF / "altera_pll.v"],
+        visible=["demo"],
+    )
+    directory = simulator.run_directory(name)
+    board.write(directory)
+    settings = {
+        "geometry": asdict(board.geometry),
+        "found": evaluate(board.network, board.bits).classes.tolist(),
+        "labels": (board.labels if labels is None else labels).tolist(),
+        "second": second,
+        "period": board.geometry.period_cycles(board.network.widths),
+    }
+    for test in tests:
+        model.run("board_tests", directory, testcase=test, settings=settings)
+
+
+def test_board_demo_with_a_tiny_network() -> None:
+    run(tiny_board(), "board-tiny", ALL, second=40_000)
+
+
+@pytest.mark.slow
+def test_board_demo_with_a_pll() -> None:
+    run(tiny_board(), "board-pll", ["every_image"], second=40_000, CLOCK_MHZ=75)
+
+
+@pytest.mark.slow
+def test_board_demo_shows_the_digit_of_every_image() -> None:
+    board = board_of(SMALL)
+    assert board.wrong() == 0
+    assert len(board.bits) >= 64
+    run(board, "board-mnist", ALL, second=30_000)
+
+
+@pytest.mark.slow
+def test_board_demo_in_the_geometry_of_the_board() -> None:
+    run(board_of(), "board-throughput", ["every_image"], second=30_000)
+
+
+def planted(board: Board) -> Board:
+    """One image with a wrong label."""
+    labels = board.labels.copy()
+    labels[5] = (labels[5] + 1) % 10
+    return replace(board, labels=labels)
+
+
+@pytest.mark.slow
+def test_board_demo_counts_wrong_labels() -> None:
+    board = planted(board_of(SMALL))
+    assert board.wrong() == 1
+    run(board, "board-label", ["every_image"], second=30_000)
+
+
+@pytest.mark.slow
+def test_board_demo_counts_what_a_bad_network_gets_wrong() -> None:
+    """A bias that makes too many digits a 3."""
+    board = board_of(SMALL)
+    bias = board.network.output.bias.copy()
+    bias[3] += 60
+    network = replace(board.network, output=replace(board.network.output, bias=bias))
+    board = replace(board, network=network)
+    assert 1 < board.wrong() < 40
+    run(board, "board-bias", ["every_image"], second=30_000)
+
+
+def test_board_testbench_notices_a_wrong_label() -> None:
+    """What fails if the display or the lamps are wrong: the testbench expects other labels."""
+    board = tiny_board()
+    with pytest.raises(AssertionError, match=r"image 5: HEX2\.\.0 show"):
+        run(planted(board), "board-fails", ["every_image"], second=40_000, labels=board.labels)
+
+
+def test_board_images_are_the_test_images(tmp_path: Path) -> None:
+    """The hex files, read back: pixels, labels, padding."""
+    board = board_of(SMALL)
+    board.write(tmp_path)
+    lines = (tmp_path / "preset_images.hex").read_text().split()
+    assert len(lines) == 64 * 13
+    packets = [bytes.fromhex("".join(lines[13 * n : 13 * n + 13])) for n in range(64)]
+    bits, labels = load_test_bits()
+    for packet, expected in zip(packets, bits[64:128], strict=True):
+        assert packet[98:] == bytes(6)
+        pixels = np.unpackbits(np.frombuffer(packet[:98], np.uint8), bitorder="little")
+        assert (pixels == expected).all()
+    shown = [int(line, 16) for line in (tmp_path / "preset_labels.hex").read_text().split()]
+    assert shown == labels[64:128].tolist()
+
+
+def test_board_defaults_are_those_of_the_verilog() -> None:
+    """Somebody who compiles de1_soc.v by hand gets the same board."""
+    text = (simulator.ROOT / "quartus" / "de1_soc.v").read_text()
+    for name, value in board_of().parameters().items():
+        assert f"parameter {name} = {value},\n" in text, name
+    assert f'parameter PRESET = "{board_module.PRESET}",\n' in text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--geometry", "huge"], "invalid choice: 'huge'"),
+        (["--pe", "138"], "takes about .* ALMs and .* M10K with the demo, and of the .* one can"),
+        (["--geometry", "latency"], r"takes about .* 400 M10K .* and 397: make explore lists"),
+        (["--clock", "49"], "A clock of 49 MHz is outside 50 to 199 MHz"),
+        (["--clock", "200"], "A clock of 200 MHz is outside"),
+        (["--images", "48"], "a power of two of 2 to 512 images, not 48"),
+        (["--images", "1024"], "not 1024"),
+        (["--first", "9990"], "images 0 to 9999, not 9990 to 10053"),
+        (["--network", "nothing.npz"], "network file nothing.npz does not exist"),
+        (["--fast"], "Unrecognized arguments: --fast"),
+        (["--pe", "0"], "PE=0 is outside 1 to 4096"),
+    ],
+)
+def test_board_refuses_in_one_sentence(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
+) -> None:
+    output = tmp_path / "made"
+    code = run_main(lambda: board_module.main([*arguments, "--output", str(output)]))
+    error = capsys.readouterr().err
+    assert code == 2
+    assert error.startswith("error: ") and error.count("\n") == 1
+    with pytest.raises(AssertionError, match=message):
+        raise AssertionError(error)
+    assert not output.exists()
+
+
+def test_board_refuses_a_network_for_something_else() -> None:
+    network = random_network(np.random.default_rng(1), (40, 10))
+    with pytest.raises(UserError, match="digits of 784 pixels, but the network has 40 inputs"):
+        board_of(SMALL, network)
+
+
+def test_board_of_the_committed_network_fits() -> None:
+    board = board_of()
+    board.require_fit()
+    assert board.geometry == Geometry.for_widths(
+        IntegerNetwork.load(find_network("mnist")).widths, *NAMED["throughput"]
+    )
+
+
+@pytest.mark.slow
+def test_board_synthesises(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The whole top level with its memory images through Yosys: block RAM for the weights and the
+    images, and the model's figure for both. `make board` does it at the geometry of the board."""
+    monkeypatch.setattr(synthesis, "BUILD", tmp_path / "synthesis")
+    monkeypatch.setattr(board_report, "BUILD", tmp_path / "board")
+    network = random_network(np.random.default_rng(1), (784, 40, 10))
+    bits, labels = load_test_bits()
+    geometry = Geometry.for_widths(network.widths, 8, 40, 1)
+    report = board_report.measure(Board(geometry, network, bits[:64], labels[:64]))
+    # 320 bits x 102 words take 8 blocks, 64 bits x 832 words take 7.
+    assert report["m10k"] == 15
+    assert 500 < report["alm"] < 4000
+    assert report["available"] == {"alm": 32070, "m10k": 397}
