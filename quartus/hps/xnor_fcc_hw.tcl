@@ -1,0 +1,178 @@
+# SPDX-License-Identifier: Apache-2.0
+#
+# The core as a component of Platform Designer: every port of rtl/xnor_fcc.v in one interface, every
+# parameter, widths that follow from the parameters. Platform Designer finds this file in a directory
+# of its IP search path (--search-path of qsys-script and qsys-generate).
+
+package require -exact qsys 16.1
+
+set_module_property NAME xnor_fcc
+set_module_property DISPLAY_NAME "XNOR-Net fully connected core"
+set_module_property DESCRIPTION "Classifies images with a binarised fully connected network"
+set_module_property GROUP "Neural Networks"
+set_module_property VERSION 1.0
+set_module_property EDITABLE false
+set_module_property VALIDATION_CALLBACK validate
+set_module_property ELABORATION_CALLBACK elaborate
+
+# ---- files
+
+foreach {set kind} {synthesis QUARTUS_SYNTH simulation SIM_VERILOG} {
+  add_fileset $set $kind add_files
+  set_fileset_property $set TOP_LEVEL xnor_fcc
+}
+
+# The files of the list that simulation, lint and synthesis use too, and what they include.
+proc add_files {entity} {
+  set root [file join [get_module_property MODULE_DIRECTORY] .. ..]
+  set stream [open [file join $root rtl sources.f]]
+  foreach line [split [read $stream] "\n"] {
+    set line [string trim $line]
+    if {$line ne "" && ![string match //* $line]} {
+      add_fileset_file [file tail $line] VERILOG PATH [file join $root $line]
+    }
+  }
+  close $stream
+  foreach path [glob [file join $root rtl *.vh]] {
+    add_fileset_file [file tail $path] VERILOG_INCLUDE PATH $path
+  }
+}
+
+# ---- parameters: name, default, lowest and highest value, what it means
+
+foreach {name default low high meaning} {
+  PE              32    1   4096 "Neurons computed at once in a lane"
+  SIMD            128   1   4096 "Synapses per PE and cycle"
+  LANES           4     1     64 "Images computed in step"
+  MAX_WIDTH       1024  1  32767 "Most inputs or neurons of a layer"
+  TAPS            1     1   4096 "Ring positions that PEs see"
+  MAX_LAYERS      8     1     16 "Layers of the largest network"
+  MAX_CLASSES     16    1  32767 "Classes of the largest network"
+  WEIGHT_DEPTH    768   2 16777216 "Words of the weight memory"
+  BANK_DEPTH      256   1 16777216 "Words of one bank of it"
+  THRESHOLD_DEPTH 128   2 16777216 "Words of the threshold memory"
+  WEIGHT_STREAM   0     0    512 "Bits of a beat of the weight stream, 0 for a weight memory"
+  IMAGE_WIDTH     64    8    512 "Bits of a beat of the image stream"
+} {
+  add_parameter $name INTEGER $default $meaning
+  set_parameter_property $name DISPLAY_NAME $meaning
+  set_parameter_property $name ALLOWED_RANGES $low:$high
+  set_parameter_property $name HDL_PARAMETER true
+}
+set_parameter_property IMAGE_WIDTH ALLOWED_RANGES {8 16 32 64 128 256 512}
+add_parameter PRESET STRING "" "Path and prefix of memory images, none for a core loaded by a host"
+set_parameter_property PRESET DISPLAY_NAME "Memory images"
+set_parameter_property PRESET HDL_PARAMETER true
+
+# What a range of one parameter cannot say; the core refuses the same at elaboration.
+proc validate {} {
+  foreach name {PE SIMD MAX_WIDTH TAPS MAX_CLASSES WEIGHT_DEPTH BANK_DEPTH WEIGHT_STREAM} {
+    set $name [get_parameter_value $name]
+  }
+  if {$TAPS > $PE || ($TAPS - 1) * $SIMD >= $MAX_WIDTH} {
+    send_message error "TAPS must be 1 to the smaller of PE and the words of the ring."
+  }
+  if {$MAX_CLASSES > $MAX_WIDTH} {
+    send_message error "MAX_CLASSES must be 1 to MAX_WIDTH."
+  }
+  if {$WEIGHT_DEPTH > 100 * $BANK_DEPTH} {
+    send_message error "BANK_DEPTH must make at most 100 banks."
+  }
+  if {$WEIGHT_STREAM % 8} {
+    send_message error "WEIGHT_STREAM must be 0 or a multiple of 8."
+  }
+}
+
+# ---- interfaces
+
+add_interface clock clock end
+add_interface_port clock clk clk Input 1
+
+add_interface reset reset end
+set_interface_property reset associatedClock clock
+set_interface_property reset synchronousEdges BOTH
+add_interface_port reset reset reset Input 1
+
+# No wait states; data one cycle after read.
+add_interface csr avalon end
+set_interface_property csr associatedClock clock
+set_interface_property csr associatedReset reset
+set_interface_property csr addressUnits WORDS
+set_interface_property csr readWaitTime 0
+set_interface_property csr writeWaitTime 0
+set_interface_property csr maximumPendingReadTransactions 1
+add_interface_port csr avs_csr_address address Input 6
+add_interface_port csr avs_csr_read read Input 1
+add_interface_port csr avs_csr_write write Input 1
+add_interface_port csr avs_csr_writedata writedata Input 32
+add_interface_port csr avs_csr_readdata readdata Output 32
+add_interface_port csr avs_csr_readdatavalid readdatavalid Output 1
+
+add_interface csr_irq interrupt end
+set_interface_property csr_irq associatedAddressablePoint csr
+set_interface_property csr_irq associatedClock clock
+set_interface_property csr_irq associatedReset reset
+add_interface_port csr_irq ins_csr_irq irq Output 1
+
+foreach {stream direction} {image end weight end result start} {
+  add_interface $stream avalon_streaming $direction
+  set_interface_property $stream associatedClock clock
+  set_interface_property $stream associatedReset reset
+  set_interface_property $stream dataBitsPerSymbol 8
+  set_interface_property $stream firstSymbolInHighOrderBits true
+  set_interface_property $stream readyLatency 0
+  set_interface_property $stream maxChannel 0
+}
+add_interface_port image asi_image_valid valid Input 1
+add_interface_port image asi_image_ready ready Output 1
+add_interface_port image asi_image_data data Input 64
+add_interface_port image asi_image_startofpacket startofpacket Input 1
+add_interface_port image asi_image_endofpacket endofpacket Input 1
+add_interface_port image asi_image_empty empty Input 3
+add_interface_port image asi_image_error error Input 1
+
+add_interface_port weight asi_weight_valid valid Input 1
+add_interface_port weight asi_weight_ready ready Output 1
+add_interface_port weight asi_weight_data data Input 8
+add_interface_port weight asi_weight_startofpacket startofpacket Input 1
+add_interface_port weight asi_weight_endofpacket endofpacket Input 1
+
+add_interface_port result aso_result_valid valid Output 1
+add_interface_port result aso_result_ready ready Input 1
+add_interface_port result aso_result_data data Output 32
+add_interface_port result aso_result_startofpacket startofpacket Output 1
+add_interface_port result aso_result_endofpacket endofpacket Output 1
+add_interface_port result aso_result_empty empty Output 2
+
+proc elaborate {} {
+  set width [get_parameter_value IMAGE_WIDTH]
+  set_port_property asi_image_data WIDTH_EXPR $width
+  set bits 0
+  while {8 << $bits < $width} {incr bits}
+  set_port_property asi_image_empty WIDTH_EXPR [expr {max(1, $bits)}]
+  set_port_property asi_image_empty VHDL_TYPE STD_LOGIC_VECTOR
+  if {$width == 8} {
+    # A beat of one byte is never partly empty, and its stream has no such signal.
+    terminate asi_image_empty
+  }
+
+  set width [get_parameter_value WEIGHT_STREAM]
+  set_port_property asi_weight_data WIDTH_EXPR [expr {$width ? $width : 8}]
+  if {$width == 0} {
+    set_interface_property weight ENABLED false
+    foreach signal {valid ready data startofpacket endofpacket} {
+      terminate asi_weight_$signal
+    }
+  } elseif {$width > 8} {
+    # Without `empty` a beat is one symbol: weight words are whole beats, in the core's own order.
+    set_interface_property weight dataBitsPerSymbol $width
+  }
+}
+
+# Not connected from outside: an input is 0, an output left open.
+proc terminate {port} {
+  set_port_property $port TERMINATION true
+  if {[get_port_property $port DIRECTION] eq "Input"} {
+    set_port_property $port TERMINATION_VALUE 0
+  }
+}
