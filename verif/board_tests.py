@@ -108,8 +108,8 @@ async def every_image(dut: Any) -> None:
 
 @cocotb.test(timeout_time=1, timeout_unit="sec")
 async def images_a_second(dut: Any) -> None:
-    """The rate is what was counted here in each second, to the image, and what the cycle model says;
-    all digits of it with SW9, the thousands without."""
+    """The rate is what was counted here in each second, to the image, and what the cycle model
+    says; all digits of it with SW9, the thousands without."""
     board = Board(dut)
     await board.power_up()
     dut.SW.value = SHOW_RATE
@@ -133,8 +133,8 @@ async def images_a_second(dut: Any) -> None:
 
 @cocotb.test(timeout_time=1, timeout_unit="sec")
 async def key_resets(dut: Any) -> None:
-    """While KEY0 is down nothing is known and nothing counted; then everything begins anew, the ring
-    at image 0 and the core with it. The other keys do nothing."""
+    """While KEY0 is down nothing is known and nothing counted; then everything begins anew, the
+    ring at image 0 and the core with it. The other keys do nothing."""
     board = Board(dut)
     await board.power_up()
     last = len(board.found) - 1

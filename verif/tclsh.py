@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Runs a Tcl script of a vendor tool under tclsh, with stand-ins that note down every call.
 
-Quartus, Platform Designer and System Console are Tcl interpreters with commands of their own. A
+Quartus, Platform Designer and System Console are Tcl interpreters with commands of their own, and
+older than today's tclsh: what came after Tcl 8.5 is taken away. A
 `Script` provides those commands: each is written to a file with its arguments, one call a line as a
 Tcl list, and answers nothing; commands that must answer something are written in Tcl by the test.
 """
@@ -19,7 +20,13 @@ needs_tclsh = pytest.mark.skipif(
     shutil.which("tclsh") is None, reason="tclsh is not installed (Debian: apt install tcl)"
 )
 
-_PRELUDE = """\
+# Commands that came with Tcl 8.6; Quartus has 8.5.
+_NEWER = "coroutine lmap tailcall throw try yield yieldto zlib"
+
+_PRELUDE = f"""\
+foreach name {{{_NEWER}}} {{rename $name {{}}}}
+"""
+_PRELUDE += """\
 proc note {args} {
   set stream [open %(calls)s a]
   puts $stream $args

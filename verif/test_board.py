@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The DE1-SoC demo, simulated from its pins inward, and the command that writes its memory images."""
+"""The DE1-SoC demo, simulated from its pins inward; the command that writes its memory images; and
+its area."""
 
 from __future__ import annotations
 
@@ -63,6 +64,7 @@ def run(
         model.run("board_tests", directory, testcase=test, settings=settings)
 
 
+@pytest.mark.slow
 def test_board_demo_with_a_tiny_network() -> None:
     run(tiny_board(), "board-tiny", ALL, second=40_000)
 
@@ -111,6 +113,7 @@ def test_board_demo_counts_what_a_bad_network_gets_wrong() -> None:
     run(board, "board-bias", ["every_image"], second=30_000)
 
 
+@pytest.mark.slow
 def test_board_testbench_notices_a_wrong_label() -> None:
     """What fails if the display or the lamps are wrong: the testbench expects other labels."""
     board = tiny_board()

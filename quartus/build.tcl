@@ -1,0 +1,301 @@
+# SPDX-License-Identifier: Apache-2.0
+#
+# Builds the demo for the DE1-SoC with Quartus, from memory images to a configuration file:
+#
+#   quartus_sh -t quartus/build.tcl [options]        --help lists them
+#
+# The configuration file (.sof) is made last, and only if the timing holds: setup, hold, recovery,
+# removal and minimum pulse width, the worst of all corners, and no path without a constraint. One
+# line tells what the design takes and how fast it is; report.json has the same figures.
+#
+# Tcl as of 8.5, which is what Quartus has. Exit code: 0, 1 where Quartus fails or the
+# timing does not hold, 2 for wrong arguments.
+
+set usage {usage: quartus_sh -t quartus/build.tcl [options]
+
+  --geometry NAME   a core by name: throughput (default), default, latency, seed
+  --pe N --simd N --lanes N
+                    its sizes one by one
+  --network FILE    the network to preset: a name in model/networks or a file (default: mnist)
+  --clock MHZ       50 straight from the pin (default), 51 to 199 out of a PLL
+  --images N        images in the ring, a power of two (default: 64)
+  --first N         number of the first one in the MNIST test set (default: 64)
+  --output DIR      where the project is made (default: build/quartus)
+  --python PROGRAM  a Python with numpy and tqdm (default: .venv of the repository, else python3)
+}
+
+set root [file dirname [file dirname [file normalize [info script]]]]
+set top de1_soc
+
+proc stop {message {code 1}} {
+  puts stderr "error: $message"
+  exit $code
+}
+
+# The files that a list of sources names, one a line, from the top of the repository.
+proc listed {path} {
+  set stream [open $path]
+  set lines [split [read $stream] \n]
+  close $stream
+  set files {}
+  foreach line $lines {
+    set line [string trim $line]
+    if {$line ne "" && ![string match //* $line]} {
+      lappend files [file join $::root $line]
+    }
+  }
+  return $files
+}
+
+# Runs the Python command that checks the options and writes memory images and parameters.
+proc write_images {python options} {
+  # Quartus brings libraries of its own that other programs must not find.
+  foreach name {LD_LIBRARY_PATH PYTHONHOME} {
+    unset -nocomplain ::env($name)
+  }
+  set ::env(PYTHONPATH) [file join $::root model]
+  if {[catch {exec $python -m xnor_fcc.board {*}$options 2>@1} output]} {
+    if {[regexp -line {^error: .*$} $output sentence]} {
+      puts stderr $sentence
+      exit 2
+    }
+    if {[regexp {No module named '(\S+)'} $output all module]} {
+      stop "$python lacks $module: install numpy and tqdm, or give another --python." 2
+    }
+    stop "the memory images cannot be made with $python: [lindex [split $output \n] end]" 2
+  }
+  puts $output
+}
+
+# ---- reports of Quartus
+
+# The rows of the report panels whose name matches, headings included, each a list of trimmed cells.
+proc panel_rows {pattern} {
+  set rows {}
+  foreach name [get_report_panel_names] {
+    if {[string match $pattern $name]} {
+      set id [get_report_panel_id $name]
+      for {set i 0} {$i < [get_number_of_rows -id $id]} {incr i} {
+        set row {}
+        foreach cell [get_report_panel_row -id $id -row $i] {
+          lappend row [string trim $cell]
+        }
+        lappend rows $row
+      }
+    }
+  }
+  if {![llength $rows]} {
+    stop "the reports of Quartus have no panel $pattern, so nothing is known and no .sof is made."
+  }
+  return $rows
+}
+
+# {used available} of a resource in the fitter's summary.
+proc resource {name} {
+  foreach row [panel_rows "Fitter||Fitter Summary"] {
+    if {[lindex $row 0] eq $name
+        && [regexp {^([\d,]+) / ([\d,]+)} [lindex $row 1] all used available]} {
+      return [string map {, ""} [list $used $available]]
+    }
+  }
+  stop "the fitter's summary does not tell: $name."
+}
+
+# Worst slack in ns of each kind over all corners and clocks; N/A where there are no such paths.
+proc slacks {} {
+  set kinds {setup hold recovery removal "minimum pulse width"}
+  foreach row [panel_rows "*Timing Analyzer||Multicorner Timing Analysis Summary"] {
+    if {[lindex $row 0] eq "Worst-case Slack"} {
+      foreach kind $kinds slack [lrange $row 1 end] {
+        # Nothing has a clear or a preset here, but everything has a clock.
+        if {![string is double -strict $slack]
+            && !($slack eq "N/A" && $kind in {recovery removal})} {
+          stop "the timing analyser tells no slack for $kind, so no .sof is made."
+        }
+        dict set result $kind $slack
+      }
+      return $result
+    }
+  }
+  stop "the timing analyser tells no worst-case slack, so no .sof is made."
+}
+
+# Lowest Fmax in MHz over all corners and clocks.
+proc fmax {} {
+  set lowest Inf
+  foreach row [panel_rows "*Timing Analyzer||* Model||* Model Fmax Summary"] {
+    if {[scan [lindex $row 0] %f mhz] == 1 && $mhz < $lowest} {
+      set lowest $mhz
+    }
+  }
+  if {$lowest == Inf} {
+    stop "the timing analyser tells no Fmax, so no .sof is made."
+  }
+  return $lowest
+}
+
+# What the timing analyser found without a constraint: clocks, ports and paths with their numbers.
+proc unconstrained {} {
+  set found {}
+  foreach row [panel_rows "*Unconstrained Paths Summary"] {
+    set counts [lsort -unique [lrange $row 1 end]]
+    if {$counts ne "0" && [lindex $row 0] ne "Property"} {
+      lappend found "[string tolower [lindex $row 0]]: [join $counts { and }]"
+    }
+  }
+  return $found
+}
+
+proc write_report {path values} {
+  set lines {}
+  dict for {name value} $values {
+    if {![string is double -strict $value] && $value ni {true false null}
+        && ![string match \{* $value]} {
+      set value "\"[string map {\\ \\\\ \" \\\"} $value]\""
+    }
+    lappend lines " \"$name\": $value"
+  }
+  set stream [open $path w]
+  puts $stream "{\n[join $lines ,\n]\n}"
+  close $stream
+}
+
+# ---- arguments
+
+set arguments [expr {[info exists quartus(args)] ? $quartus(args) : $argv}]
+set output [file join $root build quartus]
+set python [file join $root .venv bin python]
+if {![file exists $python]} {
+  set python python3
+}
+set options {}
+if {"-h" in $arguments || "--help" in $arguments} {
+  puts -nonewline $usage
+  exit 0
+}
+foreach {name value} $arguments {
+  if {$name ni {--geometry --pe --simd --lanes --network --clock --images --first --output --python}} {
+    stop "$name is not an option; --help lists them." 2
+  }
+  if {$value eq ""} {
+    stop "$name needs a value; --help tells which." 2
+  }
+  switch -- $name {
+    --output {set output [file normalize $value]}
+    --python {set python $value}
+    default {lappend options $name $value}
+  }
+}
+
+foreach package {project flow report} {
+  if {[catch {package require ::quartus::$package}]} {
+    stop "this is no Quartus: run it as quartus_sh -t quartus/build.tcl." 2
+  }
+}
+
+set rtl_list [file join $root rtl sources.f]
+set board_list [file join $root quartus sources.f]
+set board [file join $root quartus $top]
+foreach path [list $rtl_list $board_list $board.qsf $board.sdc] {
+  if {![file isfile $path]} {
+    stop "the file $path is missing." 2
+  }
+}
+set sources [concat [listed $board_list] [listed $rtl_list]]
+foreach path $sources {
+  if {![file isfile $path]} {
+    stop "the source file $path is missing." 2
+  }
+}
+
+# ---- project
+
+write_images $python [concat $options [list --output $output]]
+# What is left of an earlier build must not be taken for this one's.
+set results [file join $output output_files]
+file delete -force $results [file join $output report.json]
+
+cd $output
+source parameters.tcl
+project_new $top -overwrite
+source $board.qsf
+set_global_assignment -name TOP_LEVEL_ENTITY $top
+set_global_assignment -name PROJECT_OUTPUT_DIRECTORY output_files
+set_global_assignment -name VERILOG_INPUT_VERSION VERILOG_2001
+set_global_assignment -name TIMING_ANALYZER_MULTICORNER_ANALYSIS ON
+set_global_assignment -name NUM_PARALLEL_PROCESSORS ALL
+set_global_assignment -name SEARCH_PATH [file join $root rtl]
+foreach path $sources {
+  set_global_assignment -name VERILOG_FILE $path
+}
+set_global_assignment -name SDC_FILE $board.sdc
+foreach {name value} $parameters {
+  set_parameter -name $name $value
+}
+export_assignments
+
+# ---- compilation
+
+foreach {tool what} {map "analysis and synthesis" fit "the fitter" sta "the timing analyser"} {
+  if {[catch {execute_module -tool $tool} message]} {
+    stop "$what failed, see $results/$top.$tool.rpt: $message"
+  }
+}
+
+# ---- timing
+
+load_report
+lassign [resource "Logic utilization (in ALMs)"] alm alms
+lassign [resource "Total RAM Blocks"] m10k m10ks
+set slacks [slacks]
+set fmax [fmax]
+set loose [unconstrained]
+unload_report
+
+set late {}
+set slack_texts {}
+set slack_values {}
+dict for {kind slack} $slacks {
+  if {$slack eq "N/A"} {
+    lappend slack_values "\"$kind\": null"
+  } else {
+    if {$slack < 0} {
+      lappend late $kind
+    }
+    lappend slack_texts "$kind $slack"
+    lappend slack_values "\"$kind\": $slack"
+  }
+}
+set clock [dict get $parameters CLOCK_MHZ]
+set met [expr {![llength $late] && ![llength $loose]}]
+set sof null
+if {$met} {
+  if {[catch {execute_module -tool asm} message]} {
+    stop "the assembler failed, see $results/$top.asm.rpt: $message"
+  }
+  set sof [file join $results $top.sof]
+  if {![file isfile $sof]} {
+    stop "the assembler made no $sof."
+  }
+}
+project_close
+
+set values {}
+foreach {name value} $parameters {
+  lappend values "\"$name\": $value"
+}
+write_report [file join $output report.json] [list \
+    alm $alm m10k $m10k available "{\"alm\": $alms, \"m10k\": $m10ks}" \
+    clock_mhz $clock fmax_mhz $fmax slack_ns "{[join $slack_values {, }]}" \
+    unconstrained [join $loose {, }] timing_met [expr {$met ? "true" : "false"}] sof $sof \
+    quartus [expr {[info exists quartus(version)] ? $quartus(version) : "unknown"}] \
+    parameters "{[join $values {, }]}"]
+puts "$alm of $alms ALMs, $m10k of $m10ks M10K, Fmax $fmax MHz at a clock of $clock MHz,\
+    slack in ns: [join $slack_texts {, }]"
+if {[llength $late]} {
+  stop "the timing does not hold ([join $late {, }]), so no .sof is made: try a slower --clock."
+}
+if {[llength $loose]} {
+  stop "not everything is constrained ([join $loose {, }]), so no .sof is made."
+}
+puts $sof
