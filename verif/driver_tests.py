@@ -193,7 +193,8 @@ async def command_line(dut) -> None:  # type: ignore[no-untyped-def]
     want = settings()
     network = IntegerNetwork.load(want["network"])
     images = read_images(Path(want["images"]))[0]
-    expected = evaluate(network, images.reshape(len(images), -1))
+    reference = IntegerNetwork.load(want.get("reference", want["network"]))
+    expected = evaluate(reference, images.reshape(len(images), -1))
 
     def call(*arguments: str) -> str:
         connect = lambda registers, buffer: transport  # noqa: E731

@@ -2,7 +2,7 @@
 """Stand-ins for Platform Designer, and what it would have to say about a component or a system.
 
 `read_component` runs a _hw.tcl file with its callbacks, `system_script` a script of qsys-script;
-both note every command. `check_component` compares the interfaces with the ports that Yosys finds in
+both note all commands. `check_component` compares the interfaces with the ports that Yosys finds in
 the Verilog with the same parameters; `check_system` looks up every instance, parameter, interface
 and connection in the table of components below. Both raise `AssertionError` with what is wrong.
 

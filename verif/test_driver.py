@@ -7,7 +7,7 @@ import gzip
 import os
 import subprocess
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -85,6 +85,24 @@ def test_command_line_through_the_simulated_core(network: Path, tmp_path: Path) 
     np.savez(tmp_path / "images.npz", images=images, labels=labels)
     path = str(tmp_path / "images.npz")
     run_small("command_line", "command-line", network=str(network), images=path)
+
+
+def test_a_wrong_weight_is_noticed(network: Path, tmp_path: Path) -> None:
+    """The check of the scores is one that can fail."""
+    loaded = IntegerNetwork.load(network)
+    weights = loaded.output.weights.copy()
+    weights[0, 0] ^= 1
+    other = replace(loaded, output=replace(loaded.output, weights=weights))
+    other.save(tmp_path / "other.npz")
+    np.save(tmp_path / "images.npy", np.zeros((2, 30), np.uint8))
+    with pytest.raises(AssertionError, match="scores"):
+        run_small(
+            "command_line",
+            "wrong-weight",
+            network=str(network),
+            reference=str(tmp_path / "other.npz"),
+            images=str(tmp_path / "images.npy"),
+        )
 
 
 # ---- the transport of the board, on plain files

@@ -20,7 +20,9 @@
 #include "xnor_fcc.h"
 
 /* Seconds without an answer after which the core counts as dead. */
+#ifndef PATIENCE
 #define PATIENCE 5
+#endif
 /* The longest line of a file, that of an image. */
 #define LINE_BYTES 65536
 

@@ -16,7 +16,9 @@ set usage "usage: system-console --script=quartus/jtag/classify.tcl FILE"
 source [file join [file dirname [info script]] .. hps address_map.tcl]
 
 # Seconds without an answer after which the core counts as dead.
-set patience 5
+if {![info exists patience]} {
+  set patience 5
+}
 set master ""
 
 proc stop {message} {
@@ -59,8 +61,8 @@ proc wait_for {condition complaint} {
   set end [expr {[clock seconds] + $::patience}]
   while {![uplevel 1 [list expr $condition]]} {
     if {[clock seconds] > $end} {
-      stop "$complaint; the core dropped [read_register DROPPED] images, its ERROR register is\
-          [format 0x%x [read_register ERROR]]."
+      stop "$complaint within $::patience s; the core dropped [read_register DROPPED] images, its\
+          ERROR register is [format 0x%x [read_register ERROR]]."
     }
   }
 }
@@ -83,24 +85,29 @@ proc post {engine read write length control} {
 
 # ---- the commands of the file
 
+proc numbers {words} {
+  set result {}
+  foreach word $words {
+    if {[scan $word %x%c value rest] != 1} {
+      stop "$::file is damaged: $word is no number."
+    }
+    lappend result $value
+  }
+  return $result
+}
+
 proc expect {offset value name} {
-  set found [read_part CORE 0x$offset]
-  if {$found != "0x$value"} {
+  set found [read_part CORE $offset]
+  if {$found != $value} {
     stop "the core's $name is [format 0x%x $found], but $::file is for a core where it is\
-        0x$value."
+        [format 0x%x $value]."
   }
 }
 
-proc load {offset values} {
-  foreach value $values {
-    write_part CORE 0x$offset 0x$value
-  }
-}
-
-proc loaded {weights thresholds} {
+proc check_loaded {weights thresholds} {
   foreach {name count} [list WEIGHTS_LOADED $weights THRESHOLDS_LOADED $thresholds] {
-    if {[read_register $name] != "0x$count"} {
-      stop "not all of the network arrived: $name is [read_register $name], not [expr 0x$count]."
+    if {[read_register $name] != $count} {
+      stop "not all of the network arrived: $name is [read_register $name], not $count."
     }
   }
 }
@@ -116,7 +123,7 @@ proc classify {number bytes words} {
   set buffer [constant JTAG_BUFFER]
   set values {}
   foreach word $words {
-    lappend values [format 0x%08x 0x$word]
+    lappend values [format 0x%08x $word]
   }
   master_write_32 $::master [format 0x%08x $buffer] $values
   set base [constant DMA_BUFFER]
@@ -124,7 +131,7 @@ proc classify {number bytes words} {
   post IMAGE $base 0 $bytes [expr {[constant DMA_GO] | [constant DMA_GENERATE_SOP]
       | [constant DMA_GENERATE_EOP]}]
   wait_for {!([read_part RESULT_CSR [constant DMA_STATUS]] & [constant DMA_STATUS_BUSY])} \
-      "image $number was not answered within $::patience s"
+      "image $number was not answered"
   # The last word: class and number, the first byte of the stream first in memory.
   set at [format 0x%08x [expr {$buffer + $result + 4 * $::classes}]]
   set raw [expr {[master_read_32 $::master $at 1]}]
@@ -177,17 +184,22 @@ set wrong 0
 foreach line $lines {
   set words [lassign $line command]
   switch -glob -- $command {
-    expect {expect {*}$words}
-    write {load [lindex $words 0] [lrange $words 1 end]}
-    loaded {loaded {*}$words}
-    classes {set classes [expr 0x[lindex $words 0]]}
+    expect {expect {*}[numbers [lrange $words 0 1]] [lindex $words 2]}
+    write {
+      set values [lassign [numbers $words] offset]
+      foreach value $values {
+        write_part CORE $offset $value
+      }
+    }
+    loaded {check_loaded {*}[numbers $words]}
+    classes {set classes [numbers $words]}
     image {
+      set values [lassign [numbers $words] bytes label]
       if {$number == 0} {
         write_register CONTROL [constant CONTROL_ENABLE]
         wait_for {[read_register STATUS] & [constant STATUS_RUNNING]} "the core does not start"
       }
-      set label [expr 0x[lindex $words 1]]
-      set found [classify $number [expr 0x[lindex $words 0]] [lrange $words 2 end]]
+      set found [classify $number $bytes $values]
       set remark ""
       if {$label != 0xffffffff && $label != $found} {
         set remark ", not $label"
