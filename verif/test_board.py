@@ -87,6 +87,14 @@ def test_board_demo_in_the_geometry_of_the_board() -> None:
     run(board_of(), "board-throughput", ["every_image"], second=30_000)
 
 
+def test_board_rate_counts_in_decimal() -> None:
+    want = {"second": 130, "digits": 2}
+    model = simulator.build(
+        "demo_rate", {name.upper(): n for name, n in want.items()}, sources=board_sources()
+    )
+    model.run("demo_rate_tests", simulator.run_directory("demo-rate"), settings=want)
+
+
 def planted(board: Board) -> Board:
     """One image with a wrong label."""
     labels = board.labels.copy()
@@ -106,7 +114,7 @@ def test_board_demo_counts_what_a_bad_network_gets_wrong() -> None:
     """A bias that makes too many digits a 3."""
     board = board_of(SMALL)
     bias = board.network.output.bias.copy()
-    bias[3] += 60
+    bias[3] += 480
     network = replace(board.network, output=replace(board.network.output, bias=bias))
     board = replace(board, network=network)
     assert 1 < board.wrong() < 40

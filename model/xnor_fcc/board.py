@@ -39,8 +39,8 @@ IMAGES = 64
 MAX_IMAGES = 512
 PIN_MHZ = 50
 MAX_MHZ = 199
-# ALMs of the demo around the core, by Yosys: displays, decimal counter, ring, checker.
-DEMO_ALM = 130
+# ALMs of the demo around the core, by Yosys: displays, decimal counter, ring, checker, rounded up.
+DEMO_ALM = 120
 
 
 @dataclass(frozen=True)
