@@ -1,19 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The Platform Designer files and the hosts without Python: Tcl under stand-ins, C with gcc, and
-both end to end against the simulated core."""
+"""The Platform Designer files and their compilation: Tcl under stand-ins, held to the Verilog and
+to the driver's addresses."""
 
 from __future__ import annotations
 
+import csv
 import re
+import shutil
 import subprocess
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import numpy as np
 import pytest
 
-import simulator
 from platform_designer import (
     HPS,
     Component,
@@ -25,13 +23,10 @@ from platform_designer import (
     system_script,
     verilog_ports,
 )
-from simulator import ROOT, RTL, VERIF
-from tclsh import Script, needs_tclsh, quoted
+from simulator import ROOT, RTL
+from tclsh import Script, needs_tclsh
 from xnor_fcc.address_map import BASE, OFFSET
 from xnor_fcc.geometry import Geometry
-from xnor_fcc.integer import random_network
-from xnor_fcc.reference import evaluate
-from xnor_fcc.register_script import register_script
 
 COMPONENT = HPS / "xnor_fcc_hw.tcl"
 SYSTEMS = {"hps": HPS / "system.tcl", "jtag": ROOT / "quartus" / "jtag" / "jtag_system.tcl"}
@@ -182,9 +177,9 @@ def test_addresses_are_those_of_the_driver(
     for part, slave in slaves.items():
         address = seen_at[0] + system.addresses[registers, slave]
         assert address == BASE[name]["registers"] + OFFSET[part]
-    assert seen_at[1] + system.addresses[buffer, "buffer.s1"] == BASE[name]["buffer"]
+    assert seen_at[1] + system.addresses[buffer, "stream_buffer.s1"] == BASE[name]["buffer"]
     for engine in ("image_dma.mm_read", "result_dma.mm_write"):
-        assert system.addresses[engine, "buffer.s1"] == BASE["dma"]["buffer"]
+        assert system.addresses[engine, "stream_buffer.s1"] == BASE["dma"]["buffer"]
     assert system.values["image_dma"]["MODE"] == "1" and system.values["result_dma"]["MODE"] == "2"
 
 
@@ -256,176 +251,146 @@ def test_what_the_stand_ins_know_of_the_core_is_the_core(tmp_path: Path) -> None
 
 
 
-# ---- hosts without Python
+# ---- the compilation of the systems
 
-HOST = ROOT / "quartus" / "host"
-JTAG_SCRIPT = ROOT / "quartus" / "jtag" / "classify.tcl"
-CORE = Geometry(pe=4, simd=7, lanes=2, max_width=30, weight_depth=120, bank_depth=32,
-                threshold_depth=16, max_classes=6, image_width=16)  # fmt: skip
-NETWORK = random_network(np.random.default_rng(5), (30, 17, 11, 5))
-IMAGES = np.random.default_rng(7).integers(0, 2, (6, 30), np.uint8)
-CLASSES = evaluate(NETWORK, IMAGES).classes
+BUILD_SCRIPT = HPS / "build.tcl"
+SUMMARY = """
+Type  : Slow 1100mV 85C Model Setup 'clk'
+Slack : {setup}
+TNS   : 0.000
 
-# System Console, whose master is the simulated core.
-CONSOLE = """
-set requests [open /dev/fd/$env(XFCC_REQUESTS) w]
-set answers [open /dev/fd/$env(XFCC_ANSWERS) r]
-proc get_service_paths {kind} {
-  if {$kind ne "master"} {error "no stand-in for $kind"}
-  return {/devices/5CSEMA5@1/phy_0/master}
-}
-proc claim_service {kind path name} {return $path/$name}
-proc close_service {kind path} {}
-proc master_write_32 {path address values} {
-  foreach value $values {lappend words [format %%x $value]}
-  puts $::requests "w [format %%x $address] $words"
-}
-proc master_read_32 {path address count} {
-  puts $::requests "r [format %%x $address] [format %%x $count]"
-  flush $::requests
-  foreach word [gets $::answers] {lappend values 0x$word}
-  return $values
-}
-set patience 1
-set argv [list %s]
-source %s
+Type  : Fast 1100mV 0C Model Hold 'clk'
+Slack : 0.173
+TNS   : 0.000
 """
 
 
-def tcl_host(directory: Path, file: Path) -> list[str]:
-    wrapper = directory / "console.tcl"
-    wrapper.write_text(CONSOLE % (quoted(file), quoted(JTAG_SCRIPT)))
-    return ["tclsh", str(wrapper)]
+class Compilation:
+    """A copy of quartus/ with stand-ins that leave the files which the real tools would."""
 
-
-def compiled(directory: Path, bus: Path) -> Path:
-    program = directory / bus.stem
-    command = ["gcc", "-std=c99", "-Wall", "-Wextra", "-Werror", "-O1", "-DPATIENCE=1", f"-I{HOST}"]
-    command += ["-o", str(program), str(HOST / "classify.c"), str(bus)]
-    done = subprocess.run(command, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    return program
-
-
-def c_host(directory: Path, file: Path) -> list[str]:
-    return [str(compiled(directory, VERIF / "bus_pipe.c")), str(file)]
-
-
-HOSTS: dict[str, Callable[[Path, Path], list[str]]] = {"jtag": tcl_host, "hps": c_host}
-
-
-@dataclass
-class Outcome:
-    """How a host program ended, and what the core's STATUS was then."""
-
-    status: int
-    output: list[str]
-    errors: str
-    core_status: int
-
-
-def run_host(master: str, directory: Path, text: str) -> Outcome:
-    """Let a host work through a register script with the simulated core."""
-    file = directory / "network.txt"
-    file.write_text(text)
-    model = simulator.build("xnor_fcc", CORE.parameters())
-    model.run(
-        "driver_tests",
-        simulator.run_directory(f"host-{master}"),
-        testcase="program",
-        settings={
-            "geometry": asdict(CORE),
-            "command": HOSTS[master](directory, file),
-            "master": master,
-            "directory": str(directory),
-        },
-    )
-    names = ("status", "output", "errors", "core_status")
-    status, output, errors, core_status = ((directory / name).read_text() for name in names)
-    return Outcome(int(status), output.splitlines(), errors, int(core_status))
-
-
-@pytest.mark.parametrize("master", HOSTS)
-def test_hosts_classify_like_the_reference(tmp_path: Path, master: str) -> None:
-    """The right classes, a wrong label noticed, and the core left at rest."""
-    labels = CLASSES.copy()
-    labels[3] = (labels[3] + 1) % 5
-    outcome = run_host(master, tmp_path, register_script(NETWORK, CORE, IMAGES, labels))
-    assert (outcome.status, outcome.errors) == (1, "")
-    lines = [f"image {i}: {found}" for i, found in enumerate(CLASSES)]
-    lines[3] += f", not {labels[3]}"
-    assert outcome.output == [*lines, "6 images, 1 wrong"]
-    assert outcome.core_status == 0
-
-
-@pytest.mark.parametrize("master", HOSTS)
-def test_hosts_without_labels(tmp_path: Path, master: str) -> None:
-    outcome = run_host(master, tmp_path, register_script(NETWORK, CORE, IMAGES[:2]))
-    assert (outcome.status, outcome.errors) == (0, "")
-    assert outcome.output[-1] == "2 images, 0 wrong"
-
-
-@pytest.mark.parametrize("master", HOSTS)
-@pytest.mark.parametrize(
-    "pattern, replacement, message",
-    [
-        (r"expect 8 4 PE", "expect 8 5 PE", "PE is 0x4, but "),
-        (r"expect 0 .*", "expect 0 1 ID", "ID is 0x58464343, but "),
-        (r"write 6c (\S+) ", "write 6c ", "not all of the network arrived: WEIGHTS_LOADED is "),
-        (r"image 4 ", "image 3 ", "not answered within 1 s; the core dropped 1 images"),
-        (r"write 5c .*", "write 5c 0", "the core does not start within 1 s; the core dropped 0"),
-        (r"image 4 ", "image 4000 ", "does not fit the buffer"),
-        (r"\nimage", "\nwhatever", "it says whatever."),
-    ],
-)
-def test_hosts_say_what_is_wrong(
-    tmp_path: Path, master: str, pattern: str, replacement: str, message: str
-) -> None:
-    text = register_script(NETWORK, CORE, IMAGES)
-    changed = re.sub(pattern, replacement, text, count=1)
-    assert changed != text
-    outcome = run_host(master, tmp_path, changed)
-    assert outcome.status == 2 and message in outcome.errors, outcome.errors
-    assert outcome.errors.startswith("error: ") and outcome.errors.count("\n") == 1
-    assert outcome.core_status == 0
-
-
-def test_c_host_on_a_machine_that_is_no_board(tmp_path: Path) -> None:
-    program = compiled(tmp_path, HOST / "bus_mem.c")
-    for arguments, message in (
-        ([], "one file is needed"),
-        ([tmp_path / "none"], "cannot be read"),
-    ):
-        done = subprocess.run([program, *arguments], capture_output=True, text=True)
-        assert done.returncode == 2 and message in done.stderr
-        assert done.stderr.startswith("error: ") and done.stderr.count("\n") == 1
-
-
-NOTHING = "proc get_service_paths {kind} {return {}}"
-OTHER = """
-proc get_service_paths {kind} {return {/a /b}}
-proc claim_service {kind path name} {return $path}
-proc master_read_32 {path address count} {return 0x00000000}
+    def __init__(self, directory: Path, setup: str = "1.234", fails: str = "") -> None:
+        shutil.copytree(ROOT / "quartus", directory / "quartus")
+        self.output = directory / "build"
+        script = directory / "quartus" / "hps" / "build.tcl"
+        stand_ins = f"""
+proc exec {{program args}} {{
+  note exec [file tail $program] {{*}}[lrange $args 0 end-2]
+  if {{[file tail $program] eq "{fails}"}} {{error "says why"}}
+  if {{[file tail $program] eq "qsys-generate"}} {{
+    set top [file rootname [lindex $args 0]]
+    file mkdir $top/synthesis
+    close [open $top/synthesis/$top.qip w]
+  }}
+}}
+proc execute_module {{-tool name}} {{
+  note execute_module $name
+  if {{$name eq "{fails}"}} {{error "ERROR: says why"}}
+  set top $::top
+  file mkdir output_files
+  if {{$name eq "asm"}} {{close [open output_files/$top.sof w]}}
+  if {{$name eq "sta"}} {{
+    set stream [open output_files/$top.sta.summary w]
+    puts $stream {{{SUMMARY.format(setup=setup)}}}
+    close $stream
+  }}
+}}
 """
+        recorded = ("project_new", "project_open", "project_close", "set_global_assignment",
+                    "set_instance_assignment", "set_location_assignment", "export_assignments")
+        packages = ("::quartus::project", "::quartus::flow")
+        self.script = Script(script, directory, packages, recorded, stand_ins)
+
+    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return self.script.run(*arguments)
+
+    def sof(self, host: str) -> Path:
+        return self.output / f"quartus_{host}" / "output_files" / f"xnor_fcc_{host}.sof"
+
+
+def test_compilation_of_the_system_with_the_processor(tmp_path: Path) -> None:
+    compilation = Compilation(tmp_path)
+    done = compilation.run("hps", "PE", "16")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == f"worst slack 0.173 ns\n{compilation.sof('hps')}\n"
+    calls = compilation.script.calls
+    hps = tmp_path / "quartus" / "hps"
+    assert calls[0] == (
+        f"exec qsys-script --script={hps}/system.tcl {{--search-path={hps}/,$}} "
+        "{--cmd=set parameters {PE 16}}"
+    )
+    assert calls[1].startswith("exec qsys-generate xnor_fcc_hps.qsys --synthesis=VERILOG ")
+    assert calls[2] == "project_new xnor_fcc_hps -overwrite"
+    steps = [call for call in calls if call.startswith(("exec", "project", "execute"))][3:]
+    assert steps == [
+        "execute_module map",
+        "project_close",
+        "exec quartus_sta -t xnor_fcc_hps/synthesis/submodules/hps_sdram_p0_pin_assignments.tcl "
+        "xnor_fcc_hps",
+        "project_open xnor_fcc_hps",
+        *(f"execute_module {tool}" for tool in ("fit", "sta", "asm")),
+        "project_close",
+    ]
+    for path in re.findall(r"-name SDC_FILE (\S+)", "\n".join(calls)):
+        assert Path(path).is_file()
+
+
+def test_compilation_of_the_system_behind_jtag(tmp_path: Path) -> None:
+    compilation = Compilation(tmp_path)
+    assert compilation.run("jtag").returncode == 0
+    text = "\n".join(compilation.script.calls)
+    assert "jtag/jtag_system.tcl" in text and "hps_sdram" not in text
+    assert "set_global_assignment -name TOP_LEVEL_ENTITY xnor_fcc_jtag" in text
+
+
+@pytest.mark.parametrize("name", SYSTEMS)
+def test_pins_are_those_of_the_board(tmp_path: Path, component: Component, name: str) -> None:
+    """Clock and key of the board's table, at ports that the system exports."""
+    with open(ROOT / "quartus" / "pins.csv") as stream:
+        lines = csv.DictReader(line for line in stream if not line.startswith("#"))
+        board = {row["signal"]: (row["pin"], row["standard"]) for row in lines}
+    compilation = Compilation(tmp_path / "copy")
+    assert compilation.run(name).returncode == 0
+    text = "\n".join(compilation.script.calls)
+    pins = dict(re.findall(r"set_location_assignment (\S+) -to (\S+)", text))
+    standards = dict(
+        (port, standard)
+        for standard, port in re.findall(r"IO_STANDARD \{(.+)\} -to (\S+)", text)
+    )
+    exports = make(SYSTEMS[name], tmp_path, component).exports
+    assert {"clk", "reset"} <= exports.keys()
+    # Platform Designer names a port after the export and the signal in it.
+    ports = {"CLOCK_50": "clk_clk", "KEY[0]": "reset_reset_n"}
+    for signal, port in ports.items():
+        assert (pins[board[signal][0]], standards[port]) == (port, board[signal][1])
+    assert len(pins) == len(ports)
+    sdc = (HPS / "system.sdc").read_text()
+    # The clock of the JTAG chain has a port of its own on the device.
+    assert set(re.findall(r"get_ports (\w+)", sdc)) == {*ports.values(), "altera_reserved_tck"}
 
 
 @pytest.mark.parametrize(
-    "stand_ins, file, message",
+    "arguments, setup, fails, status, message",
     [
-        (NOTHING, None, "one file is needed"),
-        (NOTHING, "none", "there is no file"),
-        (NOTHING, "network.txt", "there is no JTAG-to-Avalon master"),
-        (OTHER, "network.txt", "no xnor-fcc core behind /a: its identification reads 0x00000000"),
+        ([], "1", "", 2, "hps or jtag is needed"),
+        (["hps", "PE"], "1", "", 2, "hps or jtag is needed"),
+        (["nios"], "1", "", 2, "hps or jtag is needed"),
+        (["jtag"], "-0.020", "", 1, "worst slack -0.020 ns"),
+        (["jtag"], "none", "", 1, "which is no number"),
+        (["hps"], "1", "qsys-script", 1, "qsys-script failed: says why"),
+        (["hps"], "1", "quartus_sta", 1, "could not be assigned"),
+        (["hps"], "1", "fit", 1, "the fitter failed"),
     ],
 )
-def test_console_without_a_core(
-    tmp_path: Path, stand_ins: str, file: str | None, message: str
+def test_compilations_that_fail(
+    tmp_path: Path, arguments: list[str], setup: str, fails: str, status: int, message: str
 ) -> None:
-    (tmp_path / "network.txt").write_text("")
-    script = Script(
-        JTAG_SCRIPT, tmp_path, recorded=["master_write_32", "close_service"], stand_ins=stand_ins
-    )
-    done = script.run(*([] if file is None else [tmp_path / file]))
-    assert done.returncode == 2 and message in done.stderr, done.stderr
+    compilation = Compilation(tmp_path, setup, fails)
+    done = compilation.run(*arguments)
+    assert done.returncode == status and message in done.stderr, done.stderr
+    assert compilation.sof(arguments[0] if arguments else "hps").exists() == (status == 0)
     assert done.stderr.startswith("error: ") and done.stderr.count("\n") == 1
-    assert script.calls == (["close_service master /a"] if stand_ins is OTHER else [])
+
+
+def test_compilation_without_quartus(tmp_path: Path) -> None:
+    done = Script(BUILD_SCRIPT, tmp_path).run("jtag")
+    assert done.returncode == 2 and "this is no Quartus" in done.stderr

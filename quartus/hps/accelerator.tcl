@@ -44,12 +44,12 @@ proc add_accelerator {xfcc parameters} {
   set_parameters image_dma {ERROR_ENABLE 1 ERROR_WIDTH 1}
   add_engine $xfcc result_dma 2 32
 
-  add_instance buffer altera_avalon_onchip_memory2
-  set_parameters buffer [list memorySize [expr {[dict get $xfcc BUFFER_BYTES]}] dataWidth 64 \
+  add_instance stream_buffer altera_avalon_onchip_memory2
+  set_parameters stream_buffer [list memorySize [expr {[dict get $xfcc BUFFER_BYTES]}] dataWidth 64 \
       writable true dualPort false initMemContent false]
 
   foreach {instance clock reset} {
-    core clock reset image_dma clock reset_n result_dma clock reset_n buffer clk1 reset1
+    core clock reset image_dma clock reset_n result_dma clock reset_n stream_buffer clk1 reset1
   } {
     add_connection clk.clk $instance.$clock
     add_connection clk.clk_reset $instance.$reset
@@ -57,7 +57,7 @@ proc add_accelerator {xfcc parameters} {
   add_connection image_dma.st_source core.image
   add_connection core.result result_dma.st_sink
   foreach master {image_dma.mm_read result_dma.mm_write} {
-    connect_at $master buffer.s1 [dict get $xfcc DMA_BUFFER]
+    connect_at $master stream_buffer.s1 [dict get $xfcc DMA_BUFFER]
   }
 }
 
@@ -89,5 +89,5 @@ proc connect_host {xfcc register_master registers buffer_master buffer} {
     set offset [dict get $xfcc ${part}_OFFSET]
     connect_at $register_master $slave [format 0x%08x [expr {$registers + $offset}]]
   }
-  connect_at $buffer_master buffer.s1 [format 0x%08x $buffer]
+  connect_at $buffer_master stream_buffer.s1 [format 0x%08x $buffer]
 }

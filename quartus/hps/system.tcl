@@ -98,7 +98,7 @@ foreach clock {h2f_axi_clock h2f_lw_axi_clock} {
   add_connection clk.clk hps.$clock
 }
 # A reset of the processor resets what belongs to it.
-foreach reset {core.reset image_dma.reset_n result_dma.reset_n buffer.reset1} {
+foreach reset {core.reset image_dma.reset_n result_dma.reset_n stream_buffer.reset1} {
   add_connection hps.h2f_reset $reset
 }
 

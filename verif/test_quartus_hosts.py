@@ -1,0 +1,196 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Hosts without Python, the System Console script and the C example, end to end against the
+simulated core."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import simulator
+from simulator import ROOT, VERIF
+from tclsh import Script, needs_tclsh, quoted
+from xnor_fcc.geometry import Geometry
+from xnor_fcc.integer import random_network
+from xnor_fcc.reference import evaluate
+from xnor_fcc.register_script import register_script
+
+pytestmark = needs_tclsh
+
+HOST = ROOT / "quartus" / "host"
+JTAG_SCRIPT = ROOT / "quartus" / "jtag" / "classify.tcl"
+CORE = Geometry(pe=4, simd=7, lanes=2, max_width=30, weight_depth=120, bank_depth=32,
+                threshold_depth=16, max_classes=6, image_width=16)  # fmt: skip
+NETWORK = random_network(np.random.default_rng(5), (30, 17, 11, 5))
+IMAGES = np.random.default_rng(7).integers(0, 2, (6, 30), np.uint8)
+CLASSES = evaluate(NETWORK, IMAGES).classes
+
+# System Console, whose master is the simulated core.
+CONSOLE = """
+set requests [open /dev/fd/$env(XFCC_REQUESTS) w]
+set answers [open /dev/fd/$env(XFCC_ANSWERS) r]
+proc get_service_paths {kind} {
+  if {$kind ne "master"} {error "no stand-in for $kind"}
+  return {/devices/5CSEMA5@1/phy_0/master}
+}
+proc claim_service {kind path name} {return $path/$name}
+proc close_service {kind path} {}
+proc master_write_32 {path address values} {
+  foreach value $values {lappend words [format %%x $value]}
+  puts $::requests "w [format %%x $address] $words"
+}
+proc master_read_32 {path address count} {
+  puts $::requests "r [format %%x $address] [format %%x $count]"
+  flush $::requests
+  foreach word [gets $::answers] {lappend values 0x$word}
+  return $values
+}
+set patience 1
+set argv [list %s]
+source %s
+"""
+
+
+def tcl_host(directory: Path, file: Path) -> list[str]:
+    wrapper = directory / "console.tcl"
+    wrapper.write_text(CONSOLE % (quoted(file), quoted(JTAG_SCRIPT)))
+    return ["tclsh", str(wrapper)]
+
+
+def compiled(directory: Path, bus: Path) -> Path:
+    program = directory / bus.stem
+    command = ["gcc", "-std=c99", "-Wall", "-Wextra", "-Werror", "-O1", "-DPATIENCE=1", f"-I{HOST}"]
+    command += ["-o", str(program), str(HOST / "classify.c"), str(bus)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return program
+
+
+def c_host(directory: Path, file: Path) -> list[str]:
+    return [str(compiled(directory, VERIF / "bus_pipe.c")), str(file)]
+
+
+HOSTS: dict[str, Callable[[Path, Path], list[str]]] = {"jtag": tcl_host, "hps": c_host}
+
+
+@dataclass
+class Outcome:
+    """How a host program ended, and what the core's STATUS was then."""
+
+    status: int
+    output: list[str]
+    errors: str
+    core_status: int
+
+
+def run_host(master: str, directory: Path, text: str) -> Outcome:
+    """Let a host work through a register script with the simulated core."""
+    file = directory / "network.txt"
+    file.write_text(text)
+    model = simulator.build("xnor_fcc", CORE.parameters())
+    model.run(
+        "driver_tests",
+        simulator.run_directory(f"host-{master}"),
+        testcase="program",
+        settings={
+            "geometry": asdict(CORE),
+            "command": HOSTS[master](directory, file),
+            "master": master,
+            "directory": str(directory),
+        },
+    )
+    names = ("status", "output", "errors", "core_status")
+    status, output, errors, core_status = ((directory / name).read_text() for name in names)
+    return Outcome(int(status), output.splitlines(), errors, int(core_status))
+
+
+@pytest.mark.parametrize("master", HOSTS)
+def test_hosts_classify_like_the_reference(tmp_path: Path, master: str) -> None:
+    """The right classes, a wrong label noticed, and the core left at rest."""
+    labels = CLASSES.copy()
+    labels[3] = (labels[3] + 1) % 5
+    outcome = run_host(master, tmp_path, register_script(NETWORK, CORE, IMAGES, labels))
+    assert (outcome.status, outcome.errors) == (1, "")
+    lines = [f"image {i}: {found}" for i, found in enumerate(CLASSES)]
+    lines[3] += f", not {labels[3]}"
+    assert outcome.output == [*lines, "6 images, 1 wrong"]
+    assert outcome.core_status == 0
+
+
+@pytest.mark.parametrize("master", HOSTS)
+def test_hosts_without_labels(tmp_path: Path, master: str) -> None:
+    outcome = run_host(master, tmp_path, register_script(NETWORK, CORE, IMAGES[:2]))
+    assert (outcome.status, outcome.errors) == (0, "")
+    assert outcome.output[-1] == "2 images, 0 wrong"
+
+
+@pytest.mark.parametrize("master", HOSTS)
+@pytest.mark.parametrize(
+    "pattern, replacement, message",
+    [
+        (r"expect 8 4 PE", "expect 8 5 PE", "PE is 0x4, but "),
+        (r"expect 0 .*", "expect 0 1 ID", "ID is 0x58464343, but "),
+        (r"write 6c (\S+) ", "write 6c ", "not all of the network arrived: WEIGHTS_LOADED is "),
+        (r"image 4 ", "image 3 ", "not answered within 1 s; the core dropped 1 images"),
+        (r"write 5c .*", "write 5c 0", "the core does not start within 1 s; the core dropped 0"),
+        (r"image 4 ", "image 4000 ", "does not fit the buffer"),
+        (r"\nimage", "\nwhatever", "it says whatever."),
+    ],
+)
+def test_hosts_say_what_is_wrong(
+    tmp_path: Path, master: str, pattern: str, replacement: str, message: str
+) -> None:
+    text = register_script(NETWORK, CORE, IMAGES)
+    changed = re.sub(pattern, replacement, text, count=1)
+    assert changed != text
+    outcome = run_host(master, tmp_path, changed)
+    assert outcome.status == 2 and message in outcome.errors, outcome.errors
+    assert outcome.errors.startswith("error: ") and outcome.errors.count("\n") == 1
+    assert outcome.core_status == 0
+
+
+def test_c_host_on_a_machine_that_is_no_board(tmp_path: Path) -> None:
+    program = compiled(tmp_path, HOST / "bus_mem.c")
+    for arguments, message in (
+        ([], "one file is needed"),
+        ([tmp_path / "none"], "cannot be read"),
+    ):
+        done = subprocess.run([program, *arguments], capture_output=True, text=True)
+        assert done.returncode == 2 and message in done.stderr
+        assert done.stderr.startswith("error: ") and done.stderr.count("\n") == 1
+
+
+NOTHING = "proc get_service_paths {kind} {return {}}"
+OTHER = """
+proc get_service_paths {kind} {return {/a /b}}
+proc claim_service {kind path name} {return $path}
+proc master_read_32 {path address count} {return 0x00000000}
+"""
+
+
+@pytest.mark.parametrize(
+    "stand_ins, file, message",
+    [
+        (NOTHING, None, "one file is needed"),
+        (NOTHING, "none", "there is no file"),
+        (NOTHING, "network.txt", "there is no JTAG-to-Avalon master"),
+        (OTHER, "network.txt", "no xnor-fcc core behind /a: its identification reads 0x00000000"),
+    ],
+)
+def test_console_without_a_core(
+    tmp_path: Path, stand_ins: str, file: str | None, message: str
+) -> None:
+    (tmp_path / "network.txt").write_text("")
+    script = Script(
+        JTAG_SCRIPT, tmp_path, recorded=["master_write_32", "close_service"], stand_ins=stand_ins
+    )
+    done = script.run(*([] if file is None else [tmp_path / file]))
+    assert done.returncode == 2 and message in done.stderr, done.stderr
+    assert done.stderr.startswith("error: ") and done.stderr.count("\n") == 1
+    assert script.calls == (["close_service master /a"] if stand_ins is OTHER else [])
