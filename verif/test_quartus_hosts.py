@@ -16,8 +16,11 @@ import pytest
 import simulator
 from simulator import ROOT, VERIF
 from tclsh import Script, needs_tclsh, quoted
-from xnor_fcc.geometry import Geometry
-from xnor_fcc.integer import random_network
+from xnor_fcc.address_map import BUFFER_BYTES
+from xnor_fcc.driver import DriverError
+from xnor_fcc.geometry import NAMED, Geometry
+from xnor_fcc.integer import IntegerNetwork, find_network, random_network
+from xnor_fcc.pack import pack
 from xnor_fcc.reference import evaluate
 from xnor_fcc.register_script import register_script
 
@@ -194,3 +197,24 @@ def test_console_without_a_core(
     assert done.returncode == 2 and message in done.stderr, done.stderr
     assert done.stderr.startswith("error: ") and done.stderr.count("\n") == 1
     assert script.calls == (["close_service master /a"] if stand_ins is OTHER else [])
+
+
+def test_the_document_names_what_there_is() -> None:
+    """Files, options, exceptions and numbers of HOST.md."""
+    text = (ROOT / "quartus" / "HOST.md").read_text()
+    for target in re.findall(r"\]\((?!https?:)([^)#]+)", text):
+        assert (ROOT / "quartus" / target).exists(), target
+    for path in re.findall(r"(?<![\w/])(?:model|quartus|verif)/[\w./]+\.\w+", text):
+        assert (ROOT / path).exists(), path
+    named = set(re.findall(r"`(\w+Error)`", text))
+    there = {kind.__name__ for kind in DriverError.__subclasses__()}
+    assert named - {"TransportError", "UserError"} == there
+    network = IntegerNetwork.load(find_network("mnist"))
+    g = Geometry.for_widths(network.widths, *NAMED["default"])
+    chunks = pack(network, g).weight_chunks().size
+    assert f"{round(chunks, -3):,} for the MNIST network" in text
+    slot = -(-network.inputs // g.image_width) * g.image_width // 8
+    assert f"{BUFFER_BYTES // (slot + 4 * (network.classes + 1))} digits of 784" in text
+    assert f"{BUFFER_BYTES // 1024} KB on chip" in text
+    sizes = re.findall(r"(PE|SIMD|WEIGHT_DEPTH|THRESHOLD_DEPTH) (\d+)", text)
+    Geometry(**{name.lower(): int(value) for name, value in sizes}).require_fit(network.widths)
