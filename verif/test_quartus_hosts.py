@@ -40,8 +40,10 @@ set requests [open /dev/fd/$env(XFCC_REQUESTS) w]
 set answers [open /dev/fd/$env(XFCC_ANSWERS) r]
 proc get_service_paths {kind} {
   if {$kind ne "master"} {error "no stand-in for $kind"}
-  return {/devices/5CSEMA5@1/phy_0/master}
+  return $::paths
 }
+set paths {}
+proc refresh_connections {} {set ::paths {/devices/5CSEMA5@1/phy_0/master}}
 proc claim_service {kind path name} {return $path/$name}
 proc close_service {kind path} {}
 proc master_write_32 {path address values} {
@@ -54,32 +56,32 @@ proc master_read_32 {path address count} {
   foreach word [gets $::answers] {lappend values 0x$word}
   return $values
 }
-set patience 1
+set patience %d
 set argv [list %s]
 source %s
 """
 
 
-def tcl_host(directory: Path, file: Path) -> list[str]:
+def tcl_host(directory: Path, file: Path, patience: int) -> list[str]:
     wrapper = directory / "console.tcl"
-    wrapper.write_text(CONSOLE % (quoted(file), quoted(JTAG_SCRIPT)))
+    wrapper.write_text(CONSOLE % (patience, quoted(file), quoted(JTAG_SCRIPT)))
     return ["tclsh", str(wrapper)]
 
 
-def compiled(directory: Path, bus: Path) -> Path:
+def compiled(directory: Path, bus: Path, patience: int = 1) -> Path:
     program = directory / bus.stem
-    command = ["gcc", "-std=c99", "-Wall", "-Wextra", "-Werror", "-O1", "-DPATIENCE=1", f"-I{HOST}"]
-    command += ["-o", str(program), str(HOST / "classify.c"), str(bus)]
+    command = ["gcc", "-std=c99", "-Wall", "-Wextra", "-Werror", "-O1", f"-DPATIENCE={patience}"]
+    command += [f"-I{HOST}", "-o", str(program), str(HOST / "classify.c"), str(bus)]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return program
 
 
-def c_host(directory: Path, file: Path) -> list[str]:
-    return [str(compiled(directory, VERIF / "bus_pipe.c")), str(file)]
+def c_host(directory: Path, file: Path, patience: int) -> list[str]:
+    return [str(compiled(directory, VERIF / "bus_pipe.c", patience)), str(file)]
 
 
-HOSTS: dict[str, Callable[[Path, Path], list[str]]] = {"jtag": tcl_host, "hps": c_host}
+HOSTS: dict[str, Callable[[Path, Path, int], list[str]]] = {"jtag": tcl_host, "hps": c_host}
 
 
 @dataclass
@@ -92,7 +94,7 @@ class Outcome:
     core_status: int
 
 
-def run_host(master: str, directory: Path, text: str) -> Outcome:
+def run_host(master: str, directory: Path, text: str, patience: int = 60) -> Outcome:
     """Let a host work through a register script with the simulated core."""
     file = directory / "network.txt"
     file.write_text(text)
@@ -103,7 +105,7 @@ def run_host(master: str, directory: Path, text: str) -> Outcome:
         testcase="program",
         settings={
             "geometry": asdict(CORE),
-            "command": HOSTS[master](directory, file),
+            "command": HOSTS[master](directory, file, patience),
             "master": master,
             "directory": str(directory),
         },
@@ -152,7 +154,7 @@ def test_hosts_say_what_is_wrong(
     text = register_script(NETWORK, CORE, IMAGES)
     changed = re.sub(pattern, replacement, text, count=1)
     assert changed != text
-    outcome = run_host(master, tmp_path, changed)
+    outcome = run_host(master, tmp_path, changed, patience=1)
     assert outcome.status == 2 and message in outcome.errors, outcome.errors
     assert outcome.errors.startswith("error: ") and outcome.errors.count("\n") == 1
     assert outcome.core_status == 0
@@ -169,7 +171,11 @@ def test_c_host_on_a_machine_that_is_no_board(tmp_path: Path) -> None:
         assert done.stderr.startswith("error: ") and done.stderr.count("\n") == 1
 
 
-NOTHING = "proc get_service_paths {kind} {return {}}"
+NOTHING = """
+set patience 1
+proc get_service_paths {kind} {return {}}
+proc refresh_connections {} {}
+"""
 OTHER = """
 proc get_service_paths {kind} {return {/a /b}}
 proc claim_service {kind path name} {return $path}

@@ -30,7 +30,7 @@ create_system xnor_fcc_hps
 set_project_property DEVICE_FAMILY {Cyclone V}
 set_project_property DEVICE 5CSEMA5F31C6
 
-add_accelerator $xfcc $parameters
+add_accelerator $parameters
 
 add_instance hps altera_hps
 # Bridges: the full one 64 bits wide, the lightweight one, none from FPGA to processor.
@@ -103,7 +103,7 @@ foreach reset {core.reset image_dma.reset_n result_dma.reset_n stream_buffer.res
 }
 
 # Masters see the bridges from 0 on; the processor sees them at HPS_REGISTERS and HPS_BUFFER.
-connect_host $xfcc hps.h2f_lw_axi_master 0 hps.h2f_axi_master 0
+connect_host hps.h2f_lw_axi_master 0 hps.h2f_axi_master 0
 
 foreach {number sender} {0 core.csr_irq 1 image_dma.csr_irq 2 result_dma.csr_irq} {
   add_connection hps.f2h_irq0 $sender

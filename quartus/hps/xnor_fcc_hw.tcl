@@ -147,9 +147,10 @@ add_interface_port result aso_result_empty empty Output 2
 proc elaborate {} {
   set width [get_parameter_value IMAGE_WIDTH]
   set_port_property asi_image_data WIDTH_EXPR $width
-  set bits 0
+  # At least one bit, and as many as it takes to count the bytes of a beat.
+  set bits 1
   while {8 << $bits < $width} {incr bits}
-  set_port_property asi_image_empty WIDTH_EXPR [expr {max(1, $bits)}]
+  set_port_property asi_image_empty WIDTH_EXPR $bits
   set_port_property asi_image_empty VHDL_TYPE STD_LOGIC_VECTOR
   if {$width == 8} {
     # A beat of one byte is never partly empty, and its stream has no such signal.

@@ -13,7 +13,12 @@
 # some hundred thousand.
 
 set usage "usage: system-console --script=quartus/jtag/classify.tcl FILE"
-source [file join [file dirname [info script]] .. hps address_map.tcl]
+# Some versions do not tell where the script is; then it is started from the top of the repository.
+set here [file join [file dirname [info script]] .. hps]
+if {![file exists [file join $here address_map.tcl]]} {
+  set here quartus/hps
+}
+source [file join $here address_map.tcl]
 
 # Seconds without an answer after which the core counts as dead.
 if {![info exists patience]} {
@@ -34,7 +39,7 @@ proc stop {message} {
 # ---- access, by names of address_map.tcl
 
 proc constant {name} {
-  return [expr {[dict get $::xfcc $name]}]
+  return [expr {$::xfcc($name)}]
 }
 
 proc address {part offset} {
@@ -162,7 +167,12 @@ close $stream
 
 # ---- the board
 
-set paths [get_service_paths master]
+# System Console finds the cable and what is behind it only some time after it has been started.
+set end [expr {[clock seconds] + $patience}]
+while {[llength [set paths [get_service_paths master]]] == 0 && [clock seconds] < $end} {
+  refresh_connections
+  after 100
+}
 if {[llength $paths] == 0} {
   stop "there is no JTAG-to-Avalon master: connect the board and configure the FPGA first."
 }

@@ -26,12 +26,12 @@ create_system xnor_fcc_jtag
 set_project_property DEVICE_FAMILY {Cyclone V}
 set_project_property DEVICE 5CSEMA5F31C6
 
-add_accelerator $xfcc $parameters
+add_accelerator $parameters
 
 add_instance jtag altera_jtag_avalon_master
 add_connection clk.clk jtag.clk
 add_connection clk.clk_reset jtag.clk_reset
-connect_host $xfcc jtag.master [dict get $xfcc JTAG_REGISTERS] \
-    jtag.master [dict get $xfcc JTAG_BUFFER]
+connect_host jtag.master $xfcc(JTAG_REGISTERS) \
+    jtag.master $xfcc(JTAG_BUFFER)
 
 save_system xnor_fcc_jtag.qsys
