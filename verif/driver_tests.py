@@ -107,6 +107,7 @@ def _refused(kind: type[DriverError], action: Callable[[], object]) -> str:
 async def errors(dut) -> None:  # type: ignore[no-untyped-def]
     """Everything that goes wrong on the way says so, and the core works again afterwards."""
     _, transport = await _system(dut)
+    transport.pauses = 0.3
     rng = np.random.default_rng(2)
     network = IntegerNetwork.load(settings()["network"])
     bits = rng.integers(0, 2, (40, network.inputs), np.uint8)

@@ -72,7 +72,8 @@ class SimulatedTransport:
     Faults to plant: `cut_packets` bytes are missing of every image packet, `dead_results` takes no
     results, `lose_writes` of every run of writes to one register are lost, `override` maps register
     offsets to what they read instead, `shift` is how many bytes too high all reads of registers go.
-    `writes` counts the writes of any kind.
+    `writes` counts the writes of any kind. `pauses` is how often an engine that could move a beat
+    does not.
     """
 
     def __init__(self, dut: Any, image_width: int) -> None:
@@ -84,6 +85,8 @@ class SimulatedTransport:
         self.lose_writes = 0
         self.override: dict[int, int] = {}
         self.shift = 0
+        self.pauses = 0.0
+        self.rng = np.random.default_rng(1)
         self.writes = 0
         self.closed = False
         self.packets: deque[bytes] = deque()
@@ -214,6 +217,9 @@ class SimulatedTransport:
                 await self.packet_waits.wait()
                 await edge
             for beat in beats_of(self.packets.popleft(), self.image_width):
+                while self._pausing():
+                    dut.asi_image_valid.value = 0
+                    await edge
                 dut.asi_image_valid.value = 1
                 dut.asi_image_data.value = beat.data
                 dut.asi_image_startofpacket.value = beat.start
@@ -239,7 +245,11 @@ class SimulatedTransport:
         dut, edge = self.dut, RisingEdge(self.dut.clk)
         while True:
             await edge
-            if dut.aso_result_valid.value != 1 or dut.aso_result_ready.value != 1:
+            taken = dut.aso_result_valid.value == 1 and dut.aso_result_ready.value == 1
+            if self.pauses:
+                more = sum(length for _, length in self.results) > (4 if taken else 0)
+                dut.aso_result_ready.value = more and not self.dead_results and not self._pausing()
+            if not taken:
                 continue
             if not self.results:  # a beat taken with the clock edge of the reset
                 continue
@@ -250,7 +260,11 @@ class SimulatedTransport:
                 self.results.appendleft((address + 4, length - 4))
             else:
                 self.result_dma.finished()
-                dut.aso_result_ready.value = bool(self.results)
+                if not self.pauses:
+                    dut.aso_result_ready.value = bool(self.results)
+
+    def _pausing(self) -> bool:
+        return self.pauses > 0 and self.rng.random() < self.pauses
 
 
 async def _simulated_seconds() -> float:

@@ -295,6 +295,26 @@ _PARAMETERS: dict[str, set[str]] = {
         "TIMING_BOARD_DQ_TO_DQS_SKEW", "TIMING_BOARD_AC_SKEW", "TIMING_BOARD_AC_TO_CK_SKEW",
     },
 }  # fmt: skip
+# The values that a parameter may have, where they are few.
+_VALUES: dict[str, dict[str, set[str]]] = {
+    "altera_msgdma": {
+        "MODE": {"0", "1", "2"},
+        "DATA_WIDTH": {str(8 << i) for i in range(8)},
+        "DATA_FIFO_DEPTH": {str(16 << i) for i in range(9)},
+        "DESCRIPTOR_FIFO_DEPTH": {str(8 << i) for i in range(8)},
+        "RESPONSE_PORT": {"0", "1", "2"},
+        "MAX_BYTE": {str(1024 << i) for i in range(18)},
+        "TRANSFER_TYPE": {"Full Word Accesses Only", "Aligned Accesses", "Unaligned Accesses"},
+        "ERROR_WIDTH": {str(i) for i in range(1, 9)},
+    },
+    "altera_hps": {
+        "S2F_Width": {"0", "1", "2", "3"},
+        "F2S_Width": {"0", "1", "2", "3"},
+        "LWH2F_Enable": {"true", "false"},
+    },
+    "clock_source": {"resetSynchronousEdges": {"NONE", "DEASSERT", "BOTH"}},
+    "altera_avalon_onchip_memory2": {"dataWidth": {str(8 << i) for i in range(8)}},
+}
 _SYSTEM_COMMANDS = (
     "create_system", "set_project_property", "add_interface", "set_interface_property",
     "add_connection", "set_connection_parameter_value", "save_system",
@@ -395,6 +415,9 @@ def check_system(system: System, component: Component) -> None:
         known = set(component.parameters) if kind == "xnor_fcc" else _PARAMETERS[kind]
         unknown = system.values[name].keys() - known
         assert not unknown, f"{kind} has no parameter {sorted(unknown)}"
+        for parameter, legal in _VALUES.get(kind, {}).items():
+            value = system.values[name].get(parameter)
+            assert value is None or value in legal, f"{parameter} of {name} cannot be {value}"
     interfaces = _interfaces(system, component)
     for start, end in system.connections:
         for place in (start, end):

@@ -225,6 +225,9 @@ def test_systems_that_cannot_be(
         ("accelerator.tcl", "RESULT_CSR result_dma.csr", "IMAGE_CSR result_dma.csr", "overlap"),
         ("accelerator.tcl", r"RESULT_DESCRIPTOR .*", "", "descriptor_slave is not connected"),
         ("accelerator.tcl", "memorySize", "memory_size", "no parameter"),
+        ("accelerator.tcl", "DATA_FIFO_DEPTH 64", "DATA_FIFO_DEPTH 65", "cannot be 65"),
+        ("accelerator.tcl", "Aligned Accesses", "aligned", "TRANSFER_TYPE of image_dma"),
+        ("system.tcl", "S2F_Width 2", "S2F_Width 64", "S2F_Width of hps cannot be 64"),
     ],
 )
 def test_a_wrong_system_is_found(
