@@ -73,7 +73,7 @@ module fcc_core #(
   localparam THRESHOLD_BITS = $clog2(THRESHOLD_DEPTH);
   localparam GROUP_BITS = (GROUPS > 1) ? $clog2(GROUPS) : 1;
   // Cycles from a step until its bits can be loaded; see fcc_lane.
-  localparam DRAIN = 6;
+  localparam DRAIN = 7;
   localparam HAS_PRESET = (PRESET != "");
   localparam STREAMED = (WEIGHT_STREAM != 0);
   localparam UNLIMITED = 32'h7FFF_FFFF;
@@ -376,7 +376,8 @@ module fcc_core #(
   reg [THRESHOLD_BITS-1:0] threshold_address_s1;
   reg [THRESHOLD_BITS-1:0] threshold_address_s2;
   reg [THRESHOLD_BITS-1:0] threshold_address_s3;
-  reg [               4:0] step_first_reg;
+  reg [THRESHOLD_BITS-1:0] threshold_address_s4;
+  reg [               5:0] step_first_reg;
 
   always @(posedge clk) begin
     load_image_s1 <= load_image;
@@ -396,7 +397,8 @@ module fcc_core #(
     threshold_address_s1 <= threshold_address;
     threshold_address_s2 <= threshold_address_s1;
     threshold_address_s3 <= threshold_address_s2;
-    step_first_reg <= {step_first_reg[3:0], step && first};
+    threshold_address_s4 <= threshold_address_s3;
+    step_first_reg <= {step_first_reg[4:0], step && first};
     if (core_reset) begin
       load_image_s1 <= 1'b0;
       load_image_s2 <= 1'b0;
@@ -501,8 +503,8 @@ module fcc_core #(
       .write        (threshold_write),
       .write_address(threshold_write_address),
       .write_data   (threshold_write_data),
-      .read_address (threshold_address_s3),
-      .first_s2     (step_first_reg[4]),
+      .read_address (threshold_address_s4),
+      .first_s2     (step_first_reg[5]),
       .offset       (offset),
       .parity       (parity)
   );
@@ -585,10 +587,10 @@ module fcc_core #(
   assign aso_result_empty = 2'd0;
 
   // Between the sequencer's last cycle and the first result the lanes' pipeline is still at work.
-  reg [8:0] settling_reg;
+  reg [9:0] settling_reg;
   always @(posedge clk) begin
-    if (core_reset) settling_reg <= 9'd0;
-    else settling_reg <= {settling_reg[7:0], sequencer_busy};
+    if (core_reset) settling_reg <= 10'd0;
+    else settling_reg <= {settling_reg[8:0], sequencer_busy};
   end
   assign core_busy = staged_valid || waiting || sequencer_busy || (|settling_reg) || result_busy;
 

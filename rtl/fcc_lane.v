@@ -8,10 +8,10 @@
 // Schedule, counted from the cycle in which `step` is given:
 //   cycle 0: load_*, rotate, step, first, last, tags
 //   cycle 1: the word is on the taps; image
-//   cycle 2: weight; the word, parity-coded, meets it
-//   cycle 4: offset
-//   cycle 6: done, accumulator; hidden bits are stored at the end of this cycle
-// `load_hidden` takes all words but word 0, `load_late` word 0: each may be given 6 cycles after the
+//   cycle 3: weight; the word, parity-coded, meets it
+//   cycle 5: offset
+//   cycle 7: scores_done, scores; hidden bits are stored at the end of this cycle
+// `load_hidden` takes all words but word 0, `load_late` word 0: each may be given 7 cycles after the
 // last step that contributes to what it takes. Never stalls.
 
 `default_nettype none
@@ -50,40 +50,34 @@ module fcc_lane #(
     input  wire [    SIMD*PE-1:0] weight,
     input  wire [PE*ACC_BITS-1:0] offset,
     // A group of the output layer is finished: its number, its scores without bit 0.
-    output wire                   scores_done,
-    output wire [ GROUP_BITS-1:0] scores_group,
+    output reg                    scores_done,
+    output reg  [ GROUP_BITS-1:0] scores_group,
     output wire [PE*ACC_BITS-1:0] scores
 );
 
   localparam CAPACITY = RING * SIMD;
   // TAPS wires repeated often enough to reach all PEs.
   localparam COPIES = (PE + TAPS - 1) / TAPS;
+  // Groups that a hidden layer can have, and how many share a copy of the controls: about 64 bits.
+  localparam STORED = (GROUPS * PE < CAPACITY) ? GROUPS : (CAPACITY + PE - 1) / PE;
+  localparam BLOCK = (PE < 64) ? (63 + PE) / PE : 1;
 
   wire [     SIMD*TAPS-1:0] taps;
   // Parity-coded words as the PEs see them: plane k, tap i at bit k*TAPS + i.
   wire [     SIMD*TAPS-1:0] coded;
-  reg  [     SIMD*TAPS-1:0] coded_s2;
   wire [       SIMD*PE-1:0] activation;
-  reg                       load_image_s1;
-  reg                       load_late_s1;
-  reg                       step_s1;
-  reg                       step_s2;
-  reg                       first_s1;
-  reg                       first_s2;
-  reg                       last_s1;
-  reg                       last_s2;
-  // Output layer and group.
-  reg  [      GROUP_BITS:0] tag_s1;
-  reg  [      GROUP_BITS:0] tag_s2;
+  // Step, first, last, output layer and group, beside the ring and the coders.
+  reg  [               2:0] step_reg;
+  reg  [               2:0] first_reg;
+  reg  [               2:0] last_reg;
+  reg  [3*GROUP_BITS+3-1:0] tag_reg;
   wire                      done;
   wire                      done_output;
   wire [    GROUP_BITS-1:0] done_group;
   wire [            PE-1:0] bits;
-  wire                      hidden_done = done & ~done_output;
 
   // Bits of the layer being computed, neuron j at bit j; beyond the layer's neurons they stay 0.
-  reg  [      CAPACITY-1:0] hidden_reg;
-  wire                      clear = load_image_s1 | load_late_s1;
+  wire [      CAPACITY-1:0] hidden;
 
   fcc_ring #(
       .SIMD(SIMD),
@@ -97,7 +91,7 @@ module fcc_lane #(
       .load_late  (load_late),
       .rotate     (rotate),
       .image      (image),
-      .hidden     (hidden_reg),
+      .hidden     (hidden),
       .taps       (taps)
   );
 
@@ -110,6 +104,7 @@ module fcc_lane #(
       fcc_parity_coder #(
           .WIDTH(SIMD)
       ) coder (
+          .clk  (clk),
           .bits (word),
           .coded(word_coded)
       );
@@ -119,7 +114,7 @@ module fcc_lane #(
       end
     end
     for (k = 0; k < SIMD; k = k + 1) begin : g_plane
-      wire [COPIES*TAPS-1:0] copies = {COPIES{coded_s2[k*TAPS+:TAPS]}};
+      wire [COPIES*TAPS-1:0] copies = {COPIES{coded[k*TAPS+:TAPS]}};
       assign activation[k*PE+:PE] = copies[PE-1:0];
       // The last copy may be longer than the PEs that are left.
       if (COPIES * TAPS > PE) begin : g_rest
@@ -129,22 +124,22 @@ module fcc_lane #(
   endgenerate
 
   always @(posedge clk) begin
-    coded_s2 <= coded;
-    load_image_s1 <= load_image;
-    load_late_s1 <= load_late;
-    step_s1 <= step & ~reset;
-    step_s2 <= step_s1 & ~reset;
-    first_s1 <= first;
-    first_s2 <= first_s1;
-    last_s1 <= last;
-    last_s2 <= last_s1;
-    tag_s1 <= {output_layer, group};
-    tag_s2 <= tag_s1;
+    step_reg <= {step_reg[1:0], step};
+    first_reg <= {first_reg[1:0], first};
+    last_reg <= {last_reg[1:0], last};
+    tag_reg <= {tag_reg[2*GROUP_BITS+2-1:0], output_layer, group};
+    scores_done <= done & done_output;
+    scores_group <= done_group;
+    if (reset) begin
+      step_reg <= 3'd0;
+      scores_done <= 1'b0;
+    end
   end
 
   fcc_pe_array #(
       .PE      (PE),
       .SIMD    (SIMD),
+      .TAPS    (TAPS),
       .ACC_BITS(ACC_BITS),
       .TAG_BITS(1 + GROUP_BITS)
   ) pe_array (
@@ -152,10 +147,10 @@ module fcc_lane #(
       .reset      (reset),
       .activation (activation),
       .weight     (weight),
-      .step       (step_s2),
-      .first      (first_s2),
-      .last       (last_s2),
-      .tag        (tag_s2),
+      .step       (step_reg[2]),
+      .first      (first_reg[2]),
+      .last       (last_reg[2]),
+      .tag        (tag_reg[3*GROUP_BITS+3-1-:GROUP_BITS+1]),
       .offset     (offset),
       .done       (done),
       .done_tag   ({done_output, done_group}),
@@ -166,27 +161,31 @@ module fcc_lane #(
   // Group g owns bits g*PE and up: an enable for each group, and no multiplexer.
   genvar g;
   generate
-    for (g = 0; g < GROUPS; g = g + 1) begin : g_group
-      if (g * PE < CAPACITY) begin : g_used
-        localparam BITS = (CAPACITY - g * PE < PE) ? CAPACITY - g * PE : PE;
-        always @(posedge clk) begin
-          if (clear) begin
-            hidden_reg[g*PE+:BITS] <= {BITS{1'b0}};
-          end else if (hidden_done && done_group == g[GROUP_BITS-1:0]) begin
-            hidden_reg[g*PE+:BITS] <= bits[BITS-1:0];
-          end
-        end
+    for (g = 0; g < STORED; g = g + BLOCK) begin : g_block
+      localparam BLOCK_GROUPS = (STORED - g < BLOCK) ? STORED - g : BLOCK;
+      localparam LEFT = CAPACITY - g * PE;
+      localparam WIDTH = (LEFT < BLOCK_GROUPS * PE) ? LEFT : BLOCK_GROUPS * PE;
+      wire [BLOCK_GROUPS-1:0] store;
+      for (i = 0; i < BLOCK_GROUPS; i = i + 1) begin : g_group
+        localparam [31:0] GROUP = g + i;
+        assign store[i] = done && !done_output && done_group == GROUP[GROUP_BITS-1:0];
       end
+      fcc_hidden_block #(
+          .PE    (PE),
+          .GROUPS(BLOCK_GROUPS),
+          .WIDTH (WIDTH)
+      ) block (
+          .clk   (clk),
+          .clear (load_image | load_late),
+          .store (store),
+          .bits  (bits),
+          .hidden(hidden[g*PE+:WIDTH])
+      );
     end
-    if (GROUPS * PE < CAPACITY) begin : g_unreached
-      always @(posedge clk) begin
-        hidden_reg[CAPACITY-1:GROUPS*PE] <= {(CAPACITY - GROUPS * PE) {1'b0}};
-      end
+    if (STORED * PE < CAPACITY) begin : g_unreached
+      assign hidden[CAPACITY-1:STORED*PE] = {(CAPACITY - STORED * PE) {1'b0}};
     end
   endgenerate
-
-  assign scores_done = done & done_output;
-  assign scores_group = done_group;
 
 endmodule
 

@@ -19,9 +19,6 @@
 // Storage is by bit plane (bit k of all positions side by side), because the PE array consumes
 // planes; images and hidden bits are in natural order (word 0 lowest).
 //
-// The controls pass a register first, already decoded, because each of them goes to a whole word or to
-// all of them.
-//
 // Latency: 2 cycles from a load or `rotate` to `taps`; image and hidden bits are sampled one cycle after
 // the load. Never stalls.
 
@@ -53,74 +50,82 @@ module fcc_ring #(
   wire [TAPS-1:0] late_short = length[TAPS-1:0];
   wire            short = |late_short;
   wire [TAPS-1:0] late_tap = {{(TAPS - 1) {1'b0}}, 1'b1} << (TAPS - 1);
-  // The controls of the next cycle: which of its four sources a word takes, and whether it moves.
-  reg             load;
-  reg             from_image;
-  reg             move;
-  reg  [TAPS-1:0] late;
-  reg  [RING-1:0] reenter;
-  always @(posedge clk) begin
-    load <= load_image | load_hidden;
-    from_image <= load_image;
-    move <= load_image | load_hidden | rotate;
-    late <= {TAPS{load_late}} & (short ? late_short : late_tap);
-    reenter <= length;
-  end
+  wire [RING-1:0] late;
+  assign late[TAPS-1:0] = {TAPS{load_late}} & (short ? late_short : late_tap);
+
+  // Positions that share a copy of the controls: about 64 bits.
+  localparam BLOCK = (SIMD < 64) ? (63 + SIMD) / SIMD : 1;
+  localparam BLOCKS = (RING + BLOCK - 1) / BLOCK;
 
   // Plane k of position i at bit k of word i.
   wire [RING*SIMD-1:0] words;
+  // What moves down to each position, and the hidden word that it loads: the one behind its own. The
+  // last position's is never used before it is overwritten.
+  wire [RING*SIMD-1:0] above;
+  wire [RING*SIMD-1:0] next_hidden;
 
   genvar i;
   genvar k;
   generate
+    if (TAPS < RING) begin : g_untapped
+      assign late[RING-1:TAPS] = {(RING - TAPS) {1'b0}};
+    end
     for (i = 0; i < RING; i = i + 1) begin : g_position
-      reg [SIMD-1:0] word_reg;
-      // Word i + 1 of the hidden layer; the last position's is never used before it is overwritten.
-      wire [SIMD-1:0] hidden_word = hidden[((i+1)%RING)*SIMD+:SIMD];
-      wire [SIMD-1:0] above = words[((i+1)%RING)*SIMD+:SIMD];
-      // Every bit is a choice of four, which is one function of six inputs.
-      wire [SIMD-1:0] turned = reenter[i] ? words[SIMD-1:0] : above;
-      wire [SIMD-1:0] next = load ? (from_image ? image[i*SIMD+:SIMD] : hidden_word) : turned;
-      wire [SIMD-1:0] continued;
+      wire [SIMD-1:0] neighbour = words[((i+1)%RING)*SIMD+:SIMD];
+      assign next_hidden[i*SIMD+:SIMD] = hidden[((i+1)%RING)*SIMD+:SIMD];
 
       if (TAPS > 1 && i == TAPS - 1) begin : g_continued
-        // While a short layer is wound up, what would stand at position TAPS stands at TAPS mod words
-        // too, and that one is valid.
-        reg  [TAPS-1:0] source;
-        reg  [TAPS-1:0] source_s1;
-        reg             continues;
-        reg  [SIMD-1:0] continuation;
+        // In a short layer nothing valid stands above, but what would stand there stands at position
+        // TAPS mod words, too. One of the sources is chosen; source TAPS is the neighbour.
+        reg  [  TAPS:0] source;
+        reg  [  TAPS:0] source_s1;
+        reg  [SIMD-1:0] chosen;
         integer         w;
         integer         t;
-        always @(posedge clk) begin
-          continues <= short & ~(load_image | load_hidden);
-          source_s1 <= source;
-        end
+        always @(posedge clk) source_s1 <= source;
         always @* begin
-          source = {TAPS{1'b0}};
+          source = {~short, {TAPS{1'b0}}};
           for (w = 1; w <= TAPS; w = w + 1) source[TAPS%w] = source[TAPS%w] | length[w-1];
-          continuation = {SIMD{1'b0}};
+          chosen = {SIMD{source_s1[TAPS]}} & neighbour;
           for (t = 0; t < TAPS; t = t + 1) begin
-            continuation = continuation | ({SIMD{source_s1[t]}} & words[t*SIMD+:SIMD]);
+            chosen = chosen | ({SIMD{source_s1[t]}} & words[t*SIMD+:SIMD]);
           end
         end
-        assign continued = continues ? continuation : next;
-      end else begin : g_plain
-        assign continued = next;
+        assign above[i*SIMD+:SIMD] = chosen;
+      end else begin : g_neighbour
+        assign above[i*SIMD+:SIMD] = neighbour;
       end
 
       if (i < TAPS) begin : g_tap
-        always @(posedge clk) begin
-          if (late[i]) word_reg <= hidden[SIMD-1:0];
-          else if (move) word_reg <= continued;
-        end
         for (k = 0; k < SIMD; k = k + 1) begin : g_plane
-          assign taps[k*TAPS+i] = word_reg[k];
+          assign taps[k*TAPS+i] = words[i*SIMD+k];
         end
-      end else begin : g_beyond
-        always @(posedge clk) if (move) word_reg <= continued;
       end
-      assign words[i*SIMD+:SIMD] = word_reg;
+    end
+
+    for (i = 0; i < BLOCKS; i = i + 1) begin : g_block
+      localparam FIRST = i * BLOCK;
+      localparam POSITIONS = (RING - FIRST < BLOCK) ? RING - FIRST : BLOCK;
+      fcc_ring_block #(
+          .SIMD     (SIMD),
+          .RING     (RING),
+          .TAPS     (TAPS),
+          .FIRST    (FIRST),
+          .POSITIONS(POSITIONS)
+      ) block (
+          .clk        (clk),
+          .load_image (load_image),
+          .load_hidden(load_hidden),
+          .rotate     (rotate),
+          .load_late  (late[FIRST+:POSITIONS]),
+          .reenter    (length[FIRST+:POSITIONS]),
+          .image      (image[FIRST*SIMD+:POSITIONS*SIMD]),
+          .hidden     (next_hidden[FIRST*SIMD+:POSITIONS*SIMD]),
+          .above      (above[FIRST*SIMD+:POSITIONS*SIMD]),
+          .leaving    (words[SIMD-1:0]),
+          .late       (hidden[SIMD-1:0]),
+          .words      (words[FIRST*SIMD+:POSITIONS*SIMD])
+      );
     end
   endgenerate
 

@@ -35,12 +35,12 @@ module fcc_sequencer #(
     // Words of the weight memory and of the threshold memory (>= 2).
     parameter WEIGHT_DEPTH = 744,
     parameter THRESHOLD_DEPTH = 128,
-    // Cycles from a step to the load that can take its bits, less 1 (>= 1).
-    parameter DRAIN = 6
+    // Cycles from a step to the load that can take its bits, less 1 (>= 3).
+    parameter DRAIN = 7
 ) (
     input  wire                               clk,
     input  wire                               reset,
-    // Checked layer table (see fcc_table_check); stable while busy.
+    // Checked layer table (see fcc_table_check); stable while busy and two cycles before.
     // Entry l at bit l*32: words in bits 15:0, groups in bits 31:16.
     input  wire [          32*MAX_LAYERS-1:0] table_entries,
     input  wire [     $clog2(MAX_LAYERS+1)-1:0] layers,
@@ -106,12 +106,12 @@ module fcc_sequencer #(
   // But for these results the layer would have been loaded by now.
   reg                           held_reg;
 
-  // What the next hidden layer takes, fetched while the layer before it is computed: it is used six
-  // cycles after that one was loaded at the earliest, because it may not overlap with more than all
-  // of it. `fetching_reg` covers the cycles until all is there.
+  // What the next hidden layer takes, fetched while the layer before it is computed: right from the
+  // third cycle after that one was loaded. Nothing looks at it earlier: what stands there until then
+  // is the gap in front of that layer itself, g, and a layer with g < DRAIN has at least
+  // DRAIN - g + TAPS words, so that the next load cannot follow within fewer than DRAIN + 1 cycles.
   reg [         31:0] entry_reg;
   reg [DRAIN_BITS-1:0] gap_reg;
-  reg [           1:0] fetching_reg;
 
   wire next_is_image = (next_layer_reg == 0);
   wire next_is_output = (next_layer_reg + 1'b1 == layers);
@@ -139,7 +139,7 @@ module fcc_sequencer #(
   wire boundary = (state_reg == WAIT) || layer_done;
   wire blocked = next_is_output && results_pending_reg;
   wire drained = (state_reg == WAIT && since_reg >= gap_reg) || (gap_reg == 0);
-  wire ready = next_is_image ? batch_valid : (drained && fetching_reg == 2'd0);
+  wire ready = next_is_image ? batch_valid : drained;
   wire load = boundary && ready && !blocked;
   wire short_layer = (next_words < TAP_WORDS);
 
@@ -174,7 +174,6 @@ module fcc_sequencer #(
   always @(posedge clk) begin
     entry_reg <= table_entries[next_layer_reg*32+:32];
     gap_reg <= gap;
-    fetching_reg <= {fetching_reg[0], load};
 
     if (step) begin
       weight_address_reg <= weight_address_reg + 1'b1;

@@ -6,7 +6,8 @@
 // Built of banks of BANK_DEPTH words, because block RAM is widest when it is shallow: 744 words of
 // 4,096 bits take 3 banks of 103 M10K as 256 x 40, but 410 blocks as one memory of 1024 x 10.
 //
-// Latency: 3 cycles from `read_address` to `word` (address, block RAM, bank selection). Never stalls.
+// Latency: 4 cycles from `read_address` to `word` (address, each bank's own, block RAM, bank selection).
+// Never stalls.
 
 `default_nettype none
 
@@ -46,7 +47,10 @@ module fcc_weight_memory #(
       // Addresses below this bank's first one wrap to large values, so one comparison is enough.
       wire [31:0] offset = {{(32 - ADDRESS_BITS) {1'b0}}, write_address} - b * BANK_DEPTH;
       wire [31:0] read_offset = {{(32 - ADDRESS_BITS) {1'b0}}, address_s1} - b * BANK_DEPTH;
+      reg [BANK_BITS-1:0] bank_address;
       wire unused = &{1'b0, read_offset};
+
+      always @(posedge clk) bank_address <= read_offset[BANK_BITS-1:0];
 
       fcc_memory_bank #(
           .WIDTH    (WIDTH),
@@ -57,7 +61,7 @@ module fcc_weight_memory #(
           .write        (write && offset < WORDS),
           .write_address(offset[BANK_BITS-1:0]),
           .write_data   (write_data),
-          .read_address (read_offset[BANK_BITS-1:0]),
+          .read_address (bank_address),
           .read_data    (bank_words[b*WIDTH+:WIDTH])
       );
     end
@@ -66,10 +70,12 @@ module fcc_weight_memory #(
       always @(posedge clk) word <= bank_words;
     end else begin : g_select
       reg [ADDRESS_BITS-1:0] address_s2;
-      wire [31:0] address32 = {{(32 - ADDRESS_BITS) {1'b0}}, address_s2};
+      reg [ADDRESS_BITS-1:0] address_s3;
+      wire [31:0] address32 = {{(32 - ADDRESS_BITS) {1'b0}}, address_s3};
       integer i;
       always @(posedge clk) begin
         address_s2 <= address_s1;
+        address_s3 <= address_s2;
         word <= bank_words[WIDTH-1:0];
         for (i = 1; i < BANKS; i = i + 1) begin
           if (address32 >= i * BANK_DEPTH) word <= bank_words[i*WIDTH+:WIDTH];

@@ -13,7 +13,7 @@
 // does not meet the last word of a packet, or the other way round, or a packet loses its start or its
 // end, `fault` rises and `ready` stays low until `reset`: no pass is finished with such weights.
 //
-// Latency: 3 cycles from `take` to `word`, as with the memory; `ready` at the earliest 2 cycles after
+// Latency: 4 cycles from `take` to `word`, as with the memory; `ready` at the earliest 2 cycles after
 // a word's last beat. One beat a cycle while there is room.
 
 `default_nettype none
@@ -56,6 +56,7 @@ module fcc_weight_stream #(
   reg                   waiting_last_reg;
   reg  [     WIDTH-1:0] word_s1;
   reg  [     WIDTH-1:0] word_s2;
+  reg  [     WIDTH-1:0] word_s3;
   reg                   in_packet_reg;
 
   wire                  accept = asi_valid && asi_ready;
@@ -85,7 +86,8 @@ module fcc_weight_stream #(
     end
     word_s1 <= waiting_reg;
     word_s2 <= word_s1;
-    word <= word_s2;
+    word_s3 <= word_s2;
+    word <= word_s3;
 
     if (advance) waiting_valid_reg <= 1'b1;
     else if (take) waiting_valid_reg <= 1'b0;

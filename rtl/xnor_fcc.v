@@ -4,7 +4,7 @@
 // time. This module names the ports and refuses impossible parameters; fcc_core is what it guards.
 //
 // Timing: a pass takes groups * words cycles a layer and, where a layer cannot overlap with the one
-// before, a gap of at most 6; passes follow each other without a gap (see fcc_sequencer). The exact
+// before, a gap of at most 7; passes follow each other without a gap (see fcc_sequencer). The exact
 // latency and period are in model/xnor_fcc/geometry.py, which the tests hold this core to.
 
 `default_nettype none

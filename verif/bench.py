@@ -214,9 +214,10 @@ class _Passes:
 
     async def _watch_hidden(self) -> None:
         dut, core, bench = self.bench.dut, self.bench.core, self.bench
-        lanes = [core.g_lane[lane].lane.hidden_reg for lane in range(bench.geometry.lanes)]
+        lanes = [core.g_lane[lane].lane.hidden for lane in range(bench.geometry.lanes)]
         while True:
-            await RisingEdge(core.g_lane[0].lane.load_late_s1)
+            await RisingEdge(core.load_late_s1)
+            await RisingEdge(dut.clk)
             await FallingEdge(dut.clk)  # the last bits may come in with the same clock edge
             assert bench.expected is not None
             batch, layer = divmod(self.hidden_loads, len(bench.expected.hidden))
@@ -243,11 +244,14 @@ class _Passes:
         acc_bits = g.score_bits - 1
         mask = (1 << acc_bits) - 1
         lanes = [bench.core.g_lane[lane].lane for lane in range(g.lanes)]
+        done = False
         for batch in range(self.deep_batches):
             layer = group = 0
             while bench.expected is None or layer < len(bench.expected.sums):
                 await FallingEdge(dut.clk)
-                if lanes[0].done.value != 1:
+                # The sums follow a cycle after `done`.
+                due, done = done, lanes[0].done.value == 1
+                if not due:
                     continue
                 assert bench.expected is not None
                 width = bench.expected.sums[layer].shape[1]

@@ -360,6 +360,37 @@ async def shrinking_leaves_no_bits(dut: Any) -> None:
         sink.check(packets)
 
 
+@cocotb.test(timeout_time=4000, timeout_unit="us")
+async def tail_of_a_larger_image(dut: Any) -> None:
+    """The rest of a packet that was cut by disabling or by a reset comes in when the sink is set to
+    smaller images: it leaves no bits beyond their end."""
+    sink = Sink(dut, seed=11)
+    forms = formats(dut, seed=110)
+    cases = 0
+    for small in forms:
+        large = [form for form in forms if form.beats > small.beats + 1][-1:]
+        for form in large:
+            for reset in (False, True):
+                await sink.reset(form)
+                cut = form.good(ones=True).beats
+                await sink.send([Packet(cut[: small.beats], None)], repeat(True), repeat(True))
+                if reset:
+                    drive(dut, reset=1)
+                    await sink.cycle(None, False)
+                    drive(dut, reset=0)
+                await sink.restart(small)
+                sink.dropped, sink.strobes = 0, Counter()
+                tail = [replace(beat, eop=False) for beat in cut[small.beats :]]
+                tail[-1] = replace(tail[-1], eop=True)
+                strobes = Counter(["error_frame"] if reset else [])
+                packets = [Packet(tail, None, strobes), small.good(), small.good()]
+                await sink.send(packets, repeat(True), repeat(True))
+                await sink.finish()
+                sink.check(packets)
+                cases += 1
+    assert cases or max(form.beats for form in forms) <= 2
+
+
 @cocotb.test(timeout_time=2000, timeout_unit="us")
 async def disabled_in_a_packet(dut: Any) -> None:
     """The packet that was cut by disabling is dropped, without a reason, and no other."""

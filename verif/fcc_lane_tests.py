@@ -16,9 +16,9 @@ from xnor_fcc.pack import MemoryImage, pack
 from xnor_fcc.reference import evaluate
 
 # Cycles after a step (the last one of a group for the scores).
-_WEIGHT_AT = 2
-_OFFSET_AT = 4
-_DONE_AT = 6
+_WEIGHT_AT = 3
+_OFFSET_AT = 5
+_DONE_AT = 7
 _STROBES = ("load_image", "load_hidden", "load_late", "rotate", "step", "first", "last")
 
 
@@ -168,7 +168,7 @@ class Bench:
             if at >= _OFFSET_AT and timeline[at - _OFFSET_AT].offset is not None:
                 pending = offset & 1
             cycle = timeline[at - 1] if at else Cycle()
-            beside = int(dut.hidden_reg.value) if {cycle.rest, cycle.hidden} != {None} else 0
+            beside = int(dut.hidden.value) if {cycle.rest, cycle.hidden} != {None} else 0
             if cycle.rest is not None:
                 got_rest = beside >> g.simd
                 assert got_rest == cycle.rest, f"cycle {at}: {got_rest:#x}, not {cycle.rest:#x}"
@@ -191,7 +191,7 @@ async def networks(dut: Any) -> None:
             assert len(checks) == len(bench.widths) - 2
             await bench.run(timeline)
             # The output layer's own signs are no hidden bits.
-            assert int(dut.hidden_reg.value) == 0
+            assert int(dut.hidden.value) == 0
 
 
 @cocotb.test(timeout_time=500, timeout_unit="us")

@@ -12,6 +12,8 @@ import numpy as np
 
 from unit import drive, edge, fields, start
 
+# Of the ports image and hidden.
+_BITS = 256
 _IDLE = {"load_image": 0, "load_hidden": 0, "load_late": 0, "rotate": 0}
 
 
@@ -26,7 +28,7 @@ class Ring:
 
     def shown(self, dut: Any) -> list[int]:
         """The word at each tap."""
-        packed = int(dut.taps.value) >> 32 * self.number
+        packed = int(dut.taps.value) >> 128 * self.number
         columns = fields(packed, self.taps, self.simd)
         return [
             sum((column >> tap & 1) << k for k, column in enumerate(columns))
@@ -43,11 +45,12 @@ class Ring:
 
 def rings(dut: Any) -> list[Ring]:
     """All rings of the device under test."""
-    sizes = fields(int(dut.sizes.value), 8, 27)
-    result = [Ring(n, *sizes[3 * n : 3 * n + 3]) for n in range(9)]
+    sizes = fields(int(dut.sizes.value), 8, 33)
+    result = [Ring(n, *sizes[3 * n : 3 * n + 3]) for n in range(11)]
     assert any(r.taps == 1 for r in result) and any(1 < r.taps == r.ring for r in result)
     assert any(1 < r.taps < r.ring / 2 for r in result)
     assert any(r.ring / 2 < r.taps < r.ring for r in result)
+    assert any(64 < r.ring * r.simd for r in result)
     return result
 
 
@@ -79,8 +82,8 @@ class Bench:
         self.every = rings(self.dut)
 
     def nonsense(self) -> int:
-        """32 random bits."""
-        return int(self.rng.integers(1 << 32))
+        """Random bits for all words of a ring."""
+        return int.from_bytes(self.rng.bytes(_BITS // 8), "little")
 
     async def show(self, **inputs: int) -> None:
         """A cycle with these inputs, then some in which nothing may move anything."""
@@ -143,8 +146,8 @@ async def at_full_rate(dut: Any, hidden: bool) -> None:
             contents = bench.nonsense()
             # Word 0 is not complete when the others are loaded.
             early = contents ^ ((1 << ring.simd) - 1 if hidden and words > ring.taps else 0)
-            drive(dut, length=1 << words - 1, rotate=0, image=~contents & 0xFFFF_FFFF,
-                  hidden=~contents & 0xFFFF_FFFF)
+            drive(dut, length=1 << words - 1, rotate=0, image=~contents % (1 << _BITS),
+                  hidden=~contents % (1 << _BITS))
             drive(dut, **{f"load_{port}": 1})
             drive(dut, load_late=0xFFFF if hidden and words <= ring.taps else 0)
             await edge(dut)

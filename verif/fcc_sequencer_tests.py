@@ -160,7 +160,7 @@ class Bench:
         g = self.geometry
         return Model(self.table, g.taps, self.drain, g.pe <= g.simd)
 
-    def configure(self, table: Table) -> None:
+    async def configure(self, table: Table) -> None:
         """Present a layer table to the idle sequencer; unused entries hold nonsense."""
         self.table = table
         entries = [groups << 16 | words for words, groups in table]
@@ -168,6 +168,8 @@ class Bench:
         drive(self.dut, table_entries=join(entries, 32), layers=len(table))
         self.expected = self.model()
         self.seen.clear()
+        for _ in range(2):
+            await self.cycle(False)
         self.events.clear()
 
     async def cycle(
@@ -243,7 +245,7 @@ async def lone_passes(dut: Any) -> None:
     bench = Bench(dut, seed=1)
     await bench.reset()
     for layers in [*range(1, bench.geometry.max_layers + 1)] * 6:
-        bench.configure(bench.any_table(layers))
+        await bench.configure(bench.any_table(layers))
         await bench.passes(1)
 
 
@@ -253,7 +255,7 @@ async def largest_table(dut: Any) -> None:
     bench = Bench(dut, seed=2)
     await bench.reset()
     g = bench.geometry
-    bench.configure([(g.ring, bench.groups)] * g.max_layers)
+    await bench.configure([(g.ring, bench.groups)] * g.max_layers)
     await bench.passes(2)
     assert sum(bench.seen.values()) == 2 * g.weight_depth
 
@@ -266,7 +268,7 @@ async def every_gap(dut: Any) -> None:
     words = range(1, bench.geometry.ring + 1)
     for before in words:
         for after in words:
-            bench.configure([(before, 1 + (before + after) % 2), (after, 1)])
+            await bench.configure([(before, 1 + (before + after) % 2), (after, 1)])
             await bench.passes(1)
 
 
@@ -278,10 +280,10 @@ async def cycles_of_a_pass(dut: Any) -> None:
     await bench.reset()
     for _ in range(8):
         widths = bench.widths()
-        bench.configure(bench.table_of(widths))
+        await bench.configure(bench.table_of(widths))
         await bench.passes(1)
         assert bench.events["busy"] == bench.cycles(widths)
-        bench.configure(bench.table)
+        await bench.configure(bench.table)
         loads = 0
         for cycle in range(3 * bench.cycles(widths) + 1):
             # Results leave at once: nothing holds up the next pass.
@@ -311,7 +313,7 @@ async def random_batches_results_and_weights(dut: Any) -> None:
     stalls: Counter[str] = Counter()
     for round_ in range(16):
         widths = bench.widths()
-        bench.configure(bench.table_of(widths))
+        await bench.configure(bench.table_of(widths))
         rng = np.random.default_rng(40 + round_)
         weights = hold(rng, 1 + 5 * (round_ % 3), round_ % 4)
         await bench.passes(
@@ -329,7 +331,7 @@ async def random_tables(dut: Any) -> None:
     bench = Bench(dut, seed=8)
     await bench.reset()
     for round_ in range(8):
-        bench.configure(bench.any_table(1 + round_ % bench.geometry.max_layers))
+        await bench.configure(bench.any_table(1 + round_ % bench.geometry.max_layers))
         rng = np.random.default_rng(80 + round_)
         weights = hold(rng, 3, round_ % 3)
         await bench.passes(5, hold(rng, 4, 5), hold(rng, 1, 1 + 20 * round_), weights)
@@ -341,7 +343,7 @@ async def waits_for_results(dut: Any) -> None:
     bench = Bench(dut, seed=5)
     await bench.reset()
     for layers in (1, bench.geometry.max_layers):
-        bench.configure(bench.any_table(layers))
+        await bench.configure(bench.any_table(layers))
         while "load_output" not in (await bench.cycle(True)).strobes:
             pass
         while "stall" not in (await bench.cycle(True)).strobes:
@@ -362,7 +364,7 @@ async def waits_for_weights(dut: Any) -> None:
     """Every step waits for its weight word, however long, and nothing else does."""
     bench = Bench(dut, seed=9)
     await bench.reset()
-    bench.configure(bench.any_table(2))
+    await bench.configure(bench.any_table(2))
     steps = sum(words * groups for words, groups in bench.table)
     wait = {"busy", "weight_stall", "step_due"}
     before = 0
@@ -384,7 +386,7 @@ async def reset_in_a_pass(dut: Any) -> None:
     """A reset in any cycle of a pass, stalls included, leaves an idle sequencer."""
     bench = Bench(dut, seed=6)
     await bench.reset()
-    bench.configure(bench.any_table(2))
+    await bench.configure(bench.any_table(2))
     rng = np.random.default_rng(60)
     length = 2 * bench.drain + 2 * bench.geometry.taps
     length += 2 * sum(words * groups for words, groups in bench.table)
@@ -394,6 +396,6 @@ async def reset_in_a_pass(dut: Any) -> None:
         drive(dut, reset=1)
         await bench.cycle(True)
         drive(dut, reset=0)
-        bench.configure(bench.table)
+        await bench.configure(bench.table)
         await bench.cycle(False)
     await bench.passes(2)

@@ -10,7 +10,7 @@ import numpy as np
 
 from unit import drive, edge, fields, part, settings, start
 
-_LATENCY = 3
+_LATENCY = 4
 _MEMORIES = 4
 _PRESET = 3  # the memory with contents at power-up
 
@@ -25,7 +25,7 @@ async def sizes(dut: Any) -> list[tuple[int, int, int]]:
 
 
 async def read_all(dut: Any, number: int, depth: int, addresses: list[int]) -> list[int]:
-    """Words at `addresses`, one address a cycle, each taken exactly three cycles later."""
+    """Words at `addresses`, one address a cycle, each taken exactly `_LATENCY` cycles later."""
     words = []
     for cycle in range(len(addresses) + _LATENCY):
         drive(dut, read_address=addresses[cycle] if cycle < len(addresses) else 0)

@@ -16,7 +16,7 @@ import numpy as np
 from unit import drive, edge, hold, settings, start
 from xnor_fcc.geometry import ceil_div
 
-_WORD_AT = 3  # cycles from `take` to `word`
+_WORD_AT = 4  # cycles from `take` to `word`
 _READY_AFTER = 2  # from a word's last beat to `ready`, at the earliest
 
 

@@ -149,6 +149,7 @@ module popcount_sizes #(
       fcc_parity_coder #(
           .WIDTH(WIDTH)
       ) coder (
+          .clk  (clk),
           .bits (activation[WIDTH-1:0]),
           .coded(mine)
       );

@@ -13,16 +13,19 @@ module ring_sizes (
     // Bit t for the rings with t taps.
     input  wire [ 15:0] load_late,
     input  wire         rotate,
-    input  wire [ 31:0] image,
-    input  wire [ 31:0] hidden,
-    // Ring n at bit n*32.
-    output wire [287:0] taps,
+    input  wire [255:0] image,
+    input  wire [255:0] hidden,
+    // Ring n at bit n*128.
+    output wire [11*128-1:0] taps,
     // RING, TAPS, SIMD of ring n in the bytes from bit n*24 on, RING lowest.
-    output wire [215:0] sizes
+    output wire [263:0] sizes
 );
 
-  localparam COUNT = 9;
+  localparam COUNT = 11;
   localparam [24*COUNT-1:0] SIZES = {
+    // Positions in several blocks (see fcc_ring).
+    {8'd33, 8'd3, 8'd7},
+    {8'd64, 8'd2, 8'd2},
     {8'd2, 8'd1, 8'd16},
     {8'd2, 8'd1, 8'd1},
     {8'd2, 8'd13, 8'd13},
@@ -58,7 +61,7 @@ module ring_sizes (
           .hidden     (hidden[RING*SIMD-1:0]),
           .taps       (mine)
       );
-      assign taps[n*32+:32] = mine;
+      assign taps[n*128+:128] = mine;
     end
   endgenerate
 

@@ -163,7 +163,7 @@ def ecp5(
     ]
     # A clock that is missed is a result here, not an error.
     route = [*ECP5_DEVICE, "--out-of-context"]
-    route += ["--timing-allow-fail", "--router", "router2", "--freq", str(freq)]
+    route += ["--timing-allow-fail", "--freq", str(freq)]
     route += ["--seed", str(seed), "--json", "netlist.json", "--report", "report.json"]
 
     def work(directory: Path) -> None:

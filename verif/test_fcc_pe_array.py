@@ -10,11 +10,17 @@ import pytest
 import simulator
 
 
+# Fewer PEs than a block of accumulators, and more than one block a tap; PEs that see several taps.
 @pytest.mark.parametrize(
-    ("pe", "simd", "acc_bits", "tag_bits"), [(5, 13, 8, 3), (1, 1, 4, 1), (3, 40, 10, 2)]
+    ("pe", "simd", "taps", "acc_bits", "tag_bits"),
+    [(5, 13, 2, 8, 3), (1, 1, 1, 4, 1), (3, 40, 3, 10, 2), (37, 4, 2, 7, 1)],
 )
-def test_fcc_pe_array(pe: int, simd: int, acc_bits: int, tag_bits: int, tmp_path: Path) -> None:
+def test_fcc_pe_array(
+    pe: int, simd: int, taps: int, acc_bits: int, tag_bits: int, tmp_path: Path
+) -> None:
     """Sums, decisions and their cycle."""
-    parameters = {"PE": pe, "SIMD": simd, "ACC_BITS": acc_bits, "TAG_BITS": tag_bits}
+    parameters = {
+        "PE": pe, "SIMD": simd, "TAPS": taps, "ACC_BITS": acc_bits, "TAG_BITS": tag_bits
+    }
     model = simulator.build("fcc_pe_array", parameters)
     model.run("fcc_pe_array_tests", tmp_path, settings={"parameters": parameters})

@@ -13,15 +13,17 @@ from xnor_fcc.geometry import DRAIN, Geometry
 
 
 # More PEs than synapses, with fewer taps than the ring, and with as many and the shortest drain;
-# layers that overlap wholly, because there is one tap, or in part; hardly any words.
+# layers that overlap wholly, because there is one tap, or in part; a drain shorter than they could
+# overlap; hardly any words.
 @pytest.mark.parametrize(
     ("pe", "simd", "max_width", "taps", "max_layers", "drain"),
     [
         (5, 3, 24, 5, 5, DRAIN),
-        (7, 2, 13, 7, 3, 1),
+        (7, 2, 13, 7, 3, 3),
         (3, 4, 50, 1, 4, DRAIN),
         (4, 4, 41, 3, 4, DRAIN),
         (2, 3, 12, 2, 3, DRAIN),
+        (3, 3, 24, 1, 3, 3),
         (2, 5, 5, 1, 3, 3),
     ],
 )

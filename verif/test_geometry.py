@@ -25,20 +25,20 @@ def test_pass_of_the_default_core() -> None:
     assert Geometry().period_cycles(DEFAULT) == 744
     # One word a layer more than the taps: nothing can be started before the bits are there.
     seed = Geometry.for_widths(DEFAULT, 1024, 1, 2)
-    assert seed.pass_cycles(DEFAULT) == 784 + 3 * 1024 + 3 * 6
+    assert seed.pass_cycles(DEFAULT) == 784 + 3 * 1024 + 3 * 7
 
 
 @pytest.mark.parametrize(
     ("taps", "before", "words", "gap"),
     [
-        (1, 8, 8, 0), (1, 8, 7, 0), (1, 8, 6, 1), (1, 8, 2, 5), (1, 8, 1, 6),
-        (1, 6, 8, 0), (1, 5, 8, 1), (1, 1, 8, 5), (3, 8, 8, 1), (3, 8, 3, 6), (3, 8, 2, 6),
+        (1, 8, 9, 0), (1, 8, 8, 0), (1, 8, 7, 1), (1, 8, 2, 6), (1, 8, 1, 7),
+        (1, 7, 8, 0), (1, 6, 8, 1), (1, 1, 8, 6), (3, 8, 8, 2), (3, 8, 3, 7), (3, 8, 2, 7),
     ],
 )
 def test_gap_between_layers(taps: int, before: int, words: int, gap: int) -> None:
-    assert Geometry(pe=8, simd=8, max_width=64, taps=taps).gap(before, words) == gap
+    assert Geometry(pe=8, simd=8, max_width=72, taps=taps).gap(before, words) == gap
     # The last group's bits lie in more than one word.
-    assert Geometry(pe=9, simd=8, max_width=64, taps=taps).gap(before, words) == 6
+    assert Geometry(pe=9, simd=8, max_width=72, taps=taps).gap(before, words) == 7
 
 
 def test_cycles_with_streamed_weights() -> None:
@@ -48,16 +48,16 @@ def test_cycles_with_streamed_weights() -> None:
     )
     five = Geometry.for_widths(widths, 5, 8, 1, image_width=16, weight_stream=8)
     # A word a cycle: as quick as from memory, but for the gap in front of 4 words.
-    assert one.stream_cycles(widths) == one.pass_cycles(widths) == 16 + 4 + 3
-    assert one.latency_cycles(widths, 9) == 23 + 2 + 11
-    # A word every two cycles: in the gap the stream rests for one. A lone image finds two words
-    # inside, so that the last step is in cycle 2 * 19 + 1.
-    assert two.stream_cycles(widths) == two.period_cycles(widths) == 2 * 20 + 1
-    assert two.latency_cycles(widths, 9) == 2 * 19 + 1 + 2 + 11
+    assert one.stream_cycles(widths) == one.pass_cycles(widths) == 16 + 4 + 4
+    assert one.latency_cycles(widths, 9) == 24 + 2 + 12
+    # A word every two cycles: in the gap the stream rests for two. A lone image finds two words
+    # inside, so that the last step is in cycle 2 * 19 + 2.
+    assert two.stream_cycles(widths) == two.period_cycles(widths) == 2 * 20 + 2
+    assert two.latency_cycles(widths, 9) == 2 * 19 + 2 + 2 + 12
     # A word every five cycles: the stream never rests.
     assert five.steps(widths) == 4 * 2 + 2
     assert five.stream_cycles(widths) == five.period_cycles(widths) == 5 * 10
-    assert five.latency_cycles(widths, 9) == 2 + 8 * 5 + 2 + 11
+    assert five.latency_cycles(widths, 9) == 2 + 8 * 5 + 2 + 12
 
 
 def test_the_period_with_streamed_weights_is_no_shorter_than_anything_in_it() -> None:
@@ -91,7 +91,7 @@ def test_a_short_layer_costs_the_winding_up_of_the_taps() -> None:
 
 def test_what_bounds_the_period() -> None:
     tiny = Geometry(pe=32, simd=32, lanes=4, max_width=32, image_width=8)
-    assert tiny.period_cycles((32, 10)) == tiny.send_cycles((32, 10)) == 1 + 8 + 4 * 11
+    assert tiny.period_cycles((32, 10)) == tiny.send_cycles((32, 10)) == 1 + 9 + 4 * 11
     assert tiny.period_cycles((32, 10), True) == tiny.load_cycles(32, True) == 4 * 33
     assert tiny.load_cycles(8, False) == 3 * 2 + 4
 

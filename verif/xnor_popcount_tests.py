@@ -14,6 +14,7 @@ from unit import drive, edge, fields, parities, planes, settings, settle, start
 _PE = 3
 _LATENCY = 3
 _COUNTER_LATENCY = 2
+_CODER_LATENCY = 2
 # In a build with shorter words the rest is cut to its longest.
 _WORD = settings()["longest"]
 _SIMDS = np.minimum([*range(1, 41), 100, 114, 127, 128, 131, 205, 256, 262], _WORD).tolist()
@@ -134,13 +135,17 @@ async def five_bits(dut: Any) -> None:
 
 @cocotb.test(timeout_time=100, timeout_unit="us")
 async def parity_coders(dut: Any) -> None:
-    """`fcc_parity_coder` of every width: every bit alone, none, all, and random words."""
+    """`fcc_parity_coder` of every width, one word a cycle: every bit alone, none, all, random words."""
+    await start(dut, reset=0, activation=0, weight=0)
     assert fields(int(dut.widths.value), 16, len(_WIDTHS)) == _WIDTHS
     rng = np.random.default_rng(5)
     words = np.concatenate([np.eye(256, dtype=np.uint8)[:_WORD], stimuli(rng, (_WORDS, 256))])
-    for word, want in zip(words, parities(words), strict=True):
-        drive(dut, activation=number(word))
-        await settle()
-        packed = int(dut.coded.value)
+    coded = parities(words)
+    for cycle in range(len(words) + _CODER_LATENCY):
+        drive(dut, activation=number(words[min(cycle, len(words) - 1)]))
+        await edge(dut)
+        if cycle < _CODER_LATENCY:
+            continue
+        packed, want = int(dut.coded.value), coded[cycle - _CODER_LATENCY]
         for n, width in enumerate(_WIDTHS):
             assert packed >> 256 * n & (1 << 256) - 1 == number(want[:width]), f"width {width}"

@@ -10,9 +10,9 @@ The cycle model states what rtl/ does, cycle by cycle; tests hold the hardware t
     groups(m)    = ceil(m / PE)                       groups of a layer with m neurons
     wind(n)      = max(0, TAPS - words(n))            cycles to wind up a short layer's ring
     overlap(l)   = min(max(0, words(l) - TAPS), words(l-1))    or 0 where PE > SIMD
-    gap(l)       = max(0, 6 - overlap(l))             idle cycles in front of layer l > 0
+    gap(l)       = max(0, 7 - overlap(l))             idle cycles in front of layer l > 0
     pass         = sum of wind + groups * words of all layers + sum of all gaps
-    latency      = pass + timeout + classes + 11      a lone image, last beat in to class out
+    latency      = pass + timeout + classes + 12      a lone image, last beat in to class out
     period       = max(pass, load, send)              cycles from batch to batch, always fed
 
 Where weights are streamed (WEIGHT_STREAM), steps wait for words too, and all three follow from the
@@ -28,13 +28,13 @@ from itertools import pairwise
 from .errors import UserError
 
 # Cycles from a step until its bits can be loaded into the ring (DRAIN in fcc_core.v).
-DRAIN = 6
-# Cycles of a lone image outside the pass: taking the image over 2, pipeline and result 9.
-_LATENCY_OVERHEAD = 11
+DRAIN = 7
+# Cycles of a lone image outside the pass: taking the image over 2, pipeline and result 10.
+_LATENCY_OVERHEAD = 12
 # Cycles from the load of a batch to the load of the next one when images wait at the door.
 _RELOAD_OVERHEAD = 4
 # Cycles from the last step of the output layer until its results begin to leave.
-_RESULT_OVERHEAD = 8
+_RESULT_OVERHEAD = 9
 # PEs that one tap feeds at most, by default: the fan-out of an activation wire.
 _PE_PER_TAP = 128
 

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The accumulators of some PEs, with controls of their own: a net that reached all accumulators of a
+// lane would be the slowest one of the core. Kept as a module, or synthesis would merge the copies.
+//
+// No multiplexer chooses between offset and accumulator. The accumulator is cleared when a group ends,
+// by the flip-flops' own clear, its sum going to a register of its own; the offset is cleared unless a
+// group begins. One of the two is zero, so that the lower bits are put together by an OR, and the upper
+// ones, where no count is, by the adder itself.
+//
+// Latency: a count is added in the cycle after `step`; one cycle later `sum` has it too, for that cycle.
+
+`default_nettype none
+
+(* keep_hierarchy = "yes" *)
+module fcc_accumulators #(
+    // PEs (>= 1).
+    parameter PE = 16,
+    // Bits of a count, and of a signed accumulator, which must hold offset/2 + P.
+    parameter COUNT_BITS = 8,
+    parameter ACC_BITS = 12
+) (
+    input  wire                     clk,
+    // There is a count in the next cycle; it is the last one of its group (only with `step`).
+    input  wire                     step,
+    input  wire                     last,
+    // There is the first count of a group in two cycles: the offset is taken in the next one.
+    input  wire                     first,
+    // All of it starts from nothing.
+    input  wire                     reset,
+    // Bit b of the count of PE p at bit b*PE + p.
+    input  wire [COUNT_BITS*PE-1:0] count,
+    // Of PE p at bit p*ACC_BITS.
+    input  wire [  PE*ACC_BITS-1:0] offset,
+    output wire [  PE*ACC_BITS-1:0] sum
+);
+
+  reg move;
+  reg clear;
+  reg silent;
+
+  always @(posedge clk) begin
+    move <= step;
+    clear <= reset | last;
+    silent <= ~first;
+  end
+
+  genvar p;
+  genvar b;
+  generate
+    for (p = 0; p < PE; p = p + 1) begin : g_pe
+      wire [COUNT_BITS-1:0] pe_count;
+      reg  [  ACC_BITS-1:0] acc_reg;
+      reg  [  ACC_BITS-1:0] offset_reg;
+      reg  [  ACC_BITS-1:0] sum_reg;
+      wire [  ACC_BITS-1:0] next = {acc_reg[ACC_BITS-1:COUNT_BITS],
+                                    acc_reg[COUNT_BITS-1:0] | offset_reg[COUNT_BITS-1:0]}
+          + {offset_reg[ACC_BITS-1:COUNT_BITS], pe_count};
+      for (b = 0; b < COUNT_BITS; b = b + 1) begin : g_bit
+        assign pe_count[b] = count[b*PE+p];
+      end
+      always @(posedge clk) begin
+        if (clear) acc_reg <= {ACC_BITS{1'b0}};
+        else if (move) acc_reg <= next;
+        sum_reg <= next;
+        if (silent) offset_reg <= {ACC_BITS{1'b0}};
+        else offset_reg <= offset[p*ACC_BITS+:ACC_BITS];
+      end
+      assign sum[p*ACC_BITS+:ACC_BITS] = sum_reg;
+    end
+  endgenerate
+
+endmodule
+
+`default_nettype wire

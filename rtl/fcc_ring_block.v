@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Neighbouring positions of the ring, with controls of their own: a net that reached every bit of a
+// ring would be the slowest one of the core. Kept as a module, or synthesis would merge the copies.
+//
+// A position takes the word above it, the word that leaves position 0, a word of the image or one of
+// the hidden bits; a position that PEs see also takes word 0 of the hidden bits late.
+//
+// Latency: 2 cycles from the controls to `words`; what is loaded is sampled one cycle after them.
+
+`default_nettype none
+
+(* keep_hierarchy = "yes" *)
+module fcc_ring_block #(
+    // Activation bits per word (>= 1).
+    parameter SIMD = 128,
+    // Positions of the ring, and how many of them, from position 0 on, PEs see.
+    parameter RING = 8,
+    parameter TAPS = 1,
+    // The positions here: the first one and their number.
+    parameter FIRST = 0,
+    parameter POSITIONS = 1
+) (
+    input  wire                      clk,
+    input  wire                      load_image,
+    input  wire                      load_hidden,
+    input  wire                      rotate,
+    // By position: word 0 of the hidden bits goes there. Only to positions that PEs see.
+    input  wire [     POSITIONS-1:0] load_late,
+    // By position: the word that leaves position 0 re-enters there.
+    input  wire [     POSITIONS-1:0] reenter,
+    // What the positions take, position i of these at bit i*SIMD.
+    input  wire [POSITIONS*SIMD-1:0] image,
+    input  wire [POSITIONS*SIMD-1:0] hidden,
+    input  wire [POSITIONS*SIMD-1:0] above,
+    // Word at position 0; word 0 of the hidden bits.
+    input  wire [          SIMD-1:0] leaving,
+    input  wire [          SIMD-1:0] late,
+    output wire [POSITIONS*SIMD-1:0] words
+);
+
+  reg                 load;
+  reg                 from_image;
+  reg                 move;
+  reg [POSITIONS-1:0] is_late;
+  reg [POSITIONS-1:0] reenters;
+
+  always @(posedge clk) begin
+    load <= load_image | load_hidden;
+    from_image <= load_image;
+    move <= load_image | load_hidden | rotate;
+    is_late <= load_late;
+    reenters <= reenter;
+  end
+
+  genvar i;
+  generate
+    for (i = 0; i < POSITIONS; i = i + 1) begin : g_position
+      reg  [SIMD-1:0] word;
+      // Position 0 keeps its word then. What re-enters at the last tap comes from above, too (see
+      // fcc_ring), and above the ring's last position there is nothing else.
+      localparam CONTINUED = (TAPS > 1 && FIRST + i == TAPS - 1);
+      localparam TOP = (FIRST + i == RING - 1);
+      wire [SIMD-1:0] reentering = (FIRST + i == 0) ? word : leaving;
+      wire [SIMD-1:0] turned =
+          (!CONTINUED && (TOP || reenters[i])) ? reentering : above[i*SIMD+:SIMD];
+      wire [SIMD-1:0] next =
+          load ? (from_image ? image[i*SIMD+:SIMD] : hidden[i*SIMD+:SIMD]) : turned;
+      always @(posedge clk) begin
+        if (FIRST + i < TAPS && is_late[i]) word <= late;
+        else if (move) word <= next;
+      end
+      assign words[i*SIMD+:SIMD] = word;
+    end
+  endgenerate
+
+  // What some positions need and others do not.
+  wire unused = &{1'b0, is_late, reenters, above, leaving, late};
+
+endmodule
+
+`default_nettype wire
