@@ -49,11 +49,11 @@ class Form:
 
     def sources(self) -> list[Path]:
         """The PE array with this form in it."""
-        array = synthesis.RTL / "fcc_pe_array.v"
-        if self.module:
-            return [array, *sorted(FORMS.glob("*.v"))]
-        names = ("xnor_popcount.v", "fcc_plane_counter.v", "fcc_counter_5to3.v")
-        return [array, *(synthesis.RTL / name for name in names)]
+        names = ["fcc_pe_array.v", "fcc_accumulators.v"]
+        if not self.module:
+            names += ["xnor_popcount.v", "fcc_plane_counter.v", "fcc_counter_5to3.v"]
+        forms = sorted(FORMS.glob("*.v")) if self.module else []
+        return [*(synthesis.RTL / name for name in names), *forms]
 
     def cost(self, simd: int) -> synthesis.IntelCost:
         """Synthesise it with `simd` synapses per PE."""
@@ -92,7 +92,7 @@ def measure(names: Sequence[str], simds: Sequence[int]) -> dict[str, Any]:
                 }
                 bar.update()
             bar.set_description(f"parity coder, SIMD={simd}")
-            source = [synthesis.RTL / "fcc_parity_coder.v"]
+            source = [synthesis.RTL / f"fcc_parity_{part}.v" for part in ("coder", "prefix")]
             coder[str(simd)] = synthesis.intel("fcc_parity_coder", {"WIDTH": simd}, source).alm
             bar.update()
     return {

@@ -135,7 +135,7 @@ async def five_bits(dut: Any) -> None:
 
 @cocotb.test(timeout_time=100, timeout_unit="us")
 async def parity_coders(dut: Any) -> None:
-    """`fcc_parity_coder` of every width, one word a cycle: every bit alone, none, all, random words."""
+    """`fcc_parity_coder` of every width, one a cycle: every bit alone, none, all, random ones."""
     await start(dut, reset=0, activation=0, weight=0)
     assert fields(int(dut.widths.value), 16, len(_WIDTHS)) == _WIDTHS
     rng = np.random.default_rng(5)

@@ -34,10 +34,11 @@ _MLAB_WORDS = 32
 _CUT_B = 5
 
 # Calibrated constants, in ALMs.
-_CODER_PER_BIT = 0.93  # a function of 2 to 6 inputs, many of them large (fcc_parity_coder)
-_RING_PER_BIT = 0.95  # a choice of four and the way in of the late word (fcc_ring)
+# a function of 2 to 6 inputs, many of them large (fcc_parity_coder, fcc_parity_prefix)
+_CODER_PER_BIT = 0.93
+_RING_PER_BIT = 0.95  # a choice of four and the way in of the late word (fcc_ring_block)
 _LANE = 6.0  # control of a lane and of its PE array
-_LANE_PER_GROUP = 0.6  # the enable of a group's hidden bits (fcc_lane)
+_LANE_PER_GROUP = 0.6  # the enable of a group's hidden bits (fcc_lane, fcc_hidden_block)
 _SINK = 85.0  # packet control (fcc_image_sink) ...
 _SINK_PER_SYMBOL = 15.0  # ... a comparator and a mask for every byte of a beat ...
 _SINK_PER_BIT = 0.09  # ... and a decoded enable for every granule
@@ -162,7 +163,7 @@ def block_count(geometry: Geometry, shapes: Shapes = M10K_SHAPES) -> int:
 def lane_alm(geometry: Geometry) -> dict[str, float]:
     """ALMs of one lane, by part."""
     groups = ceil_div(geometry.max_width, geometry.pe)
-    # An adder for every bit, and an OR with the offset for those that a count reaches.
+    # fcc_accumulators: an adder for every bit, an OR with the offset for those that a count reaches
     accumulator = (geometry.score_bits - 1 + geometry.simd.bit_length()) / 2
     return {
         "popcount": geometry.pe * popcount_alm(geometry.simd),
