@@ -30,7 +30,7 @@ HOST = ROOT / "quartus" / "host"
 JTAG_SCRIPT = ROOT / "quartus" / "jtag" / "classify.tcl"
 CORE = Geometry(pe=4, simd=7, lanes=2, max_width=30, weight_depth=120, bank_depth=32,
                 threshold_depth=16, max_classes=6, image_width=16)  # fmt: skip
-NETWORK = random_network(np.random.default_rng(5), (30, 17, 11, 5))
+NETWORK = random_network(np.random.default_rng(5), (30, 23, 9, 5))
 IMAGES = np.random.default_rng(7).integers(0, 2, (6, 30), np.uint8)
 CLASSES = evaluate(NETWORK, IMAGES).classes
 
