@@ -49,22 +49,30 @@ proc listed {path} {
 
 # Runs the Python command that checks the options and writes memory images and parameters.
 proc write_images {python options} {
-  # Quartus brings libraries of its own that other programs must not find.
-  foreach name {LD_LIBRARY_PATH PYTHONHOME} {
-    unset -nocomplain ::env($name)
+  # Quartus brings libraries of its own, which it needs again and which Python must not find.
+  set kept {}
+  foreach name {LD_LIBRARY_PATH PYTHONHOME PYTHONPATH} {
+    if {[info exists ::env($name)]} {
+      lappend kept $name $::env($name)
+      unset ::env($name)
+    }
   }
   set ::env(PYTHONPATH) [file join $::root model]
-  if {[catch {exec $python -m xnor_fcc.board {*}$options 2>@1} output]} {
-    if {[regexp -line {^error: .*$} $output sentence]} {
-      puts stderr $sentence
-      exit 2
-    }
-    if {[regexp {No module named '(\S+)'} $output all module]} {
-      stop "$python lacks $module: install numpy and tqdm, or give another --python." 2
-    }
-    stop "the memory images cannot be made with $python: [lindex [split $output \n] end]" 2
+  set failed [catch {exec $python -m xnor_fcc.board {*}$options 2>@1} output]
+  unset ::env(PYTHONPATH)
+  array set ::env $kept
+  if {!$failed} {
+    puts $output
+    return
   }
-  puts $output
+  if {[regexp -line {^error: .*$} $output sentence]} {
+    puts stderr $sentence
+    exit 2
+  }
+  if {[regexp {No module named '(\S+)'} $output all module]} {
+    stop "$python lacks $module: install numpy and tqdm, or give another --python." 2
+  }
+  stop "the memory images cannot be made with $python: [lindex [split $output \n] end]" 2
 }
 
 # ---- reports of Quartus
@@ -224,7 +232,9 @@ set_global_assignment -name PROJECT_OUTPUT_DIRECTORY output_files
 set_global_assignment -name VERILOG_INPUT_VERSION VERILOG_2001
 set_global_assignment -name TIMING_ANALYZER_MULTICORNER_ANALYSIS ON
 set_global_assignment -name NUM_PARALLEL_PROCESSORS ALL
+# Included files, memory images.
 set_global_assignment -name SEARCH_PATH [file join $root rtl]
+set_global_assignment -name SEARCH_PATH $output
 foreach path $sources {
   set_global_assignment -name VERILOG_FILE $path
 }

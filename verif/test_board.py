@@ -4,6 +4,7 @@ its area."""
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ import board as board_report
 import simulator
 import synthesis
 from sources import board_sources
+from xnor_fcc import area
 from xnor_fcc import board as board_module
 from xnor_fcc.board import Board, board_of
 from xnor_fcc.data import load_test_bits
@@ -28,12 +30,13 @@ ALL = ["every_image", "images_a_second", "key_resets"]
 SMALL = (16, 64, 2)
 
 
-def tiny_board() -> Board:
+def tiny_board(images: int = 64, image_width: int = 64) -> Board:
     """A network of one layer that answers an image every few cycles; its answers are the labels."""
-    network = random_network(np.random.default_rng(1), (784, 10))
-    bits = load_test_bits()[0][:64]
+    rng = np.random.default_rng(2)
+    network = random_network(rng, (24, 10))
+    bits = rng.integers(0, 2, (images, 24)).astype(np.uint8)
     labels = evaluate(network, bits).classes.astype(np.uint8)
-    return Board(Geometry.for_widths(network.widths, 5, 98, 1), network, bits, labels)
+    return Board(Geometry.for_widths(network.widths, 5, 12, 1, image_width), network, bits, labels)
 
 
 def run(
@@ -69,6 +72,16 @@ def test_board_demo_with_a_tiny_network() -> None:
     run(tiny_board(), "board-tiny", ALL, second=40_000)
 
 
+@pytest.mark.skipif(shutil.which("iverilog") is None, reason="Icarus Verilog is not installed")
+@pytest.mark.parametrize("image_width", [64, 8])
+def test_board_demo_in_four_states(image_width: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From power-up, with nothing known but what the FPGA and the reset set; images of one beat,
+    and of several with the last one full."""
+    monkeypatch.setenv("SIM", "icarus")
+    board = tiny_board(8, image_width)
+    run(board, f"board-icarus-{image_width}", ["every_image", "key_resets"], second=1000)
+
+
 @pytest.mark.slow
 def test_board_demo_with_a_pll() -> None:
     run(tiny_board(), "board-pll", ["every_image"], second=40_000, CLOCK_MHZ=75)
@@ -79,6 +92,7 @@ def test_board_demo_shows_the_digit_of_every_image() -> None:
     board = board_of(SMALL)
     assert board.wrong() == 0
     assert len(board.bits) >= 64
+    assert set(board.labels.tolist()) == set(range(10))
     run(board, "board-mnist", ALL, second=30_000)
 
 
@@ -199,14 +213,14 @@ def test_board_of_the_committed_network_fits() -> None:
 @pytest.mark.slow
 def test_board_synthesises(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The whole top level with its memory images through Yosys: block RAM for the weights and the
-    images, and the model's figure for both. `make board` does it at the geometry of the board."""
+    images, as many as the model says. `make board` does it at the geometry of the board."""
     monkeypatch.setattr(synthesis, "BUILD", tmp_path / "synthesis")
     monkeypatch.setattr(board_report, "BUILD", tmp_path / "board")
     network = random_network(np.random.default_rng(1), (784, 40, 10))
     bits, labels = load_test_bits()
     geometry = Geometry.for_widths(network.widths, 8, 40, 1)
     report = board_report.measure(Board(geometry, network, bits[:64], labels[:64]))
-    # 320 bits x 102 words take 8 blocks, 64 bits x 832 words take 7.
-    assert report["m10k"] == 15
+    images = area.memory(geometry.image_width, 64 * geometry.image_beats(784, False))
+    assert report["m10k"] == area.block_count(geometry) + images[0] == 15
     assert 500 < report["alm"] < 4000
     assert report["available"] == {"alm": 32070, "m10k": 397}

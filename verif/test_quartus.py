@@ -24,6 +24,7 @@ import pytest
 from simulator import ROOT
 from sources import board_sources
 from tclsh import Script, needs_tclsh, tcl_list
+from xnor_fcc.board import board_of
 from xnor_fcc.explore import devices
 
 pytestmark = needs_tclsh
@@ -437,6 +438,31 @@ def test_quartus_build_without_quartus(build: Build) -> None:
     assert result.returncode == 0 and result.stdout.startswith("usage: quartus_sh -t")
 
 
+def test_quartus_files_name_their_licence() -> None:
+    paths = [path for path in (ROOT / "quartus").rglob("*") if path.is_file()]
+    assert len(paths) > 10
+    for path in paths:
+        assert "SPDX-License-Identifier: Apache-2.0" in path.read_text()[:200], path
+
+
+def test_quartus_readme_leads_somewhere() -> None:
+    """Its links, its make targets, and the figures that the repository knows."""
+    page = ROOT / "quartus" / "README.md"
+    text = page.read_text()
+    for target in re.findall(r"\]\((?!https?:)([^)#]+)", text):
+        assert (page.parent / target).exists(), target
+    for target in set(re.findall(r"(?:^|`|\s)make ([a-z]+)", text, re.M)):
+        assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text(), re.M), target
+    board = board_of()
+    rate = 1e6 * board.clock_mhz * board.geometry.lanes / board.geometry.period_cycles(
+        board.network.widths
+    )
+    assert f"({int(rate):,} or one more)" in text
+    assert f"0 to 7 are the digits {', '.join(map(str, board.labels[:8]))} " in text
+    assert board.wrong() == 0
+    assert board_of(first=0).wrong() == 1
+
+
 def test_make_quartus_without_quartus() -> None:
     """One sentence at once: no virtual environment is made first."""
     environment = {"PATH": "/usr/bin:/bin"}
@@ -447,6 +473,22 @@ def test_make_quartus_without_quartus() -> None:
     assert result.returncode != 0
     assert "error: quartus_sh is not on the PATH" in result.stderr
     assert "virtual environment" not in result.stdout
+
+
+def test_quartus_keeps_its_libraries_to_itself(
+    build: Build, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Python does not see them, the compiler does."""
+    monkeypatch.setenv("LD_LIBRARY_PATH", "/quartus/linux64")
+    python = tmp_path / "python"
+    python.write_text(
+        f'#!/bin/sh\necho "python sees [$LD_LIBRARY_PATH]"\nexec {sys.executable} "$@"\n'
+    )
+    python.chmod(0o755)
+    more = "proc execute_module {args} {puts $::env(LD_LIBRARY_PATH); exit}"
+    result = build.script.run("--python", python, "--output", build.output, more=more)
+    assert "python sees []\n" in result.stdout
+    assert result.stdout.endswith("\n/quartus/linux64\n")
 
 
 def test_quartus_build_needs_numpy(build: Build, tmp_path: Path) -> None:
