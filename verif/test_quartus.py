@@ -458,6 +458,7 @@ def test_quartus_readme_leads_somewhere() -> None:
         board.network.widths
     )
     assert f"({int(rate):,} or one more)" in text
+    assert f"HEX5 to HEX3 show {int(rate / 1000)}:" in text
     assert f"0 to 7 are the digits {', '.join(map(str, board.labels[:8]))} " in text
     assert board.wrong() == 0
     assert board_of(first=0).wrong() == 1
