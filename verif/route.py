@@ -44,7 +44,7 @@ def parser() -> CommandLine:
         default=4,
         help="ring positions that PEs see; more of them mean shorter wires (default: 4)",
     )
-    result.add_argument("--freq", type=int, default=150, help="clock to aim at, MHz (default: 150)")
+    result.add_argument("--freq", type=int, default=200, help="clock to aim at, MHz (default: 200)")
     result.add_argument("--seed", type=int, default=1, help="seed of the placement (default: 1)")
     result.add_argument(
         "--least", type=float, default=0.0, metavar="MHZ", help="fail if the clock stays below this"
