@@ -32,7 +32,7 @@ BUILD = ROOT / "build" / "synthesis"
 ECP5_DEVICE = ("--85k", "--package", "CABGA756")
 
 # Timing weighs more than by default, where short wires are most of what the placer is after.
-_ECP5_PLACER = ("--placer-heap-critexp", "4", "--placer-heap-timingweight", "30")
+_ECP5_PLACER = ("--placer-heap-critexp", "6", "--placer-heap-timingweight", "60")
 
 # The stage map_luts of synth_intel_alm without its last pass, which only makes up names, for longer
 # than everything else takes together where a core is large.
