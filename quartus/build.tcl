@@ -75,99 +75,6 @@ proc write_images {python options} {
   stop "the memory images cannot be made with $python: [lindex [split $output \n] end]" 2
 }
 
-# ---- reports of Quartus
-
-# The rows of the report panels whose name matches, headings included, each a list of trimmed cells.
-proc panel_rows {pattern} {
-  set rows {}
-  foreach name [get_report_panel_names] {
-    if {[string match $pattern $name]} {
-      set id [get_report_panel_id $name]
-      for {set i 0} {$i < [get_number_of_rows -id $id]} {incr i} {
-        set row {}
-        foreach cell [get_report_panel_row -id $id -row $i] {
-          lappend row [string trim $cell]
-        }
-        lappend rows $row
-      }
-    }
-  }
-  if {![llength $rows]} {
-    stop "the reports of Quartus have no panel $pattern, so nothing is known and no .sof is made."
-  }
-  return $rows
-}
-
-# {used available} of a resource in the fitter's summary.
-proc resource {name} {
-  foreach row [panel_rows "Fitter||Fitter Summary"] {
-    if {[lindex $row 0] eq $name
-        && [regexp {^([\d,]+) / ([\d,]+)} [lindex $row 1] all used available]} {
-      return [string map {, ""} [list $used $available]]
-    }
-  }
-  stop "the fitter's summary does not tell: $name."
-}
-
-# Worst slack in ns of each kind over all corners and clocks; N/A where there are no such paths.
-proc slacks {} {
-  set kinds {setup hold recovery removal "minimum pulse width"}
-  foreach row [panel_rows "*Timing Analyzer||Multicorner Timing Analysis Summary"] {
-    if {[lindex $row 0] eq "Worst-case Slack"} {
-      foreach kind $kinds slack [lrange $row 1 end] {
-        # Nothing has a clear or a preset here, but everything has a clock.
-        if {![string is double -strict $slack]
-            && !($slack eq "N/A" && $kind in {recovery removal})} {
-          stop "the timing analyser tells no slack for $kind, so no .sof is made."
-        }
-        dict set result $kind $slack
-      }
-      return $result
-    }
-  }
-  stop "the timing analyser tells no worst-case slack, so no .sof is made."
-}
-
-# Lowest Fmax in MHz over all corners and clocks.
-proc fmax {} {
-  set lowest Inf
-  foreach row [panel_rows "*Timing Analyzer||* Model||* Model Fmax Summary"] {
-    if {[scan [lindex $row 0] %f mhz] == 1 && $mhz < $lowest} {
-      set lowest $mhz
-    }
-  }
-  if {$lowest == Inf} {
-    stop "the timing analyser tells no Fmax, so no .sof is made."
-  }
-  return $lowest
-}
-
-# What the timing analyser found without a constraint: clocks, ports and paths with their numbers.
-proc unconstrained {} {
-  set found {}
-  foreach row [panel_rows "*Unconstrained Paths Summary"] {
-    set counts [lsort -unique [lrange $row 1 end]]
-    if {$counts ne "0" && [lindex $row 0] ne "Property"} {
-      lappend found "[string tolower [lindex $row 0]]: [join $counts { and }]"
-    }
-  }
-  return $found
-}
-
-proc write_report {path values} {
-  set lines {}
-  dict for {name value} $values {
-    if {![string is double -strict $value] && $value ni {true false null}
-        && ![string match \{* $value]} {
-      set value "\"[string map {\\ \\\\ \" \\\"} $value]\""
-    }
-    lappend lines " \"$name\": $value"
-  }
-  set stream [open $path w]
-  puts $stream "{\n[join $lines ,\n]\n}"
-  close $stream
-}
-
 # ---- arguments
 
 set arguments [expr {[info exists quartus(args)] ? $quartus(args) : $argv}]
@@ -204,7 +111,8 @@ foreach package {project flow report} {
 set rtl_list [file join $root rtl sources.f]
 set board_list [file join $root quartus sources.f]
 set board [file join $root quartus $top]
-foreach path [list $rtl_list $board_list $board.qsf $board.sdc] {
+set reports [file join $root quartus reports.tcl]
+foreach path [list $rtl_list $board_list $board.qsf $board.sdc $reports] {
   if {![file isfile $path]} {
     stop "the file $path is missing." 2
   }
@@ -215,6 +123,8 @@ foreach path $sources {
     stop "the source file $path is missing." 2
   }
 }
+
+source $reports
 
 # ---- project
 
@@ -255,30 +165,33 @@ foreach {tool what} {map "analysis and synthesis" fit "the fitter" sta "the timi
 # ---- timing
 
 load_report
-lassign [resource "Logic utilization (in ALMs)"] alm alms
-lassign [resource "Total RAM Blocks"] m10k m10ks
-set slacks [slacks]
-set fmax [fmax]
-set loose [unconstrained]
+if {[catch {
+  lassign [resource "Logic utilization (in ALMs)"] alm alms
+  lassign [resource "Total RAM Blocks"] m10k m10ks
+  set slacks [slacks]
+  set fmax [fmax]
+  set loose [unconstrained]
+} message]} {
+  stop $message
+}
 unload_report
 
 set late {}
-set slack_texts {}
-set slack_values {}
-dict for {kind slack} $slacks {
+set found {}
+set measured {}
+foreach {kind slack} $slacks {
   if {$slack eq "N/A"} {
-    lappend slack_values "\"$kind\": null"
-  } else {
-    if {$slack < 0} {
-      lappend late $kind
-    }
-    lappend slack_texts "$kind $slack"
-    lappend slack_values "\"$kind\": $slack"
+    lappend measured $kind null
+    continue
+  }
+  lappend measured $kind $slack
+  lappend found "$kind $slack"
+  if {$slack < 0} {
+    lappend late $kind
   }
 }
 set clock [dict get $parameters CLOCK_MHZ]
 set met [expr {![llength $late] && ![llength $loose]}]
-set sof null
 if {$met} {
   if {[catch {execute_module -tool asm} message]} {
     stop "the assembler failed, see $results/$top.asm.rpt: $message"
@@ -290,18 +203,18 @@ if {$met} {
 }
 project_close
 
-set values {}
-foreach {name value} $parameters {
-  lappend values "\"$name\": $value"
-}
-write_report [file join $output report.json] [list \
-    alm $alm m10k $m10k available "{\"alm\": $alms, \"m10k\": $m10ks}" \
-    clock_mhz $clock fmax_mhz $fmax slack_ns "{[join $slack_values {, }]}" \
-    unconstrained [join $loose {, }] timing_met [expr {$met ? "true" : "false"}] sof $sof \
-    quartus [expr {[info exists quartus(version)] ? $quartus(version) : "unknown"}] \
-    parameters "{[join $values {, }]}"]
+set version [expr {[info exists quartus(version)] ? $quartus(version) : "unknown"}]
+set report [json_object [list \
+    alm $alm m10k $m10k available [json_object [list alm $alms m10k $m10ks]] \
+    clock_mhz $clock fmax_mhz $fmax slack_ns [json_object $measured] \
+    unconstrained [json_string [join $loose {, }]] timing_met [lindex {false true} $met] \
+    sof [expr {$met ? [json_string $sof] : "null"}] quartus [json_string $version] \
+    parameters [json_object $parameters]]]
+set stream [open [file join $output report.json] w]
+puts $stream $report
+close $stream
 puts "$alm of $alms ALMs, $m10k of $m10ks M10K, Fmax $fmax MHz at a clock of $clock MHz,\
-    slack in ns: [join $slack_texts {, }]"
+    slack in ns: [join $found {, }]"
 if {[llength $late]} {
   stop "the timing does not hold ([join $late {, }]), so no .sof is made: try a slower --clock."
 }

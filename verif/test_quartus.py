@@ -110,7 +110,9 @@ class Build:
         self.script = Script(script, directory, PACKAGES, RECORDED, STAND_INS)
         self.panels = good_reports()
 
-    def run(self, *options: object, fails: str = "none") -> subprocess.CompletedProcess[str]:
+    def run(
+        self, *options: object, fails: str = "none", more: str = ""
+    ) -> subprocess.CompletedProcess[str]:
         panels = tcl_list(
             word
             for name, rows in self.panels.items()
@@ -122,7 +124,7 @@ class Build:
             sys.executable,
             "--output",
             self.output,
-            more=f"set panels {panels}\nset fails {fails}",
+            more=f"set panels {panels}\nset fails {fails}\n{more}",
         )
 
     @property
@@ -336,6 +338,15 @@ def test_quartus_gets_the_options(build: Build) -> None:
     assert (found["PE"], found["LANES"], found["CLOCK_MHZ"]) == ("32", "2", "75")
     assert len((build.output / "preset_labels.hex").read_text().split()) == 16
     assert list(project_complaints(build)) == []
+
+
+def test_quartus_hands_over_its_arguments(build: Build) -> None:
+    """quartus_sh has arguments and version in an array of its own."""
+    arguments = tcl_list(["--python", sys.executable, "--output", build.output, "--clock", 60])
+    setting = f'array set quartus [list args {arguments} version "Version \\"20.1\\""]'
+    result = build.run("--nonsense", 1, more=setting)
+    assert result.returncode == 0, result.stderr
+    assert (build.report["clock_mhz"], build.report["quartus"]) == (60, 'Version "20.1"')
 
 
 LATE = {"setup": 1, "hold": 2, "recovery": 3, "removal": 4, "minimum pulse width": 5}
