@@ -216,7 +216,8 @@ close $stream
 puts "$alm of $alms ALMs, $m10k of $m10ks M10K, Fmax $fmax MHz at a clock of $clock MHz,\
     slack in ns: [join $found {, }]"
 if {[llength $late]} {
-  stop "the timing does not hold ([join $late {, }]), so no .sof is made: try a slower --clock."
+  stop "the timing does not hold ([join $late {, }]), so no .sof is made: choose a smaller\
+      core, or a slower --clock."
 }
 if {[llength $loose]} {
   stop "not everything is constrained ([join $loose {, }]), so no .sof is made."

@@ -210,6 +210,24 @@ def test_board_of_the_committed_network_fits() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("alm", "m10k", "message"),
+    [
+        (32071.0, 300, "By Yosys the board takes 32,071 ALMs and 300 M10K, but the Terasic"),
+        (20000.0, 398, "20,000 ALMs and 398 M10K, but the Terasic DE1-SoC has 32,070 and 397"),
+        (20000.0, 0, "no block RAM in the board: the memories are not inferred"),
+    ],
+)
+def test_board_that_does_not_fit_is_no_result(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, alm: float, m10k: int, message: str
+) -> None:
+    cost = synthesis.IntelCost(alm, m10k, 0, 0, {}, "0")
+    monkeypatch.setattr(synthesis, "intel", lambda *_: cost)
+    monkeypatch.setattr(board_report, "BUILD", tmp_path)
+    with pytest.raises(UserError, match=message):
+        board_report.measure(tiny_board())
+
+
 @pytest.mark.slow
 def test_board_synthesises(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The whole top level with its memory images through Yosys: block RAM for the weights and the

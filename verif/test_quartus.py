@@ -487,6 +487,23 @@ def test_make_quartus_without_quartus() -> None:
     assert "virtual environment" not in result.stdout
 
 
+def test_make_quartus_calls_it(tmp_path: Path) -> None:
+    """With the virtual environment's Python and the options of ARGS; its exit code is make's."""
+    quartus = tmp_path / "quartus_sh"
+    quartus.write_text('#!/bin/sh\necho "$@"\nexit 1\n')
+    quartus.chmod(0o755)
+    (tmp_path / "venv" / "bin").mkdir(parents=True)
+    (tmp_path / "venv" / "bin" / "python").symlink_to(sys.executable)
+    (tmp_path / "venv" / ".installed-sim").touch()
+    venv = tmp_path / "venv"
+    command = ["make", "-C", str(ROOT), "quartus", f"VENV={venv}", "ARGS=--clock 60"]
+    environment = {**os.environ, "PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}"}
+    result = subprocess.run(command, capture_output=True, text=True, env=environment)
+    assert result.returncode != 0
+    call = f"-t quartus/build.tcl --python {venv}/bin/python --clock 60"
+    assert call in result.stdout.splitlines()
+
+
 def test_quartus_keeps_its_libraries_to_itself(
     build: Build, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
