@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The accumulators of some PEs, with controls of their own: a net that reached all accumulators of a
-// lane would be the slowest one of the core. Kept as a module, or synthesis would merge the copies.
+// lane would be the slowest one of the core. Synthesis would merge the copies, hence the attributes:
+// keep_hierarchy for Yosys, dont_merge for Quartus.
 //
 // No multiplexer chooses between offset and accumulator. The accumulator is cleared when a group ends,
 // by the flip-flops' own clear, its sum going to a register of its own; the offset is cleared unless a
@@ -35,9 +36,9 @@ module fcc_accumulators #(
     output wire [  PE*ACC_BITS-1:0] sum
 );
 
-  reg move;
-  reg clear;
-  reg silent;
+  (* dont_merge *) reg move;
+  (* dont_merge *) reg clear;
+  (* dont_merge *) reg silent;
 
   always @(posedge clk) begin
     move <= step;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Neighbouring bits of the layer being computed, group by group, with a clear of their own: a net that
-// reached all of them would be the slowest one of the core. Kept as a module, or synthesis would merge
-// the copies.
+// reached all of them would be the slowest one of the core. Synthesis would merge the copies, hence the
+// attributes: keep_hierarchy for Yosys, dont_merge for Quartus.
 //
 // Latency: what is stored is there 2 cycles after `store`, the bits being sampled one cycle after it;
 // cleared bits are 0 two cycles after `clear`, which goes before storing.
@@ -24,7 +24,7 @@ module fcc_hidden_block #(
     output reg  [ WIDTH-1:0] hidden
 );
 
-  reg              clear_s1;
+  (* dont_merge *) reg clear_s1;
   reg [GROUPS-1:0] store_s1;
 
   always @(posedge clk) begin

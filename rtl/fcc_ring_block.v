@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Neighbouring positions of the ring, with controls of their own: a net that reached every bit of a
-// ring would be the slowest one of the core. Kept as a module, or synthesis would merge the copies.
+// ring would be the slowest one of the core. Synthesis would merge the copies, hence the attributes:
+// keep_hierarchy for Yosys, dont_merge for Quartus.
 //
 // A position takes the word above it, the word that leaves position 0, a word of the image or one of
 // the hidden bits; a position that PEs see also takes word 0 of the hidden bits late.
@@ -39,11 +40,11 @@ module fcc_ring_block #(
     output wire [POSITIONS*SIMD-1:0] words
 );
 
-  reg                 load;
-  reg                 from_image;
-  reg                 move;
-  reg [POSITIONS-1:0] is_late;
-  reg [POSITIONS-1:0] reenters;
+  (* dont_merge *) reg                 load;
+  (* dont_merge *) reg                 from_image;
+  (* dont_merge *) reg                 move;
+  reg              [POSITIONS-1:0] is_late;
+  reg              [POSITIONS-1:0] reenters;
 
   always @(posedge clk) begin
     load <= load_image | load_hidden;
