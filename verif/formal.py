@@ -126,6 +126,27 @@ PROOFS: tuple[Proof, ...] = (
         top="sequencer",
         parameters=(("PE", 3), ("TAPS", 3)),
     ),
+    Proof(
+        "word_loader",
+        "words are the chunks in order; no word beyond the memory, no count beyond its size",
+        PROVE,
+        4,
+        Twin("fcc_word_loader.v", "else if (chunk_valid && full)", "else if (0)"),
+    ),
+    Proof(
+        "weight_stream",
+        "weight words leave in order, none lost; out-of-step packets stop it",
+        PROVE,
+        6,
+        Twin("fcc_weight_stream.v", "(!arrived_reg || advance)", "1'b1", depth=12),
+    ),
+    Proof(
+        "table_check",
+        "accepts exactly the legal tables; complete: a check is over within these cycles",
+        BOUNDED,
+        15,
+        Twin("fcc_table_check.v", "(inputs32 + SIMD > reads_reg)", "(inputs32 + SIMD >= reads_reg)"),
+    ),
 )
 
 
