@@ -147,6 +147,20 @@ PROOFS: tuple[Proof, ...] = (
         15,
         Twin("fcc_table_check.v", "(inputs32 + SIMD > reads_reg)", "(inputs32 + SIMD >= reads_reg)"),
     ),
+    Proof(
+        "batcher",
+        "batches of 1 to LANES images in order, offered when full or after the timeout",
+        PROVE,
+        4,
+        Twin("fcc_batcher.v", "!full && !load_image", "!load_image", depth=16),
+    ),
+    Proof(
+        "result_source",
+        "beats stay until taken; scores, class and id in packets of classes + 1 beats",
+        PROVE,
+        4,
+        Twin("fcc_result_source.v", "(!aso_valid || aso_ready)", "1'b1", depth=12),
+    ),
 )
 
 
