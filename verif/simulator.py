@@ -22,12 +22,11 @@ from pathlib import Path
 from cocotb_tools.check_results import get_results
 from cocotb_tools.runner import Icarus, Runner, Verilator
 
-from sources import ROOT, rtl_sources
+from sources import ROOT, RTL, rtl_sources
 from xnor_fcc.errors import UserError
 
 VERIF = Path(__file__).resolve().parent
-RTL = ROOT / "rtl"
-BUILD = ROOT / "build"
+BUILD = Path(os.environ.get("XNOR_FCC_BUILD", ROOT / "build"))
 
 SIMULATORS = ("verilator", "icarus")
 # fcc_plane_counter contains itself, deeper than Icarus allows unasked where words are wide.
