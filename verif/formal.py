@@ -161,6 +161,20 @@ PROOFS: tuple[Proof, ...] = (
         4,
         Twin("fcc_result_source.v", "(!aso_valid || aso_ready)", "1'b1", depth=12),
     ),
+    Proof(
+        "image_sink",
+        "exactly the well-formed packets are staged, bit for bit, and stay until taken",
+        PROVE,
+        4,
+        Twin("fcc_image_sink.v", "enable && !staged_valid;", "enable;", depth=16),
+    ),
+    Proof(
+        "order",
+        "results leave in the order in which images arrived, none lost, none doubled",
+        PROVE,
+        6,
+        Twin("fcc_result_source.v", "lane_reg  <= lane_reg + 1'b1;", "", depth=30),
+    ),
 )
 
 
