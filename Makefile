@@ -8,7 +8,7 @@ PY := $(VENV)/bin/python
 MARKS := $(VENV)/.installed-
 
 .DEFAULT_GOAL := help
-.PHONY: help sim test fast icarus lint bench explore area route activity train registers pictures board quartus tools clean
+.PHONY: help sim test fast icarus lint bench explore area route activity mutate train registers pictures board quartus tools clean
 
 help: ## what there is to make
 	@echo "usage: make TARGET [VARIABLE=value ...]"
@@ -17,7 +17,7 @@ help: ## what there is to make
 	@echo "  GEOMETRY=default|throughput|latency|seed or PE= SIMD= LANES=, WEIGHT_STREAM=bits"
 	@echo "  FLIP=weight:LAYER:NEURON:INPUT or FLIP=threshold:LAYER:NEURON plants one fault"
 	@echo "variables of explore: DEVICE=de1-soc|de10-nano|c5g|de0-cv WIDTHS=784-1024-10 NETWORK= ARGS="
-	@echo "variables of train, area, route, activity, board, quartus: ARGS='--option ...', see make train ARGS=--help"
+	@echo "variables of train, area, route, activity, mutate, board, quartus: ARGS='--option ...', see make train ARGS=--help"
 
 sim: $(MARKS)sim ## MNIST through the simulated core, every bit and cycle checked
 	@$(PY) verif/sim.py $(if $(IMAGES),--images $(IMAGES)) $(if $(GEOMETRY),--geometry $(GEOMETRY)) \
@@ -57,6 +57,9 @@ route: $(MARKS)synthesis ## a lane placed and routed: its clock (nextpnr, ECP5)
 
 activity: $(MARKS)sim ## bits that switch for one image, and waveforms for a power analyser
 	@$(PY) verif/activity.py $(ARGS)
+
+mutate: $(MARKS)sim $(MARKS)synthesis ## plant faults in the RTL and count those the tests find (resumes; an hour)
+	@$(PY) verif/mutate.py $(ARGS)
 
 board: $(MARKS)sim $(MARKS)synthesis ## area of the whole DE1-SoC demo (Yosys; five minutes)
 	@$(PY) verif/board.py $(ARGS)
