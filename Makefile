@@ -8,7 +8,7 @@ PY := $(VENV)/bin/python
 MARKS := $(VENV)/.installed-
 
 .DEFAULT_GOAL := help
-.PHONY: help sim test fast icarus lint bench explore area route activity mutate train registers pictures board quartus tools clean
+.PHONY: help sim test fast icarus lint formal bench explore area route activity mutate train registers pictures board quartus tools clean
 
 help: ## what there is to make
 	@echo "usage: make TARGET [VARIABLE=value ...]"
@@ -16,6 +16,7 @@ help: ## what there is to make
 	@echo "variables of sim: SIM=verilator|icarus IMAGES= NETWORK= FLIP= WAVES=1"
 	@echo "  GEOMETRY=default|throughput|latency|seed or PE= SIMD= LANES=, WEIGHT_STREAM=bits"
 	@echo "  FLIP=weight:LAYER:NEURON:INPUT or FLIP=threshold:LAYER:NEURON plants one fault"
+	@echo "variables of formal: ONLY=ring,argmax ARGS='--jobs 4'"
 	@echo "variables of explore: DEVICE=de1-soc|de10-nano|c5g|de0-cv WIDTHS=784-1024-10 NETWORK= ARGS="
 	@echo "variables of train, area, route, activity, mutate, board, quartus: ARGS='--option ...', see make train ARGS=--help"
 
@@ -41,6 +42,9 @@ lint: $(MARKS)sim $(MARKS)lint ## Verilator -Wall, Yosys, ruff, mypy
 	@$(VENV)/bin/ruff check model verif
 	@$(VENV)/bin/mypy --no-error-summary
 	@echo "lint: clean"
+
+formal: $(MARKS)formal ## proofs about the RTL for all inputs, each with a faulty twin
+	@$(PY) verif/formal.py $(if $(ONLY),--only $(ONLY)) $(ARGS)
 
 bench: $(MARKS)sim $(MARKS)synthesis ## every figure of the README measured anew (a quarter of an hour)
 	@$(PY) verif/benchmark.py
