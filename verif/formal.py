@@ -180,7 +180,7 @@ PROOFS: tuple[Proof, ...] = (
         "core",
         "the whole core: scores and classes for all weights, thresholds and images",
         BOUNDED,
-        90,
+        82,
         Twin("fcc_sequencer.v", "&& next_words <= TAP_WORDS)", "&& 1'b0)"),
     ),
 )

@@ -14,7 +14,7 @@
 
 module core #(
     // Cycle by which all results must have come, if none had to wait.
-    parameter DEADLINE = 85
+    parameter DEADLINE = 80
 ) (
     input wire clk,
     input wire aso_ready

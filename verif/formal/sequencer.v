@@ -2,8 +2,9 @@
 //
 // fcc_sequencer: a pass visits every (layer, group, step) of the table exactly once, in order, with the
 // addresses, marks and ring controls that belong to it, and ends; no layer is loaded before the bits
-// that it takes are finished; the output layer waits for the results of the batch before. Holds for
-// every legal table, for weights, batches and results at any time, and for resets at any time.
+// that it takes are finished, nor later than the gap in the header of fcc_sequencer says; the output
+// layer waits for the results of the batch before, and for them alone there is a stall. Holds for every
+// legal table, for weights, batches and results at any time, and for resets at any time.
 //
 // Assumed: a legal table (see table_check.v), stable while busy and two cycles before; no batch within
 // two cycles after a reset. Without the latter the gap of the layer before the reset could stand in
@@ -135,7 +136,7 @@ module sequencer #(
 
   wire [W-1:0] words = words_of(layer);
   wire load = load_image || load_hidden;
-  wire [W-1:0] next = load_image ? 0 : layer + 1'b1;
+  wire [W-1:0] next = (layers_left == 0) ? 0 : layer + 1'b1;
   wire [W-1:0] next_words = words_of(next);
   wire [W-1:0] next_groups = groups_of(next);
   wire is_last_word = (word + 1'b1 == words);
@@ -211,6 +212,17 @@ module sequencer #(
     if (step && group != 0 && last) since_other <= 1;
   end
 
+  // The gap in front of the next layer, as the header of fcc_sequencer has it.
+  wire [W-1:0] spare = (next_words > TAP_WORDS) ? next_words - TAP_WORDS : 0;
+  wire [W-1:0] overlap = (spare < words) ? spare : words;
+  wire [W-1:0] gap = (PE > SIMD) ? DRAIN : (overlap < DRAIN) ? DRAIN - overlap : 0;
+  // Results of the batch before stand where those of the next layer would go.
+  wire due = (layers_left == 0) ? batch_valid && (!active || finishes)
+      : finishes ? gap == 0 : !active && since_zero >= gap;
+  wire blocked = pending && (layers_left == 0 ? layers == 1 : layers_left == 1);
+  reg held = 1'b0;
+  always @(posedge clk) held <= due && blocked && !reset;
+
   // ---- the end: cycles of a layer that wait for nothing from outside
 
   reg [W-1:0] left = 0;
@@ -240,7 +252,9 @@ module sequencer #(
       if (rotate && !step) assert (active && word == 0 && wound < TAP_WORDS);
       if (step) assert (rotate);
 
-      // Layers follow each other, images only complete passes.
+      // Layers follow each other without a cycle more than they need, images only complete passes.
+      assert (load == (due && !blocked) && load_image == (load && layers_left == 0));
+      assert (stall == held && busy == (!idle || held));
       if (load) assert (!active || finishes);
       assert (!(load_image && load_hidden));
       if (load_image) assert (layers_left == 0 && batch_valid);
@@ -248,7 +262,6 @@ module sequencer #(
       assert (load_output == (load && next + 1'b1 == layers));
       assert (!(load_output && pending));
       if (active || load) assert (length == (1 << (load ? next_words : words) - 1));
-      assert (busy || idle);
 
       // The late word: with the load where it is due at once, otherwise with the step before the last
       // tap sees it.
