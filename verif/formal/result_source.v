@@ -176,7 +176,6 @@ module result_source #(
   reg valid_s1;
   reg ready_s1;
   reg [31:0] bus_s1;
-  reg first_class_s1;
   reg [31:0] latency_s1;
   always @(posedge clk) begin
     reset_s1 <= reset;
@@ -187,8 +186,8 @@ module result_source #(
     valid_s1 <= aso_valid;
     ready_s1 <= aso_ready;
     bus_s1 <= aso_data;
-    first_class_s1 <= present && is_class && lane == 0;
-    latency_s1 <= now + 32'd1 - stamp;
+    if (present && is_class && lane == 0) latency_s1 <= now + 32'd1 - stamp;
+    if (reset) latency_s1 <= 32'd0;
   end
 
   // The beats of the packet on the bus, counted there.
@@ -252,9 +251,9 @@ module result_source #(
         assert (aso_data == data_s1);
         assert (aso_startofpacket == start_s1 && aso_endofpacket == end_s1);
       end
-      if (first_class_s1) assert (latency == latency_s1);
     end
     if (started) begin
+      assert (latency == latency_s1);
       // The shape of a packet, by the bus alone.
       if (aso_valid) begin
         assert (aso_startofpacket == (beats == 0) && aso_endofpacket == (beats == classes));
