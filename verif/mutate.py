@@ -44,7 +44,7 @@ OUTPUT = ROOT / "build" / "mutate"
 PAGE = VERIF / "MUTATION.md"
 REASONS = VERIF / "mutation_reasons.json"
 
-MUTANTS = 600
+MUTANTS = 520
 SEED = 1
 # However small a module is.
 _FEWEST = 5
@@ -77,7 +77,6 @@ _PYTEST = (
 class Stage:
     """Tests that run together, in one pytest."""
 
-    simulator: str
     tests: tuple[str, ...]
     """As pytest takes them, from the top of the repository."""
     select: str = ""
@@ -98,13 +97,15 @@ class Stage:
 
 # Whole cores, small enough for Icarus; the second one takes its weights from outside.
 _CORE = "verif/test_core.py::test_"
-CORE = Stage("icarus", (f"{_CORE}corner_geometry[odd]", f"{_CORE}preset_memory_images"))
-STREAMED = Stage("icarus", (f"{_CORE}corner_geometry[streamed-in-part]",))
+CORE = Stage((f"{_CORE}corner_geometry[odd]", f"{_CORE}preset_memory_images"))
+STREAMED = Stage((f"{_CORE}corner_geometry[streamed-in-part]",))
 _STREAMED_MODULES = ("fcc_weight_stream", "fcc_core", "xnor_fcc")
-PARAMETERS = Stage("icarus", ("verif/test_parameters.py",), "iverilog")
-# With Icarus the words are short; only Verilator is fast enough for long ones.
-LONG_WORDS = Stage("verilator", ("verif/test_xnor_popcount.py",))
+PARAMETERS = Stage(("verif/test_parameters.py",), "iverilog")
+# Counters of many sizes take long to build: most faults show sooner in a lane.
+_POPCOUNT_TEST = "verif/test_xnor_popcount.py"
+_SOONER = ("verif/test_fcc_lane.py", "verif/test_fcc_pe_array.py", _POPCOUNT_TEST)
 
+_POPCOUNTS = tuple({"PE": 2, "SIMD": simd} for simd in (1, 2, 3, 8, 13, 24, 33, 50))
 # Small parameters for the proofs, several where a module has several forms.
 PROOFS: dict[str, tuple[dict[str, int], ...]] = {
     "fcc_accumulators": ({"PE": 3, "COUNT_BITS": 3, "ACC_BITS": 6},),
@@ -182,20 +183,34 @@ PROOFS: dict[str, tuple[dict[str, int], ...]] = {
         {"CHUNK": 8, "WIDTH": 29, "DEPTH": 5},
         {"CHUNK": 8, "WIDTH": 8, "DEPTH": 8, "PRESET_WORDS": 8},
     ),
-    "xnor_popcount": tuple({"PE": 2, "SIMD": simd} for simd in (1, 2, 3, 8, 13)),
+    "xnor_popcount": _POPCOUNTS,
+    # In its only place.
+    "fcc_plane_counter": _POPCOUNTS,
 }
+_PROOF_TOPS = {"fcc_plane_counter": "xnor_popcount"}
 
 
 def parents() -> dict[str, list[str]]:
-    """For every module of the core those that contain it."""
+    """For every module of the core those that contain it, wrappers with many sizes included."""
     names = [path.stem for path in rtl_sources()]
     result: dict[str, list[str]] = {name: [] for name in names}
-    for path in rtl_sources():
+    for path in [*rtl_sources(), *sorted(VERIF.glob("*_sizes.v"))]:
         text = re.sub(r"//.*", "", path.read_text())
         for name in names:
-            if name != path.stem and re.search(rf"^\s*{name}\s*#?\s*\(", text, re.MULTILINE):
+            if name != path.stem and re.search(rf"^\s*{name}\s+(#\s*\(|\w+\s*\()", text, re.M):
                 result[name].append(path.stem)
     return result
+
+
+def own_tests(module: str, above: dict[str, list[str]]) -> list[str]:
+    """The test of a module's name, and those whose wrapper contains it."""
+    wrappers = [name for name in above[module] if name.endswith("_sizes")]
+    return [
+        f"verif/{path.name}"
+        for path in sorted(VERIF.glob("test_*.py"))
+        if path.stem == f"test_{module}"
+        or any(f'"{wrapper}.v"' in path.read_text() for wrapper in wrappers)
+    ]
 
 
 def stages(module: str) -> list[Stage]:
@@ -205,20 +220,21 @@ def stages(module: str) -> list[Stage]:
         raise UserError(f"There is no module {module}; rtl/sources.f lists those there are.")
     result: list[Stage] = []
     level, seen = [module], {module}
+    run: set[str] = set()
     while level:
-        files = [f"verif/test_{name}.py" for name in level]
-        tests = tuple(name for name in files if (ROOT / name).exists())
+        tests = {test for name in level for test in own_tests(name, above)} - run
         if tests:
-            result.append(Stage("icarus", tests))
-        level = sorted({name for below in level for name in above[below]} - seen)
+            result.append(Stage(tuple(sorted(tests))))
+        run |= tests
+        level = sorted({name for below in level for name in above[below] if name in above} - seen)
         seen |= set(level)
+    if result[:1] == [Stage((_POPCOUNT_TEST,))]:
+        result = [Stage(_SOONER), *result[-1:]]
     result.append(CORE)
     if module in _STREAMED_MODULES:
         result.append(STREAMED)
     if module == "xnor_fcc":
         result.insert(1, PARAMETERS)
-    if result[0].tests == LONG_WORDS.tests:
-        result.append(LONG_WORDS)
     return result
 
 
@@ -367,7 +383,7 @@ class Campaign:
         work.mkdir(parents=True, exist_ok=True)
         environment = {
             **os.environ,
-            "SIM": stage.simulator,
+            "SIM": "icarus",
             "XNOR_FCC_RTL": str(rtl),
             "XNOR_FCC_BUILD": str(work / "build"),
             "COCOTB_MAX_FAILURES": "1",
@@ -407,10 +423,9 @@ class Campaign:
         """Whether Yosys proves that the mutant is no fault, for all PROOFS of its module."""
         sides = [sorted(where.glob("*.v")) for where in (self.rtl, changed)]
         proofs = PROOFS.get(mutant.module, ())
+        top = _PROOF_TOPS.get(mutant.module, mutant.module)
         return bool(proofs) and all(
-            equivalence.equivalent(
-                mutant.module, parameters, sides[0], sides[1], self.rtl, work / "proof"
-            )
+            equivalence.equivalent(top, parameters, sides[0], sides[1], self.rtl, work / "proof")
             for parameters in proofs
         )
 

@@ -82,7 +82,7 @@ def toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> mutate.Campaign:
 
 
 def stage(campaign: mutate.Campaign) -> list[mutate.Stage]:
-    return [mutate.Stage("icarus", (str(campaign.rtl.parent / "test_toy.py"),))]
+    return [mutate.Stage((str(campaign.rtl.parent / "test_toy.py"),))]
 
 
 def the(campaign: mutate.Campaign, old: str, new: str) -> Mutant:
