@@ -170,11 +170,27 @@ PROOFS: tuple[Proof, ...] = (
         Twin("fcc_image_sink.v", "enable && !staged_valid;", "enable;", depth=16),
     ),
     Proof(
+        "image_sink_wide",
+        "the same with beats of four bytes",
+        PROVE,
+        4,
+        Twin("fcc_image_sink.v", "(asi_empty < expected_empty)", "1'b0", depth=10),
+        top="image_sink",
+        parameters=(("WIDTH", 32), ("CAPACITY", 13)),
+    ),
+    Proof(
         "order",
         "results leave in the order in which images arrived, none lost, none doubled",
         PROVE,
         6,
         Twin("fcc_result_source.v", "lane_reg  <= lane_reg + 1'b1;", "", depth=30),
+    ),
+    Proof(
+        "registers",
+        "reads, counters, errors; the configuration stands still while something runs",
+        PROVE,
+        3,
+        Twin("fcc_csr.v", "locked = running_reg || busy;", "locked = busy;", 10),
     ),
     Proof(
         "core",
@@ -320,7 +336,8 @@ def prove(proofs: Sequence[Proof], jobs: int, output: Path = OUTPUT) -> list[dic
     ):
         waiting = {
             pool.submit(run, proof, twin, output): (proof.name, twin)
-            for proof in proofs
+            # The longest one is the last of the table.
+            for proof in reversed(proofs)
             for twin in (False, True)
         }
         try:

@@ -2,7 +2,8 @@
 //
 // fcc_image_sink: exactly the well-formed packets are staged, each as it was sent: every activation bit
 // of the image, 0 beyond its end, and the packet's number since `restart`. What is staged stays as it is
-// until it is taken, and nothing is accepted meanwhile. Every other packet is dropped whole and counted.
+// until it is taken, and nothing is accepted meanwhile. Every other packet is dropped whole and counted,
+// with the reason.
 //
 // A packet is well-formed if it begins with startofpacket, ends with endofpacket before another one
 // begins, has exactly the bytes of an image and no error, and `enable` did not fall in it.
@@ -13,6 +14,7 @@
 `default_nettype none
 
 module image_sink #(
+    // Bits of a beat (>= 16): a byte alone cannot be empty.
     parameter WIDTH = 16,
     parameter CAPACITY = 18
 ) (
@@ -24,7 +26,7 @@ module image_sink #(
     input wire [WIDTH-1:0] asi_data,
     input wire             asi_startofpacket,
     input wire             asi_endofpacket,
-    input wire             asi_empty,
+    input wire [$clog2(WIDTH/8)-1:0] asi_empty,
     input wire             asi_error,
     input wire             staged_ready
 );
@@ -103,12 +105,17 @@ module image_sink #(
   wire fails = asi_error || headless || (!begins && spoiled);
   wire good = accept && asi_endofpacket && !fails && length == image_bytes;
   wire bad = accept && asi_endofpacket && !good;
+  // Why a packet is bad; once it is, its length says nothing more.
+  wire was_bad = in_packet && !begins && (spoiled || bytes >= image_bytes);
+  wire length_counts = accept && !was_bad && !headless;
+  wire too_short = asi_endofpacket && length < image_bytes;
+  wire too_long = asi_endofpacket ? length > image_bytes : after_beat >= image_bytes;
   wire [15:0] this_number = number + interrupts;
 
-  // The pixel's byte in the packet, the first one of a beat in its upper half.
+  // The pixel's byte in the packet, the first one of a beat in its upper end.
   wire [7:0] its_byte = pixel_mode ? pixel : pixel / 8;
   wire here = before != TOO_MANY && its_byte >= before && its_byte < before + BYTES;
-  wire [7:0] byte_here = (its_byte == before) ? asi_data[15:8] : asi_data[7:0];
+  wire [7:0] byte_here = asi_data >> (WIDTH - 8 - 8 * (its_byte - before));
   wire value_here = (pixel < inputs)
       && (pixel_mode ? byte_here >= pixel_threshold : byte_here[pixel[2:0]]);
   wire new_value = here ? value_here : value;
@@ -119,9 +126,12 @@ module image_sink #(
   reg want;
   reg [15:0] want_id;
   reg [1:0] lost_s1;
+  reg [3:0] errors_s1;
 
   always @(posedge clk) begin
     if (!started) age <= age + 2'd1;
+    errors_s1 <= {accept && asi_error, accept && (interrupts || headless),
+                  length_counts && too_long, length_counts && too_short};
     lost_s1 <= accept ? interrupts + bad : 2'd0;
     if (staged_ready) full <= 1'b0;
     if (accept) begin
@@ -182,6 +192,7 @@ module image_sink #(
         assert (staged_id == want_id);
       end
       assert (dropped == lost_s1);
+      assert ({error_flag, error_frame, error_long, error_short} == errors_s1);
 
       assert (\dut.last_byte == image_bytes - 1'b1 && \dut.last_beat == image_beats - 1'b1);
       assert (\dut.in_packet_reg == in_packet && \dut.id_reg == number);
