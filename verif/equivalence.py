@@ -22,11 +22,15 @@ from synthesis import yosys_version
 DEPTH = 4
 METHOD = f"Yosys equiv_simple, equiv_induct -seq {DEPTH}"
 
+# Verdicts: no verdict is `OPEN`.
+EQUAL, OPEN, REFUSED = "equal", "open", "refused"
+
 _YOSYS = "from pyosys import libyosys as ys; ys.run_pass('script equivalence.ys', ys.Design())"
 _ROUNDS = 4
+_MARK = "elaborated:"
 
 
-def equivalent(
+def compare(
     top: str,
     parameters: Mapping[str, int],
     original: Sequence[Path],
@@ -34,11 +38,11 @@ def equivalent(
     includes: Path,
     directory: Path,
     limit: float = 40,
-) -> bool:
-    """Whether `top` of the `changed` files is proven to do what it does in the `original` ones.
+) -> str:
+    """EQUAL if `top` of the `changed` files is proven to do what it does in the `original` ones,
+    REFUSED if Yosys does not elaborate it, else OPEN, also after `limit` seconds.
 
-    `directory` holds the script and its log. False after `limit` seconds, or if Yosys fails.
-    `UserError` without Yosys.
+    `directory` holds the script and its log. `UserError` without Yosys.
     """
     yosys_version()
     directory.mkdir(parents=True, exist_ok=True)
@@ -47,11 +51,15 @@ def equivalent(
         sides = (original, changed)
         unproven = _unproven(top, parameters, sides, includes, directory, limit, apart)
         if unproven is None or unproven & apart:
-            return False
+            break
         if not unproven:
-            return True
+            return EQUAL
         apart |= unproven
-    return False
+    log = directory / "equivalence.log"
+    text = log.read_text() if log.exists() else ""
+    # The original has been read by then, and the proof has not begun.
+    gold_only = f"{_MARK} gold" in text and f"{_MARK} gate" not in text
+    return REFUSED if gold_only and "ERROR: " in text else OPEN
 
 
 def _unproven(
@@ -77,6 +85,7 @@ def _unproven(
             "memory_map",
             "opt_clean",
             f"rename -top {name}",
+            f"log {_MARK} {name}",
             f"design -stash {name}",
         ]
     (directory / "apart.txt").write_text("".join(f"{name}\n" for name in sorted(apart)))
@@ -101,6 +110,7 @@ def _unproven(
             timeout=limit,
         )
     except subprocess.TimeoutExpired:
+        (directory / "equivalence.log").unlink(missing_ok=True)
         return None
     (directory / "equivalence.log").write_text(done.stdout + done.stderr)
     if done.returncode or "Executing EQUIV_STATUS" not in done.stdout:

@@ -302,8 +302,9 @@ def test_yosys_tells_a_fault(
     path = tmp_path / "toy.v"
     path.write_text(the(toy, old, new).apply(TOY))
     original, proof = [toy.rtl / "toy.v"], tmp_path / "proof"
-    assert not equivalence.equivalent("toy", {}, original, [path], toy.rtl, proof)
-    assert equivalence.equivalent("toy", {}, original, original, toy.rtl, proof)
+    assert equivalence.compare("toy", {}, original, [path], toy.rtl, proof) == equivalence.OPEN
+    same = equivalence.compare("toy", {}, original, original, toy.rtl, proof)
+    assert same == equivalence.EQUAL
 
 
 def test_a_register_that_nothing_depends_on_may_differ(tmp_path: Path) -> None:
@@ -318,8 +319,19 @@ def test_a_register_that_nothing_depends_on_may_differ(tmp_path: Path) -> None:
     files[0].write_text(source)
     files[1].write_text(source.replace("p ^ q ^ r", "p & q"))
     files[2].write_text(source.replace("q <= p;", "q <= !p;"))
-    for path, equal in zip(files, (True, True, False), strict=True):
-        assert equivalence.equivalent("t", {}, files[:1], [path], tmp_path, tmp_path / "p") is equal
+    for path, verdict in zip(files, ("equal", "equal", "open"), strict=True):
+        found = equivalence.compare("t", {}, files[:1], [path], tmp_path, tmp_path / "proof")
+        assert found == verdict
+
+
+def test_yosys_may_refuse_a_mutant(tmp_path: Path) -> None:
+    """And nothing is said of an original that it refuses."""
+    files = [tmp_path / f"{name}.v" for name in ("good", "bad")]
+    files[0].write_text("module t (input wire a, output wire y);\n  assign y = a;\nendmodule\n")
+    files[1].write_text(files[0].read_text().replace("= a;", "= a +;"))
+    for sides, verdict in ((files, "refused"), (files[::-1], "open")):
+        found = equivalence.compare("t", {}, sides[:1], sides[1:], tmp_path, tmp_path / "proof")
+        assert found == verdict
 
 
 # ---- the command line
