@@ -76,6 +76,8 @@ class Mutant:
     line: int
     context: str
     """The line on which it begins, without the white space around it."""
+    place: tuple[int, int]
+    """Where on that line it begins, and how many equal lines stand above it."""
 
     @property
     def name(self) -> str:
@@ -85,7 +87,7 @@ class Mutant:
     @property
     def digest(self) -> str:
         """What identifies the change, wherever the line has moved in its file."""
-        text = repr((self.module, self.kind, self.context, self.old, self.new))
+        text = repr((self.module, self.kind, self.context, self.place, self.old, self.new))
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
     def apply(self, source: str) -> str:
@@ -126,14 +128,18 @@ def mutants(path: Path, seed: int = 1) -> list[Mutant]:
         ranked += [(turn + rng.random(), change) for turn, change in enumerate(here)]
     result: list[Mutant] = []
     seen: set[str] = set()
+    lines = [line.strip() for line in source.splitlines()]
     for _, (start, old, new, kind) in sorted(ranked):
         changed = source[:start] + new + source[start + len(old) :]
         if "".join(changed.split()) in seen or changed == source:
             continue
         seen.add("".join(changed.split()))
         line = source.count("\n", 0, start)
-        context = source.splitlines()[line].strip()
-        result.append(Mutant(path.stem, len(result), kind, start, old, new, line + 1, context))
+        place = (start - source.rfind("\n", 0, start), lines[:line].count(lines[line]))
+        number = len(result)
+        result.append(
+            Mutant(path.stem, number, kind, start, old, new, line + 1, lines[line], place)
+        )
     return result
 
 

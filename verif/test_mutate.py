@@ -101,6 +101,7 @@ def test_mutants_are_distinct_and_the_same_again() -> None:
         found = mutants(path)
         assert len({m.apply(source) for m in found} | {source}) == len(found) + 1, path
         assert [m.number for m in found] == list(range(len(found)))
+        assert len({m.digest for m in found}) == len(found)
         assert found == mutants(path)
         if len(found) > 20:
             assert found != mutants(path, seed=2)
