@@ -30,6 +30,18 @@ async def loaded(dut: Any) -> tuple[Bench, Any]:
     return bench, bits
 
 
+@cocotb.test(timeout_time=1, timeout_unit="ms")
+async def what_it_says_of_itself(dut: Any) -> None:
+    """The sizes that it derives from its parameters, and that weights from outside cannot lack."""
+    geometry = Geometry(**settings()["geometry"])
+    bench = Bench(dut, geometry)
+    await bench.reset()
+    assert await bench.read("SCORE_BITS") == geometry.score_bits
+    unlimited = 0x7FFF_FFFF if geometry.weight_stream else 0
+    assert await bench.read("WEIGHTS_LOADED") == unlimited
+    assert await bench.read("THRESHOLDS_LOADED") == await bench.read("STATUS") == 0
+
+
 async def ready_for_images(dut: Any) -> None:
     """The table check is over."""
     for _ in range(40):

@@ -376,7 +376,7 @@ class _Planter:
                 condition = self._span(j + 1, self.partner[j + 1])
                 closing = self.partner[j + 1]
                 if self._text(closing + 1) == "begin":
-                    return "reset" in condition
+                    return re.search(r"\b(core_)?reset\b", condition) is not None
             if text == "always":
                 return False
         return False

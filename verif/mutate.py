@@ -253,7 +253,7 @@ def stages(module: str) -> list[Stage]:
     if module in _STREAMED_MODULES:
         result.append(STREAMED)
     if module == "xnor_fcc":
-        result.insert(1, PARAMETERS)
+        result[1:1] = [PARAMETERS, Stage(("verif/test_fcc_core.py",))]
     return result
 
 

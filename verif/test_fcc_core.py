@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`fcc_core`, as `xnor_fcc` wraps it, in the moments that random traffic seldom meets."""
+"""`fcc_core`, as `xnor_fcc` wraps it, in the moments and sizes that random traffic seldom meets."""
 
 from __future__ import annotations
 
@@ -9,24 +9,60 @@ from pathlib import Path
 import pytest
 
 import simulator
+from test_parameters import elaborate
 from xnor_fcc.geometry import Geometry
+
+SMALL = dict(pe=3, simd=5, lanes=2, max_width=23, max_layers=4, max_classes=5, weight_depth=48,
+             bank_depth=20, threshold_depth=12, image_width=8)
+
+
+def run(geometry: Geometry, directory: Path, test: str) -> None:
+    model = simulator.build("xnor_fcc", geometry.parameters())
+    settings = {"geometry": asdict(geometry), "seed": 1}
+    model.run("fcc_core_tests", directory, testcase=test, settings=settings)
 
 
 @pytest.mark.parametrize("weight_stream", [0, 8])
-def test_fcc_core(weight_stream: int, tmp_path: Path) -> None:
-    """Resets in every cycle."""
-    geometry = Geometry(
-        pe=3,
-        simd=5,
-        lanes=2,
-        max_width=23,
-        max_layers=4,
-        max_classes=5,
-        weight_depth=48,
-        bank_depth=20,
-        threshold_depth=12,
-        image_width=8,
-        weight_stream=weight_stream,
-    )
-    model = simulator.build("xnor_fcc", geometry.parameters())
-    model.run("fcc_core_tests", tmp_path, settings={"geometry": asdict(geometry), "seed": 1})
+def test_reset(weight_stream: int, tmp_path: Path) -> None:
+    geometry = Geometry(**{**SMALL, "weight_stream": weight_stream})
+    run(geometry, tmp_path, "soft_reset_in_every_cycle")
+
+
+# Capacities around which a score needs one bit more.
+@pytest.mark.parametrize(("width", "weight_stream"), [(30, 8), (31, 0), (32, 0)])
+def test_derived_sizes(width: int, weight_stream: int, tmp_path: Path) -> None:
+    sizes = {"pe": 2, "simd": width, "max_width": width, "weight_stream": weight_stream}
+    run(Geometry(**{**SMALL, **sizes}), tmp_path, "what_it_says_of_itself")
+
+
+SIZES = {
+    "PE": 2, "SIMD": 3, "LANES": 1, "MAX_WIDTH": 7, "MAX_LAYERS": 2, "MAX_CLASSES": 2,
+    "WEIGHT_DEPTH": 20, "BANK_DEPTH": 20, "THRESHOLD_DEPTH": 4,
+}
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {"PE": 1},
+        {"SIMD": 1},
+        {"LANES": 64},
+        {"MAX_WIDTH": 1, "MAX_CLASSES": 1},
+        {"TAPS": 2},
+        {"TAPS": 3, "PE": 3},
+        {"MAX_LAYERS": 1},
+        {"MAX_LAYERS": 16},
+        {"MAX_CLASSES": 1},
+        {"MAX_CLASSES": 7},
+        {"WEIGHT_DEPTH": 2},
+        {"WEIGHT_DEPTH": 100, "BANK_DEPTH": 1},
+        {"THRESHOLD_DEPTH": 2},
+        {"WEIGHT_STREAM": 16},
+        *({"IMAGE_WIDTH": bits} for bits in (8, 16, 32, 64, 128, 256, 512)),
+    ],
+    ids=str,
+)
+def test_what_is_just_legal_elaborates(parameters: dict[str, int]) -> None:
+    tool = "iverilog" if simulator.chosen() == "icarus" else "verilator"
+    result = elaborate(tool, {**SIZES, **parameters})
+    assert result.returncode == 0, result.stderr
