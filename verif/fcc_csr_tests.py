@@ -532,6 +532,27 @@ async def writes_behind_a_soft_reset(dut: Any) -> None:
 
 
 @cocotb.test(timeout_time=100, timeout_unit="us")
+async def accesses_during_a_reset(dut: Any) -> None:
+    """What is written or read in the last cycle of a hardware reset is void."""
+    if settings()["preset"]:
+        return
+    host = Host(dut)
+    await host.reset()
+    writes = {name: _ONES for name in ("ERROR", "IRQ_ENABLE", *_DESCRIPTION)}
+    for name, value in [*writes.items(), ("CONTROL", _ENABLE), ("CONTROL", _SOFT_RESET)]:
+        drive(dut, reset=1, avs_write=1, avs_read=1, avs_address=ADDRESS[name], avs_writedata=value)
+        await edge(dut)
+        assert dut.core_reset.value
+        drive(dut, reset=0, avs_write=0, avs_read=0)
+        for _ in range(3):
+            await edge(dut)
+            assert not dut.avs_readdatavalid.value
+            assert not dut.core_reset.value and not dut.check_start.value, name
+        assert await host.all() == host.after_reset(), name
+        assert not dut.running.value and not dut.pixel_mode.value
+
+
+@cocotb.test(timeout_time=100, timeout_unit="us")
 async def soft_reset_during_the_check(dut: Any) -> None:
     """A check that ends while the core is being reset starts nothing."""
     host = Host(dut)
