@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// fcc_batcher: a batch is the images staged since the one before, in order, 1 to LANES of them, with
-// their bits, their ids and the cycle of the oldest one's last beat; it is offered when the lanes are
-// full, when no image has come for `timeout` cycles, or when there is no `enable`, and not again once
-// taken. No counter passes its end.
+// fcc_batcher: a batch is the images staged since the one before, in order, 1 to LANES of them,
+// with their bits, their ids and the cycle of the oldest one's last beat; it is offered when the
+// lanes are full, when no image has come for `timeout` cycles, or when there is no `enable`, and
+// not again once taken. No counter passes its end.
 //
 // Assumed: an image stays staged until it is taken and is followed by a cycle without one
-// (image_sink.v proves it); a batch is taken only when offered (sequencer.v), and its images are loaded
-// 2 cycles later, as fcc_core has it.
+// (image_sink.v proves it); a batch is taken only when offered (sequencer.v), and its images are
+// loaded 2 cycles later, as fcc_core has it.
 
 `default_nettype none
 

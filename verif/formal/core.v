@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The whole core, from its registers to its results, against the mathematics of ARCHITECTURE.md: for
-// all weights, all thresholds and biases, all images, every score and class is the one specified, in
-// order of arrival. A small network, 4 inputs, 3 hidden neurons and 2 classes, on a core with two PEs,
-// two synapses and two lanes: the first layer has more neurons than PEs, the second one an input that is
-// padding, and three images make a full batch and a partial one.
+// The whole core, from its registers to its results, against the mathematics of ARCHITECTURE.md:
+// for all weights, all thresholds and biases, all images, every score and class is the one
+// specified, in order of arrival. A small network, 4 inputs, 3 hidden neurons and 2 classes, on a
+// core with two PEs, two synapses and two lanes: the first layer has more neurons than PEs, the
+// second one an input that is padding, and three images make a full batch and a partial one.
 //
-// The registers are written as a driver does it, then the images are sent. Nothing else happens on the
-// registers, and no image is malformed. Whoever takes the results may let them wait at any time.
-// Assumed: biases within what a score can hold.
+// The registers are written as a driver does it, then the images are sent. Nothing else happens on
+// the registers, and no image is malformed. Whoever takes the results may let them wait at any
+// time. Assumed: biases within what a score can hold.
 
 `default_nettype none
 
@@ -82,7 +82,8 @@ module core #(
 
   // ---- what the driver writes
 
-  // Word of the weights of one step, two PEs of two inputs each, running parities of the inverted bits.
+  // Word of the weights of one step, two PEs of two inputs each, running parities of the inverted
+  // bits.
   function [31:0] coded(input [1:0] pe_0, input [1:0] pe_1);
     coded = {28'd0, ^(~pe_1), ^(~pe_0), ~pe_1[0], ~pe_0[0]};
   endfunction

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// fcc_image_sink: exactly the well-formed packets are staged, each as it was sent: every activation bit
-// of the image, 0 beyond its end, and the packet's number since `restart`. What is staged stays as it is
-// until it is taken, and nothing is accepted meanwhile. Every other packet is dropped whole and counted,
-// with the reason.
+// fcc_image_sink: exactly the well-formed packets are staged, each as it was sent: every activation
+// bit of the image, 0 beyond its end, and the packet's number since `restart`. What is staged stays
+// as it is until it is taken, and nothing is accepted meanwhile. Every other packet is dropped
+// whole and counted, with the reason.
 //
 // A packet is well-formed if it begins with startofpacket, ends with endofpacket before another one
 // begins, has exactly the bytes of an image and no error, and `enable` did not fall in it.

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // fcc_batcher and fcc_result_source, joined as in fcc_core: results leave in the order in which the
-// images arrived, none lost, none doubled, whatever the batches, however full, however passes overlap
-// and whenever results are accepted.
+// images arrived, none lost, none doubled, whatever the batches, however full, however passes
+// overlap and whenever results are accepted.
 //
-// Assumed of the sequencer, which sequencer.v proves: a pass begins with `load_image`, only when a batch
-// is offered; its output layer is loaded once, in the same cycle or later, before the next pass begins,
-// and after `results_sent` of the pass before; its last scores come once, after that and before the
-// next output layer. Assumed of the sink: as in batcher.v.
+// Assumed of the sequencer, which sequencer.v proves: a pass begins with `load_image`, only when a
+// batch is offered; its output layer is loaded once, in the same cycle or later, before the next
+// pass begins, and after `results_sent` of the pass before; its last scores come once, after that
+// and before the next output layer. Assumed of the sink: as in batcher.v.
 
 `default_nettype none
 
@@ -105,8 +105,8 @@ module order #(
   // ---- the sequencer, as far as it matters here
 
   reg started = 1'b0;
-  // A pass whose output layer has not been loaded; results that have not been sent; those whose scores
-  // have not come.
+  // A pass whose output layer has not been loaded; results that have not been sent; those whose
+  // scores have not come.
   reg in_pass;
   reg pending;
   reg computing;

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// fcc_csr: a read is answered once, one cycle later, with what the register holds; configuration and
-// load ports change only by a write while nothing runs, so that what is computed stands on a
-// configuration that stands still; the core runs only after a check that was content; counters count
-// every event since reset, errors and interrupts stay until cleared. Any access may come in any cycle.
-// Nothing is assumed but a first reset.
+// fcc_csr: a read is answered once, one cycle later, with what the register holds; configuration
+// and load ports change only by a write while nothing runs, so that what is computed stands on a
+// configuration that stands still; the core runs only after a check that was content; counters
+// count every event since reset, errors and interrupts stay until cleared. Any access may come in
+// any cycle. Nothing is assumed but a first reset.
 
 `default_nettype none
 

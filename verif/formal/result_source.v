@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// fcc_result_source: after every batch classes + 1 beats for each of its images, in order: the scores as
-// they came, last the class (the first of the highest) with the image's id. A beat stays as it is
-// until it is accepted; start and end of packet mark the first and the last one; with `aso_ready` there
-// is a beat a cycle, from 2 cycles after the last scores on. `results_sent` comes once a batch.
+// fcc_result_source: after every batch classes + 1 beats for each of its images, in order: the
+// scores as they came, last the class (the first of the highest) with the image's id. A beat stays
+// as it is until it is accepted; start and end of packet mark the first and the last one; with
+// `aso_ready` there is a beat a cycle, from 2 cycles after the last scores on. `results_sent` comes
+// once a batch.
 //
-// Assumed: the next batch begins after `results_sent`, and its groups come from any number down to 0,
-// those of the classes included (sequencer.v proves both); 1 to MAX_CLASSES classes, 1 to LANES images.
+// Assumed: the next batch begins after `results_sent`, and its groups come from any number down to
+// 0, those of the classes included (sequencer.v proves both); 1 to MAX_CLASSES classes, 1 to LANES
+// images.
 
 `default_nettype none
 

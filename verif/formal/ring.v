@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// fcc_ring: after r rotations tap p shows word (p + r) mod words of an image, and word
-// (p + r + 1) mod words of a hidden layer, for every number of words, all contents, any number of
-// rotations and pauses between them. A word of a short layer that is not wound up yet, and word 0 of a
-// hidden layer before it is due, are not looked at.
+// fcc_ring: after r rotations tap p shows word (p + r) mod words of an image, and word (p + r + 1)
+// mod words of a hidden layer, for every number of words, all contents, any number of rotations and
+// pauses between them. A word of a short layer that is not wound up yet, and word 0 of a hidden
+// layer before it is due, are not looked at.
 //
-// Assumed: `load_late` comes when it has to (which sequencer.v proves), `length` stays during a layer,
-// and what is loaded is there one cycle after its strobe.
+// Assumed: `load_late` comes when it has to (which sequencer.v proves), `length` stays during a
+// layer, and what is loaded is there one cycle after its strobe.
 
 `default_nettype none
 

@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// fcc_sequencer: a pass visits every (layer, group, step) of the table exactly once, in order, with the
-// addresses, marks and ring controls that belong to it, and ends; no layer is loaded before the bits
-// that it takes are finished, nor later than the gap in the header of fcc_sequencer says; the output
-// layer waits for the results of the batch before, and for them alone there is a stall. Holds for every
-// legal table, for weights, batches and results at any time, and for resets at any time.
+// fcc_sequencer: a pass visits every (layer, group, step) of the table exactly once, in order, with
+// the addresses, marks and ring controls that belong to it, and ends; no layer is loaded before the
+// bits that it takes are finished, nor later than the gap in the header of fcc_sequencer says; the
+// output layer waits for the results of the batch before, and for them alone there is a stall.
+// Holds for every legal table, for weights, batches and results at any time, and for resets at any
+// time.
 //
-// Assumed: a legal table (see table_check.v), stable while busy and two cycles before; no batch within
-// two cycles after a reset. Without the latter the gap of the layer before the reset could stand in
-// front of layer 1; the core takes much longer to check the table and to receive an image.
+// Assumed: a legal table (see table_check.v), stable while busy and two cycles before; no batch
+// within two cycles after a reset. Without the latter the gap of the layer before the reset could
+// stand in front of layer 1; the core takes much longer to check the table and to receive an image.
 
 `default_nettype none
 
@@ -263,8 +264,8 @@ module sequencer #(
       assert (!(load_output && pending));
       if (active || load) assert (length == (1 << (load ? next_words : words) - 1));
 
-      // The late word: with the load where it is due at once, otherwise with the step before the last
-      // tap sees it.
+      // The late word: with the load where it is due at once, otherwise with the step before the
+      // last tap sees it.
       assert (load_late == ((load_hidden && next_words <= TAP_WORDS)
           || (step && layer != 0 && first_group && word + 1'b1 + TAP_WORDS == words)));
       // Nothing is taken before it is finished; word 0 holds the bits of group 0 where PE <= SIMD.
@@ -355,8 +356,8 @@ module sequencer #(
           assert (wound == winding && \dut.word_reg == word);
         end
         assert (left == winding - wound + to_do * words + (words - word) + DRAIN);
-        // The groups before group 0 become older with each of its steps; word 0 is due after as many
-        // steps as are left to it.
+        // The groups before group 0 become older with each of its steps; word 0 is due after as
+        // many steps as are left to it.
         if (to_do == 0 && groups_of(layer) > 1) assert (since_other == DRAIN || since_other > word);
         if (\dut.late_reg && word + 1'b1 + TAP_WORDS <= words) begin
           assert (since_zero + (words - TAP_WORDS - word - 1'b1) >= DRAIN);

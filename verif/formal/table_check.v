@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// fcc_table_check: a table is accepted exactly if it is legal and loaded, refused with the right one
-// of the two reasons, and the verdict comes after at most 3 * layers + 3 cycles, once.
+// fcc_table_check: a table is accepted exactly if it is legal and loaded, refused with the right
+// one of the two reasons, and the verdict comes after at most 3 * layers + 3 cycles, once.
 //
-// The check begins in an arbitrary state of the module, so that the cycles it takes are all there is
-// to look at: what holds for them holds for every start. Assumed: the registers stand still during the
-// check, and neither reset nor another start comes in between.
+// The check begins in an arbitrary state of the module, so that the cycles it takes are all there
+// is to look at: what holds for them holds for every start. Assumed: the registers stand still
+// during the check, and neither reset nor another start comes in between.
 
 `default_nettype none
 

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // fcc_weight_stream: the words taken are the words received, in order, none lost, doubled or
-// overwritten, each on `word` 4 cycles after `take`; a word is given to the last step of a pass exactly
-// if it is the last one of its packet; `fault` rises for every packet that is out of frame or out of
-// step, and from then on nothing is accepted and nothing given until a reset. It stands still only
-// when both places are full, without `enable` or with a fault.
+// overwritten, each on `word` 4 cycles after `take`; a word is given to the last step of a pass
+// exactly if it is the last one of its packet; `fault` rises for every packet that is out of frame
+// or out of step, and from then on nothing is accepted and nothing given until a reset. It stands
+// still only when both places are full, without `enable` or with a fault.
 //
-// Assumed: `take` exactly when a step is due and a word is ready (sequencer.v proves it). The sender may
-// do anything, even withdraw a beat.
+// Assumed: `take` exactly when a step is due and a word is ready (sequencer.v proves it). The
+// sender may do anything, even withdraw a beat.
 
 `default_nettype none
 

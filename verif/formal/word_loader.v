@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// fcc_word_loader: the words written are the chunks taken, lowest first, at addresses from 0 upwards;
-// `loaded` counts them and never passes DEPTH; a chunk beyond is refused with `overflow`, once for
-// each. Chunks, restarts and resets come at any time. Nothing is assumed but a first reset.
+// fcc_word_loader: the words written are the chunks taken, lowest first, at addresses from 0
+// upwards; `loaded` counts them and never passes DEPTH; a chunk beyond is refused with `overflow`,
+// once for each. Chunks, restarts and resets come at any time. Nothing is assumed but a first
+// reset.
 
 `default_nettype none
 
