@@ -18,9 +18,10 @@ module memory_sizes (
 );
 
   localparam COUNT = 4;
-  // Three banks with a partial last one, one bank that is not full, banks of one word, a preset.
+  // Three banks with a partial last one, one bank that is not full, banks of one word, a preset whose
+  // last bank has one word.
   localparam [24*COUNT-1:0] SIZES = {
-    {8'd8, 8'd19, 8'd21}, {8'd1, 8'd5, 8'd3}, {8'd16, 8'd11, 8'd1}, {8'd4, 8'd11, 8'd7}
+    {8'd8, 8'd17, 8'd21}, {8'd1, 8'd5, 8'd3}, {8'd16, 8'd11, 8'd1}, {8'd4, 8'd11, 8'd7}
   };
 
   assign sizes = SIZES;

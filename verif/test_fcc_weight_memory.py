@@ -23,7 +23,7 @@ def test_fcc_weight_memory(tmp_path: Path) -> None:
         max_width=13,
         max_classes=4,
         max_layers=2,
-        weight_depth=19,
+        weight_depth=17,
         bank_depth=8,
         threshold_depth=7,
     )
@@ -33,5 +33,5 @@ def test_fcc_weight_memory(tmp_path: Path) -> None:
     words = [int.from_bytes(row.tobytes(), "little") for row in rows]
     sources = [*simulator.rtl_sources(), simulator.VERIF / "memory_sizes.v"]
     model = simulator.build("memory_sizes", sources=sources)
-    settings = {"preset": words + [0] * (19 - len(words)), "preset_size": [21, 19, 8]}
+    settings = {"preset": words + [0] * (17 - len(words)), "preset_size": [21, 17, 8]}
     model.run("fcc_weight_memory_tests", tmp_path, settings=settings)
