@@ -262,7 +262,7 @@ def quotas(total: int, modules: Sequence[str]) -> dict[str, int]:
     at least five or as many as there are."""
     planted = {name: mutants(RTL / f"{name}.v") for name in modules}
     size = {name: len({m.start for m in found}) for name, found in planted.items()}
-    fewest = min(_FEWEST, -(-total // len(modules)))
+    fewest = min(_FEWEST, total // len(modules))
     result = {name: min(fewest, len(planted[name])) for name in modules}
     # The next one goes where it is most lacking.
     while sum(result.values()) < total:

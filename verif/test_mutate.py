@@ -167,6 +167,9 @@ def test_every_module_has_its_share() -> None:
     quota = mutate.quotas(mutate.MUTANTS, names)
     assert sum(quota.values()) == mutate.MUTANTS >= 500
     assert min(quota.values()) >= 5
+    sample = mutate.quotas(25, mutate.CHEAP)
+    assert sum(sample.values()) == 25 and min(sample.values()) >= 2
+    assert sum(mutate.quotas(3, mutate.CHEAP).values()) == 3
     assert quota["fcc_csr"] > quota["fcc_batcher"] > quota["fcc_argmax"]
     assert mutate.quotas(1_000_000, names) == {
         name: len(mutants(mutate.RTL / f"{name}.v")) for name in names
