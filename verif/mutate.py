@@ -303,13 +303,17 @@ class Campaign:
 
     def __init__(self, output: Path, rtl: Path = RTL) -> None:
         self.output = output
-        self.rtl = rtl
+        # A copy: a campaign is long, and somebody may be at work on the RTL.
+        self.rtl = output / "rtl"
+        shutil.rmtree(self.rtl, ignore_errors=True)
+        self.rtl.mkdir(parents=True)
+        for path in [*rtl.glob("*.v"), *rtl.glob("*.vh")]:
+            shutil.copy(path, self.rtl)
         self.results = output / "results.jsonl"
         self.known: dict[str, dict[str, Any]] = {}
         self.lock = threading.Lock()
         self.baseline_lock = threading.Lock()
         self.processes: set[ForkServerProcess] = set()
-        output.mkdir(parents=True, exist_ok=True)
         if self.results.exists():
             for line in self.results.read_text().splitlines():
                 try:
@@ -331,9 +335,7 @@ class Campaign:
         work = self.output / "work" / mutant.digest
         shutil.rmtree(work, ignore_errors=True)
         copy = work / "rtl"
-        copy.mkdir(parents=True)
-        for path in [*self.rtl.glob("*.v"), *self.rtl.glob("*.vh")]:
-            shutil.copy(path, copy)
+        shutil.copytree(self.rtl, copy)
         target = copy / f"{mutant.module}.v"
         target.write_text(mutant.apply(target.read_text()))
         verdict, by = SURVIVED, ""
@@ -675,13 +677,13 @@ def _quota(arguments: argparse.Namespace) -> dict[str, int]:
 
 def _one(name: str, output: Path) -> int:
     module, _, number = name.rpartition("-")
-    path = RTL / f"{module}.v"
-    if not path.exists() or not number.isdigit():
+    if not (RTL / f"{module}.v").exists() or not number.isdigit():
         raise UserError(f"{name} is not a mutant's name, which is a module, a dash and a number.")
-    found = mutants(path, SEED)
+    campaign = Campaign(output)
+    found = mutants(campaign.rtl / f"{module}.v", SEED)
     if int(number) >= len(found):
         raise UserError(f"{module} has mutants 0 to {len(found) - 1}.")
-    verdict = Campaign(output).judge(found[int(number)])
+    verdict = campaign.judge(found[int(number)])
     print(f"{verdict.text}\n{verdict.verdict}{f' by {verdict.by}' if verdict.by else ''}")
     return 0
 

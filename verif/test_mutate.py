@@ -70,19 +70,24 @@ def test_toy(tmp_path):
 @pytest.fixture
 def toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> mutate.Campaign:
     """A campaign over the toy module; its test is in tmp_path/toy/test_toy.py."""
-    home = tmp_path / "toy"
-    (home / "rtl").mkdir(parents=True)
-    (home / "rtl" / "toy.v").write_text(TOY)
-    (home / "toy_tests.py").write_text(TOY_TESTS)
-    (home / "test_toy.py").write_text(TEST_TOY)
+    folder = tmp_path / "toy"
+    (folder / "rtl").mkdir(parents=True)
+    (folder / "rtl" / "toy.v").write_text(TOY)
+    (folder / "toy_tests.py").write_text(TOY_TESTS)
+    (folder / "test_toy.py").write_text(TEST_TOY)
     # Where the tests of the core find their modules.
     monkeypatch.setenv("PYTHONPATH", str(simulator.VERIF))
     monkeypatch.setitem(mutate.PROOFS, "toy", ({"WIDTH": 2},))
-    return mutate.Campaign(tmp_path / "out", rtl=home / "rtl")
+    return mutate.Campaign(tmp_path / "out", rtl=folder / "rtl")
+
+
+def home(campaign: mutate.Campaign) -> Path:
+    """Where the toy and its tests are."""
+    return campaign.output.parent / "toy"
 
 
 def stage(campaign: mutate.Campaign) -> list[mutate.Stage]:
-    return [mutate.Stage((str(campaign.rtl.parent / "test_toy.py"),))]
+    return [mutate.Stage((str(home(campaign) / "test_toy.py"),))]
 
 
 def the(campaign: mutate.Campaign, old: str, new: str) -> Mutant:
@@ -216,7 +221,7 @@ def test_what_does_not_elaborate_is_not_killed(toy: mutate.Campaign) -> None:
 
 @needs_icarus
 def test_what_hangs_is_killed(toy: mutate.Campaign, monkeypatch: pytest.MonkeyPatch) -> None:
-    test = toy.rtl.parent / "test_toy.py"
+    test = home(toy) / "test_toy.py"
     test.write_text("import time\n\ndef test_toy():\n    time.sleep(600)\n")
     monkeypatch.setattr(toy, "limit", lambda stage: 1.0)
     result = toy.judge(the(toy, "&&", "||"), stage(toy))
@@ -225,7 +230,7 @@ def test_what_hangs_is_killed(toy: mutate.Campaign, monkeypatch: pytest.MonkeyPa
 
 @needs_icarus
 def test_the_original_has_to_pass(toy: mutate.Campaign) -> None:
-    test = toy.rtl.parent / "toy_tests.py"
+    test = home(toy) / "toy_tests.py"
     test.write_text(TOY_TESTS.replace("n & 1\n", "n & 2\n"))
     with pytest.raises(UserError, match=r"The original fails .*test_toy; mend that first\."):
         toy.judge(the(toy, "&&", "||"), stage(toy))
@@ -239,7 +244,7 @@ def test_it_goes_on_where_it_was(toy: mutate.Campaign) -> None:
         file.write('{"key": "the rest was never wri')
 
     def again() -> mutate.Campaign:
-        campaign = mutate.Campaign(toy.output, rtl=toy.rtl)
+        campaign = mutate.Campaign(toy.output, rtl=home(toy) / "rtl")
         campaign._run = refuse  # type: ignore[assignment, method-assign]
         return campaign
 
@@ -250,13 +255,13 @@ def test_it_goes_on_where_it_was(toy: mutate.Campaign) -> None:
     # Another fault, another test, another source: judged again.
     with pytest.raises(AssertionError, match="judged again"):
         again().judge(the(toy, "^", "&"), levels)
-    test = toy.rtl.parent / "test_toy.py"
+    test = home(toy) / "test_toy.py"
     test.write_text(TEST_TOY + "\n# Looks closer now.\n")
     with pytest.raises(AssertionError, match="judged again"):
         again().judge(mutant, levels)
     test.write_text(TEST_TOY)
     assert again().judge(mutant, levels) == first
-    (toy.rtl / "toy.v").write_text(TOY + "\n")
+    (home(toy) / "rtl" / "toy.v").write_text(TOY + "\n")
     with pytest.raises(AssertionError, match="judged again"):
         again().judge(mutant, levels)
 
