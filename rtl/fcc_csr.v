@@ -112,7 +112,9 @@ module fcc_csr #(
   reg  [31:0] dropped_reg;
 
   // In the cycle in which the core is being reset, what it says counts no more.
-  wire        busy = (core_busy || check_busy || check_start) && !soft_reset_reg;
+  // From the request to start to the cycle in which the core runs, without a gap.
+  wire        checking = check_start || check_busy || check_done;
+  wire        busy = (core_busy || checking) && !soft_reset_reg;
   wire        locked = running_reg || busy;
   wire        configure = avs_write && !locked;
   wire        control_write = avs_write && avs_address == REG_CONTROL;

@@ -96,10 +96,6 @@ def test_flood_finds(fault: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 
 @needs_icarus
-@pytest.mark.xfail(
-    strict=True,
-    reason="fcc_csr takes a write in the one cycle between the table check and running",
-)
 def test_locked_while_the_table_is_checked(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SIM", "icarus")
     simulator.build("xnor_fcc", GEOMETRY.parameters()).run(

@@ -15,6 +15,9 @@ from faults import Fault
 from test_core import CORNERS
 from xnor_fcc.geometry import Geometry
 
+# The models of the other author are not made for every Python that cocotb is.
+pytest.importorskip("cocotbext.avalon", reason="cocotbext-avalon needs a Python below 3.14")
+
 needs_icarus = pytest.mark.skipif(
     shutil.which("iverilog") is None, reason="Icarus Verilog is not installed"
 )

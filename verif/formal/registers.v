@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // fcc_csr: a read is answered once, one cycle later, with what the register holds; configuration
-// and load ports change only by a write while nothing runs, so that what is computed stands on a
-// configuration that stands still; the core runs only after a check that was content; counters
-// count every event since reset, errors and interrupts stay until cleared. Any access may come in
-// any cycle. Nothing is assumed but a first reset.
+// and load ports change only by a write while nothing runs; the core runs only after a check that
+// was content, and with the configuration that was checked; counters count every event since reset,
+// errors and interrupts stay until cleared. Any access may come in any cycle.
+//
+// Assumed: a first reset, and a check that is busy until its verdict.
 
 `default_nettype none
 
@@ -121,7 +122,7 @@ module registers #(
   wire soft_reset = controls && writedata[2];
   wire enables = controls && writedata[0] && !soft_reset;
   reg resetting;
-  wire busy = (core_busy || check_busy || check_start) && !resetting;
+  wire busy = (core_busy || check_start || check_busy || check_done) && !resetting;
   wire locked = running || busy;
 
   // ---- configuration: one register, any one
@@ -148,7 +149,7 @@ module registers #(
     end
   end
 
-  // All of it at once: nothing moves while something runs.
+  // All of it at once.
   wire [32*MAX_LAYERS+88:0] configuration =
       {inputs, classes, layers, pixel_threshold, partial_timeout, pixel_mode, table_entries};
   reg [32*MAX_LAYERS+88:0] configuration_s1;
@@ -163,6 +164,23 @@ module registers #(
     content_s1 <= check_done && check_ok && !reset && !soft_reset;
     start_s1 <= enables && !locked && !reset;
     resetting <= soft_reset && !reset;
+  end
+
+  // What runs is what was checked. The check is busy from the cycle after its start to the one
+  // before its verdict (table_check.v).
+  reg checking = 1'b0;
+  reg [32*MAX_LAYERS+88:0] checked;
+  always @* begin
+    assume (check_busy == (checking && !check_done));
+    if (!checking) assume (!check_done);
+  end
+  always @(posedge clk) begin
+    if (check_done) checking <= 1'b0;
+    if (check_start) begin
+      checking <= 1'b1;
+      checked <= configuration;
+    end
+    if (core_reset) checking <= 1'b0;
   end
 
   // ---- counters, errors, interrupts
@@ -283,6 +301,7 @@ module registers #(
       assert (threshold_chunk_valid == (write && !locked && address == 6'd27 && selected));
 
       if (running && !running_s1) assert (content_s1);
+      if (!core_reset && (checking || running)) assert (configuration == checked);
       assert (check_start == start_s1);
       assert (core_reset == (reset || resetting));
       assert (now == cycles[31:0]);
