@@ -16,16 +16,20 @@ SMALL = dict(pe=3, simd=5, lanes=2, max_width=23, max_layers=4, max_classes=5, w
              bank_depth=20, threshold_depth=12, image_width=8)
 
 
+def named(sizes: dict[str, int]) -> str:
+    return ",".join(f"{name}={value}" for name, value in sizes.items())
+
+
 def run(geometry: Geometry, directory: Path, test: str) -> None:
     model = simulator.build("xnor_fcc", geometry.parameters())
     settings = {"geometry": asdict(geometry), "seed": 1}
     model.run("fcc_core_tests", directory, testcase=test, settings=settings)
 
 
-@pytest.mark.parametrize("weight_stream", [0, 8])
-def test_reset(weight_stream: int, tmp_path: Path) -> None:
-    geometry = Geometry(**{**SMALL, "weight_stream": weight_stream})
-    run(geometry, tmp_path, "soft_reset_in_every_cycle")
+# With three taps a layer of two words has to be wound up before its first step.
+@pytest.mark.parametrize("form", [{"taps": 3}, {"weight_stream": 8}], ids=named)
+def test_reset(form: dict[str, int], tmp_path: Path) -> None:
+    run(Geometry(**{**SMALL, **form}), tmp_path, "soft_reset_in_every_cycle")
 
 
 # Capacities around which a score needs one bit more.
@@ -60,7 +64,7 @@ SIZES = {
         {"WEIGHT_STREAM": 16},
         *({"IMAGE_WIDTH": bits} for bits in (8, 16, 32, 64, 128, 256, 512)),
     ],
-    ids=str,
+    ids=named,
 )
 def test_what_is_just_legal_elaborates(parameters: dict[str, int]) -> None:
     tool = "iverilog" if simulator.chosen() == "icarus" else "verilator"
