@@ -27,7 +27,7 @@ sim: $(MARKS)sim ## MNIST through the simulated core, every bit and cycle checke
 	  $(if $(NETWORK),--network $(NETWORK)) $(if $(FLIP),--flip $(FLIP)) \
 	  $(if $(filter-out 0,$(WAVES)),--waves)
 
-test: $(MARKS)sim $(MARKS)train $(MARKS)synthesis ## the whole suite: pytest verif/
+test: $(MARKS)sim $(MARKS)train $(MARKS)synthesis $(MARKS)formal ## the whole suite: pytest verif/
 	@$(PY) -m pytest verif/
 
 fast: $(MARKS)sim $(MARKS)train $(MARKS)lint $(MARKS)synthesis ## lint and the quick tests only
