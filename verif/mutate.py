@@ -389,6 +389,7 @@ class Campaign:
             result.append(_sha(*parts))
             if number == 0:
                 parts.append(repr(PROOFS.get(mutant.module)).encode())
+                parts.append(Path(equivalence.__file__).read_bytes())
                 result.append(_sha(*parts))
         return result
 
