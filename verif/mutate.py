@@ -57,10 +57,10 @@ CHEAP = (
     "fcc_batcher",
     "fcc_csr",
     "fcc_memory_bank",
+    "fcc_result_source",
     "fcc_table_check",
     "fcc_threshold_memory",
     "fcc_weight_memory",
-    "fcc_word_loader",
 )
 # Verdicts.
 KILLED, SURVIVED, EQUIVALENT, INVALID = "killed", "survived", "equivalent", "invalid"
