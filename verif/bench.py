@@ -30,6 +30,7 @@ from cocotb_bus.monitors.avalon import AvalonSTPkts as PacketMonitor
 from streams import ImageDriver, ResultMonitor, write_burst
 from xnor_fcc.geometry import Geometry
 from xnor_fcc.integer import IntegerNetwork
+from xnor_fcc.loading import load_writes
 from xnor_fcc.pack import MemoryImage
 from xnor_fcc.reference import preactivations
 from xnor_fcc.registers import ADDRESS, BIT
@@ -378,21 +379,11 @@ class Bench:
 
     async def load(self, image: MemoryImage) -> None:
         """Load a network into the stopped core."""
-        await self.write("INPUTS", image.inputs)
-        await self.write("CLASSES", image.classes)
-        await self.write("LAYERS", len(image.table))
-        await self.write("PIXEL_THRESHOLD", image.pixel_threshold)
-        for layer, (words, groups) in enumerate(image.table):
-            await self.write("LAYER_TABLE", groups << 16 | words, index=layer)
-        memories = {1: image.offset_chunks()}
         if self.geometry.weight_stream:
             self.weight_packet = [Beat(data) for data in image.weight_beats()]
             self.weight_packet[0].start = self.weight_packet[-1].end = 1
-        else:
-            memories[0] = image.weight_chunks()
-        for target, chunks in memories.items():
-            await self.write("LOAD_SELECT", target)
-            await write_burst(self.dut, ADDRESS["LOAD_DATA"], chunks.ravel().tolist())
+        for address, values in load_writes(image):
+            await write_burst(self.dut, address, values.tolist())
 
     async def start(
         self, pixel_8bit: bool = False, weights: Iterable[list[Beat]] | None = None

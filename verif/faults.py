@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The core with one fault in it, to show that a test fails where it must.
+"""The core with one fault in it, to show that a test or a proof fails where it must.
 
-The campaign of verif/mutate.py plants faults by the thousand; these are the few that a test names.
+The campaign of verif/mutate.py plants faults by the thousand; these are the few that a test or a
+proof names.
 """
 
 from __future__ import annotations
@@ -10,6 +11,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sources import rtl_sources
+from xnor_fcc.errors import UserError
+
+
+def plant(file: str, text: str, good: str, bad: str) -> str:
+    """The source `text` of rtl/`file` with `bad` in the place of `good`; `UserError` unless that
+    stands there exactly once."""
+    found = text.count(good)
+    if found != 1:
+        raise UserError(
+            f"The fault planted in {file} fits {found} times instead of once; change the text "
+            f"{good!r}."
+        )
+    return text.replace(good, bad)
 
 
 @dataclass(frozen=True)
@@ -23,13 +37,9 @@ class Fault:
     complaint: str
 
     def sources(self, directory: Path) -> list[Path]:
-        """The core's sources with the faulty file, written into `directory`, in its place.
-
-        `AssertionError` unless the text is found exactly once.
-        """
+        """The core's sources with the faulty file, written into `directory`, in its place."""
         faulty = directory / self.file
         sources = rtl_sources()
         text = next(path for path in sources if path.name == self.file).read_text()
-        assert text.count(self.good) == 1, f"{self.file} has not once: {self.good}"
-        faulty.write_text(text.replace(self.good, self.bad))
+        faulty.write_text(plant(self.file, text, self.good, self.bad))
         return [faulty if path.name == self.file else path for path in sources]

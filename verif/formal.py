@@ -21,7 +21,8 @@ from typing import Any
 
 from tqdm import tqdm
 
-from sources import ROOT, rtl_sources
+from faults import plant
+from sources import ROOT, RTL, rtl_sources
 from xnor_fcc.container import write_json
 from xnor_fcc.errors import CommandLine, UserError, run_main
 
@@ -232,13 +233,7 @@ def tools() -> dict[str, str]:
 
 def mutated(twin: Twin, text: str) -> str:
     """The source text of the file with the fault in it; `UserError` unless it fits exactly once."""
-    found = text.count(twin.old)
-    if found != 1:
-        raise UserError(
-            f"The fault planted in {twin.file} fits {found} times instead of once; change the "
-            f"twin's text {twin.old!r}."
-        )
-    return text.replace(twin.old, twin.new)
+    return plant(twin.file, text, twin.old, twin.new)
 
 
 def job(proof: Proof, files: Sequence[str], twin: bool) -> str:
@@ -271,7 +266,7 @@ def run(proof: Proof, twin: bool, output: Path = OUTPUT) -> Run:
     shutil.rmtree(directory, ignore_errors=True)
     directory.mkdir(parents=True)
     sources = [PROPERTIES / f"{proof.top or proof.name}.v", *rtl_sources()]
-    for path in [*sources, ROOT / "rtl" / "fcc_registers.vh"]:
+    for path in [*sources, RTL / "fcc_registers.vh"]:
         shutil.copy(path, directory)
     if twin:
         faulty = directory / proof.twin.file

@@ -37,12 +37,11 @@ from tqdm import tqdm
 
 import equivalence
 from mutants import Mutant, mutants
-from sources import ROOT, rtl_sources
+from sources import ROOT, RTL, rtl_sources
 from xnor_fcc.container import write_json
 from xnor_fcc.errors import CommandLine, UserError, run_main
 
 VERIF = ROOT / "verif"
-RTL = ROOT / "rtl"
 OUTPUT = ROOT / "build" / "mutate"
 PAGE = VERIF / "MUTATION.md"
 REASONS = VERIF / "mutation_reasons.json"

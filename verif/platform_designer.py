@@ -19,10 +19,9 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 
-from sources import ROOT, rtl_sources
+from sources import ROOT, RTL, rtl_sources
 from tclsh import Script, quoted
 
-RTL = ROOT / "rtl"
 HPS = ROOT / "quartus" / "hps"
 
 # A call a line, its words apart by a character that no word has.

@@ -113,20 +113,10 @@ def main() -> int:
     if options.freq < 1:
         raise UserError("The clock to aim at must be at least 1 MHz.")
     geometry = Geometry(pe=options.pe, simd=options.simd, lanes=1, taps=options.taps)
-    groups = geometry.groups(geometry.max_width)
-    parameters = {
-        "PE": geometry.pe,
-        "SIMD": geometry.simd,
-        "TAPS": geometry.taps,
-        "RING": geometry.ring,
-        "ACC_BITS": geometry.score_bits - 1,
-        "GROUPS": groups,
-        "GROUP_BITS": max(1, (groups - 1).bit_length()),
-    }
     started = time.monotonic()
     route = _with_bar(
         lambda: synthesis.ecp5(
-            "fcc_lane", parameters, freq=options.freq, seed=options.seed
+            "fcc_lane", geometry.lane_parameters(), freq=options.freq, seed=options.seed
         )
     )
     path = [

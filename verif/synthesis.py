@@ -22,10 +22,9 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from sources import ROOT, rtl_sources
+from sources import ROOT, RTL, rtl_sources
 from xnor_fcc.errors import UserError
 
-RTL = ROOT / "rtl"
 BUILD = ROOT / "build" / "synthesis"
 
 # Device of `ecp5`: the largest of its family in the largest package.

@@ -9,16 +9,9 @@ Tcl list, and answers nothing; commands that must answer something are written i
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 from collections.abc import Iterable
 from pathlib import Path
-
-import pytest
-
-needs_tclsh = pytest.mark.skipif(
-    shutil.which("tclsh") is None, reason="tclsh is not installed (Debian: apt install tcl)"
-)
 
 # Commands that came with Tcl 8.6; Quartus has 8.5.
 _NEWER = "coroutine lmap tailcall throw try yield yieldto zlib"

@@ -4,7 +4,6 @@ its area."""
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ import pytest
 import board as board_report
 import simulator
 import synthesis
+from needs import needs_icarus
 from sources import board_sources
 from xnor_fcc import area
 from xnor_fcc import board as board_module
@@ -72,7 +72,7 @@ def test_board_demo_with_a_tiny_network() -> None:
     run(tiny_board(), "board-tiny", ALL, second=40_000)
 
 
-@pytest.mark.skipif(shutil.which("iverilog") is None, reason="Icarus Verilog is not installed")
+@needs_icarus
 @pytest.mark.parametrize("image_width", [64, 8])
 def test_board_demo_in_four_states(image_width: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """From power-up, with nothing known but what the FPGA and the reset set; images of one beat,

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from dataclasses import asdict
 from pathlib import Path
 
@@ -12,6 +11,7 @@ import numpy as np
 import pytest
 
 import simulator
+from needs import needs_icarus
 from xnor_fcc.data import load_test_bits
 from xnor_fcc.geometry import Geometry
 from xnor_fcc.integer import random_network
@@ -100,7 +100,7 @@ def test_random_geometry(seed: int) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(shutil.which("iverilog") is None, reason="Icarus Verilog is not installed")
+@needs_icarus
 @pytest.mark.parametrize("name", ["odd", "word-wider-than-layers", "seed-like", "streamed-in-part"])
 def test_corner_geometry_in_four_states(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Icarus starts from X, where Verilator starts from random values."""
@@ -108,7 +108,7 @@ def test_corner_geometry_in_four_states(name: str, monkeypatch: pytest.MonkeyPat
     run(Geometry(**CORNERS[name]), seed=2, name=f"icarus-{name}")
 
 
-@pytest.mark.skipif(shutil.which("iverilog") is None, reason="Icarus Verilog is not installed")
+@needs_icarus
 def test_waves_of_icarus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SIM", "icarus")
     geometry = Geometry(**CORNERS["odd"])

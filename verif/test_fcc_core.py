@@ -6,13 +6,13 @@ Always with Icarus, which builds a small core in a moment, and where a register 
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 
 import simulator
+from needs import needs_icarus
 from test_parameters import elaborate
 from xnor_fcc.geometry import Geometry
 
@@ -20,9 +20,7 @@ SMALL = dict(pe=3, simd=5, lanes=2, max_width=23, max_layers=4, max_classes=5, w
              bank_depth=20, threshold_depth=12, image_width=8)
 
 
-pytestmark = pytest.mark.skipif(
-    shutil.which("iverilog") is None, reason="Icarus Verilog is not installed"
-)
+pytestmark = needs_icarus
 
 
 @pytest.fixture(autouse=True)

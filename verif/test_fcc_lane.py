@@ -28,15 +28,6 @@ def test_fcc_lane(pe: int, simd: int, taps: int, widths: tuple[int, ...], tmp_pa
     """Networks of several layers, gaps, resets."""
     base = asdict(Geometry.for_widths(widths, pe=pe, simd=simd, lanes=1))
     geometry = Geometry(**{**base, "taps": taps})
-    parameters = {
-        "PE": pe,
-        "SIMD": simd,
-        "RING": geometry.ring,
-        "TAPS": taps,
-        "ACC_BITS": geometry.score_bits - 1,
-        "GROUPS": geometry.groups(geometry.max_width),
-    }
-    parameters["GROUP_BITS"] = max(1, (parameters["GROUPS"] - 1).bit_length())
-    model = simulator.build("fcc_lane", parameters)
+    model = simulator.build("fcc_lane", geometry.lane_parameters())
     settings = {"geometry": asdict(geometry), "widths": list(widths)}
     model.run("fcc_lane_tests", tmp_path, settings=settings)

@@ -4,7 +4,6 @@ cores with a fault that a shorter run of the same must find."""
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import asdict
 from pathlib import Path
 
@@ -12,6 +11,7 @@ import pytest
 
 import simulator
 from faults import Fault
+from needs import needs_icarus
 from xnor_fcc.geometry import Geometry
 
 # Small, and odd in everything: two chunks a weight word, partial batches, memories that overflow.
@@ -19,10 +19,6 @@ GEOMETRY = Geometry(
     pe=5, simd=9, lanes=3, max_width=45, max_layers=4, max_classes=7, weight_depth=100,
     bank_depth=40, threshold_depth=30, image_width=32,
 )  # fmt: skip
-
-needs_icarus = pytest.mark.skipif(
-    shutil.which("iverilog") is None, reason="Icarus Verilog is not installed"
-)
 
 FAULTS = {
     "two drops at once are not counted": Fault(

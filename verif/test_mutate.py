@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -16,11 +15,8 @@ import equivalence
 import mutate
 import simulator
 from mutants import Mutant, mutants
+from needs import needs_icarus
 from xnor_fcc.errors import UserError, run_main
-
-needs_icarus = pytest.mark.skipif(
-    shutil.which("iverilog") is None, reason="Icarus Verilog is not installed"
-)
 
 TOY = """// SPDX-License-Identifier: Apache-2.0
 // Not a && b here.

@@ -4,7 +4,6 @@ break a rule of the bus, which the foreign models must notice."""
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import asdict
 from pathlib import Path
 
@@ -12,15 +11,12 @@ import pytest
 
 import simulator
 from faults import Fault
+from needs import needs_icarus
 from test_core import CORNERS
 from xnor_fcc.geometry import Geometry
 
 # The models of the other author are not made for every Python that cocotb is.
 pytest.importorskip("cocotbext.avalon", reason="cocotbext-avalon needs a Python below 3.14")
-
-needs_icarus = pytest.mark.skipif(
-    shutil.which("iverilog") is None, reason="Icarus Verilog is not installed"
-)
 
 # Beats of one byte and of several, weights from memory and from a stream.
 GEOMETRIES = ("odd", "streamed")

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from needs import needs_tclsh
 from simulator import ROOT
-from tclsh import Script, needs_tclsh
+from tclsh import Script
 
 pytestmark = needs_tclsh
 

@@ -21,9 +21,10 @@ from typing import Any
 
 import pytest
 
+from needs import needs_tclsh
 from simulator import ROOT
 from sources import board_sources
-from tclsh import Script, needs_tclsh, tcl_list
+from tclsh import Script, tcl_list
 from xnor_fcc.board import board_of
 from xnor_fcc.explore import devices
 

@@ -14,8 +14,9 @@ import numpy as np
 import pytest
 
 import simulator
+from needs import needs_tclsh
 from simulator import ROOT, VERIF
-from tclsh import Script, needs_tclsh, quoted
+from tclsh import Script, quoted
 from xnor_fcc.address_map import BUFFER_BYTES
 from xnor_fcc.driver import DriverError
 from xnor_fcc.geometry import NAMED, Geometry

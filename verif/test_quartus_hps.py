@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from needs import needs_tclsh
 from platform_designer import (
     HPS,
     Component,
@@ -24,7 +25,7 @@ from platform_designer import (
     verilog_ports,
 )
 from simulator import ROOT, RTL
-from tclsh import Script, needs_tclsh
+from tclsh import Script
 from xnor_fcc.address_map import BASE, OFFSET
 from xnor_fcc.geometry import Geometry
 

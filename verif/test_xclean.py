@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import asdict
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import pytest
 
 import simulator
 from faults import Fault
+from needs import needs_icarus
 from test_core import CORNERS
 from xnor_fcc.geometry import Geometry
 
@@ -20,7 +20,7 @@ pytest.importorskip("cocotbext.avalon", reason="cocotbext-avalon needs a Python 
 # Whatever SIM says: Verilator has no X.
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.skipif(shutil.which("iverilog") is None, reason="Icarus Verilog is not installed"),
+    needs_icarus,
 ]
 
 # Two lanes; as many taps as PEs; one lane, taps, and weights from a stream.

@@ -164,6 +164,19 @@ class Geometry:
         """RTL parameters of `xnor_fcc`."""
         return {field.name.upper(): getattr(self, field.name) for field in fields(self)}
 
+    def lane_parameters(self) -> dict[str, int]:
+        """RTL parameters of one `fcc_lane` in such a core."""
+        groups = self.groups(self.max_width)
+        return {
+            "PE": self.pe,
+            "SIMD": self.simd,
+            "RING": self.ring,
+            "TAPS": self.taps,
+            "ACC_BITS": self.score_bits - 1,
+            "GROUPS": groups,
+            "GROUP_BITS": max(1, (groups - 1).bit_length()),
+        }
+
     @property
     def ring(self) -> int:
         """Words of the ring."""

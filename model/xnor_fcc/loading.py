@@ -14,7 +14,7 @@ from .registers import ADDRESS
 def load_writes(image: MemoryImage) -> Iterator[tuple[int, np.ndarray]]:
     """(address, values) in order: the values, uint32 (N,), go to that one register of the core.
 
-    For a core with a weight memory. The address counts registers.
+    The address counts registers. A core whose weights are streamed is sent the offsets only.
     """
 
     def one(register: str, value: int, index: int = 0) -> tuple[int, np.ndarray]:
@@ -26,6 +26,8 @@ def load_writes(image: MemoryImage) -> Iterator[tuple[int, np.ndarray]]:
     yield one("PIXEL_THRESHOLD", image.pixel_threshold)
     for layer, (words, groups) in enumerate(image.table):
         yield one("LAYER_TABLE", groups << 16 | words, layer)
-    for memory, chunks in enumerate((image.weight_chunks(), image.offset_chunks())):
-        yield one("LOAD_SELECT", memory)
-        yield ADDRESS["LOAD_DATA"], chunks.ravel()
+    if not image.geometry.weight_stream:
+        yield one("LOAD_SELECT", 0)
+        yield ADDRESS["LOAD_DATA"], image.weight_chunks().ravel()
+    yield one("LOAD_SELECT", 1)
+    yield ADDRESS["LOAD_DATA"], image.offset_chunks().ravel()
