@@ -9,9 +9,11 @@ from pathlib import Path
 
 import cocotb
 import numpy as np
-from cocotb.triggers import ClockCycles
+from cocotb.triggers import ClockCycles, RisingEdge
 
 from bench import Bench, bit_packet, settings
+from report_answers import Answers
+from streams import ResultMonitor
 from xnor_fcc.data import load_test_bits
 from xnor_fcc.geometry import Geometry
 from xnor_fcc.integer import IntegerNetwork
@@ -20,6 +22,56 @@ from xnor_fcc.pack import pack
 # Packets kept waiting at the driver, enough to feed the core without a gap.
 _QUEUE = 64
 _TIMEOUT = 1000
+# Clock cycles that are recorded at most, for the timeline of `make report`.
+_RECORDED = 12_000
+
+
+class Recorder:
+    """What the core was seen to do: its answers, and cycle by cycle the first batches."""
+
+    def __init__(self, bench: Bench) -> None:
+        """Listens to the results that `bench` checks; after `bench.reset`."""
+        self.bench = bench
+        self.packets: list[bytes] = []
+        assert isinstance(bench.monitor, ResultMonitor)
+        bench.monitor.callback = self._receive
+        self.image: list[int] = []
+        self.load: list[int] = []
+        self.done: list[int] = []
+        self.result: list[int] = []
+
+    def _receive(self, packet: bytes) -> None:
+        self.packets.append(packet)
+        self.bench.results.receive(packet)
+
+    async def watch(self, cycles: int) -> None:
+        """Note for so many clock cycles, from the first one with a beat of an image on: the cycles
+        with a beat of an image, a load of a batch, a group done, a beat of a result."""
+        dut, core = self.bench.dut, self.bench.core
+        lane = core.g_lane[0].lane
+        edge = RisingEdge(dut.clk)
+        await RisingEdge(dut.asi_image_valid)
+        await edge
+        for cycle in range(cycles):
+            if dut.asi_image_valid.value == 1 and dut.asi_image_ready.value == 1:
+                self.image.append(cycle)
+            if core.load_image_s2.value == 1:
+                self.load.append(cycle)
+            if lane.done.value == 1:
+                self.done.append(cycle)
+            if dut.aso_result_valid.value == 1 and dut.aso_result_ready.value == 1:
+                self.result.append(cycle)
+            await edge
+
+    def write(self, path: Path, classes: int, labels: np.ndarray) -> None:
+        """Keep it for `make report`; nothing if a packet has not the length of a result."""
+        packets = self.packets[1:]  # the first answer is that of the lone image
+        if any(len(packet) != 4 * (classes + 1) for packet in packets):
+            return
+        words = np.frombuffer(b"".join(packets), ">i4").reshape(-1, classes + 1).astype(np.int32)
+        seen = (np.array(cycles, np.int32) for cycles in
+                (self.image, self.load, self.done, self.result))
+        Answers(words[:, :-1], words[:, -1] >> 16, labels[: len(words)], *seen).write(path)
 
 
 async def read_counters(bench: Bench) -> dict[str, int]:
@@ -46,6 +98,7 @@ async def mnist(dut) -> None:  # type: ignore[no-untyped-def]
     reference_seconds = time.monotonic() - begin
     started = time.monotonic()
     await bench.reset()
+    recorder = Recorder(bench)
     progress.write_text("loading")
     await bench.load(pack(loaded, geometry))
     await bench.write("PARTIAL_TIMEOUT", _TIMEOUT)
@@ -63,6 +116,10 @@ async def mnist(dut) -> None:  # type: ignore[no-untyped-def]
     # All of them, image after image.
     first_batch = len(bench.passes.starts)
     before = await read_counters(bench)
+    widths = network.widths
+    span = geometry.load_cycles(widths[0], False) + geometry.latency_cycles(widths, 0)
+    span += 2 * geometry.period_cycles(widths)
+    watch = cocotb.start_soon(recorder.watch(span if span <= _RECORDED else 0))
     begin = time.monotonic()
     for image in range(images):
         waited_since, head = bench.cycle(), bench.results.head
@@ -79,6 +136,8 @@ async def mnist(dut) -> None:  # type: ignore[no-untyped-def]
     counters = {name: value - before[name] for name, value in (await read_counters(bench)).items()}
     cycles = counters["CYCLES"]
     progress.write_text(str(images))
+    watch.cancel()
+    recorder.write(Path(want["answers"]), network.widths[-1], labels)
 
     # Periods that end in the start of a full batch; the last batch may wait for images in vain.
     counts = [count for _, count in bench.passes.batches[first_batch:]]

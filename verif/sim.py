@@ -15,6 +15,7 @@ from typing import Any
 from tqdm import tqdm
 
 import simulator
+from report_source import source
 from xnor_fcc.container import write_json
 from xnor_fcc.data import load_test_bits
 from xnor_fcc.errors import UserError, run_main
@@ -196,10 +197,12 @@ def main() -> int:
     options = parser().parse_args()
     geometry, network, loaded = prepare(options)
     started = time.monotonic()
+    measured_on = source()
     output = options.output.resolve()
     output.mkdir(parents=True, exist_ok=True)
     report_path, measured = output / "report.json", output / "measured.json"
-    for stale in (report_path, measured):
+    answers = output / "answers.npz"
+    for stale in (report_path, measured, answers):
         stale.unlink(missing_ok=True)
     network.save(output / "network.npz")
     loaded.save(output / "loaded.npz")
@@ -225,6 +228,7 @@ def main() -> int:
                     "images": options.images,
                     "progress": str(output / "progress"),
                     "report": str(output / "measured.json"),
+                    "answers": str(answers),
                 },
                 waves=options.waves,
             )
@@ -240,6 +244,7 @@ def main() -> int:
         **json.loads(measured.read_text()),
         "build_seconds": build_seconds,
         "seconds": time.monotonic() - started,
+        "source": measured_on,
     }
     measured.unlink()
     write_json(report_path, report)
