@@ -6,7 +6,7 @@
 //   asi_image -> fcc_image_sink -> fcc_batcher -> fcc_lane x LANES -> fcc_result_source -> aso_result
 //                    fcc_sequencer -> fcc_weight_memory, fcc_threshold_memory -> all lanes
 //                       asi_weight -> fcc_weight_stream, instead of the memory
-//                    avs_csr -> fcc_csr -> fcc_table_check, fcc_word_loader
+//                    avs_csr -> fcc_csr -> fcc_table_check, fcc_word_loader, fcc_load_crc
 //
 // Timing: see xnor_fcc.v.
 
@@ -111,6 +111,8 @@ module fcc_core #(
   wire [$clog2(THRESHOLD_DEPTH+1)-1:0] threshold_words;
   wire [31:0] thresholds_loaded = {{(32 - $clog2(THRESHOLD_DEPTH + 1)) {1'b0}}, threshold_words};
   wire threshold_overflow;
+  wire [31:0] weights_crc;
+  wire [31:0] thresholds_crc;
   wire core_busy;
   wire [1:0] packets_dropped;
   wire packet_short;
@@ -170,6 +172,8 @@ module fcc_core #(
       .chunk                (chunk),
       .weights_loaded       (weights_loaded),
       .thresholds_loaded    (thresholds_loaded),
+      .weights_crc          (weights_crc),
+      .thresholds_crc       (thresholds_crc),
       .load_overflow        (weight_overflow || threshold_overflow),
       .core_busy            (core_busy),
       .packets_dropped      (packets_dropped),
@@ -230,6 +234,18 @@ module fcc_core #(
       .write_data   (threshold_write_data),
       .loaded       (threshold_words),
       .overflow     (threshold_overflow)
+  );
+
+  fcc_load_crc load_crc (
+      .clk                  (clk),
+      .reset                (reset),
+      .weight_restart       (weight_restart),
+      .threshold_restart    (threshold_restart),
+      .weight_chunk_valid   (weight_chunk_valid),
+      .threshold_chunk_valid(threshold_chunk_valid),
+      .chunk                (chunk),
+      .weights_crc          (weights_crc),
+      .thresholds_crc       (thresholds_crc)
   );
 
   // ---- images in

@@ -55,7 +55,7 @@ module fcc_csr #(
     input  wire                     check_ok,
     input  wire                     check_bad_table,
     input  wire                     check_not_loaded,
-    // Load ports (fcc_word_loader).
+    // Load ports (fcc_word_loader, fcc_load_crc).
     output wire                     weight_restart,
     output wire                     weight_chunk_valid,
     output wire                     threshold_restart,
@@ -63,6 +63,8 @@ module fcc_csr #(
     output wire [             31:0] chunk,
     input  wire [             31:0] weights_loaded,
     input  wire [             31:0] thresholds_loaded,
+    input  wire [             31:0] weights_crc,
+    input  wire [             31:0] thresholds_crc,
     input  wire                     load_overflow,
     // An image or a result is inside.
     input  wire                     core_busy,
@@ -331,6 +333,8 @@ module fcc_csr #(
       REG_LOAD_SELECT: value = {31'd0, load_select_reg};
       REG_WEIGHTS_LOADED: value = weights_loaded;
       REG_THRESHOLDS_LOADED: value = thresholds_loaded;
+      REG_WEIGHTS_CRC: value = weights_crc;
+      REG_THRESHOLDS_CRC: value = thresholds_crc;
       REG_CYCLES: value = cycles_reg[31:0];
       REG_CYCLES_HIGH: value = cycles_high_reg;
       REG_IMAGES: value = images_reg;

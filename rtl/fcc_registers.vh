@@ -4,7 +4,7 @@
 // model/xnor_fcc/registers.json; do not edit.
 
 localparam [31:0] ID_VALUE = 32'h58464343;
-localparam [31:0] VERSION_VALUE = 32'h00010001;
+localparam [31:0] VERSION_VALUE = 32'h00010002;
 localparam [5:0] REG_ID = 6'd0;
 localparam [5:0] REG_VERSION = 6'd1;
 localparam [5:0] REG_PE = 6'd2;
@@ -51,6 +51,8 @@ localparam [5:0] REG_LOAD_SELECT = 6'd26;
 localparam [5:0] REG_LOAD_DATA = 6'd27;
 localparam [5:0] REG_WEIGHTS_LOADED = 6'd28;
 localparam [5:0] REG_THRESHOLDS_LOADED = 6'd29;
+localparam [5:0] REG_WEIGHTS_CRC = 6'd30;
+localparam [5:0] REG_THRESHOLDS_CRC = 6'd31;
 localparam [5:0] REG_CYCLES = 6'd32;
 localparam [5:0] REG_CYCLES_HIGH = 6'd33;
 localparam [5:0] REG_IMAGES = 6'd34;

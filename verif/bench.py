@@ -30,7 +30,7 @@ from cocotb_bus.monitors.avalon import AvalonSTPkts as PacketMonitor
 from streams import ImageDriver, ResultMonitor, write_burst
 from xnor_fcc.geometry import Geometry
 from xnor_fcc.integer import IntegerNetwork
-from xnor_fcc.loading import load_writes
+from xnor_fcc.loading import load_checks, load_writes
 from xnor_fcc.pack import MemoryImage
 from xnor_fcc.reference import preactivations
 from xnor_fcc.registers import ADDRESS, BIT
@@ -384,6 +384,8 @@ class Bench:
             self.weight_packet[0].start = self.weight_packet[-1].end = 1
         for address, values in load_writes(image):
             await write_burst(self.dut, address, values.tolist())
+        for name, value in load_checks(image).items():
+            assert await self.read(name) == value, f"{name} after loading"
 
     async def start(
         self, pixel_8bit: bool = False, weights: Iterable[list[Beat]] | None = None

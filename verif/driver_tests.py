@@ -19,6 +19,7 @@ from xnor_fcc import host
 from xnor_fcc.address_map import BASE, OFFSET
 from xnor_fcc.data import load_test_bits
 from xnor_fcc.driver import (
+    CorruptedLoadError,
     DeviceTimeoutError,
     Driver,
     DriverError,
@@ -126,7 +127,8 @@ async def errors(dut) -> None:  # type: ignore[no-untyped-def]
     def run() -> None:
         # Not the core's first register; and nothing may be written to what is there.
         transport.shift = 4 * ADDRESS["VERSION"]
-        assert "0x00010001" in _refused(WrongCoreError, lambda: Driver(transport, _SHORT_TIMEOUT))
+        refusal = _refused(WrongCoreError, lambda: Driver(transport, _SHORT_TIMEOUT))
+        assert f"{VERSION_VALUE:#010x}" in refusal
         transport.shift = 0
         version = OFFSET["core"] + 4 * ADDRESS["VERSION"]
         transport.override = {version: VERSION_VALUE + 0x10000}
@@ -141,8 +143,12 @@ async def errors(dut) -> None:  # type: ignore[no-untyped-def]
         at_rest(core)
 
         transport.lose_writes = 1
-        _refused(TruncatedTransferError, lambda: core.load(network))
+        _refused(CorruptedLoadError, lambda: core.load(network))
         transport.lose_writes = 0
+        at_rest(core)
+        transport.flip = 1 << 3
+        assert "WEIGHTS_CRC" in _refused(CorruptedLoadError, lambda: core.load(network))
+        transport.flip = 0
         at_rest(core)
         core.load(network)
         works(core)

@@ -42,7 +42,8 @@ _COUNTERS = {
 _INPUTS = [
     *("avs_address", "avs_read", "avs_write", "avs_writedata"),
     *("check_busy", "check_done", "check_ok", "check_bad_table", "check_not_loaded"),
-    *("weights_loaded", "thresholds_loaded", "load_overflow", "core_busy", "packets_dropped"),
+    *("weights_loaded", "thresholds_loaded", "weights_crc", "thresholds_crc", "load_overflow"),
+    *("core_busy", "packets_dropped"),
     *("packet_short", "packet_long", "packet_frame", "packet_flagged"),
     *("sequencer_busy", "sequencer_step", "sequencer_stall", "weight_stall", "weight_fault"),
     *("image_sent", "results_sent", "latency"),
@@ -181,11 +182,17 @@ async def read_only_and_unlisted(dut: Any) -> None:
     host = Host(dut)
     await host.reset()
     await edge(dut, 5)
-    drive(dut, weights_loaded=12345, thresholds_loaded=678, latency=0x8765_4321)
+    shown = {
+        "WEIGHTS_LOADED": 12345,
+        "THRESHOLDS_LOADED": 678,
+        "WEIGHTS_CRC": 0xCBF4_3926,
+        "THRESHOLDS_CRC": 0x8000_0001,
+        "LATENCY": 0x8765_4321,
+    }
+    drive(dut, **{name.lower(): value for name, value in shown.items()})
     before = await host.all()
-    assert before[ADDRESS["WEIGHTS_LOADED"]] == 12345
-    assert before[ADDRESS["THRESHOLDS_LOADED"]] == 678
-    assert before[ADDRESS["LATENCY"]] == 0x8765_4321
+    for name, value in shown.items():
+        assert before[ADDRESS[name]] == value, name
     writable = {address for r, address in host.addresses.values() if r["access"] != "ro"}
     for address in sorted(set(range(64)) - writable):
         assert not await host.poke(address, _ONES)

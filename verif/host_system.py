@@ -70,8 +70,9 @@ class SimulatedTransport:
     """`Transport` to the ports of the simulated core `dut`; make one in a cocotb test.
 
     Faults to plant: `cut_packets` bytes are missing of every image packet, `dead_results` takes no
-    results, `lose_writes` of every run of writes to one register are lost, `override` maps register
-    offsets to what they read instead, `shift` is how many bytes too high all reads of registers go.
+    results, `lose_writes` of every run of writes to one register are lost, `flip` is the bits that
+    change in the last of them, `override` maps register offsets to what they read instead, `shift`
+    is how many bytes too high all reads of registers go.
     `writes` counts the writes of any kind. `pauses` is how often an engine that could move a beat
     does not.
     """
@@ -83,6 +84,7 @@ class SimulatedTransport:
         self.cut_packets = 0
         self.dead_results = False
         self.lose_writes = 0
+        self.flip = 0
         self.override: dict[int, int] = {}
         self.shift = 0
         self.pauses = 0.0
@@ -139,6 +141,8 @@ class SimulatedTransport:
         if place == "core":
             if len(plain) > 1 and self.lose_writes:
                 plain = plain[: -self.lose_writes]
+            if len(plain) > 1:
+                plain[-1] ^= self.flip
             resume(write_burst)(self.dut, part // 4, plain)
         elif engine is not None:
             resume(self._write_engine)(engine, place, part, plain)

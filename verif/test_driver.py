@@ -17,11 +17,11 @@ import simulator
 from xnor_fcc.address_map import BUFFER_BYTES, OFFSET, REGISTER_BYTES
 from xnor_fcc.data import DEFAULT_TEST_FILE
 from xnor_fcc.driver import (
+    CorruptedLoadError,
     DeviceTimeoutError,
     Driver,
     ImageError,
     NotLoadedError,
-    TruncatedTransferError,
     UnsupportedCoreError,
     VersionError,
     WrongCoreError,
@@ -30,6 +30,7 @@ from xnor_fcc.errors import UserError
 from xnor_fcc.geometry import NAMED, Geometry
 from xnor_fcc.images import read_images
 from xnor_fcc.integer import IntegerNetwork, find_network, random_network
+from xnor_fcc.loading import load_checks
 from xnor_fcc.msgdma import Msgdma
 from xnor_fcc.pack import pack
 from xnor_fcc.reference import evaluate
@@ -214,13 +215,20 @@ def test_cores_for_other_drivers(core: Board, register: str, value: int, message
 def test_a_core_that_never_answers(core: Board, network: Path) -> None:
     driver = Driver(core.open(), timeout=0.05)
     loaded = IntegerNetwork.load(network)
-    with pytest.raises(TruncatedTransferError, match="only 0 and 0 arrived"):
+    with pytest.raises(CorruptedLoadError, match="WEIGHTS_LOADED is 0x0, not 0x"):
         driver.load(loaded)
     with pytest.raises(NotLoadedError):
         driver.classify(np.zeros((1, 30), np.uint8))
     image = pack(loaded, SMALL)
-    core.set("WEIGHTS_LOADED", len(image.weights))
-    core.set("THRESHOLDS_LOADED", len(image.offsets))
+    for register, value in load_checks(image).items():
+        core.set(register, value)
+    driver.load(loaded)
+    core.set("THRESHOLDS_CRC", load_checks(image)["THRESHOLDS_CRC"] ^ 1)
+    with pytest.raises(CorruptedLoadError, match="THRESHOLDS_CRC is 0x"):
+        driver.load(loaded)
+    with pytest.raises(NotLoadedError):
+        driver.classify(np.zeros((1, 30), np.uint8))
+    core.set("THRESHOLDS_CRC", load_checks(image)["THRESHOLDS_CRC"])
     driver.load(loaded)
     with pytest.raises(DeviceTimeoutError, match=r"does not start within 0.05 s\."):
         driver.classify(np.zeros((1, 30), np.uint8))
@@ -346,7 +354,7 @@ def test_errors_are_one_sentence(core: Board, network: Path, tmp_path: Path) -> 
         (["classify", images, "--labels", images], "labels of shape (2, 30)"),
         (["classify", images, "--network", tmp_path / "none.npz"], "does not exist"),
         (["classify", images, *windows, "--network", "mnist"], "room for 30"),
-        (["classify", images, *windows, "--network", network], "only 0 and 0 arrived"),
+        (["classify", images, *windows, "--network", network], "WEIGHTS_LOADED is 0x0"),
         (["info", "--registers", tmp_path / "none"], "cannot be mapped"),
         (["info", *windows, "--timeout", 0], "not more than 0"),
         (["export", tmp_path / "out", images], "784"),

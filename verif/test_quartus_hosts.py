@@ -142,7 +142,8 @@ def test_hosts_without_labels(tmp_path: Path, master: str) -> None:
     [
         (r"expect 8 4 PE", "expect 8 5 PE", "PE is 0x4, but "),
         (r"expect 0 .*", "expect 0 1 ID", "ID is 0x58464343, but "),
-        (r"write 6c (\S+) ", "write 6c ", "not all of the network arrived: WEIGHTS_LOADED is "),
+        (r"write 6c (\S+) ", "write 6c ", "not arrive as it was sent: WEIGHTS_LOADED is 0x"),
+        (r"write 6c (\S+) ", "write 6c 12345678 ", "not arrive as it was sent: WEIGHTS_CRC is 0x"),
         (r"image 4 ", "image 3 ", "not answered within 1 s; the core dropped 1 images"),
         (r"write 5c .*", "write 5c 0", "the core does not start within 1 s; the core dropped 0"),
         (r"image 4 ", "image 4000 ", "does not fit the buffer"),

@@ -11,6 +11,7 @@ neither is asi_weight: the twin is one of a core with a weight memory.
 
 from __future__ import annotations
 
+import zlib
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
@@ -163,6 +164,7 @@ class Twin:
             Loader(32, g.pe * g.simd, g.weight_depth, 0),
             Loader(g.score_bits, g.pe * g.score_bits, g.threshold_depth, 0),
         ]
+        self.crcs = [0, 0]
         self.locked: bool | None = False  # None: until the images inside are answered
         self.packets.reset()
         self._core_reset()
@@ -302,6 +304,8 @@ class Twin:
             "IRQ_STATUS": state.irq_status,
             "WEIGHTS_LOADED": self.loaders[0].loaded,
             "THRESHOLDS_LOADED": self.loaders[1].loaded,
+            "WEIGHTS_CRC": self.crcs[0],
+            "THRESHOLDS_CRC": self.crcs[1],
             "CYCLES": state.cycles & _ONES,
             "CYCLES_HIGH": state.cycles_high,
             "IMAGES": state.images,
@@ -352,12 +356,15 @@ class Twin:
         if name == "LAYER_TABLE":
             self.table[layer] = value
         elif name == "LOAD_DATA":
-            loader = self.loaders[self.stored["LOAD_SELECT"]]
+            selected = self.stored["LOAD_SELECT"]
+            loader = self.loaders[selected]
             loader.cycle(False, value & ((1 << loader.chunk) - 1))
+            self.crcs[selected] = zlib.crc32(value.to_bytes(4, "little"), self.crcs[selected])
         else:
             self.stored[name] = value & ((1 << _STORED[name]) - 1)
             if name == "LOAD_SELECT":
                 self.loaders[value & 1].cycle(True, None)
+                self.crcs[value & 1] = 0
         return 0
 
     def _control(self, value: int) -> int:

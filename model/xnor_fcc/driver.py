@@ -25,7 +25,7 @@ from .address_map import BASE, BUFFER_BYTES, DESCRIPTORS, OFFSET
 from .errors import UserError
 from .geometry import Geometry, GeometryError
 from .integer import IntegerNetwork
-from .loading import load_writes
+from .loading import load_checks, load_writes
 from .msgdma import Msgdma
 from .pack import pack
 from .registers import ADDRESS, BIT, ID_VALUE, VERSION_VALUE, errors_in
@@ -68,6 +68,10 @@ class NotLoadedError(DriverError):
 
 class RefusedError(DriverError):
     """The core refused to start, and its ERROR register says why."""
+
+
+class CorruptedLoadError(DriverError):
+    """The network that arrived in the core is not the one that was sent."""
 
 
 class ImageError(DriverError):
@@ -189,7 +193,7 @@ class Driver:
 
     def load(self, network: IntegerNetwork) -> None:
         """Load a network. Raises `NetworkTooLargeError` before anything is written, and
-        `TruncatedTransferError` where not all of it arrived."""
+        `CorruptedLoadError` where not all of it arrived as it was sent."""
         try:
             image = pack(network, self.geometry)
         except GeometryError as cause:
@@ -198,14 +202,13 @@ class Driver:
         self.reset()
         for address, values in load_writes(image):
             self.transport.write_many(OFFSET["core"] + 4 * address, values)
-        arrived = (self.read("WEIGHTS_LOADED"), self.read("THRESHOLDS_LOADED"))
-        wanted = (len(image.weights), len(image.offsets))
-        if arrived != wanted:
-            self.reset()
-            raise TruncatedTransferError(
-                f"Of {wanted[0]} weight and {wanted[1]} threshold words only {arrived[0]} and "
-                f"{arrived[1]} arrived in the core."
-            )
+        for name, wanted in load_checks(image).items():
+            if (found := self.read(name)) != wanted:
+                self.reset()
+                raise CorruptedLoadError(
+                    f"The network did not arrive as it was sent: {name} is {found:#x}, not "
+                    f"{wanted:#x}."
+                )
         self.network = network
 
     # ---- images

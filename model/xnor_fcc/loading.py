@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The register writes that load a network into a stopped core, for whoever makes them."""
+"""The register writes that load a network into a stopped core, and what it reads afterwards, for
+whoever makes them."""
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterator
 
 import numpy as np
@@ -31,3 +33,19 @@ def load_writes(image: MemoryImage) -> Iterator[tuple[int, np.ndarray]]:
         yield ADDRESS["LOAD_DATA"], image.weight_chunks().ravel()
     yield one("LOAD_SELECT", 1)
     yield ADDRESS["LOAD_DATA"], image.offset_chunks().ravel()
+
+
+def load_checks(image: MemoryImage) -> dict[str, int]:
+    """What registers read, by name, once `load_writes` have all arrived as they were sent."""
+    checks = {}
+    if not image.geometry.weight_stream:
+        checks["WEIGHTS_LOADED"] = len(image.weights)
+        checks["WEIGHTS_CRC"] = load_crc(image.weight_chunks())
+    checks["THRESHOLDS_LOADED"] = len(image.offsets)
+    checks["THRESHOLDS_CRC"] = load_crc(image.offset_chunks())
+    return checks
+
+
+def load_crc(chunks: np.ndarray) -> int:
+    """The core's checksum of `chunks`, unsigned, any shape, written to LOAD_DATA in order."""
+    return zlib.crc32(np.ascontiguousarray(chunks, "<u4").tobytes())

@@ -6,7 +6,7 @@ by blanks, numbers in hexadecimal without a prefix, `#` begins a line for people
 
     expect ADDRESS VALUE NAME    the register must read this, or the file is for another core
     write ADDRESS VALUE ...      write the values to the register, one after the other
-    loaded WEIGHTS THRESHOLDS    what the core must now say it has been loaded with
+    check ADDRESS VALUE NAME     the register must read this by now, or not all arrived
     classes COUNT                a result has COUNT scores and then class and id
     image BYTES LABEL WORD ...   an image packet of so many bytes, its first byte lowest in the
                                  first word; LABEL is ffffffff where it is not known
@@ -22,7 +22,7 @@ import numpy as np
 
 from .geometry import Geometry
 from .integer import IntegerNetwork
-from .loading import load_writes
+from .loading import load_checks, load_writes
 from .pack import pack
 from .registers import ADDRESS, ID_VALUE, VERSION_VALUE
 
@@ -48,7 +48,8 @@ def register_script(
         for first in range(0, len(values), _VALUES):
             words = " ".join(f"{value:x}" for value in values[first : first + _VALUES])
             lines.append(f"write {4 * address:x} {words}")
-    lines.append(f"loaded {len(image.weights):x} {len(image.offsets):x}")
+    for name, value in load_checks(image).items():
+        lines.append(f"check {4 * ADDRESS[name]:x} {value:x} {name}")
     lines.append(f"classes {network.classes:x}")
     if images is not None:
         packed = np.packbits(images, axis=1, bitorder="little")

@@ -118,11 +118,14 @@ static void expect(void)
              name ? name : "register", (unsigned)found, (unsigned)value);
 }
 
-static void check_loaded(const char *name, uint32_t found, uint32_t wanted)
+static void check(void)
 {
-    if (found != wanted)
-        stop("not all of the network arrived: %s is %u, not %u.", name, (unsigned)found,
-             (unsigned)wanted);
+    uint32_t offset = needed(), value = needed(), found = read_register(offset);
+    const char *name = strtok(NULL, " \n");
+
+    if (found != value)
+        stop("the network did not arrive as it was sent: %s is 0x%x, not 0x%x.",
+             name ? name : "register", (unsigned)found, (unsigned)value);
 }
 
 /* Reads the words of an image from the line, returns its class. */
@@ -185,9 +188,8 @@ int main(int count, char **arguments)
             offset = needed();
             while (next(&value))
                 write_register(offset, value);
-        } else if (!strcmp(command, "loaded")) {
-            check_loaded("WEIGHTS_LOADED", read_register(XFCC_REG_WEIGHTS_LOADED), needed());
-            check_loaded("THRESHOLDS_LOADED", read_register(XFCC_REG_THRESHOLDS_LOADED), needed());
+        } else if (!strcmp(command, "check")) {
+            check();
         } else if (!strcmp(command, "classes")) {
             classes = needed();
         } else if (!strcmp(command, "image")) {

@@ -7,7 +7,7 @@
 #define XNOR_FCC_H
 
 #define XFCC_ID_VALUE 0x58464343u
-#define XFCC_VERSION_VALUE 0x00010001u
+#define XFCC_VERSION_VALUE 0x00010002u
 /* Identification, ASCII "XFCC". */
 #define XFCC_REG_ID 0x00000000u
 /* Version of this register map: major in bits 31:16, minor in bits 15:0. */
@@ -100,6 +100,10 @@
 #define XFCC_REG_WEIGHTS_LOADED 0x00000070u
 /* Complete threshold words loaded. */
 #define XFCC_REG_THRESHOLDS_LOADED 0x00000074u
+/* CRC-32 (zlib's) of all that was written to LOAD_DATA for the weights since they were last selected, 4 bytes a write, low-order byte first; 0 after a reset, preset memories included. */
+#define XFCC_REG_WEIGHTS_CRC 0x00000078u
+/* The same of what was written for the thresholds. */
+#define XFCC_REG_THRESHOLDS_CRC 0x0000007cu
 /* Cycles since reset, low half; reading it latches CYCLES_HIGH. */
 #define XFCC_REG_CYCLES 0x00000080u
 /* High half of CYCLES as of its last read. */

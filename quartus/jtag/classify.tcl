@@ -109,11 +109,11 @@ proc expect {offset value name} {
   }
 }
 
-proc check_loaded {weights thresholds} {
-  foreach {name count} [list WEIGHTS_LOADED $weights THRESHOLDS_LOADED $thresholds] {
-    if {[read_register $name] != $count} {
-      stop "not all of the network arrived: $name is [read_register $name], not $count."
-    }
+proc check {offset value name} {
+  set found [read_part CORE $offset]
+  if {$found != $value} {
+    stop "the network did not arrive as it was sent: $name is [format 0x%x $found], not\
+        [format 0x%x $value]."
   }
 }
 
@@ -201,7 +201,7 @@ foreach line $lines {
         write_part CORE $offset $value
       }
     }
-    loaded {check_loaded {*}[numbers $words]}
+    check {check {*}[numbers [lrange $words 0 1]] [lindex $words 2]}
     classes {set classes [numbers $words]}
     image {
       set values [lassign [numbers $words] bytes label]

@@ -25,6 +25,8 @@ module registers #(
     input wire        check_not_loaded,
     input wire [31:0] weights_loaded,
     input wire [31:0] thresholds_loaded,
+    input wire [31:0] weights_crc,
+    input wire [31:0] thresholds_crc,
     input wire        load_overflow,
     input wire        core_busy,
     input wire [ 1:0] packets_dropped,
@@ -96,6 +98,8 @@ module registers #(
       .chunk                (chunk),
       .weights_loaded       (weights_loaded),
       .thresholds_loaded    (thresholds_loaded),
+      .weights_crc          (weights_crc),
+      .thresholds_crc       (thresholds_crc),
       .load_overflow        (load_overflow),
       .core_busy            (core_busy),
       .packets_dropped      (packets_dropped),
@@ -226,7 +230,7 @@ module registers #(
   always @* begin
     case (address)
       6'd0: answer = 32'h58464343;
-      6'd1: answer = 32'h00010001;
+      6'd1: answer = 32'h00010002;
       6'd2: answer = 3;
       6'd3: answer = 5;
       6'd4: answer = 7;
@@ -245,6 +249,8 @@ module registers #(
       6'd20: answer = irq_status;
       6'd28: answer = weights_loaded;
       6'd29: answer = thresholds_loaded;
+      6'd30: answer = weights_crc;
+      6'd31: answer = thresholds_crc;
       6'd32: answer = cycles[31:0];
       6'd33: answer = high;
       6'd34: answer = images;
