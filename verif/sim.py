@@ -241,6 +241,7 @@ def main() -> int:
         "network": options.network,
         "flip": options.flip,
         "geometry": asdict(geometry),
+        "widths": list(network.widths),
         **json.loads(measured.read_text()),
         "build_seconds": build_seconds,
         "seconds": time.monotonic() - started,

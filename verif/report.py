@@ -1,0 +1,268 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`make report`: one HTML page of what the other make targets measured, readable without a network.
+
+It measures nothing itself and takes a moment. What has not been measured is named with the command
+that measures it; what is older than the RTL is marked.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import sys
+import webbrowser
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from html.parser import HTMLParser
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import jinja2
+
+import report_source
+from report_blocks import FAIL, MISSING, NOTE, PASS, Block
+from report_sections import TOPICS, Topic
+from sources import ROOT
+from xnor_fcc.container import write_atomically, write_json
+from xnor_fcc.errors import CommandLine, UserError, run_main
+
+TEMPLATE = "report_page.html.j2"
+BUILD = ROOT / "build"
+
+_TIME = "%Y-%m-%d %H:%M"
+# Attributes that make a browser fetch or follow something.
+_REFERENCES = frozenset(
+    (
+        *("src", "srcset", "href", "xlink:href", "action", "formaction"),
+        *("data", "poster", "background", "cite", "ping"),
+    )
+)
+
+
+@dataclass
+class Section:
+    """A topic with what is known of it."""
+
+    topic: Topic
+    state: str
+    figure: str = ""
+    detail: str = ""
+    blocks: list[Block] | None = None
+    file: str = ""
+    when: str = ""
+    commit: str = ""
+    stale: str = ""
+    """Why it may not hold any more, a sentence."""
+
+    @property
+    def standing(self) -> str:
+        """What report.json says of it: measured, missing or stale."""
+        return "missing" if self.state == MISSING else "stale" if self.stale else "measured"
+
+
+class _References(HTMLParser):
+    """Collects what a page refers to outside itself."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[str] = []
+        self.style = False
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.style = tag == "style"
+        for name, value in attrs:
+            if name in _REFERENCES and not (value or "").strip().startswith(("#", "data:")):
+                self.found.append(f"{tag} {name}={value}")
+            elif name == "style":
+                self._css(value or "")
+
+    def handle_data(self, data: str) -> None:
+        if self.style:
+            self._css(data)
+
+    def handle_endtag(self, tag: str) -> None:
+        self.style = False
+
+    def _css(self, text: str) -> None:
+        self.found += re.findall(r"@import[^;]*", text)
+        self.found += re.findall(r"url\(\s*['\"]?(?!\s*['\"]?(?:#|data:))[^)]*\)", text)
+
+
+def external_references(page: str) -> list[str]:
+    """Everything in an HTML page that a browser would fetch or follow outside of it."""
+    parser = _References()
+    parser.feed(page)
+    parser.close()
+    return parser.found
+
+
+def _read(path: Path) -> Any:
+    """What the file of a topic holds; of an .npz the report beside it. None if it is not there."""
+    if not path.exists():
+        return None
+    if path.suffix == ".xml":
+        return ElementTree.parse(path).getroot()
+    if path.suffix == ".npz":
+        return _read(path.with_name("report.json"))
+    return json.loads(path.read_text())
+
+
+def _stale(topic: Topic, measured: float, source: dict[str, Any], rtl: str) -> str:
+    """Why figures may not be those of today's files; empty if they are."""
+    if "rtl" in source and all(pattern.startswith("rtl/") for pattern in topic.depends):
+        return "" if source["rtl"] == rtl else "The RTL is not the one that was measured."
+    files = [path for pattern in topic.depends for path in ROOT.glob(pattern)]
+    newest = max(files, key=lambda path: path.stat().st_mtime)
+    changed = newest.stat().st_mtime
+    if changed <= measured:
+        return ""
+    at = datetime.fromtimestamp(changed).strftime(_TIME)
+    return f"Older than {newest.relative_to(ROOT)}, which changed {at}."
+
+
+def _commit(source: dict[str, Any]) -> str:
+    if not source.get("commit"):
+        return "commit not recorded"
+    return f"commit {source['commit']}" + " with changes on top" * bool(source["dirty"])
+
+
+def gather(topic: Topic, build: Path, rtl: str) -> Section:
+    """The section of a topic; `UserError` if its file is damaged."""
+    path = build / topic.path
+    again = f"run make {topic.target} again"
+    try:
+        data = _read(path)
+    except (ElementTree.ParseError, ValueError) as error:
+        raise UserError(f"The file {path} is damaged ({error}); {again}.") from error
+    except OSError as error:
+        raise UserError(f"The file {path} cannot be read ({error.strerror}); {again}.") from error
+    if data is None and not topic.always:
+        return Section(topic, MISSING)
+    try:
+        view = topic.view(data, path)
+        source = dict(data.get("source") or {}) if isinstance(data, dict) else {}
+        if data is None:
+            return Section(topic, MISSING, blocks=view.blocks)
+        measured = path.stat().st_mtime
+        return Section(
+            topic,
+            view.state,
+            view.figure,
+            view.detail,
+            view.blocks,
+            str(path.relative_to(build.parent)),
+            datetime.fromtimestamp(measured).strftime(_TIME),
+            _commit(source),
+            _stale(topic, measured, source, rtl),
+        )
+    except (KeyError, TypeError, ValueError, AttributeError, LookupError, ArithmeticError) as error:
+        what = f"{type(error).__name__}: {error}"
+        raise UserError(
+            f"The file {path} is not what make {topic.target} writes ({what}); {again}."
+        ) from error
+
+
+def verdict(sections: list[Section]) -> tuple[str, str]:
+    """State and sentence about all of them."""
+
+    def named(some: list[Section]) -> str:
+        return ", ".join(dict.fromkeys(s.topic.title for s in some))
+
+    failed = [s for s in sections if s.state == FAIL]
+    missing = [s for s in sections if s.state == MISSING]
+    stale = [s for s in sections if s.stale]
+    gaps = f" Not measured: {named(missing)}." * bool(missing)
+    gaps += f" Not of today's files: {named(stale)}." * bool(stale)
+    if failed:
+        return FAIL, f"Failed: {named(failed)}.{gaps}"
+    if len(missing) == len(sections):
+        return NOTE, "Nothing has been measured yet."
+    short = [s for s in sections if s.state == NOTE and s.topic.group == "Verification"]
+    gaps += f" Not complete: {named(short)}." * bool(short)
+    if gaps:
+        return NOTE, f"What was measured passes.{gaps}"
+    return PASS, "Everything was measured, and passes."
+
+
+def render(sections: list[Section]) -> str:
+    """The page."""
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    state, sentence = verdict(sections)
+    return environment.get_template(TEMPLATE).render(
+        state=state,
+        sentence=sentence,
+        groups=[(name, list(some)) for name, some in groupby(sections, lambda s: s.topic.group)],
+        sections=sections,
+        made=datetime.now().strftime(_TIME),
+        commit=_commit(report_source.source()),
+    )
+
+
+def build_report(
+    build: Path, output: Path, opener: Callable[[str], object] | None = None
+) -> dict[str, Any]:
+    """Write report.html and report.json into `output` from what stands below `build`."""
+    rtl = report_source.rtl_hash()
+    sections = [gather(topic, build, rtl) for topic in TOPICS]
+    page = render(sections)
+    file = output / "report.html"
+    write_atomically(file, page.encode())
+    state, sentence = verdict(sections)
+    report = {
+        "file": str(file),
+        "bytes": len(page.encode()),
+        "sections": {section.topic.name: section.standing for section in sections},
+        "failed": [section.topic.name for section in sections if section.state == FAIL],
+        "verdict": state,
+        "sentence": sentence,
+        "external_references": len(external_references(page)),
+    }
+    write_json(output / "report.json", report)
+    if opener is not None:
+        opener(file.resolve().as_uri())
+    return report
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    result = CommandLine(
+        prog="make report",
+        description=__doc__,
+        epilog="With make, options go into ARGS: make report ARGS=--open. The page is "
+        "build/report/report.html; the exit code says whether it could be made, the page whether "
+        "the tests pass.",
+    )
+    result.add_argument(
+        "--build", type=Path, default=BUILD, help="directory of what was measured (default: build)"
+    )
+    result.add_argument(
+        "--output", type=Path, help="directory of the page (default: report/ in the former)"
+    )
+    result.add_argument("--open", action="store_true", help="show it in the browser")
+    return result
+
+
+def main() -> int:
+    """Gather, write, say where."""
+    options = parser().parse_args()
+    build = options.build.resolve()
+    output = (options.output or build / "report").resolve()
+    for stale in ("report.html", "report.json"):
+        (output / stale).unlink(missing_ok=True)
+    report = build_report(build, output, webbrowser.open if options.open else None)
+    print(f"{report['sentence']}\nwrote {report['file']}, {report['bytes'] / 1e6:.2f} MB")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(run_main(main))

@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Drawings of the report: digits, what the core did cycle by cycle, and drawings of other tools."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from pathlib import Path
+from xml.etree import ElementTree
+
+import numpy as np
+from markupsafe import Markup
+
+import pictures
+from report_answers import Answers
+from xnor_fcc.errors import UserError
+from xnor_fcc.geometry import Geometry
+
+_SVG = "http://www.w3.org/2000/svg"
+# A drawing from elsewhere may hold these and nothing that loads, links or runs.
+_TAGS = frozenset(
+    (
+        *("svg", "g", "defs", "use", "clipPath", "marker", "title", "desc", "text", "tspan"),
+        *("rect", "circle", "ellipse", "line", "polyline", "polygon", "path"),
+    )
+)
+_WIDTH = 1000  # of a drawing, in its own units
+
+
+def digit(bits: np.ndarray, side: int) -> str:
+    """SVG path of an image (side * side,) of 0/1: a box for each run of ones in a row."""
+    runs = []
+    for y, row in enumerate(bits.reshape(side, side).tolist()):
+        edges = [x for x, (a, b) in enumerate(pairwise([0, *row, 0])) if a != b]
+        for a, b in zip(edges[::2], edges[1::2], strict=True):
+            runs.append(f"M{a} {y}h{b - a}v1h{a - b}z")
+    return "".join(runs)
+
+
+def _runs(cycles: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """First and last of each run of consecutive numbers."""
+    first = last = None
+    for cycle in cycles:
+        if last is not None and first is not None and cycle != last + 1:
+            yield first, last
+            first = cycle
+        first = cycle if first is None else first
+        last = cycle
+    if first is not None and last is not None:
+        yield first, last
+
+
+def _lanes(answers: Answers, geometry: Geometry, widths: Sequence[int], scale: float) -> list[str]:
+    """A bar for each group of neurons, from when the one before it was done until it is."""
+    groups = [(layer, group) for layer, m in enumerate(widths[1:])
+              for group in reversed(range(geometry.groups(m)))]
+    parts = []
+    before = 0
+    done = answers.done.tolist()
+    loads = answers.load.tolist()
+    for number, cycle in enumerate(done):
+        batch, place = divmod(number, len(groups))
+        if batch >= len(loads):
+            break  # never loaded: more groups done than there should be
+        layer, group = groups[place]
+        start = max(before, loads[batch])
+        tip = f"batch {batch}, layer {layer}, group {group}"
+        shade = f"var(--layer-{layer % 4})"
+        parts.append(pictures.bar(start, cycle, 1, shade, "", tip, scale))
+        before = cycle
+    return parts
+
+
+def timeline(answers: Answers, geometry: Geometry, widths: Sequence[int]) -> Markup:
+    """What the core did in the first cycles of `answers`: images in, groups done, results out."""
+    seen = [answers.image, answers.load, answers.done, answers.result]
+    total = int(max(cycles[-1] for cycles in seen if len(cycles))) + 1
+    scale = (_WIDTH - pictures.LEFT - 20) / total
+    rough = total / 10
+    step = next(s * 10**e for e in range(9) for s in (1, 2, 5) if s * 10**e >= rough)
+    bottom = 40 + 3 * (pictures.HEIGHT + pictures.GAP)
+
+    parts = pictures.axis(total, 3, step, scale)
+    beats = geometry.image_beats(widths[0], False)
+    image = answers.image.tolist()
+    for number in range(0, len(image), beats):
+        batch = number // beats // geometry.lanes
+        for first, last in _runs(image[number : number + beats]):
+            tip = f"image {number // beats} of the stream, for batch {batch}"
+            shade = f"var(--batch-{batch % 2})"
+            parts.append(pictures.bar(first, last + 1, 0, shade, "", tip, scale))
+    parts += _lanes(answers, geometry, widths, scale)
+    result = answers.result.tolist()
+    beats = widths[-1] + 1
+    for number in range(0, len(result), beats):
+        batch = number // beats // geometry.lanes
+        for first, last in _runs(result[number : number + beats]):
+            tip = f"result {number // beats}, of batch {batch}"
+            shade = f"var(--batch-{batch % 2})"
+            parts.append(pictures.bar(first, last + 1, 2, shade, "", tip, scale))
+    for batch, cycle in enumerate(answers.load.tolist()):
+        x = pictures.LEFT + cycle * scale
+        parts.append(
+            f'<line x1="{x:.1f}" y1="26" x2="{x:.1f}" y2="{bottom}" stroke="var(--fail)"/>'
+            f'<text x="{x:.1f}" y="20" text-anchor="middle">batch {batch}</text>'
+        )
+    lanes = "lane" if geometry.lanes == 1 else f"{geometry.lanes} lanes"
+    parts += pictures.names(("image stream", lanes, "result stream"))
+    x = float(pictures.LEFT)
+    for layer, (n, m) in enumerate(pairwise(widths)):
+        parts.append(
+            f'<rect x="{x}" y="{bottom + 28}" width="12" height="12" rx="2" '
+            f'fill="var(--layer-{layer % 4})"/>'
+            f'<text x="{x + 18}" y="{bottom + 39}">{n}→{m}</text>'
+        )
+        x += 120
+    title = (
+        f"What the core did in its first {total:,} clock cycles: images taken, groups of neurons "
+        "done, results taken"
+    )
+    return Markup(
+        f'<svg viewBox="0 0 {_WIDTH} {bottom + 50}" role="img" font-size="13">'
+        f"<title>{title}</title>{''.join(parts)}</svg>"
+    )
+
+
+def inlined(path: Path, title: str) -> Markup:
+    """The drawing of another tool as markup for a page: with a title, names of its own, and nothing
+    that leads out of the page. `UserError` if it is damaged."""
+    try:
+        root = ElementTree.fromstring(path.read_text())
+    except (ElementTree.ParseError, UnicodeDecodeError) as error:
+        raise UserError(f"The drawing {path} is damaged ({error}); make it again.") from error
+    prefix = re.sub(r"\W", "-", path.stem) + "-"
+    for element in root.iter():
+        space, _, tag = element.tag.rpartition("}")
+        if space.lstrip("{") not in ("", _SVG) or tag not in _TAGS:
+            raise UserError(f"The drawing {path} holds <{tag}>, which the page does not take.")
+        element.tag = tag
+        for key in list(element.attrib):
+            name = key.rpartition("}")[2]
+            value = element.attrib.pop(key)
+            value = re.sub(r"url\(\s*#", f"url(#{prefix}", value)
+            if name == "id":
+                value = prefix + value
+            elif name == "href":
+                if not value.startswith("#"):
+                    raise UserError(f"The drawing {path} refers to {value}, outside the page.")
+                value = f"#{prefix}{value[1:]}"
+            if not name.startswith("on"):
+                element.set(name, value)
+    for name in ("width", "height"):
+        root.attrib.pop(name, None)
+    if "viewBox" not in root.attrib:
+        raise UserError(f"The drawing {path} has no viewBox.")
+    root.set("role", "img")
+    label = ElementTree.Element("title")
+    label.text = title
+    root.insert(0, label)
+    return Markup(ElementTree.tostring(root, "unicode"))
