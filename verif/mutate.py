@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import fcntl
 import hashlib
 import json
 import multiprocessing
@@ -298,16 +299,30 @@ def _sha(*parts: bytes) -> str:
 
 
 class Campaign:
-    """Judges mutants, several at a time, and remembers the verdicts."""
+    """Judges mutants, several at a time, and remembers the verdicts.
 
-    def __init__(self, output: Path, rtl: Path = RTL) -> None:
+    With `reads_only` it knows verdicts and cannot judge; else it is the only one of its directory,
+    or `UserError`.
+    """
+
+    def __init__(self, output: Path, rtl: Path = RTL, reads_only: bool = False) -> None:
         self.output = output
-        # A copy: a campaign is long, and somebody may be at work on the RTL.
-        self.rtl = output / "rtl"
-        shutil.rmtree(self.rtl, ignore_errors=True)
-        self.rtl.mkdir(parents=True)
-        for path in [*rtl.glob("*.v"), *rtl.glob("*.vh")]:
-            shutil.copy(path, self.rtl)
+        self.rtl = rtl
+        if not reads_only:
+            output.mkdir(parents=True, exist_ok=True)
+            self._lock = (output / "lock").open("w")  # released when the process ends, however
+            try:
+                fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as cause:
+                raise UserError(
+                    f"Another campaign is at work in {output}; wait for it, or give --output."
+                ) from cause
+            # A copy: a campaign is long, and somebody may be at work on the RTL.
+            self.rtl = output / "rtl"
+            shutil.rmtree(self.rtl, ignore_errors=True)
+            self.rtl.mkdir()
+            for path in [*rtl.glob("*.v"), *rtl.glob("*.vh")]:
+                shutil.copy(path, self.rtl)
         self.results = output / "results.jsonl"
         self.known: dict[str, dict[str, Any]] = {}
         self.lock = threading.Lock()
@@ -353,6 +368,10 @@ class Campaign:
         )
         self._remember(vars(result))
         return result
+
+    def close(self) -> None:
+        """Let another campaign have the directory."""
+        self._lock.close()
 
     def stop(self) -> None:
         """Kill the tests that are running."""
@@ -709,7 +728,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     # A shell that starts it in the background has it ignore Ctrl-C.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.default_int_handler)
-    campaign = Campaign(arguments.output)
+    campaign = Campaign(arguments.output, reads_only=arguments.show)
     begin = time.monotonic()
     verdicts = known(campaign, quota) if arguments.show else run(campaign, quota, arguments.jobs)
     # Of all mutants, whenever they were judged.

@@ -232,15 +232,31 @@ def test_the_original_has_to_pass(toy: mutate.Campaign) -> None:
         toy.judge(the(toy, "&&", "||"), stage(toy))
 
 
+def test_one_campaign_at_a_time(toy: mutate.Campaign) -> None:
+    """A second one would take the sources of the first away; reading what is known does not."""
+    begun = toy.rtl / "left_by_the_first"
+    begun.touch()
+    with pytest.raises(UserError, match="Another campaign is at work in"):
+        mutate.Campaign(toy.output)
+    assert mutate.Campaign(toy.output, reads_only=True).rtl == mutate.RTL
+    assert begun.exists()
+    toy.close()
+    mutate.Campaign(toy.output)
+    assert not begun.exists()
+
+
 @needs_icarus
 def test_it_goes_on_where_it_was(toy: mutate.Campaign) -> None:
     mutant, levels = the(toy, "^", "|"), stage(toy)
     first = toy.judge(mutant, levels)
     with toy.results.open("a") as file:
         file.write('{"key": "the rest was never wri')
+    latest = toy
 
     def again() -> mutate.Campaign:
-        campaign = mutate.Campaign(toy.output, rtl=home(toy) / "rtl")
+        nonlocal latest
+        latest.close()
+        latest = campaign = mutate.Campaign(toy.output, rtl=home(toy) / "rtl")
         campaign._run = refuse  # type: ignore[assignment, method-assign]
         return campaign
 
