@@ -313,6 +313,11 @@ class Bench:
         self.monitor: PacketMonitor | ResultMonitor | None = None
         self.ready = BitDriver(dut.aso_result_ready, dut.clk)
         self.passes = _Passes(self, deep_batches)
+        if os.environ.get("XNOR_FCC_COVERAGE"):
+            # Only then is cocotb-coverage needed, and the inside of the core visible.
+            from coverage_monitor import Monitor
+
+            Monitor(self)
 
     def watch_results(self) -> None:
         """A new monitor for the results: after a reset an old one may hold half a packet."""

@@ -16,6 +16,7 @@ import re
 import shutil
 import subprocess
 import tempfile
+import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -26,6 +27,9 @@ from sources import ROOT, RTL, rtl_sources
 from xnor_fcc.errors import UserError
 
 VERIF = Path(__file__).resolve().parent
+# A directory: Verilator counts which lines run and which bits toggle, and every run leaves its
+# counts there (verif/coverage_campaign.py). Empty: nothing is counted.
+COVERAGE = os.environ.get("XNOR_FCC_COVERAGE", "")
 BUILD = Path(os.environ.get("XNOR_FCC_BUILD", ROOT / "build"))
 
 SIMULATORS = ("verilator", "icarus")
@@ -126,6 +130,12 @@ class Model:
         `run_dir`/simulation.log.
         """
         run_dir.mkdir(parents=True, exist_ok=True)
+        plusargs = []
+        if waves:  # where Icarus puts them; Verilator's are run_dir/dump.vcd
+            plusargs.append(f"+dumpfile_path={run_dir.resolve() / 'dump.fst'}")
+        if COVERAGE:
+            counts = Path(COVERAGE).resolve() / f"{uuid.uuid4().hex}.dat"
+            plusargs.append(f"+verilator+coverage+file+{counts}")
         results = run_dir / "results.xml"
         results.unlink(missing_ok=True)
         log = run_dir / "simulation.log"
@@ -143,8 +153,7 @@ class Model:
                     seed=seed,
                     log_file=log,
                     waves=waves,
-                    # Where Icarus puts its waveforms; Verilator's are run_dir/dump.vcd.
-                    plusargs=[f"+dumpfile_path={run_dir.resolve() / 'dump.fst'}"] if waves else [],
+                    plusargs=plusargs,
                 )
         except SystemExit:
             pass  # judged below by the results file, which a crash leaves out
@@ -190,6 +199,8 @@ def build(
     else:
         arguments = ICARUS_ARGUMENTS
     probes = (VERIF / "probes.vlt").read_text()
+    if COVERAGE:
+        probes += (VERIF / "coverage_probes.vlt").read_text()
     if toplevel != "xnor_fcc":
         modules = (f'public_flat_rw -module "{name}" -var "*"\n' for name in (toplevel, *visible))
         probes = "`verilator_config\n" + "".join(modules)
@@ -200,7 +211,7 @@ def build(
     finished = directory / "finished"
 
     runner: Runner
-    runtime = BUILD / "models" / f"runtime{'-waves' if waves else ''}"
+    runtime = BUILD / "models" / f"runtime{'-waves' * waves}{'-coverage' * bool(COVERAGE)}"
     if sim == "icarus":
         runner = Icarus()
     else:
@@ -243,6 +254,8 @@ def _verilator_arguments(large: bool, waves: bool, every_net: bool) -> list[str]
     # Registers start at random values, so that nothing can lean on zeros at power-up.
     arguments = ["-Wno-fatal", "--x-assign", "unique", "--x-initial", "unique"]
     arguments += ["-CFLAGS", "-O3 -march=native"] if large else ["-O1", "-CFLAGS", "-O1"]
+    if COVERAGE:
+        arguments += ["--coverage-line", "--coverage-toggle"]
     if waves and every_net:
         arguments += ["--trace-vcd", "--trace-max-width", "0", "--no-trace-params"]
     elif waves:
