@@ -8,7 +8,7 @@ PY := $(VENV)/bin/python
 MARKS := $(VENV)/.installed-
 
 .DEFAULT_GOAL := help
-.PHONY: help sim test fast icarus lint formal bench explore area route activity mutate soak train registers pictures board quartus tools clean
+.PHONY: help sim test fast icarus lint formal bench explore area route activity mutate soak report train registers pictures board quartus tools clean
 
 help: ## what there is to make
 	@echo "usage: make TARGET [VARIABLE=value ...]"
@@ -19,7 +19,7 @@ help: ## what there is to make
 	@echo "variables of formal: ONLY=ring,argmax ARGS='--jobs 4'"
 	@echo "variables of explore: DEVICE=de1-soc|de10-nano|c5g|de0-cv WIDTHS=784-1024-10 NETWORK= ARGS="
 	@echo "variables of soak: MINUTES=10 SEED= ARGS=--write"
-	@echo "variables of train, area, route, activity, mutate, board, quartus: ARGS='--option ...', see make train ARGS=--help"
+	@echo "variables of train, area, route, activity, mutate, board, report, quartus: ARGS='--option ...', see make train ARGS=--help"
 
 sim: $(MARKS)sim ## MNIST through the simulated core, every bit and cycle checked
 	@$(PY) verif/sim.py $(if $(IMAGES),--images $(IMAGES)) $(if $(GEOMETRY),--geometry $(GEOMETRY)) \
@@ -28,10 +28,11 @@ sim: $(MARKS)sim ## MNIST through the simulated core, every bit and cycle checke
 	  $(if $(NETWORK),--network $(NETWORK)) $(if $(FLIP),--flip $(FLIP)) \
 	  $(if $(filter-out 0,$(WAVES)),--waves)
 
-test: $(MARKS)sim $(MARKS)train $(MARKS)synthesis $(MARKS)formal ## the whole suite: pytest verif/
-	@$(PY) -m pytest verif/
+test: $(MARKS)sim $(MARKS)train $(MARKS)synthesis $(MARKS)formal $(MARKS)report ## the whole suite: pytest verif/
+	@code=0; $(PY) -m pytest verif/ --junitxml=build/test/unfinished.xml || code=$$?; \
+	  if [ $$code -le 1 ]; then mv build/test/unfinished.xml build/test/junit.xml; fi; exit $$code
 
-fast: $(MARKS)sim $(MARKS)train $(MARKS)lint $(MARKS)synthesis ## lint and the quick tests only
+fast: $(MARKS)sim $(MARKS)train $(MARKS)lint $(MARKS)synthesis $(MARKS)report ## lint and the quick tests only
 	@$(MAKE) --no-print-directory lint
 	@$(PY) -m pytest verif/ -m "not slow"
 
@@ -78,6 +79,9 @@ quartus: ## build the DE1-SoC demo with Quartus, see quartus/README.md
 	       "add its directory quartus/bin." >&2; exit 2; }
 	@$(MAKE) --no-print-directory $(MARKS)sim
 	@quartus_sh -t quartus/build.tcl --python $(PY) $(ARGS)
+
+report: $(MARKS)report ## one HTML page of what the other targets measured: build/report/report.html
+	@$(PY) verif/report.py $(ARGS)
 
 train: $(MARKS)train ## train the network anew into build/train (an hour; resumes when restarted)
 	@$(PY) -m xnor_fcc.train $(ARGS)
