@@ -267,8 +267,8 @@ def simulate(
 ) -> dict[str, Any]:
     """The simulated core, corrupted, against the model: flips, images, hidden_bits, wrong_bits.
 
-    `flips` in both memories together, images `bits` (N, inputs) for each of them. `unknown`: flips
-    in the weights that the model is not told, to see that they are found.
+    One load for each of `flips`, in both memories together, and the images `bits` (N, inputs).
+    `unknown`: flips in the weights that the model is not told, to see that they are found.
     """
     output.mkdir(parents=True, exist_ok=True)
     measured = output / "hardware.json"
@@ -405,15 +405,16 @@ def table(report: dict[str, Any]) -> str:
 def page(report: dict[str, Any]) -> str:
     """The part of SOFT_ERRORS.md that is generated."""
     g, hardware, curves = report["geometry"], report["hardware"], report["curves"]
+    loads = ", ".join(f"{flips:,}" for flips in hardware["flips_by_load"])
     return (
         f"Network `{report['network']}`, PE={g['pe']} SIMD={g['simd']}: "
         f"{curves['weights']['memory_bits']:,} bits of weight memory and "
         f"{curves['thresholds']['memory_bits']:,} bits of threshold memory are in use. Mean (and "
         f"range) of {report['draws']} draws, {report['images']:,} test images each, seed "
         f"{report['seed']}.\n\n{table(report)}\n\n"
-        f"Repeated in the simulated core with {', '.join(f'{n:,}' for n in hardware['flips'])} "
-        f"flips in both memories: {hardware['images']} images, {hardware['hidden_bits']:,} hidden "
-        f"bits, {hardware['wrong_bits']} differ from the model."
+        f"Repeated in the simulated core with {loads} flips in both memories together: "
+        f"{hardware['images']:,} images, {hardware['hidden_bits']:,} hidden bits and every score, "
+        f"{hardware['wrong_bits']} bits differ from the model."
     )
 
 

@@ -83,7 +83,8 @@ async def answers_of_corrupted_memories(dut: Any) -> None:
         await bench.load(flip_weights(image, unknown))
         hidden_bits += await answers(bench, image, network, bits)
     report = {
-        "flips": want["flips"],
+        "flips": sum(want["flips"]),
+        "flips_by_load": want["flips"],
         "images": len(bench.results.answered),
         "hidden_bits": hidden_bits,
         "wrong_bits": bench.failures.wrong_bits,
