@@ -68,8 +68,10 @@ def _networks(draw: st.DrawFn, core: dict[str, int]) -> Network:
 
 
 def _some(part: st.SearchStrategy[Any], most: int) -> st.SearchStrategy[tuple[Any, ...]]:
-    """Tuples of any length up to `most`, long ones as often as short ones."""
-    return st.integers(0, most).flatmap(lambda count: st.tuples(*[part] * count))
+    """Tuples of any length up to `most`, half of them long. (A length drawn first would be as good
+    to draw but bad to shrink.)"""
+    short, long = st.lists(part, max_size=6), st.lists(part, min_size=6, max_size=most)
+    return st.one_of(short, long).map(tuple)
 
 
 _PACKETS = _some(
