@@ -10,8 +10,9 @@ all parameter sets and of all runs that come from the same place are added up.
 - A *line point* is a block of statements, or one side of a branch, by file, line, column and side;
   it is hit when it has run in any instance of any build.
 - A *toggle point* is one bit of one signal in one direction, by file, line of the declaration,
-  name, bit and direction. A signal that is wider in another build has its further bits there; a generate
-  loop's signal is one for all its turns. It is hit when the bit has changed so in any instance.
+  name, bit and direction. A signal that is wider in another build has its further bits there; a
+  generate loop's signal is one for all its turns. It is hit when the bit has changed so in any
+  instance.
 
 So the denominator is everything that any build of the campaign has, and a build of other parameters
 can add points, never hide one.

@@ -372,7 +372,8 @@ class Monitor:
                 wrong.append("groups 0")
             elif count > g.groups(g.max_width):
                 wrong.append("groups beyond GROUPS")
-            filled = count * g.pe
+            # A layer without neurons is wrong by itself, not by what it cannot fill.
+            filled = count * g.pe or g.capacity
         if inputs == 0:
             wrong.append("INPUTS 0")
         if inputs > g.max_width:
@@ -572,14 +573,14 @@ class Monitor:
             elif core.waiting.value != 1:
                 self.see("stall", "nothing waits behind", self.many)
             self.gap = None
-        loads = core.load_hidden.value == 1
-        if loads and self.gap is not None:
-            kind = {0: "0", 7: "7"}.get(self.gap, "1 to 6")
-            self.see("gap", kind, "PE <= SIMD" if g.pe <= g.simd else "PE > SIMD")
+        # Idle cycles since the last step, the one of the load included.
         if int(sequencer.state_reg.value) != _WAIT:
             self.gap = 0
         elif self.gap is not None:
             self.gap += 1
+        if core.load_hidden.value == 1 and self.gap is not None:
+            kind = {0: "0", 7: "7"}.get(self.gap, "1 to 6")
+            self.see("gap", kind, "PE <= SIMD" if g.pe <= g.simd else "PE > SIMD")
 
     def _batch(self) -> None:
         batcher, lanes = self.batcher, self.geometry.lanes

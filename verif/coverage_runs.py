@@ -1,0 +1,168 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The simulations of whole cores in a coverage campaign; pytest runs them when it is given this
+file, which `make coverage` does.
+
+The geometries are the corners of test_core.py and those below, chosen so that each value in the
+plan is somebody's. What a core runs beside core_tests.py is named behind it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import simulator
+from test_core import ALL, CORNERS
+from test_fcc_core import SMALL
+from test_flood import GEOMETRY as FLOODED
+from xnor_fcc.geometry import Geometry
+from xnor_fcc.integer import random_network
+from xnor_fcc.pack import pack
+
+_IN_TURN = "networks_in_turn"
+
+GEOMETRIES = {
+    **CORNERS,
+    # One lane and a word as wide as the PEs; two chunks a word; one bank that is full.
+    "one-lane": dict(pe=6, simd=6, lanes=1, max_width=40, weight_depth=150, bank_depth=150,
+                     threshold_depth=40, max_classes=9, max_layers=4, image_width=16),
+    "four-lanes": dict(pe=4, simd=10, lanes=4, max_width=70, weight_depth=256, bank_depth=64,
+                       threshold_depth=90, max_classes=8, max_layers=5, image_width=128),
+    "wide-beats": dict(pe=4, simd=12, lanes=1, max_width=48, weight_depth=200, bank_depth=256,
+                       threshold_depth=60, max_classes=5, max_layers=3, image_width=512),
+    "taps": dict(pe=6, simd=4, lanes=1, max_width=30, taps=3, weight_depth=200, bank_depth=128,
+                 threshold_depth=40, max_classes=6, max_layers=4, image_width=256),
+    "ring-of-taps": dict(pe=8, simd=7, lanes=1, max_width=27, taps=4, weight_depth=90,
+                         bank_depth=1, threshold_depth=24, max_classes=6, max_layers=4,
+                         image_width=8),
+    "one-word": dict(pe=3, simd=24, lanes=1, max_width=24, weight_depth=60, threshold_depth=40,
+                     max_classes=6, max_layers=4, image_width=32),
+    "smallest": dict(pe=1, simd=1, lanes=1, max_width=1, max_layers=1, max_classes=1,
+                     weight_depth=2, bank_depth=2, threshold_depth=2, image_width=8),
+    "streamed-square": dict(pe=8, simd=8, lanes=1, max_width=40, weight_depth=2, bank_depth=1,
+                            threshold_depth=40, max_classes=6, max_layers=4, image_width=8,
+                            weight_stream=64),
+    "streamed-taps": dict(pe=10, simd=4, lanes=2, max_width=24, taps=3, weight_depth=2,
+                          bank_depth=1, threshold_depth=24, max_classes=4, max_layers=4,
+                          image_width=16, weight_stream=16),
+    "flood": asdict(FLOODED),
+    "small": SMALL,
+    "small-taps": {**SMALL, "taps": 3},
+    "small-stream": {**SMALL, "weight_stream": 8},
+    "small-lane": {**SMALL, "lanes": 1, "taps": 3},
+    "small-lane-stream": {**SMALL, "lanes": 1, "weight_stream": 8},
+}  # fmt: skip
+
+
+def run(name: str, tests: Sequence[str], module: str = "core_tests", **settings: object) -> None:
+    """Run tests on a geometry of this page."""
+    geometry = Geometry(**GEOMETRIES[name])
+    model = simulator.build("xnor_fcc", geometry.parameters())
+    label = f"coverage-{name}-{module}-{'-'.join(str(value) for value in settings.values())}"
+    model.run(
+        module,
+        simulator.run_directory(label),
+        testcase=tests,
+        settings={"geometry": asdict(geometry), "seed": 1, **settings},
+        seed=1,
+    )
+
+
+@pytest.mark.parametrize("name", CORNERS)
+def test_corner(name: str) -> None:
+    run(name, [*ALL, *(["weights_out_of_step"] if "weight_stream" in CORNERS[name] else [])])
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["one-lane", "four-lanes", "wide-beats", "taps", "ring-of-taps", "one-word", "smallest",
+     "streamed-square", "streamed-taps"],
+)  # fmt: skip
+def test_geometry(name: str) -> None:
+    run(name, [_IN_TURN])
+
+
+@pytest.mark.parametrize("kind", ["software", "hardware"])
+@pytest.mark.parametrize(
+    "name", ["small-taps", "small-stream", "small-lane", "small-lane-stream"]
+)
+def test_resets(name: str, kind: str) -> None:
+    run(name, ["resets"], "coverage_tests", kind=kind, moments=120)
+
+
+@pytest.mark.parametrize("name", ["one-lane", "flood"])
+def test_loads(name: str) -> None:
+    run(name, ["resets_while_loading", "reloads"], "coverage_tests")
+
+
+def test_loads_of_a_stream() -> None:
+    run("small-stream", ["reloads"], "coverage_tests")
+
+
+@pytest.mark.parametrize("name", ["small", "one-lane"])
+def test_moments(name: str) -> None:
+    run(name, ["refusals", "stops"], "coverage_tests", moments=120)
+
+
+def test_tables() -> None:
+    run("flood", ["wrong_tables"], "coverage_tests")
+
+
+@pytest.mark.parametrize("name", ["flood", "one-lane", "word-wider-than-layers"])
+def test_numbers(name: str) -> None:
+    run(name, ["numbers"], "coverage_tests")
+
+
+@pytest.mark.parametrize("name", ["odd", "flood", "four-lanes", "more-pe-than-neurons", "one-lane"])
+def test_batches(name: str) -> None:
+    run(name, ["batches"], "coverage_tests")
+
+
+@pytest.mark.parametrize("name", ["one-lane", "flood"])
+def test_streams(name: str) -> None:
+    run(name, ["backpressure", "packets"], "coverage_tests")
+
+
+@pytest.mark.parametrize("name", ["flood", "streamed-taps"])
+def test_counters(name: str) -> None:
+    run(name, ["wraps"], "coverage_tests")
+
+
+def test_weights() -> None:
+    run("streamed-taps", ["weight_frames"], "coverage_tests")
+
+
+def test_flood() -> None:
+    run("flood", ["flood"], "flood_tests", rounds=6, malformed=900, accesses=900)
+
+
+def test_locked_while_checking() -> None:
+    run("flood", ["locked_while_the_table_is_checked"], "flood_tests")
+
+
+def test_preset(tmp_path: Path) -> None:
+    network = random_network(np.random.default_rng(3), (30, 17, 11, 5))
+    geometry = Geometry(pe=4, simd=7, lanes=2, max_width=30, weight_depth=120, bank_depth=32,
+                        threshold_depth=16, max_classes=6, image_width=16)  # fmt: skip
+    prefix = tmp_path / "preset"
+    pack(network, geometry).write_preset(prefix)
+    network.save(tmp_path / "network.npz")
+    model = simulator.build("xnor_fcc", {**geometry.parameters(), "PRESET": str(prefix)})
+    model.run(
+        "core_tests",
+        simulator.run_directory("coverage-preset"),
+        testcase="preset_runs_without_a_host",
+        settings={"geometry": asdict(geometry), "network": str(tmp_path / "network.npz")},
+    )
+
+
+def test_popcount() -> None:
+    """Shorter words than the suite counts: the longest take half an hour to build with toggles."""
+    sources = [*simulator.rtl_sources(), simulator.VERIF / "popcount_sizes.v"]
+    model = simulator.build("popcount_sizes", {"LONGEST": 24}, sources=sources)
+    settings = {"longest": 24, "words": 60}
+    model.run("xnor_popcount_tests", simulator.run_directory("coverage-popcount"), settings=settings)
