@@ -70,7 +70,7 @@ mutate: $(MARKS)sim $(MARKS)synthesis ## plant faults in the RTL and count those
 soak: $(MARKS)sim ## random systems, traffic and faults for MINUTES; a failure is shrunk and saved
 	@$(PY) verif/soak.py $(if $(MINUTES),--minutes $(MINUTES)) $(if $(SEED),--seed $(SEED)) $(ARGS)
 
-softerrors: $(MARKS)sim ## accuracy against flipped bits in the memories, a plot (five minutes)
+softerrors: $(MARKS)sim ## accuracy against flipped bits in the memories, a plot (four minutes)
 	@$(PY) verif/soft_errors.py $(ARGS)
 
 board: $(MARKS)sim $(MARKS)synthesis ## area of the whole DE1-SoC demo (Yosys; five minutes)
