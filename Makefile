@@ -8,7 +8,7 @@ PY := $(VENV)/bin/python
 MARKS := $(VENV)/.installed-
 
 .DEFAULT_GOAL := help
-.PHONY: help sim test fast icarus lint formal bench explore area route activity mutate softerrors soak report train registers pictures board quartus tools clean
+.PHONY: help sim test fast icarus lint formal bench explore area route activity mutate coverage softerrors soak report train registers pictures board quartus tools clean
 
 help: ## what there is to make
 	@echo "usage: make TARGET [VARIABLE=value ...]"
@@ -19,7 +19,7 @@ help: ## what there is to make
 	@echo "variables of formal: ONLY=ring,argmax ARGS='--jobs 4'"
 	@echo "variables of explore: DEVICE=de1-soc|de10-nano|c5g|de0-cv WIDTHS=784-1024-10 NETWORK= ARGS="
 	@echo "variables of soak: MINUTES=10 SEED= ARGS=--write"
-	@echo "variables of train, area, route, activity, mutate, softerrors, board, report, quartus: ARGS='--option ...', see make train ARGS=--help"
+	@echo "variables of train, area, route, activity, mutate, coverage, softerrors, board, report, quartus: ARGS='--option ...', see make train ARGS=--help"
 
 sim: $(MARKS)sim ## MNIST through the simulated core, every bit and cycle checked
 	@$(PY) verif/sim.py $(if $(IMAGES),--images $(IMAGES)) $(if $(GEOMETRY),--geometry $(GEOMETRY)) \
@@ -28,11 +28,11 @@ sim: $(MARKS)sim ## MNIST through the simulated core, every bit and cycle checke
 	  $(if $(NETWORK),--network $(NETWORK)) $(if $(FLIP),--flip $(FLIP)) \
 	  $(if $(filter-out 0,$(WAVES)),--waves)
 
-test: $(MARKS)sim $(MARKS)train $(MARKS)synthesis $(MARKS)formal $(MARKS)report ## the whole suite: pytest verif/
+test: $(MARKS)sim $(MARKS)train $(MARKS)synthesis $(MARKS)formal $(MARKS)report $(MARKS)coverage ## the whole suite: pytest verif/
 	@code=0; $(PY) -m pytest verif/ --junitxml=build/test/unfinished.xml || code=$$?; \
 	  if [ $$code -le 1 ]; then mv build/test/unfinished.xml build/test/junit.xml; fi; exit $$code
 
-fast: $(MARKS)sim $(MARKS)train $(MARKS)lint $(MARKS)synthesis $(MARKS)report ## lint and the quick tests only
+fast: $(MARKS)sim $(MARKS)train $(MARKS)lint $(MARKS)synthesis $(MARKS)report $(MARKS)coverage ## lint and the quick tests only
 	@$(MAKE) --no-print-directory lint
 	@$(PY) -m pytest verif/ -m "not slow"
 
@@ -66,6 +66,9 @@ activity: $(MARKS)sim ## bits that switch for one image, and waveforms for a pow
 
 mutate: $(MARKS)sim $(MARKS)synthesis ## plant faults in the RTL and count those the tests find (resumes; an hour)
 	@$(PY) verif/mutate.py $(ARGS)
+
+coverage: $(MARKS)sim $(MARKS)coverage ## what the tests have seen: functional, line, toggle (a quarter of an hour)
+	@$(PY) verif/coverage_campaign.py $(ARGS)
 
 soak: $(MARKS)sim ## random systems, traffic and faults for MINUTES; a failure is shrunk and saved
 	@$(PY) verif/soak.py $(if $(MINUTES),--minutes $(MINUTES)) $(if $(SEED),--seed $(SEED)) $(ARGS)
