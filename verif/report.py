@@ -63,6 +63,16 @@ class Section:
         """What report.json says of it: measured, missing or stale."""
         return "missing" if self.state == MISSING else "stale" if self.stale else "measured"
 
+    @property
+    def incomplete(self) -> bool:
+        """Whether something is demanded of it that this run was too short to show."""
+        return self.state == NOTE and self.topic.demanding
+
+    @property
+    def kept(self) -> str:
+        """Page of the repository with the figures of an earlier run, if there is one."""
+        return self.topic.kept if self.topic.kept and (ROOT / self.topic.kept).exists() else ""
+
 
 class _References(HTMLParser):
     """Collects what a page refers to outside itself."""
@@ -101,14 +111,16 @@ def external_references(page: str) -> list[str]:
 
 
 def _read(path: Path) -> Any:
-    """What the file of a topic holds; of an .npz the report beside it. None if it is not there."""
-    if not path.exists():
-        return None
+    """What the file of a topic holds; of an .npz the report beside it."""
     if path.suffix == ".xml":
         return ElementTree.parse(path).getroot()
     if path.suffix == ".npz":
+        path.stat()
         return _read(path.with_name("report.json"))
-    return json.loads(path.read_text())
+    data = json.loads(path.read_text())
+    if data is None:
+        raise ValueError("it holds nothing")
+    return data
 
 
 def _stale(topic: Topic, measured: float, source: dict[str, Any], rtl: str) -> str:
@@ -134,14 +146,16 @@ def gather(topic: Topic, build: Path, rtl: str) -> Section:
     """The section of a topic; `UserError` if its file is damaged."""
     path = build / topic.path
     again = f"run make {topic.target} again"
+    data = None
     try:
         data = _read(path)
+    except FileNotFoundError:
+        if not topic.always:
+            return Section(topic, MISSING)
     except (ElementTree.ParseError, ValueError) as error:
         raise UserError(f"The file {path} is damaged ({error}); {again}.") from error
     except OSError as error:
         raise UserError(f"The file {path} cannot be read ({error.strerror}); {again}.") from error
-    if data is None and not topic.always:
-        return Section(topic, MISSING)
     try:
         view = topic.view(data, path)
         source = dict(data.get("source") or {}) if isinstance(data, dict) else {}
@@ -166,41 +180,47 @@ def gather(topic: Topic, build: Path, rtl: str) -> Section:
         ) from error
 
 
-def verdict(sections: list[Section]) -> tuple[str, str]:
-    """State and sentence about all of them."""
+@dataclass(frozen=True)
+class Verdict:
+    """On the whole page: its state, a sentence, and what the sentence leaves open."""
 
-    def named(some: list[Section]) -> str:
-        return ", ".join(dict.fromkeys(s.topic.title for s in some))
+    state: str
+    sentence: str
+    gaps: tuple[tuple[str, list[Section]], ...] = ()
 
+
+def verdict(sections: list[Section]) -> Verdict:
+    """A pass only if everything was measured, on today's files, and passes."""
     failed = [s for s in sections if s.state == FAIL]
-    missing = [s for s in sections if s.state == MISSING]
-    stale = [s for s in sections if s.stale]
-    gaps = f" Not measured: {named(missing)}." * bool(missing)
-    gaps += f" Not of today's files: {named(stale)}." * bool(stale)
+    kinds = (
+        ("Failed", failed),
+        ("Not measured", [s for s in sections if s.state == MISSING]),
+        ("Outdated", [s for s in sections if s.stale]),
+        ("Not complete", [s for s in sections if s.incomplete]),
+    )
+    gaps = tuple((name, some) for name, some in kinds if some)
     if failed:
-        return FAIL, f"Failed: {named(failed)}.{gaps}"
-    if len(missing) == len(sections):
-        return NOTE, "Nothing has been measured yet."
-    short = [s for s in sections if s.state == NOTE and s.topic.group == "Verification"]
-    gaps += f" Not complete: {named(short)}." * bool(short)
+        return Verdict(FAIL, "Something that was measured fails.", gaps)
+    if all(s.state == MISSING for s in sections):
+        return Verdict(NOTE, "Nothing has been measured yet.", gaps)
     if gaps:
-        return NOTE, f"What was measured passes.{gaps}"
-    return PASS, "Everything was measured, and passes."
+        return Verdict(NOTE, "What was measured passes.", gaps)
+    return Verdict(PASS, "Everything was measured, and passes.")
+
+
+_ENVIRONMENT = jinja2.Environment(
+    loader=jinja2.FileSystemLoader(Path(__file__).parent),
+    autoescape=True,
+    trim_blocks=True,
+    lstrip_blocks=True,
+    undefined=jinja2.StrictUndefined,
+)
 
 
 def render(sections: list[Section]) -> str:
     """The page."""
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
-    )
-    state, sentence = verdict(sections)
-    return environment.get_template(TEMPLATE).render(
-        state=state,
-        sentence=sentence,
+    return _ENVIRONMENT.get_template(TEMPLATE).render(
+        verdict=verdict(sections),
         groups=[(name, list(some)) for name, some in groupby(sections, lambda s: s.topic.group)],
         sections=sections,
         made=datetime.now().strftime(_TIME),
@@ -217,14 +237,13 @@ def build_report(
     page = render(sections)
     file = output / "report.html"
     write_atomically(file, page.encode())
-    state, sentence = verdict(sections)
+    judged = verdict(sections)
     report = {
         "file": str(file),
         "bytes": len(page.encode()),
         "sections": {section.topic.name: section.standing for section in sections},
         "failed": [section.topic.name for section in sections if section.state == FAIL],
-        "verdict": state,
-        "sentence": sentence,
+        "verdict": judged.state,
         "external_references": len(external_references(page)),
     }
     write_json(output / "report.json", report)
@@ -260,7 +279,13 @@ def main() -> int:
     for stale in ("report.html", "report.json"):
         (output / stale).unlink(missing_ok=True)
     report = build_report(build, output, webbrowser.open if options.open else None)
-    print(f"{report['sentence']}\nwrote {report['file']}, {report['bytes'] / 1e6:.2f} MB")
+    for name in ("missing", "stale"):
+        some = [topic for topic, standing in report["sections"].items() if standing == name]
+        if some:
+            print(f"{name}: {', '.join(some)}")
+    if report["failed"]:
+        print(f"failed: {', '.join(report['failed'])}")
+    print(f"wrote {report['file']}, {report['bytes'] / 1e6:.2f} MB")
     return 0
 
 

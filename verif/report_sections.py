@@ -77,6 +77,8 @@ class Topic:
     """Files of the repository that the figures are of."""
     kept: str = ""
     """Page of the repository that keeps the figures of a long run."""
+    demanding: bool = False
+    """It passes, fails, or is not complete; others only tell."""
     always: bool = False
     """Shown without a measurement too: the view then gets None."""
 
@@ -230,31 +232,23 @@ def mutation(d: Any, _: Path) -> View:
     if not enough:
         lacking = f"{d['mutants']:,} of at least {MUTANTS} mutants: the campaign is not complete."
         blocks.insert(0, Text(lacking, NOTE))
-    if d["survivors"]:
-        blocks.append(
-            Table(
-                "Survivors",
-                ("mutant", "change", "why no test finds it"),
-                [
-                    [
-                        word(s["mutant"], code=True),
-                        word(s["text"], code=True),
-                        word(s["reason"]) if s["reason"] else word("open", FAIL),
-                    ]
-                    for s in d["survivors"]
-                ],
-            )
-        )
-    if d["proven"]:
-        blocks.append(
-            Table(
-                "Proven equivalent",
-                ("mutant", "change", "method"),
-                [[word(p["mutant"], code=True), word(p["text"], code=True), word(p["method"])]
-                 for p in d["proven"]],
-                folded=True,
-            )
-        )
+    survivors = [
+        [
+            word(s["mutant"], code=True),
+            word(s["text"], code=True),
+            word(s["reason"]) if s["reason"] else word("open", FAIL),
+        ]
+        for s in d["survivors"]
+    ]
+    if survivors:
+        blocks.append(Table("Survivors", ("mutant", "change", "why no test finds it"), survivors))
+    proven = [
+        [word(p["mutant"], code=True), word(p["text"], code=True), word(p["method"])]
+        for p in d["proven"]
+    ]
+    if proven:
+        columns = ("mutant", "change", "method")
+        blocks.append(Table("Proven equivalent", columns, proven, folded=True))
     state = FAIL if d["score"] < SCORE else PASS if enough else NOTE
     detail = f"of {d['mutants'] - d['equivalent']:,} planted faults found"
     return View(state, percent(d["score"]), detail, blocks)
@@ -262,6 +256,8 @@ def mutation(d: Any, _: Path) -> View:
 
 def proofs(d: Any, _: Path) -> View:
     """Formal proofs and their faulty twins."""
+    if not isinstance(d, list):
+        raise TypeError("not a list of proofs")
     rows = []
     held = 0
     for p in d:
@@ -279,7 +275,7 @@ def proofs(d: Any, _: Path) -> View:
                 Cell(p["status"], state=PASS if p["status"] == "PASS" else FAIL),
                 word(twin["mutation"], code=True),
                 Cell(
-                    "fails, as it must" if twin["status"] == "FAIL" else twin["status"],
+                    "fails" if twin["status"] == "FAIL" else twin["status"],
                     state=PASS if twin["status"] == "FAIL" else FAIL,
                 ),
                 number(p["seconds"] + twin["seconds"], ".1f"),
@@ -516,8 +512,8 @@ def cycles(d: Any, path: Path) -> View:
         )
     caption = (
         f"Watched in the running core, {_sizes(d['geometry'])}: an image a bar above, a group of "
-        "neurons a bar in the middle, from when the one before it was done; a result a bar below. "
-        "Red: a batch is loaded"
+        "neurons a bar in the middle, from when the one before it was done; a result a bar below, "
+        "batches in turn dark and light. A red line: a batch is loaded"
     )
     columns = ("layer", "groups", "words", "steps", "first group done", "last group done")
     return View(
@@ -798,23 +794,27 @@ _EXPLORED = tuple(f"model/xnor_fcc/{name}" for name in ("area.py", "explore.py",
 
 TOPICS = (
     Topic("suite", "Test suite", _VERIFICATION, "test", "test/junit.xml", suite,
-          ("rtl/*.v", "rtl/*.vh", "verif/*.py", "model/xnor_fcc/*.py")),
+          ("rtl/*.v", "rtl/*.vh", "verif/*.py", "model/xnor_fcc/*.py"), demanding=True),
     Topic("coverage", "Coverage", _VERIFICATION, "coverage", "coverage/report.json", coverage,
-          kept="verif/COVERAGE.md"),
+          kept="verif/COVERAGE.md", demanding=True),
     Topic("mutation", "Mutation", _VERIFICATION, "mutate", "mutate/report.json", mutation,
-          kept="verif/MUTATION.md"),
-    Topic("proofs", "Formal proofs", _VERIFICATION, "formal", "formal/report.json", proofs),
+          kept="verif/MUTATION.md", demanding=True),
+    Topic("proofs", "Formal proofs", _VERIFICATION, "formal", "formal/report.json", proofs,
+          demanding=True),
     Topic("soak", "Random system test", _VERIFICATION, "soak", "soak/report.json", soak,
-          kept="verif/SOAK.md"),
+          kept="verif/SOAK.md", demanding=True),
     Topic("softerrors", "Soft errors", _VERIFICATION, "softerrors", "softerrors/report.json",
-          soft_errors, kept="verif/SOFT_ERRORS.md"),
-    Topic("accuracy", "Accuracy", _ANSWERS, "sim", "sim/report.json", accuracy),
+          soft_errors, kept="verif/SOFT_ERRORS.md", demanding=True),
+    Topic("accuracy", "Accuracy", _ANSWERS, "sim", "sim/report.json", accuracy,
+          demanding=True),
     Topic("confusion", "Confusion matrix", _ANSWERS, "sim", "sim/answers.npz", confusion),
     Topic("timeline", "Cycle timeline", _ANSWERS, "sim", "sim/answers.npz", cycles),
-    Topic("speed", "Throughput and latency", _SPEED, "bench", "bench/report.json", speed),
+    Topic("speed", "Throughput and latency", _SPEED, "bench", "bench/report.json", speed,
+          demanding=True),
     Topic("area", "Area of the PE array", _SPEED, "area", "area/report.json", forms,
           kept="rtl/AREA.md"),
-    Topic("board", "The whole board", _SPEED, "board", "board/report.json", board),
+    Topic("board", "The whole board", _SPEED, "board", "board/report.json", board,
+          demanding=True),
     Topic("clock", "Clock", _SPEED, "route", "route/report.json", clock),
     Topic("geometries", "Pareto front", _SPEED, "explore", "explore/report.json", geometries,
           _EXPLORED),
