@@ -91,7 +91,7 @@ def test_geometry(name: str) -> None:
     "name", ["small-taps", "small-stream", "small-lane", "small-lane-stream"]
 )
 def test_resets(name: str, kind: str) -> None:
-    run(name, ["resets"], "coverage_tests", kind=kind, moments=120)
+    run(name, ["resets"], "coverage_tests", kind=kind, moments=200)
 
 
 @pytest.mark.parametrize("name", ["one-lane", "flood"])
@@ -164,5 +164,5 @@ def test_popcount() -> None:
     """Shorter words than the suite counts: the longest take half an hour to build with toggles."""
     sources = [*simulator.rtl_sources(), simulator.VERIF / "popcount_sizes.v"]
     model = simulator.build("popcount_sizes", {"LONGEST": 24}, sources=sources)
-    settings = {"longest": 24, "words": 60}
-    model.run("xnor_popcount_tests", simulator.run_directory("coverage-popcount"), settings=settings)
+    directory = simulator.run_directory("coverage-popcount")
+    model.run("xnor_popcount_tests", directory, settings={"longest": 24, "words": 60})
