@@ -188,11 +188,6 @@ class Scenario:
         text = json.dumps(self.facts(), sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
-    def pass_cycles(self) -> int:
-        """Cycles of the longest pass of its networks, waiting for weights included."""
-        networks = [e.network for e in self.episodes if e.network is not None]
-        return max(self.core.period_cycles(n.widths, True) for n in networks)
-
 
 @dataclass(frozen=True)
 class Saved:

@@ -26,29 +26,28 @@ class Outcome:
     counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(COUNTS, 0))
 
 
-def play(scenario: Scenario, sim: str, directory: Path) -> Outcome:
-    """Build and run; files of the run are left in `directory`. `UserError` where the core cannot be
-    built."""
+def play(scenario: Scenario, directory: Path) -> Outcome:
+    """Build and run with the simulator that SIM names; files of the run are left in `directory`.
+    `UserError` where the core cannot be built."""
     directory.mkdir(parents=True, exist_ok=True)
     report = directory / "counts.json"
     report.unlink(missing_ok=True)
-    with simulator._environment({"SIM": sim}):
-        model = simulator.build("xnor_fcc", scenario.core.parameters())
-        outcome = Outcome()
-        try:
-            model.run(
-                "scenario_tests",
-                directory,
-                settings={
-                    "scenario": scenario.facts(),
-                    "geometry": asdict(scenario.core),
-                    "report": str(report.resolve()),
-                },
-                seed=scenario.seed,
-            )
-        except AssertionError as error:
-            outcome.log = str(error)
-            outcome.failure = reason(outcome.log)
+    model = simulator.build("xnor_fcc", scenario.core.parameters())
+    outcome = Outcome()
+    try:
+        model.run(
+            "scenario_tests",
+            directory,
+            settings={
+                "scenario": scenario.facts(),
+                "geometry": asdict(scenario.core),
+                "report": str(report.resolve()),
+            },
+            seed=scenario.seed,
+        )
+    except AssertionError as error:
+        outcome.log = str(error)
+        outcome.failure = reason(outcome.log)
     if report.exists():
         outcome.counts = json.loads(report.read_text())
     return outcome
@@ -67,9 +66,9 @@ def reason(log: str) -> str:
 
 def main(saved: str, directory: str) -> int:
     """Play a saved scenario and write DIRECTORY/outcome.json."""
-    given, place = Saved.load(Path(saved)), Path(directory)
+    place = Path(directory)
     shutil.rmtree(place, ignore_errors=True)
-    outcome = play(given.scenario, given.simulator, place)
+    outcome = play(Saved.load(Path(saved)).scenario, place)
     write_json(place / "outcome.json", vars(outcome))
     return 0
 

@@ -6,6 +6,7 @@ Bounds keep one scenario at seconds: at most 300 steps a layer and cores that bu
 
 from __future__ import annotations
 
+from itertools import chain
 from math import isqrt
 from typing import Any
 
@@ -25,7 +26,7 @@ from scenario import (
     Packet,
     Scenario,
     steps_needed,
-)  # fmt: skip
+)
 from xnor_fcc.geometry import IMAGE_WIDTHS
 from xnor_fcc.registers import MAP
 
@@ -67,11 +68,10 @@ def _networks(draw: st.DrawFn, core: dict[str, int]) -> Network:
     )
 
 
-def _some(part: st.SearchStrategy[Any], most: int) -> st.SearchStrategy[tuple[Any, ...]]:
-    """Tuples of any length up to `most`, half of them long. (A length drawn first would be as good
-    to draw but bad to shrink.)"""
-    short, long = st.lists(part, max_size=6), st.lists(part, min_size=6, max_size=most)
-    return st.one_of(short, long).map(tuple)
+def _some(part: st.SearchStrategy[Any]) -> st.SearchStrategy[tuple[Any, ...]]:
+    """Tuples of any length up to 32, drawn in runs, so that a run can be left out at once."""
+    runs = st.lists(st.lists(part, max_size=8), max_size=4)
+    return runs.map(lambda lists: tuple(chain.from_iterable(lists)))
 
 
 _PACKETS = _some(
@@ -82,8 +82,7 @@ _PACKETS = _some(
         gap=st.one_of(st.just(0), st.integers(0, 60)),
         pause=st.sampled_from((0, 0, 0, 1, 3)),
         repeat=st.sampled_from((1, 1, 1, 2, 5, 9)),
-    ),
-    20,
+    )
 )
 
 _ACCESSES = _some(
@@ -92,8 +91,7 @@ _ACCESSES = _some(
         address=st.one_of(st.sampled_from(_WRITABLE), st.integers(0, 63)),
         value=st.one_of(st.none(), _VALUES),
         wait=st.one_of(st.just(0), st.integers(0, 200)),
-    ),
-    16,
+    )
 )
 
 

@@ -120,6 +120,7 @@ class Soak:
 
     def _draw(self, number: int) -> None:
         """Draw some scenarios and play them; raises `Failed` with the smallest that fails."""
+
         @seeded(self.seed * 1_000_003 + number)
         @hypothesis_settings(
             max_examples=_DRAWN, database=None, deadline=None, print_blob=False,
@@ -185,6 +186,7 @@ class Soak:
             **os.environ,
             "PYTHONPATH": os.pathsep.join(str(self.tree / part) for part in ("model", "verif")),
             "XNOR_FCC_BUILD": str(self.work / "build"),
+            "SIM": sim,
             # One core is enough for all of it.
             **dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1"),
         }
