@@ -50,6 +50,12 @@ BAD_WEIGHTS = (
 )  # fmt: skip
 
 
+# The largest values of numbers that have one.
+_MOST = {
+    "address": 63, "value": 0xFFFF_FFFF, "timeout": 0xFFFF_FFFF, "pixel_threshold": 255, "cut": 100,
+}  # fmt: skip
+
+
 @dataclass(frozen=True)
 class Network:
     """A random network by seed and shape: widths are (inputs, hidden..., classes)."""
@@ -158,10 +164,19 @@ class Scenario:
             raise UserError("The first episode of a scenario needs a network.")
         for episode in self.episodes:
             if episode.network is not None:
+                _require_numbers(episode.network)
+                if len(episode.network.widths) < 2 or min(episode.network.widths) < 1:
+                    raise UserError("The widths of a network are its inputs, layers and classes.")
                 self.core.require_fit(episode.network.widths)
+            for part in (episode, *episode.packets, *episode.accesses):
+                _require_numbers(part)
+            if any(on < 1 or off < 0 for on, off in episode.backpressure + episode.weight_gaps):
+                raise UserError("Backpressure and gaps are pairs of cycles, the first above 0.")
             named = (
                 (episode.ending, ENDINGS),
                 (episode.bad_weights, ("", *BAD_WEIGHTS)),
+                *((e.thresholds, THRESHOLDS) for e in (episode.network,) if e),
+                *((e.biases, BIASES) for e in (episode.network,) if e),
                 *((name, PRELUDES) for name in episode.prelude),
                 *((packet.kind, (*GOOD, *BAD)) for packet in episode.packets),
             )
@@ -205,7 +220,7 @@ class Saved:
             return cls(Scenario.of(facts["scenario"]), facts["simulator"], facts["why"])
         except OSError as error:
             raise UserError(f"{path} cannot be read: {error.strerror}.") from error
-        except (json.JSONDecodeError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError) as error:
             raise UserError(f"{path} is not a saved scenario.") from error
 
     def save(self, directory: Path) -> Path:
@@ -224,6 +239,16 @@ def steps_needed(geometry: Mapping[str, int], widths: tuple[int, ...]) -> tuple[
     groups = [-(-m // geometry["pe"]) for m in widths[1:]]
     words = [-(-n // geometry["simd"]) for n, _ in pairwise(widths)]
     return sum(g * w for g, w in zip(groups, words, strict=True)), sum(groups)
+
+
+def _require_numbers(part: Any) -> None:
+    """Raise `UserError` unless every number of a dataclass is one, and in its range."""
+    for fact in fields(part):
+        value = getattr(part, fact.name)
+        if not str(fact.type).startswith("int") or (value is None and "None" in str(fact.type)):
+            continue
+        if type(value) is not int or not 0 <= value <= _MOST.get(fact.name, value):
+            raise UserError(f"In a scenario {fact.name} cannot be {value!r}.")
 
 
 def _facts(value: Any, without: set[str]) -> dict[str, Any]:
