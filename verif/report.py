@@ -139,7 +139,7 @@ def _stale(topic: Topic, measured: float, source: dict[str, Any], rtl: str) -> s
 def _commit(source: dict[str, Any]) -> str:
     if not source.get("commit"):
         return "commit not recorded"
-    return f"commit {source['commit']}" + " with changes on top" * bool(source["dirty"])
+    return f"commit {source['commit']}" + " with changes on top" * bool(source.get("dirty"))
 
 
 def gather(topic: Topic, build: Path, rtl: str) -> Section:
@@ -158,10 +158,13 @@ def gather(topic: Topic, build: Path, rtl: str) -> Section:
         raise UserError(f"The file {path} cannot be read ({error.strerror}); {again}.") from error
     try:
         view = topic.view(data, path)
-        source = dict(data.get("source") or {}) if isinstance(data, dict) else {}
+        about = data if isinstance(data, dict) else {}
+        source = dict(about.get("source") or {"commit": about.get("commit")})
         if data is None:
             return Section(topic, MISSING, blocks=view.blocks)
-        measured = path.stat().st_mtime
+        written = path.stat().st_mtime
+        # A long campaign works on the files that it found when it began.
+        began = written - float(about.get("wall_seconds") or 60 * float(about.get("minutes") or 0))
         return Section(
             topic,
             view.state,
@@ -169,9 +172,9 @@ def gather(topic: Topic, build: Path, rtl: str) -> Section:
             view.detail,
             view.blocks,
             str(path.relative_to(build.parent)),
-            datetime.fromtimestamp(measured).strftime(_TIME),
+            datetime.fromtimestamp(written).strftime(_TIME),
             _commit(source),
-            _stale(topic, measured, source, rtl),
+            _stale(topic, began, source, rtl),
         )
     except (KeyError, TypeError, ValueError, AttributeError, LookupError, ArithmeticError) as error:
         what = f"{type(error).__name__}: {error}"

@@ -145,11 +145,14 @@ def word(text: str, state: str = "", code: bool = False) -> Cell:
     return Cell(text, state=state, code=code)
 
 
-def number(value: float | None, form: str = ",", unit: str = "") -> Cell:
-    """A cell with a number; a dash for None."""
-    if value is None:
-        return Cell(DASH, sort=-1.0)
+def number(value: float, form: str = ",", unit: str = "") -> Cell:
+    """A cell with a number."""
     return Cell(format(value, form) + unit, sort=float(value))
+
+
+def or_dash(value: float | None, form: str = ",") -> Cell:
+    """A cell with a number; a dash for one that is not known."""
+    return Cell(DASH, sort=-1.0) if value is None else number(value, form)
 
 
 def share(value: float | None, needed: float | None = None, digits: int = 1) -> Cell:

@@ -38,6 +38,7 @@ from report_blocks import (
     View,
     bars,
     number,
+    or_dash,
     percent,
     share,
     verdict,
@@ -196,8 +197,20 @@ def coverage(d: Any, _: Path) -> View:
         ),
     ]
     if missing:
-        blocks.append(Table("Not reached", ("what",), missing, folded=len(missing) > 20))
+        blocks.append(Table("Bins not hit", ("bin",), missing, folded=len(missing) > 20))
     blocks.append(Table("Module by module", ("module", "lines", "toggles"), modules))
+    groups = [
+        [word(name), number(row["bins"]), number(row["hit"]),
+         share(row["hit"] / row["bins"] if row["bins"] else None, 1.0)]
+        for name, row in d.get("per_group", {}).items()
+    ]
+    if groups:
+        columns = ("what must be seen", "bins", "hit", "share")
+        blocks.append(Table("The plan, group by group", columns, groups, folded=True))
+    for key, what in (("missed_lines", "Lines not run"), ("missed_bits", "Bits not toggled")):
+        rows = [[word(point, code=True)] for point in d.get(key, ())]
+        if rows:
+            blocks.append(Table(f"{what}: {len(rows):,}", ("where",), rows, folded=True))
     good = all(d[name] >= needed for name, needed in demands)
     return View(
         PASS if good else FAIL,
@@ -299,48 +312,57 @@ def soak(d: Any, _: Path) -> View:
     rows += [(name.replace("_", " "), f"{d[name]:,}") for name in counts]
     rows.append(("failures", f"{len(d['failures']):,}"))
     blocks: list[Block] = [Facts(rows)]
+    running = d.get("ended") == "running"
+    if running:
+        blocks.append(Text("This run had not ended when it last wrote its report.", NOTE))
     if d["failures"]:
         failures = [[word(f if isinstance(f, str) else json.dumps(f), FAIL)] for f in d["failures"]]
         blocks.append(Table("What failed", ("failure",), failures))
-    state = FAIL if d["failures"] else PASS if d["scenarios"] else NOTE
+    state = FAIL if d["failures"] else PASS if d["scenarios"] and not running else NOTE
     detail = f"of random traffic, {d['scenarios']:,} scenarios, {len(d['failures'])} failures"
     return View(state, f"{d['minutes']:,.0f} min", detail, blocks)
+
+
+_CURVES = {"weights": "weight memory", "uncoded": "weight memory if it were not parity-coded",
+           "thresholds": "threshold memory"}
 
 
 def soft_errors(d: Any, path: Path) -> View:
     """Accuracy against flipped weight bits."""
     hardware = d["hardware"]
-    rows = [
-        [number(flips), *(share(d[f"accuracy_{which}"][i], digits=2) for which in
-                          ("mean", "min", "max"))]
-        for i, flips in enumerate(d["flips"])
-    ]
-    start, bits = d["accuracy_mean"][0], d["memory_bits"]
-    means = zip(d["flips"], d["accuracy_mean"], strict=True)
-    fallen = next((flips for flips, mean in means if mean <= start - 0.01), None)
+    curves = d.get("curves") or {"weights": d}
+    rows = []
+    for name, curve in curves.items():
+        keys = ("flips", "accuracy_mean", "accuracy_min", "accuracy_max")
+        for flips, *shares in zip(*(curve[key] for key in keys), strict=True):
+            cells = [share(value, digits=2) for value in shares]
+            rows.append([word(_CURVES.get(name, name)), number(flips), *cells])
     blocks: list[Block] = [
         Facts(
             [
                 ("geometry", _sizes(d["geometry"])),
-                ("bits of weight memory in use", f"{bits:,}"),
+                ("bits of weight memory in use", f"{d['memory_bits']:,}"),
                 ("test images", f"{d['images']:,}"),
                 ("random draws for each number of flips", f"{d['draws']:,}"),
                 ("seed", str(d["seed"])),
-                ("the same in the simulated core", f"{hardware['flips']:,} flips, "
+                ("the same in the simulated core",
                  f"{hardware['images']:,} images, {hardware['wrong_bits']:,} wrong bits"),
             ]
         )
     ]
     for drawing in sorted(path.parent.glob("*.svg")):
-        title = "Accuracy against the number of flipped bits in the weight memory"
+        title = "Accuracy against the number of flipped bits"
         blocks.append(Picture(inlined(drawing, title), title, white=True))
-    columns = ("flips", "mean accuracy", "worst draw", "best draw")
-    blocks.append(Table("Accuracy by number of flipped bits", columns, rows))
-    detail = "flipped weight bits are the first measured that cost 1 % of accuracy"
+    columns = ("flips in", "flips", "mean accuracy", "worst draw", "best draw")
+    blocks.append(Table("Accuracy by number of flipped bits", columns, rows, folded=True))
+    # The last number of flips that costs less than a percentage point.
+    means = list(zip(d["flips"], d["accuracy_mean"], strict=True))
+    start = d.get("accuracy", means[0][1])
+    borne = max((flips for flips, mean in means if mean > start - 0.01), default=0)
     return View(
         PASS if hardware["wrong_bits"] == 0 else FAIL,
-        "none" if fallen is None else f"{fallen:,}",
-        detail,
+        f"{borne:,}",
+        f"of {d['memory_bits']:,} weight bits flipped cost less than 1 % of accuracy",
         blocks,
     )
 
@@ -362,7 +384,7 @@ def accuracy(d: Any, _: Path) -> View:
         seen, model = d[key], d[f"model_{key}"]
         exact &= seen is None or seen == model  # None: too few batches to tell
         rows.append(
-            [word(name), number(seen, ",g"), number(model, ",g"),
+            [word(name), or_dash(seen, ",g"), number(model, ",g"),
              Cell("not seen") if seen is None else verdict(seen == model, "equal", "differs")]
         )
     accurate = [word("accuracy"), share(d["accuracy"], digits=2),
@@ -550,8 +572,8 @@ def speed(d: Any, _: Path) -> View:
                 number(r["cycles"]),
                 number(r["cycles"] / _MHZ, ",.2f"),
                 share(r["busy"]),
-                number(r["alm"] if fits else None, ",.0f"),
-                number(r["m10k"] if fits else None),
+                or_dash(r["alm"] if fits else None, ",.0f"),
+                or_dash(r["m10k"] if fits else None),
                 number(r["images"]),
                 Cell(f"{r['wrong_bits']:,}", sort=float(r["wrong_bits"]),
                      state=PASS if r["wrong_bits"] == 0 else FAIL),
@@ -752,10 +774,6 @@ def activity(d: Any, _: Path) -> View:
     )
 
 
-def _or_dash(value: float | None) -> Cell:
-    return number(value, ",g")
-
-
 def anchors(d: Any, path: Path) -> View:
     """Published figures of other systems, and ours once they are measured."""
     rows = [
@@ -763,8 +781,8 @@ def anchors(d: Any, path: Path) -> View:
             word(a["design"]),
             word(a["network"]),
             share(a["accuracy"], digits=2),
-            _or_dash(a["cycles_per_image"]),
-            _or_dash(a["latency_cycles"]),
+            or_dash(a["cycles_per_image"], ",g"),
+            or_dash(a["latency_cycles"], ",g"),
             word(a["area"] or DASH),
             word(a["source"]),
         ]
@@ -777,8 +795,8 @@ def anchors(d: Any, path: Path) -> View:
                 word(f"this core, {name}: {_sizes(r['geometry'])}", PASS),
                 word("784-1024-1024-1024-10, 1-bit"),
                 share(r["accuracy"], digits=2),
-                _or_dash(r["cycles_per_image"]),
-                _or_dash(r["cycles"]),
+                or_dash(r["cycles_per_image"], ",g"),
+                or_dash(r["cycles"], ",g"),
                 word(f"{r['alm']:,.0f} ALM, {r['m10k']:,} M10K (Yosys)"),
                 word(f"make bench, {r['images']:,} images"),
             ]

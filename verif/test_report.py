@@ -106,6 +106,7 @@ MADE_UP: dict[str, Any] = {
         "minutes": 121.4, "seed": 20261, "scenarios": 5_150, "episodes": 20_202,
         "images": 303_030, "malformed_packets": 40_404, "register_accesses": 505_050,
         "hidden_bits": 60_606_060, "cycles": 707_070_707, "failures": [],
+        "commit": "def5678",
     },
     "softerrors": {
         "geometry": GEOMETRY, "memory_bits": 2_965_504, "flips": [0, 100, 10_000],
@@ -287,8 +288,8 @@ def test_all_measured_is_a_pass_without_a_gap(build: Path) -> None:
         ("coverage", ("98.77 %", "96.54 %", "321", "exclusions 7", "95.1 %")),
         ("mutation", ("510", "490", "99.0 %", "fcc_csr-3", "Redundant &lt;b&gt;.")),
         ("proofs", ("all time", "82 cycles", "7 becomes 6", "300.0")),
-        ("soak", ("121 min", "20261", "5,150", "40,404", "60,606,060")),
-        ("softerrors", ("2,965,504", "55.10 %", "40.00 %", "10,000", "300 flips")),
+        ("soak", ("121 min", "20261", "5,150", "40,404", "60,606,060", "commit def5678")),
+        ("softerrors", ("2,965,504", "55.10 %", "40.00 %", "10,000", "96 images, 0 wrong")),
         ("accuracy", ("90.00 %", "31,337", "4,242", "77.5", "166", "4,711", "97.5 %", "abc1234")),
         ("timeline", ("first group done", "10 28 ", "64 82 ")),
         ("speed", ("112.25", "445,434", "4.92", "25,451", "23,168", "260,610", "1.22")),
@@ -438,6 +439,21 @@ def test_a_failure_is_a_failure_of_the_page(
     assert result["failed"] == [topic] and result["verdict"] == "fail"
     assert "FAIL" in texts(page.split("<main>")[0])
     assert shown in section(page, topic)
+
+
+def test_a_soak_that_still_runs_is_no_pass(build: Path) -> None:
+    change(build, "soak", ended="running")
+    result, page = made(build)
+    assert result["verdict"] == "note" and "had not ended" in section(page, "soak")
+
+
+def test_a_campaign_is_as_old_as_its_beginning(build: Path) -> None:
+    path = build / "mutate" / "report.json"
+    change(build, "mutate", wall_seconds=10.0)
+    os.utime(path, (time.time() + 86_400,) * 2)
+    assert made(build)[0]["sections"]["mutation"] == "measured"
+    change(build, "mutate", wall_seconds=1e9)
+    assert made(build)[0]["sections"]["mutation"] == "stale"
 
 
 @pytest.mark.parametrize("place", ["status", "twin"])
