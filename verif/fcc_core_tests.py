@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import zlib
 from typing import Any
 
 import cocotb
@@ -40,6 +41,65 @@ async def what_it_says_of_itself(dut: Any) -> None:
     unlimited = 0x7FFF_FFFF if geometry.weight_stream else 0
     assert await bench.read("WEIGHTS_LOADED") == unlimited
     assert await bench.read("THRESHOLDS_LOADED") == await bench.read("STATUS") == 0
+
+
+@cocotb.test(timeout_time=1, timeout_unit="ms")
+async def each_memory_its_checksum(dut: Any) -> None:
+    """Selecting and loading one memory leaves the checksum of the other alone; a soft reset keeps
+    both, a hard one clears both."""
+    bench, _ = await loaded(dut)
+    names = ("WEIGHTS_CRC", "THRESHOLDS_CRC")
+
+    async def checksums() -> list[int]:
+        return [await bench.read(name) for name in names]
+
+    want = await checksums()
+    for selected in (0, 1, 0):
+        await bench.write("LOAD_SELECT", selected)
+        want[selected] = 0
+        assert await checksums() == want
+        await bench.write("LOAD_DATA", 0x1234_5678)
+        want[selected] = zlib.crc32(0x1234_5678.to_bytes(4, "little"))
+        assert await checksums() == want
+    await bench.write("CONTROL", 1 << BIT["CONTROL"]["SOFT_RESET"])
+    assert await checksums() == want
+    await bench.reset()
+    assert await checksums() == [0, 0]
+
+
+@cocotb.test(timeout_time=1, timeout_unit="ms")
+async def busy_without_a_gap(dut: Any) -> None:
+    """STATUS, read in every cycle, says BUSY from an image's last beat until its answer has been
+    taken, and not for much longer: what is configured meanwhile would change the answer."""
+    bench, bits = await loaded(dut)
+    g = bench.geometry
+    await bench.start()
+    seen: list[bool] = []
+    taken: list[int] = []
+
+    async def watch() -> None:
+        while True:
+            await RisingEdge(dut.clk)
+            if dut.avs_csr_readdatavalid.value == 1:
+                seen.append(bool(int(dut.avs_csr_readdata.value) >> BIT["STATUS"]["BUSY"] & 1))
+            last = dut.aso_result_valid.value == 1 and dut.aso_result_endofpacket.value == 1
+            if last and dut.aso_result_ready.value == 1:
+                taken.append(len(seen))
+
+    watching = cocotb.start_soon(watch())
+    dut.avs_csr_address.value = ADDRESS["STATUS"]
+    dut.avs_csr_read.value = 1
+    bench.accept(0)
+    await bench.drive_beats(beats_of(bit_packet(bits[0]), g.image_width))
+    sent = len(seen)
+    await bench.drain(patience(g, WIDTHS, 0))
+    await ClockCycles(dut.clk, 10)
+    dut.avs_csr_read.value = 0
+    watching.cancel()
+    bench.check(1)
+    # An image counts as inside once it is complete, and a read answers in the next cycle.
+    assert all(seen[sent + 2 : taken[0]]), seen
+    assert not any(seen[taken[0] + 2 :]), seen
 
 
 async def ready_for_images(dut: Any) -> None:

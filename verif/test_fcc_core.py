@@ -44,6 +44,15 @@ def test_reset(form: dict[str, int], tmp_path: Path) -> None:
     run(Geometry(**{**SMALL, **form}), tmp_path, "soft_reset_in_every_cycle")
 
 
+@pytest.mark.parametrize("form", [{}, {"weight_stream": 8}], ids=named)
+def test_busy(form: dict[str, int], tmp_path: Path) -> None:
+    run(Geometry(**{**SMALL, **form}), tmp_path, "busy_without_a_gap")
+
+
+def test_checksums(tmp_path: Path) -> None:
+    run(Geometry(**SMALL), tmp_path, "each_memory_its_checksum")
+
+
 # Capacities around which a score needs one bit more.
 @pytest.mark.parametrize(("width", "weight_stream"), [(30, 8), (31, 0), (32, 0)])
 def test_derived_sizes(width: int, weight_stream: int, tmp_path: Path) -> None:
