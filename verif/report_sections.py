@@ -152,7 +152,7 @@ def suite(root: ElementTree.Element, _: Path) -> View:
         counts.append(number(row["seconds"], ",.1f"))
         rows.append([word(file, code=True), word(what_for), *counts])
     columns = ("file", "what it checks", "tests", "passed", "failed", "skipped", "seconds")
-    blocks.append(Table(f"All {len(rows)} files of tests", columns, rows, folded=True))
+    blocks.append(Table(f"Every file of tests: {len(rows)}", columns, rows, folded=True))
     slow = sorted(cases, key=lambda case: -float(case.attrib["time"]))[:_SLOWEST]
     blocks.append(
         Table(
@@ -482,7 +482,7 @@ def confusion(d: Any, path: Path) -> View:
         ),
         Table(
             "Digit by digit",
-            ("digit", "images", "of them read right", "of those read so right"),
+            ("digit", "images", "recall", "precision"),
             rows,
         ),
     ]
