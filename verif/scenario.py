@@ -212,6 +212,11 @@ class Saved:
     simulator: str
     why: str
 
+    @property
+    def size(self) -> int:
+        """Characters that tell the scenario: the fewer, the simpler."""
+        return len(json.dumps(self.scenario.facts()))
+
     @classmethod
     def load(cls, path: Path) -> Saved:
         """Read a file; `UserError` where it is no scenario."""

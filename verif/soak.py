@@ -49,12 +49,8 @@ _KEPT = 12
 _HANGS = 900
 
 
-class Failed(AssertionError):
+class _Failed(AssertionError):
     """A scenario that fails."""
-
-    def __init__(self, saved: Saved) -> None:
-        super().__init__(saved.why)
-        self.saved = saved
 
 
 class _Enough(BaseException):
@@ -78,7 +74,7 @@ class Soak:
             "shrinking": 0, "failures": [],
         }  # fmt: skip
         self.played: dict[tuple[str, str], Outcome] = {}
-        self.failing_sim = ""  # of the failure that is shrunk, and until when
+        self.smallest: Saved | None = None  # of those that failed
         self.shrink_end = 0.0
         self.written = self.begin
         self.bar: tqdm[Any] | None = None
@@ -102,24 +98,24 @@ class Soak:
                 self.write()
                 for number in range(1 << 30):
                     self._draw(number)
-            except _Enough:
-                self.report["ended"] = "time"
-            except Failed as error:
-                self.report["ended"] = "failure"
-                return error.saved
-            except BaseException:
-                self.report["ended"] = "interrupted"
-                raise
+            except (_Enough, _Failed):
+                self.report["ended"] = "failure" if self.smallest else "time"
+            except BaseException as error:
+                self.report["ended"] = "failure" if self.smallest else "interrupted"
+                # A failure that was found matters more than that its shrinking was interrupted.
+                if not self.smallest or not isinstance(error, KeyboardInterrupt):
+                    raise
             finally:
                 self.write()
-        return None
+        return self.smallest
 
     def close(self) -> None:
         """Remove what only the run needed."""
         shutil.rmtree(self.work, ignore_errors=True)
 
     def _draw(self, number: int) -> None:
-        """Draw some scenarios and play them; raises `Failed` with the smallest that fails."""
+        """Draw some scenarios and play them; where one fails, draw smaller ones, then raise
+        `_Failed`."""
 
         @seeded(self.seed * 1_000_003 + number)
         @hypothesis_settings(
@@ -134,14 +130,14 @@ class Soak:
         play()
 
     def _judge(self, scenario: Scenario) -> None:
-        """Play a scenario unless that has been done; raises `Failed` where it fails."""
-        if self.failing_sim:
-            key = (scenario.digest, self.failing_sim)
+        """Play a scenario unless that has been done; raises `_Failed` where it fails."""
+        if self.smallest:
+            key = (scenario.digest, self.smallest.simulator)
             if key not in self.played:
                 if time.monotonic() > self.shrink_end:
-                    return
+                    raise _Enough
                 self.report["shrinking"] += 1
-                self.played[key] = self._simulate(scenario, self.failing_sim)
+                self.played[key] = self._simulate(scenario, key[1])
         else:
             if time.monotonic() > self.end or self.report["scenarios"] >= self.most:
                 raise _Enough
@@ -156,12 +152,15 @@ class Soak:
                 self.played[quick] = self._simulate(scenario, "icarus")
                 key = quick if self.played[quick].failure else key
             if outcome.failure:
-                self.failing_sim = key[1]
                 self.shrink_end = time.monotonic() + self.shrink
                 tqdm.write(f"failed: {outcome.failure}; looking for a smaller scenario")
-        if self.played[key].failure:
-            raise Failed(Saved(scenario, key[1], self.played[key].failure))
+        failure = self.played[key].failure
         self.played[key].log = ""
+        if failure:
+            found = Saved(scenario, key[1], failure)
+            if self.smallest is None or found.size <= self.smallest.size:
+                self.smallest = found
+            raise _Failed(failure)
 
     def _count(self, outcome: Outcome, verilator: bool) -> None:
         self.report["scenarios"] += 1
@@ -286,16 +285,16 @@ def parser() -> argparse.ArgumentParser:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         epilog="The report is report.json in the output directory, written every minute. Ctrl-C "
-        "ends a run with its report. make soak ARGS='--replay verif/scenarios/NAME.json' plays a "
-        "saved scenario once more.",
+        "ends a run with its report; while a failure is shrunk, with the smallest found so far. "
+        "make soak ARGS='--replay verif/scenarios/NAME.json' plays a saved scenario once more.",
     )
     add = result.add_argument
     add("--minutes", type=float, default=10, help="how long (10)")
     add("--seed", type=int, help="what is drawn; printed (a random one)")
     add("--scenarios", type=int, default=1 << 30, metavar="N", help="at most so many")
     add("--every", type=int, default=40, metavar="N", help="every Nth in Verilator (40)")
-    add("--shrink", type=float, default=600, metavar="SECONDS",
-        help="at most, to find a smaller scenario that fails (600)")  # fmt: skip
+    add("--shrink", type=float, default=300, metavar="SECONDS",
+        help="at most, to find a smaller scenario that fails (300, more are not used)")  # fmt: skip
     add("--replay", type=Path, metavar="FILE", help="play a saved scenario and nothing else")
     add("--simulator", choices=SIMULATORS, default="", help="of --replay: another than saved")
     add("--output", type=Path, default=OUTPUT, help="directory of the report (build/soak)")
