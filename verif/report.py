@@ -277,6 +277,8 @@ def parser() -> argparse.ArgumentParser:
 def main() -> int:
     """Gather, write, say where."""
     options = parser().parse_args()
+    if options.build != BUILD and not options.build.is_dir():
+        raise UserError(f"There is no directory {options.build}; --build names one.")
     build = options.build.resolve()
     output = (options.output or build / "report").resolve()
     for stale in ("report.html", "report.json"):

@@ -423,8 +423,8 @@ def accuracy(d: Any, _: Path) -> View:
     return View(
         state,
         percent(d["accuracy"], 2),
-        f"of {d['images']:,} test images; {d['wrong_bits']:,} wrong bits of "
-        f"{d['hidden_bits_checked']:,}",
+        f"of {d['images']:,} test images; {d['wrong_bits']:,} wrong bits, "
+        f"{d['hidden_bits_checked']:,} hidden bits checked",
         blocks,
     )
 

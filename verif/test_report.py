@@ -605,6 +605,12 @@ def test_damage_ends_in_one_sentence_and_leaves_no_old_page(build: Path) -> None
     assert not page.exists()
 
 
+def test_a_directory_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    result = run(tmp_path / "nowhere")
+    assert result.returncode == 2 and len(result.stderr.splitlines()) == 1
+    assert not (tmp_path / "nowhere").exists()
+
+
 def test_answers_of_another_run_are_refused(build: Path) -> None:
     change(build, "sim", accuracy=0.5, model_accuracy=0.5)
     with pytest.raises(UserError, match="not of the run"):
