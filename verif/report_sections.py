@@ -316,10 +316,14 @@ def soak(d: Any, _: Path) -> View:
     if running:
         blocks.append(Text("This run had not ended when it last wrote its report.", NOTE))
     if d["failures"]:
-        failures = [[word(f if isinstance(f, str) else json.dumps(f), FAIL)] for f in d["failures"]]
-        blocks.append(Table("What failed", ("failure",), failures))
+        failures = [
+            [word(f["scenario"], FAIL, code=True), word(f["simulator"]), word(f["why"])]
+            for f in d["failures"]
+        ]
+        columns = ("verif/scenarios/", "simulator", "what was seen")
+        blocks.append(Table("What failed", columns, failures))
     state = FAIL if d["failures"] else PASS if d["scenarios"] and not running else NOTE
-    detail = f"of random traffic, {d['scenarios']:,} scenarios, {len(d['failures'])} failures"
+    detail = f"of random traffic, {d['scenarios']:,} scenarios; failures: {len(d['failures'])}"
     return View(state, f"{d['minutes']:,.0f} min", detail, blocks)
 
 
