@@ -15,6 +15,7 @@ from typing import Any
 from tqdm import tqdm
 
 import synthesis
+from report_source import source
 from xnor_fcc.container import write_json
 from xnor_fcc.errors import CommandLine, UserError, run_main
 
@@ -160,7 +161,8 @@ def main() -> int:
         raise UserError("SIMD must be at least 1.")
     if options.write and (options.form != list(TABLE) or options.simd != list(SIMDS)):
         raise UserError("The page holds all forms and sizes; leave out --form and --simd.")
-    report = measure(options.form, options.simd)
+    measured_on = source()
+    report = {**measure(options.form, options.simd), "source": measured_on}
     print(f"XNOR per cycle per ALM (estimate by Yosys {report['yosys']}, Cyclone V, PE={PE}, "
           f"{ACC_BITS}-bit accumulators):\n")
     print(table(report))

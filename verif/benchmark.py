@@ -18,6 +18,7 @@ from typing import Any
 import area
 import simulator
 import synthesis
+from report_source import source
 from xnor_fcc.container import write_json
 from xnor_fcc.errors import CommandLine, UserError, run_main
 from xnor_fcc.geometry import NAMED, Geometry
@@ -205,7 +206,8 @@ def main() -> int:
     OUTPUT.mkdir(parents=True, exist_ok=True)
     target = OUTPUT / "report.json"
     target.unlink(missing_ok=True)
-    report = measure()
+    measured_on = source()
+    report = {**measure(), "source": measured_on}
     write_json(target, report)
     show(report)
     return 0

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import synthesis
+from report_source import source
 from sources import ROOT, board_sources
 from xnor_fcc.board import DEVICE, PRESET, Board, board_of
 from xnor_fcc.container import write_json
@@ -90,7 +91,8 @@ def main() -> int:
     board = board_of(NAMED[options.geometry])
     board.require_fit()
     print("synthesising the whole board with Yosys: some minutes, once", flush=True)
-    report = measure(board)
+    measured_on = source()
+    report = {**measure(board), "source": measured_on}
     write_json(output, report)
     available = report["available"]
     print(

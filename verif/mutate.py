@@ -38,6 +38,7 @@ from tqdm import tqdm
 
 import equivalence
 from mutants import Mutant, mutants
+from report_source import source
 from sources import ROOT, RTL, rtl_sources
 from xnor_fcc.container import write_json
 from xnor_fcc.errors import CommandLine, UserError, run_main
@@ -730,11 +731,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         signal.signal(number, signal.default_int_handler)
     campaign = Campaign(arguments.output, reads_only=arguments.show)
     begin = time.monotonic()
+    measured_on = source()
     verdicts = known(campaign, quota) if arguments.show else run(campaign, quota, arguments.jobs)
     # Of all mutants, whenever they were judged.
     seconds = sum(verdict.seconds for verdict in verdicts)
     result = report(verdicts, seconds)
     result["wall_seconds"] = round(time.monotonic() - begin, 1)
+    result["source"] = measured_on
     print(summary(result))
     for row in result["survivors"]:
         print(f"survived: {row['mutant']} {row['digest']} {row['text']}")

@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 from tqdm import tqdm
 
 import synthesis
+from report_source import source
 from xnor_fcc.container import write_json
 from xnor_fcc.errors import CommandLine, UserError, run_main
 from xnor_fcc.geometry import Geometry
@@ -114,6 +115,7 @@ def main() -> int:
         raise UserError("The clock to aim at must be at least 1 MHz.")
     geometry = Geometry(pe=options.pe, simd=options.simd, lanes=1, taps=options.taps)
     started = time.monotonic()
+    measured_on = source()
     route = _with_bar(
         lambda: synthesis.ecp5(
             "fcc_lane", geometry.lane_parameters(), freq=options.freq, seed=options.seed
@@ -140,6 +142,7 @@ def main() -> int:
         "yosys": route.yosys,
         "nextpnr": route.nextpnr,
         "seconds": time.monotonic() - started,
+        "source": measured_on,
     }
     write_json(OUTPUT / "report.json", report)
     show(report, route)

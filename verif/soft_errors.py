@@ -27,6 +27,7 @@ import numpy as np
 from tqdm import tqdm
 
 import simulator
+from report_source import source
 from xnor_fcc.container import write_json
 from xnor_fcc.data import load_test_bits
 from xnor_fcc.errors import CommandLine, UserError, run_main
@@ -477,6 +478,7 @@ def main() -> int:
             raise UserError(f"--{name} {value} is outside 1 to {most}.")
     simulator.chosen()
     started = time.monotonic()
+    measured_on = source()
     network = IntegerNetwork.load(find_network("mnist"))
     geometry = Geometry.for_widths(network.widths, *NAMED[options.geometry])
     output = options.output.resolve()
@@ -503,6 +505,7 @@ def main() -> int:
         **{key: weights[key] for key in keys},
         **measured,
         "seconds": round(time.monotonic() - started, 1),
+        "source": measured_on,
     }
     write_json(output / "report.json", report)
     (output / PICTURE.name).write_text(picture(report))
