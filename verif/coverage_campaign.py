@@ -70,7 +70,7 @@ def measure(output: Path, select: str = "") -> None:
         "PYTHONUNBUFFERED": "1",
     }
     with (
-        log.open("w") as file,
+        log.open("w", buffering=1) as file,
         subprocess.Popen(
             [*command, *tests()],
             cwd=VERIF,
@@ -257,15 +257,15 @@ def complaint(result: Mapping[str, Any]) -> str:
 
 
 def _bins(group: Group) -> str:
-    axes = [f"{axis}: {', '.join(values)}" for axis, values in group.axes.items()]
-    text = " **x** ".join(axes) if len(axes) > 1 else axes[0]
-    if len(group.bins) > 60 and "register" in group.axes and group.name == "register":
-        text = "every register of REGISTERS.md, and an address without one **x** read, written"
+    listed = {axis: " / ".join(values) for axis, values in group.axes.items()}
+    if group.name == "register":
+        listed["register"] = "each of REGISTERS.md / no register"
+    text = ", **x** ".join(f"*{axis}* {values}" for axis, values in listed.items())
     reasons: dict[str, list[str]] = {}
     for values, why in group.impossible.items():
-        reasons.setdefault(why, []).append(" / ".join(values))
+        reasons.setdefault(why, []).append(" with ".join(values))
     for why, rows in reasons.items():
-        text += f"; cannot be: {', '.join(rows)} ({why})"
+        text += f"; cannot be: {' / '.join(rows)}, because {why}"
     return text
 
 
@@ -273,7 +273,7 @@ def plan_page() -> str:
     """The plan as tables."""
     lines = []
     for section in read_plan():
-        lines += ["", f"### {section.name}", "", f"Sampled {section.when}.", ""]
+        lines += ["", f"### {section.name}", "", f"Sampled: {section.when}.", ""]
         lines += ["| group | must be seen | why | bins |", "|---|---|---|---|"]
         lines += [
             f"| {g.name} | {g.see} | {g.why} | {len(g.bins)}: {_bins(g)} |" for g in section.groups

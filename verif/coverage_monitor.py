@@ -122,7 +122,7 @@ class Monitor:
         self.many = "more" if self.geometry.lanes > 1 else "one"
         # Something to be seen only if what is due in the next cycle is there too.
         self.due: list[tuple[Any, Callable[[], None]]] = []
-        self.was_reset = True
+        self.was_reset, self.resetting = True, False
         self.error = self.irq_status = 0
         self.cleared = self.irq_cleared = 0
         self.counters: dict[str, int] = {}
@@ -170,6 +170,10 @@ class Monitor:
             for handle, confirmed in due:
                 if handle.value == 1:
                     confirmed()
+            if self.resetting:  # what the core says in this cycle counts no more
+                self.resetting = False
+                self._forget()
+                continue
             self._errors()
             if dut.avs_csr_write.value == 1:
                 self._write(int(dut.avs_csr_address.value), int(dut.avs_csr_writedata.value))
@@ -425,9 +429,9 @@ class Monitor:
         if value & _SOFT_RESET:
             self._reset("software")
             self.last_event, self.fresh = "software reset", False
+            self.resetting = True
             if value & _ENABLE:
                 self.see("enable", "enable with a reset")
-            self._forget()
         elif value & _ENABLE:
             same = bool(value & _GREY) == (csr.pixel_mode_reg.value == 1)
             if running:

@@ -32,7 +32,7 @@ GEOMETRIES = {
                      threshold_depth=40, max_classes=9, max_layers=4, image_width=16),
     "four-lanes": dict(pe=4, simd=10, lanes=4, max_width=70, weight_depth=256, bank_depth=64,
                        threshold_depth=90, max_classes=8, max_layers=5, image_width=128),
-    "wide-beats": dict(pe=4, simd=12, lanes=1, max_width=48, weight_depth=200, bank_depth=256,
+    "wide-beats": dict(pe=4, simd=12, lanes=6, max_width=48, weight_depth=200, bank_depth=256,
                        threshold_depth=60, max_classes=5, max_layers=3, image_width=512),
     "taps": dict(pe=6, simd=4, lanes=1, max_width=30, taps=3, weight_depth=200, bank_depth=128,
                  threshold_depth=40, max_classes=6, max_layers=4, image_width=256),

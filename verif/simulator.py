@@ -253,9 +253,11 @@ def build(
 def _verilator_arguments(large: bool, waves: bool, every_net: bool) -> list[str]:
     # Registers start at random values, so that nothing can lean on zeros at power-up.
     arguments = ["-Wno-fatal", "--x-assign", "unique", "--x-initial", "unique"]
-    arguments += ["-CFLAGS", "-O3 -march=native"] if large else ["-O1", "-CFLAGS", "-O1"]
     if COVERAGE:
-        arguments += ["--coverage-line", "--coverage-toggle"]
+        # So many counters take long to compile, and a campaign builds each core for a short run.
+        arguments += ["-O1", "-CFLAGS", "-O0", "--coverage-line", "--coverage-toggle"]
+    else:
+        arguments += ["-CFLAGS", "-O3 -march=native"] if large else ["-O1", "-CFLAGS", "-O1"]
     if waves and every_net:
         arguments += ["--trace-vcd", "--trace-max-width", "0", "--no-trace-params"]
     elif waves:

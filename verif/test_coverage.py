@@ -68,7 +68,8 @@ def test_the_page_has_the_plan() -> None:
 
 
 def test_a_plan_that_contradicts_itself_is_refused(tmp_path: Path) -> None:
-    group = {"name": "a", "see": "", "why": "", "axes": {"x": ["1", "2"]}}
+    axes = {"x": ["1", "2"]}
+    group: dict[str, object] = {"name": "a", "see": "", "why": "", "axes": axes}
     file = tmp_path / "plan.json"
 
     def read(*entries: dict[str, object]) -> None:
