@@ -84,6 +84,14 @@ class ScenarioTwin(Twin):
         if self.geometry.weight_stream:
             self.loaders[0] = _Unlimited(32, 1, _UNLIMITED, _UNLIMITED)
 
+    def _write(self, address: int, value: int) -> int:
+        events = super()._write(address, value)
+        if self.geometry.weight_stream and self.loaders[0].overflow:
+            # Without a loader, which takes a cycle, a chunk is one too many at once.
+            self.loaders[0].overflow = False
+            events |= 1 << BIT["ERROR"]["LOAD_OVERFLOW"]
+        return events
+
     def _value(self, address: int) -> int | None:
         unknown = ["WEIGHT_STALL_CYCLES"] if self.geometry.weight_stream else []
         unknown += ["ERROR", "IRQ_STATUS"] if self.fault_is_due else []

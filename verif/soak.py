@@ -190,6 +190,7 @@ class Soak:
             **dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1"),
         }
         environment.pop("XNOR_FCC_RTL", None)  # the copy is of those files
+        environment.pop("PYTHONDONTWRITEBYTECODE", None)  # and is compiled once
         command = [sys.executable, str(self.tree / "verif" / "scenario_player.py"), str(path)]
         with (self.work / "player.log").open("w") as log:
             process = subprocess.Popen(
