@@ -212,8 +212,9 @@ def report(
         for kind in (LINE, TOGGLE):
             points = [p for p in counts.points(kind, module) if p not in left_out]
             hit = sum(counts.hits[p] > 0 for p in points)
-            row |= {kind: share(hit, len(points)), f"{kind}_points": len(points)}
-            row |= {f"{kind}_hit": hit}
+            # A module of wires only has no lines to reach; a campaign without any has reached none.
+            reached = share(hit, len(points)) if points or module is None else 1.0
+            row |= {kind: reached, f"{kind}_points": len(points), f"{kind}_hit": hit}
         return row
 
     def missed(kind: str) -> list[str]:

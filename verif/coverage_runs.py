@@ -45,10 +45,10 @@ GEOMETRIES = {
                      weight_depth=2, bank_depth=2, threshold_depth=2, image_width=8),
     "streamed-square": dict(pe=8, simd=8, lanes=1, max_width=40, weight_depth=2, bank_depth=1,
                             threshold_depth=40, max_classes=6, max_layers=4, image_width=8,
-                            weight_stream=64),
+                            weight_stream=72),
     "streamed-taps": dict(pe=10, simd=4, lanes=2, max_width=24, taps=3, weight_depth=2,
                           bank_depth=1, threshold_depth=24, max_classes=4, max_layers=4,
-                          image_width=16, weight_stream=16),
+                          image_width=16, weight_stream=8),
     "flood": asdict(FLOODED),
     "small": SMALL,
     "small-taps": {**SMALL, "taps": 3},
@@ -94,7 +94,7 @@ def test_resets(name: str, kind: str) -> None:
     run(name, ["resets"], "coverage_tests", kind=kind, moments=200)
 
 
-@pytest.mark.parametrize("name", ["one-lane", "flood"])
+@pytest.mark.parametrize("name", ["one-lane", "flood", "one-of-each"])
 def test_loads(name: str) -> None:
     run(name, ["resets_while_loading", "reloads"], "coverage_tests")
 
@@ -124,10 +124,10 @@ def test_batches(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["one-lane", "flood"])
 def test_streams(name: str) -> None:
-    run(name, ["backpressure", "packets"], "coverage_tests")
+    run(name, ["backpressure", "packets", "interrupts"], "coverage_tests")
 
 
-@pytest.mark.parametrize("name", ["flood", "streamed-taps"])
+@pytest.mark.parametrize("name", ["flood", "streamed-taps", "more-pe-than-neurons"])
 def test_counters(name: str) -> None:
     run(name, ["wraps"], "coverage_tests")
 

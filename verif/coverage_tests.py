@@ -364,10 +364,14 @@ async def reloads(dut: Any) -> None:
         await bench.write("LOAD_SELECT", memory)
         chunks = -(-g.pe * g.simd // 32) * g.weight_depth
         count = g.threshold_depth * g.pe if memory else chunks * (not g.weight_stream)
-        await write_burst(dut, ADDRESS["LOAD_DATA"], [0] * (count + 1))
+        surplus = run.rng.integers(0, 1 << 32, count + 1)
+        await write_burst(dut, ADDRESS["LOAD_DATA"], surplus.tolist())
         await ClockCycles(dut.clk, 2)
         assert errors_in(await bench.read("ERROR")) == ["LOAD_OVERFLOW"]
         await bench.write("ERROR", _ALL_ERRORS)
+        # Every bit of the memory the other way round.
+        await bench.write("LOAD_SELECT", memory)
+        await write_burst(dut, ADDRESS["LOAD_DATA"], (surplus[:count] ^ (_WRAP - 1)).tolist())
         await once_more()
         # Half a word.
         await bench.write("LOAD_SELECT", memory)
@@ -504,7 +508,7 @@ async def backpressure(dut: Any) -> None:
     for pattern in patterns.values():
         bench.set_backpressure_generator(cycle(pattern))
         await run.answer([*range(len(run.bits))])
-    bench.ready.stop()
+        bench.ready.stop()
 
     async def hold_last() -> None:
         while True:
@@ -595,6 +599,39 @@ def wrong_packets(
     return wrong
 
 
+@cocotb.test(timeout_time=100, timeout_unit="ms")
+async def interrupts(dut: Any) -> None:
+    """A batch that is handed over in the cycle in which the interrupt of the one before is cleared
+    interrupts again."""
+    run = Run(dut, layers=2)
+    bench = run.bench
+    await bench.reset()
+    await run.load()
+    result = 1 << BIT["IRQ_STATUS"]["RESULT"]
+    await bench.write("IRQ_ENABLE", result)
+    bench.watch_results()
+    await bench.start()
+    for number in range(4):
+        bench.accept(0)
+        feeding = cocotb.start_soon(bench.drive_beats(run.packet(0)))
+        while bench.core.results_sent.value != 1:
+            await FallingEdge(dut.clk)
+        dut.avs_csr_address.value = ADDRESS["IRQ_STATUS"]
+        dut.avs_csr_writedata.value = result
+        dut.avs_csr_write.value = 1
+        await RisingEdge(dut.clk)
+        dut.avs_csr_write.value = 0
+        await feeding
+        await bench.drain(run.quiet)
+        assert dut.ins_csr_irq.value == 1, number
+        assert await bench.read("IRQ_STATUS") == result
+    await bench.write("IRQ_STATUS", result)
+    await RisingEdge(dut.clk)
+    assert dut.ins_csr_irq.value == 0
+    assert not bench.failures.all, bench.failures.all[0].where
+    await bench.stop()
+
+
 async def deposit(dut: Any, handle: Any, value: int) -> None:
     """Put a value into a register of the core; the core goes on from there."""
     handle.value = value
@@ -627,6 +664,8 @@ async def wraps(dut: Any) -> None:
     assert await bench.read("CYCLES") < 4096
     assert await bench.read("CYCLES_HIGH") == 1
     await deposit(dut, csr.cycles_reg, (1 << 64) - 20)
+    assert await bench.read("CYCLES") > _WRAP - 20
+    assert await bench.read("CYCLES_HIGH") == _WRAP - 1
     await ClockCycles(dut.clk, 40)
     assert await bench.read("CYCLES") < 64
     assert await bench.read("CYCLES_HIGH") == 0

@@ -231,6 +231,21 @@ async def loading(dut: Any) -> None:
 
 
 @cocotb.test(timeout_time=100, timeout_unit="us")
+async def numbers_of_the_core(dut: Any) -> None:
+    """What the rooms report reads as it is, every bit of it."""
+    host = Host(dut)
+    await host.reset()
+    rng = np.random.default_rng(4)
+    names = ("weights_loaded", "thresholds_loaded", "latency")
+    for value in (0, _ONES, *rng.integers(0, 1 << 32, 6).tolist(), 0):
+        values = {name: value ^ number for number, name in enumerate(names)}
+        drive(dut, **values)
+        await edge(dut)
+        for name, want in values.items():
+            assert await host.read(name.upper()) == want, name
+
+
+@cocotb.test(timeout_time=100, timeout_unit="us")
 async def errors_stick(dut: Any) -> None:
     """Every error sets its own bit, stays, and goes when 1 is written to it, unless it is back."""
     host = Host(dut)
