@@ -561,8 +561,10 @@ async def packets(dut: Any) -> None:
             packet = grey_packet(row, threshold, rng) if grey else bit_packet(row)
             return beats_of(packet, g.image_width)
 
-        for count, packet in wrong_packets(beats(0), g.image_width // 8, rng):
+        for errors, packet in wrong_packets(beats(0), g.image_width // 8, rng):
             await bench.drive_beats(packet)
+            # A packet without an end is one more, dropped when the next one starts.
+            count = sum(beat.start for beat in packet) or 1
             dropped += count
             bench.packets += count
             for index in (1, 2):
@@ -570,6 +572,7 @@ async def packets(dut: Any) -> None:
                 await bench.drive_beats(beats(index))
             await bench.drain(run.quiet)
             assert await bench.read("DROPPED") == dropped
+            assert set(errors_in(await bench.read("ERROR"))) == errors, packet
             assert not bench.failures.all, bench.failures.all[0].where
             await bench.write("ERROR", _ALL_ERRORS)
         await bench.stop()
@@ -577,25 +580,26 @@ async def packets(dut: Any) -> None:
 
 def wrong_packets(
     good: list[Beat], symbols: int, rng: np.random.Generator
-) -> list[tuple[int, list[Beat]]]:
-    """Malformed packets out of a good one of at least two beats, and how many each counts as."""
+) -> list[tuple[set[str], list[Beat]]]:
+    """Malformed packets out of a good one of at least two beats, and the errors they must raise."""
 
     def copy() -> list[Beat]:
         return [replace(beat) for beat in good]
 
-    wrong = [(1, packet) for packet in malformed(good, rng).values()]
+    wrong = [({name}, packet) for name, packet in malformed(good, rng).items()]
     for place in {0, len(good) // 2, len(good) - 1}:
         flagged = copy()
         flagged[place].error = 1
-        wrong.append((1, flagged))
-    for bytes_missing in (1, -1):
-        if 0 <= good[-1].empty + bytes_missing < symbols:
+        wrong.append(({"PACKET_FLAGGED"}, flagged))
+    for missing, name in ((1, "PACKET_SHORT"), (-1, "PACKET_LONG")):
+        if 0 <= good[-1].empty + missing < symbols:
             resized = copy()
-            resized[-1].empty += bytes_missing
-            wrong.append((1, resized))
-    wrong.append((1, [Beat(0, start=1, end=1, error=1)]))  # short and flagged
-    wrong.append((1, good[:1]))  # no end: the next packet cuts it off
-    wrong.append((2, [good[0], Beat(0, start=1, end=1)]))
+            resized[-1].empty += missing
+            wrong.append(({name}, resized))
+    lone = Beat(0, start=1, end=1, error=1)
+    wrong.append(({"PACKET_SHORT", "PACKET_FLAGGED"}, [lone]))
+    wrong.append(({"PACKET_FRAME"}, good[:1]))  # no end: the next packet cuts it off
+    wrong.append(({"PACKET_FRAME", "PACKET_SHORT"}, [good[0], replace(lone, error=0)]))
     return wrong
 
 

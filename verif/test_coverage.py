@@ -5,14 +5,21 @@ reported."""
 from __future__ import annotations
 
 import json
+from contextlib import nullcontext
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 
 import coverage_campaign as campaign
+import simulator
 from coverage_counts import LINE, TOGGLE, Counts, Point, lcov, parse
 from coverage_plan import groups, read_plan
+from coverage_runs import GEOMETRIES
+from faults import Fault
+from needs import needs_icarus
 from xnor_fcc.errors import UserError
+from xnor_fcc.geometry import Geometry
 
 pytest.importorskip("cocotb_coverage", reason="cocotb-coverage needs Python 3.11")
 
@@ -99,6 +106,27 @@ def test_the_monitor_refuses_what_the_plan_does_not_know(
     for group, values in (("lanes", ("6",)), ("threshold", ("n + 1, never 1", "1"))):
         with pytest.raises(AssertionError, match="not in the plan"):
             bins.see(group, *values)
+
+
+@pytest.mark.slow
+@needs_icarus
+@pytest.mark.parametrize("broken", [False, True])
+def test_what_the_core_does_not_show_is_not_seen(
+    broken: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A flagged packet counts only if the core says so; the others count as ever."""
+    monkeypatch.setenv("SIM", "icarus")
+    monkeypatch.setenv("XNOR_FCC_COVERAGE", str(tmp_path))
+    fault = Fault("fcc_image_sink.v", "error_flag <= asi_error;", "error_flag <= 1'b0;", "failed")
+    geometry = Geometry(**GEOMETRIES["one-lane"])
+    sources = fault.sources(tmp_path) if broken else None
+    model = simulator.build("xnor_fcc", geometry.parameters(), sources=sources)
+    with pytest.raises(AssertionError, match=fault.complaint) if broken else nullcontext():
+        model.run("coverage_tests", tmp_path, "packets", {"geometry": asdict(geometry), "seed": 1})
+    (written,) = tmp_path.glob("*.json")
+    seen = json.loads(written.read_text())["packet"]
+    assert "long by beats, 1 bit" in seen
+    assert any(bin_.startswith("flagged") for bin_ in seen) == (not broken)
 
 
 # ---- counters
@@ -211,7 +239,7 @@ def test_the_exclusions_of_the_project_fit_its_sources() -> None:
         if exclusion.source:
             assert exclusion.source in map(str.strip, text.splitlines()), str(exclusion)
         else:
-            assert exclusion.signal.split(".")[-1] in text, str(exclusion)
+            assert exclusion.signal.split(".")[-1].split("[")[0] in text, str(exclusion)
 
 
 # ---- result
