@@ -13,7 +13,7 @@ from bench import Bench, beats_of, bit_packet, settings
 from core_tests import make, patience
 from xnor_fcc.geometry import Geometry
 from xnor_fcc.pack import pack
-from xnor_fcc.registers import ADDRESS, BIT
+from xnor_fcc.registers import ADDRESS, BIT, errors_in
 
 WIDTHS = (23, 9, 7, 4)
 
@@ -41,6 +41,31 @@ async def what_it_says_of_itself(dut: Any) -> None:
     unlimited = 0x7FFF_FFFF if geometry.weight_stream else 0
     assert await bench.read("WEIGHTS_LOADED") == unlimited
     assert await bench.read("THRESHOLDS_LOADED") == await bench.read("STATUS") == 0
+
+
+@cocotb.test(timeout_time=1, timeout_unit="ms")
+async def the_widest_layer(dut: Any) -> None:
+    """A layer of MAX_WIDTH inputs and neurons passes the table check, one word or group more does
+    not, where SIMD and PE divide MAX_WIDTH and nothing is rounded up."""
+    geometry = Geometry(**settings()["geometry"])
+    assert geometry.max_width % geometry.pe == geometry.max_width % geometry.simd == 0
+    bench = Bench(dut, geometry)
+    await bench.reset()
+    words, groups = geometry.max_width // geometry.simd, geometry.max_width // geometry.pe
+    for register, value in (("INPUTS", geometry.max_width), ("CLASSES", 1), ("LAYERS", 2)):
+        await bench.write(register, value)
+    for first, second, verdict in (
+        ((words, groups), (words, groups), "NOT_LOADED"),
+        ((words, groups + 1), (words, groups), "BAD_TABLE"),
+        ((words, groups), (words, groups + 1), "BAD_TABLE"),
+        ((words, groups), (words + 1, groups), "BAD_TABLE"),
+    ):
+        for layer, (read, made) in enumerate((first, second)):
+            await bench.write("LAYER_TABLE", made << 16 | read, index=layer)
+        await bench.write("CONTROL", 1)
+        await ClockCycles(dut.clk, 30)
+        assert errors_in(await bench.read("ERROR")) == [verdict], (first, second)
+        await bench.write("ERROR", 0x1FF)
 
 
 @cocotb.test(timeout_time=1, timeout_unit="ms")

@@ -49,6 +49,11 @@ def test_busy(form: dict[str, int], tmp_path: Path) -> None:
     run(Geometry(**{**SMALL, **form}), tmp_path, "busy_without_a_gap")
 
 
+def test_widest_layer(tmp_path: Path) -> None:
+    sizes = {"simd": 4, "max_width": 24, "weight_depth": 200, "threshold_depth": 20}
+    run(Geometry(**{**SMALL, **sizes}), tmp_path, "the_widest_layer")
+
+
 def test_checksums(tmp_path: Path) -> None:
     run(Geometry(**SMALL), tmp_path, "each_memory_its_checksum")
 
