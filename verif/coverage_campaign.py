@@ -27,6 +27,7 @@ from tqdm import tqdm
 
 from coverage_counts import LINE, TOGGLE, Counts, Point, lcov
 from coverage_plan import Group, groups, read_plan
+from report_source import source
 from sources import ROOT, RTL, rtl_sources
 from xnor_fcc.container import write_json
 from xnor_fcc.errors import CommandLine, UserError, run_main
@@ -356,17 +357,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = parser().parse_args(argv)
     output = arguments.output.resolve()
     exclusions = read_exclusions()
+    file = output / "report.json"
+    if arguments.show and file.exists():  # what they say of the run stays
+        before = json.loads(file.read_text())
+        run = {name: before[name] for name in ("seconds", "source") if name in before}
+    else:
+        run = {"source": source()}
     begin = time.monotonic()
     if not arguments.show:
         measure(output, arguments.select)
-    seconds = round(time.monotonic() - begin, 1)
+        run["seconds"] = round(time.monotonic() - begin, 1)
     seen, counts = merged(output)
     # A few tests do not reach what all of them do: only then may an exclusion be of nothing.
     result = report(seen, counts, [] if arguments.select else exclusions)
-    file = output / "report.json"
-    if arguments.show and file.exists():  # of the tests, whenever they ran
-        seconds = json.loads(file.read_text())["seconds"]
-    result["seconds"] = seconds
+    result |= run
     write_json(file, result)
     (output / "lines.info").write_text(lcov(counts, RTL))
     print(f"{'module':22}{'line':>10}{'toggle':>10}")
