@@ -48,9 +48,9 @@ _RESULT = 75.0  # packets and argmax (fcc_result_source) ...
 _RESULT_PER_BIT = 0.45  # ... and the choice of a class, for every bit of a score
 _RESULT_PER_LANE_BIT = 0.25  # the choice of a lane, for every bit of a score and lane
 _BANK = 18.0  # addresses of a further bank of the weight memory (fcc_weight_memory)
-# fcc_csr, fcc_table_check (without its multipliers), fcc_sequencer, fcc_word_loader; what
-# fcc_chunk_shifter has is flip-flops.
-_FIXED = 654.0
+# fcc_csr, fcc_table_check (without its multipliers), fcc_sequencer, fcc_word_loader, fcc_load_crc;
+# what fcc_chunk_shifter has is flip-flops.
+_FIXED = 784.0
 
 
 @dataclass(frozen=True)
