@@ -385,6 +385,7 @@ def test_the_exported_network_answers_as_the_model(seed: int, widths: tuple[int,
     assert_same(model, export(model), bits)
 
 
+@pytest.mark.slow
 def test_parity_at_full_size_on_ten_thousand_random_images() -> None:
     model = random_shift_model(9, (784, 1024, 1024, 1024, 10))
     bits = np.random.default_rng(9).integers(0, 2, (10_000, 784), dtype=np.uint8)
