@@ -10,7 +10,8 @@ Where the sources differ or leave something open:
 
 - Mini-batch and decay.  Batches of 200 and one right shift every 50 epochs, as the report that
   this project follows states for its networks, are the paper's figures for CIFAR-10.  For MNIST
-  the paper has batches of 100, a shift every 10 epochs and three layers of 2,048.
+  the paper has batches of 100, a shift every 10 epochs (the authors' script: 20) and three layers
+  of 2,048.
 - Algorithm 3 prints no beta in its last line although it lists it as learned; the authors' Torch
   code adds it after the scale, and so does this file.
 - The paper gives no gradient of Algorithm 3.  The authors' code has one, see `_Normalise`.
