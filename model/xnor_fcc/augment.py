@@ -25,6 +25,11 @@ class Distortion:
     elastic: float = 0.6  # standard deviation of the elastic displacement, in pixels
     elastic_knots: int = 6  # the displacement is smooth: knots per axis of its random field
 
+    @property
+    def moves(self) -> bool:
+        """Whether any pixel can change."""
+        return any((self.degrees, self.scale, self.shear, self.shift, self.elastic))
+
     def scaled(self, factor: float) -> Distortion:
         """The same distortion, `factor` times as far."""
         return replace(

@@ -11,6 +11,11 @@ of +-1 are exact in float32 whatever the order of summation, so every hidden bit
 P alone, which is what lets `export` turn it into one integer threshold.  Had alpha been multiplied
 into the weights, the rounding of the sums would depend on the BLAS kernel and the thread count.
 
+A network made with `shift=True` is the one of Courbariaux et al. (2016): shift-based batch
+normalisation (`shift`) and no alpha, so that what follows the product is shifts and one addition.
+The authors normalise the output layer as well; the core only adds an integer to each class, so
+here one power of two, common to all classes, brings the scores to the scale of the loss.
+
 The output layer gives integer scores: product + bias, the bias rounded.
 
 The trained file (kind `xnor-fcc-trained`, version 1, container as in `container`) keeps what
@@ -22,6 +27,7 @@ evaluation needs and nothing else.  For every hidden layer i:
 
 and for the output layer `weights_out` (packed likewise) and `bias_out` int32 (classes,).  The
 manifest holds `widths`, `eps` (per hidden layer), `pixel_threshold` and `info`: how it was trained.
+A network with shift-based normalisation has no `alpha<i>`, and `"norm": "shift"` in its manifest.
 Restored latent weights are +-alpha; their mean magnitude, computed in float64, is alpha again.
 """
 
@@ -40,6 +46,7 @@ from torch import Tensor, nn
 
 from . import container
 from .errors import UserError
+from .shift import ShiftBatchNorm, StraightAp2
 
 DEFAULT_WIDTHS = (784, 1024, 1024, 1024, 10)
 
@@ -121,12 +128,16 @@ class BinaryLinear(QuantLinear):
 
 
 class HiddenLayer(nn.Module):
-    """sign(batch_norm(alpha * product)): x (N, inputs) of +-1 -> (N, outputs) of +-1."""
+    """sign(batch_norm(alpha * product)): x (N, inputs) of +-1 -> (N, outputs) of +-1.
 
-    def __init__(self, inputs: int, outputs: int) -> None:
+    With `shift` batch normalisation is the shift-based one and there is no alpha.
+    """
+
+    def __init__(self, inputs: int, outputs: int, shift: bool = False) -> None:
         super().__init__()
         self.linear = BinaryLinear(inputs, outputs)
-        self.norm = nn.BatchNorm1d(outputs)
+        self.shift = shift
+        self.norm = ShiftBatchNorm(outputs) if shift else nn.BatchNorm1d(outputs)
         self.sign = QuantIdentity(act_quant=UnitSign)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -138,7 +149,7 @@ class HiddenLayer(nn.Module):
         The loss cannot tell alpha from batch normalisation's own scale, so alpha carries no
         gradient to the latent weights.
         """
-        return self.sign(self.norm(product * self.linear.alpha()))
+        return self.sign(self.norm(product if self.shift else product * self.linear.alpha()))
 
 
 class _Round(torch.autograd.Function):
@@ -172,13 +183,19 @@ class OutputLayer(nn.Module):
 class BinaryNetwork(nn.Module):
     """The whole network: x (N, widths[0]) of +-1 -> integer scores, float32 (N, widths[-1])."""
 
-    def __init__(self, widths: Sequence[int] = DEFAULT_WIDTHS, pixel_threshold: int = 128) -> None:
+    def __init__(
+        self,
+        widths: Sequence[int] = DEFAULT_WIDTHS,
+        pixel_threshold: int = 128,
+        shift: bool = False,
+    ) -> None:
         super().__init__()
         self.widths = tuple(int(width) for width in widths)
         if len(self.widths) < 2 or min(self.widths) < 1:
             raise UserError("The widths must be at least two whole numbers from 1 up.")
         self.pixel_threshold = pixel_threshold
-        self.hidden = nn.ModuleList(HiddenLayer(n, m) for n, m in pairwise(self.widths[:-1]))
+        self.shift = shift
+        self.hidden = nn.ModuleList(HiddenLayer(n, m, shift) for n, m in pairwise(self.widths[:-1]))
         self.output = OutputLayer(self.widths[-2], self.widths[-1])
         # For the loss only: scores * exp(log_temperature) are its logits.
         self.log_temperature = nn.Parameter(torch.tensor(-0.5 * np.log(self.widths[-2])).float())
@@ -196,7 +213,8 @@ class BinaryNetwork(nn.Module):
 
     def logits(self, scores: Tensor) -> Tensor:
         """The scores on the scale of the loss; the order of the classes is the same."""
-        return scores * self.log_temperature.exp()
+        scale = self.log_temperature.exp()
+        return scores * (StraightAp2.apply(scale) if self.shift else scale)
 
     def hidden_layers(self) -> list[HiddenLayer]:
         """The hidden layers, first to last."""
@@ -221,7 +239,8 @@ def to_compact(model: BinaryNetwork) -> dict[str, np.ndarray]:
     arrays: dict[str, np.ndarray] = {}
     for i, layer in enumerate(model.hidden_layers()):
         arrays[f"weights{i}"] = _pack(layer.linear.bits())
-        arrays[f"alpha{i}"] = layer.linear.alpha().numpy().copy()
+        if not layer.shift:
+            arrays[f"alpha{i}"] = layer.linear.alpha().numpy().copy()
         for name, tensor in _norm_tensors(layer.norm).items():
             arrays[f"{name}{i}"] = tensor.detach().numpy().copy()
     arrays["weights_out"] = _pack(model.output.linear.bits())
@@ -235,9 +254,10 @@ def from_compact(
     eps: Sequence[float],
     pixel_threshold: int,
     source: str = "trained network",
+    shift: bool = False,
 ) -> BinaryNetwork:
     """The model in eval mode from the arrays of `to_compact`; UserError names what is wrong."""
-    model = BinaryNetwork(widths, pixel_threshold)
+    model = BinaryNetwork(widths, pixel_threshold, shift)
 
     def take(name: str, dtype: type, shape: tuple[int, ...]) -> np.ndarray:
         array = arrays.get(name)
@@ -258,7 +278,9 @@ def from_compact(
     with torch.no_grad():
         for i, layer in enumerate(model.hidden_layers()):
             n, m = model.widths[i], model.widths[i + 1]
-            alpha = torch.from_numpy(take(f"alpha{i}", np.float32, (m,)).copy())
+            alpha = torch.ones(m)
+            if not shift:
+                alpha = torch.from_numpy(take(f"alpha{i}", np.float32, (m,)).copy())
             if not bool(((alpha >= 0) & (alpha <= 1)).all()):
                 # Brevitas clips latent weights to +-1, so a larger alpha would not survive.
                 raise UserError(f"In the {source} alpha{i} has values outside 0 to 1.")
@@ -281,6 +303,8 @@ def save_trained(path: Path, model: BinaryNetwork, info: Mapping[str, Any]) -> N
         "pixel_threshold": model.pixel_threshold,
         "info": dict(info),
     }
+    if model.shift:
+        manifest["norm"] = "shift"
     container.write(Path(path), _KIND, _VERSION, to_compact(model), manifest)
 
 
@@ -292,9 +316,11 @@ def load_trained(path: Path) -> tuple[BinaryNetwork, dict[str, Any]]:
         eps = [float(value) for value in manifest["eps"]]
         pixel_threshold = int(manifest["pixel_threshold"])
         info = dict(manifest["info"])
+        shift = {"batch": False, "shift": True}[manifest.get("norm", "batch")]
     except (KeyError, TypeError, ValueError) as cause:
         raise UserError(f"The {_NOUN} {path} has an incomplete manifest.") from cause
-    return from_compact(arrays, widths, eps, pixel_threshold, f"{_NOUN} {path}"), info
+    source = f"{_NOUN} {path}"
+    return from_compact(arrays, widths, eps, pixel_threshold, source, shift), info
 
 
 def _norm_tensors(norm: nn.BatchNorm1d) -> dict[str, Tensor]:

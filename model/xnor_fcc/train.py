@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Training of the binary network, from MNIST to the files that the hardware loads.
+"""Training of the networks, from MNIST to the files that the hardware loads.
 
-The recipe: a small float convolutional teacher is trained first, on binarised distorted digits;
-the binary network then learns from the teacher's soft answers and from the labels, with Adam on
-latent weights clipped to +-1 and a learning rate that falls along a cosine.  What is evaluated
-after each epoch is the running average of the latent weights, its batch normalisation
-re-estimated.  The epoch that does best on a validation split cut from the training set is kept;
-the test set is looked at once, after that choice.
+The recipe `best`: a small float convolutional teacher is trained first, on binarised distorted
+digits; the binary network then learns from the teacher's soft answers and from the labels, with
+Adam on latent weights clipped to +-1 and a learning rate that falls along a cosine.  What is
+evaluated after each epoch is the running average of the latent weights, its batch normalisation
+re-estimated.  `recipes` holds this recipe and the others.  With all of them the epoch that does
+best on a validation split cut from the training set is kept; the test set is looked at once, after
+that choice.
 
 Everything random in an epoch follows from (seed, phase, epoch), so a run that was killed and
 started again goes on exactly as if it had not been interrupted.
@@ -21,7 +22,7 @@ import json
 import math
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -36,13 +37,9 @@ from .augment import Distortion, distort
 from .data import REPOSITORY, Mnist, load_mnist
 from .errors import CommandLine, UserError, run_main
 from .export import export
-from .network import (
-    DEFAULT_WIDTHS,
-    BinaryNetwork,
-    from_compact,
-    save_trained,
-    to_compact,
-)
+from .network import BinaryNetwork, save_trained
+from .plain import PlainNetwork
+from .recipes import RECIPES, Recipe, SeedRecipe, cosine
 from .teacher import Teacher
 
 DEFAULT_OUT = REPOSITORY / "build" / "train"
@@ -50,42 +47,9 @@ TRAINED_NAME = "mnist_trained.npz"
 INTEGER_NAME = "mnist.npz"
 REPORT_NAME = "report.json"
 
+_PROGRAM = "python -m xnor_fcc.train"
+
 _EVALUATION_BATCH = 1000
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """Everything that decides the result of a training run."""
-
-    widths: tuple[int, ...] = DEFAULT_WIDTHS
-    pixel_threshold: int = 128
-    seed: int = 1
-    validation: int = 5000  # images cut from the training set
-    batch: int = 200
-    epochs: int = 200
-    # 8 epochs at 5e-3, 2e-3, 1e-3: validation loss 0.057, 0.062, 0.074 (98.40, 98.42, 97.84 %).
-    lr: float = 5e-3
-    warmup_epochs: int = 1
-    teacher_epochs: int = 12
-    teacher_lr: float = 2e-3
-    distillation: float = 0.7  # share of the teacher's soft answers in the loss
-    # At 0.9 and temperature 4 the same 8 epochs gave 98.04 %, against 98.42 %.
-    temperature: float = 2.0  # softening of both sides' answers
-    average: float = 0.998  # decay per step of the running average of the latent weights
-    norm_images: int = 10_000  # distorted images from which batch normalisation is re-estimated
-    distortion: Distortion = field(default_factory=Distortion)
-    settling: float = 0.25  # last share of the epochs, over which the distortion shrinks ...
-    settled: float = 0.5  # ... to this factor
-
-    def distortion_at(self, epoch: int) -> Distortion:
-        """How far digits are distorted in an epoch of the binary network, counted from 0."""
-        start = self.epochs * (1 - self.settling)
-        done = max(0.0, (epoch + 1 - start) / (self.epochs - start)) if self.settling else 0.0
-        return self.distortion.scaled(1 - done * (1 - self.settled))
-
-    def steps(self, images: int) -> int:
-        """Batches per epoch; the incomplete last one is left out."""
-        return images // self.batch
 
 
 @dataclass(frozen=True)
@@ -137,21 +101,16 @@ def _batches(
     steps = max(1, recipe.steps(min(images or len(order), len(order))))
     order = order[: steps * recipe.batch]
     for chunk in order.split(at_once):
-        grey = distort(data.images[chunk], amount, generator)
+        grey = data.images[chunk]
+        if amount.moves:
+            grey = distort(grey, amount, generator)
         x, labels = to_inputs(grey, recipe.pixel_threshold), data.labels[chunk]
         yield from zip(x.split(recipe.batch), labels.split(recipe.batch), strict=True)
 
 
-def cosine(step: int, total: int, warmup: int) -> float:
-    """Learning rate factor: linear over `warmup` steps, then a half cosine down to 0."""
-    if step < warmup:
-        return (step + 1) / warmup
-    return 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(1, total - warmup)))
-
-
 def student_loss(logits: Tensor, labels: Tensor, soft: Tensor | None, recipe: Recipe) -> Tensor:
-    """Cross-entropy with the labels, mixed with the divergence from the teacher's answers."""
-    hard = functional.cross_entropy(logits, labels)
+    """The recipe's loss on the labels, mixed with the divergence from the teacher's answers."""
+    hard = recipe.hard_loss(logits, labels)
     if soft is None:
         return hard
     t = recipe.temperature
@@ -255,15 +214,16 @@ def train_teacher(data: Split, recipe: Recipe, directory: Path, shown: bool) -> 
 
 
 class _Student:
-    """The binary network in training: model, optimiser, running average, best epoch so far."""
+    """The network in training: model, optimiser, running average, best epoch so far."""
 
     def __init__(self, data: Split, recipe: Recipe) -> None:
         self.data = data
         self.recipe = recipe
         _generator(recipe, "student-start", 0)
-        self.model = BinaryNetwork(recipe.widths, recipe.pixel_threshold)
-        self.average = copy.deepcopy(self.model)
-        self.optimizer = torch.optim.Adam(self.model.parameters(), lr=recipe.lr, fused=True)
+        self.model = recipe.model()
+        # What is evaluated: the model itself if the recipe averages nothing.
+        self.average = copy.deepcopy(self.model) if recipe.averages else self.model
+        self.optimizer = recipe.optimizer(self.model)
         self.latent = [layer.weight for layer in self.model.binary_layers()]
         self.history: list[dict[str, float]] = []
         self.best: dict[str, Tensor] = {}
@@ -300,21 +260,28 @@ class _Student:
         self.optimizer.step()
         with torch.no_grad():
             # A latent weight far beyond the reach of the gradient could never turn again.
-            torch._foreach_clamp_min_(self.latent, -1.0)
-            torch._foreach_clamp_max_(self.latent, 1.0)
-            # Early on the average must not be held back by the initial weights.
-            decay = min(self.recipe.average, (1 + step) / (10 + step))
-            torch._foreach_lerp_(
-                list(self.average.parameters()), list(self.model.parameters()), 1 - decay
-            )
+            if self.latent:
+                torch._foreach_clamp_min_(self.latent, -1.0)
+                torch._foreach_clamp_max_(self.latent, 1.0)
+        if self.recipe.averages:
+            self._average(step)
         return loss.item()
 
+    @torch.no_grad()
+    def _average(self, step: int) -> None:
+        # Early on the average must not be held back by the initial weights.
+        decay = min(self.recipe.average, (1 + step) / (10 + step))
+        torch._foreach_lerp_(
+            list(self.average.parameters()), list(self.model.parameters()), 1 - decay
+        )
+
     def evaluate(self, epoch: int, loss: float) -> dict[str, float]:
-        """Re-estimate the average's batch normalisation, score it, keep it if it is the best."""
-        self._settle_norms(epoch)
+        """Score the network as it is to be used, keep it if it is the best."""
+        if self.recipe.averages:
+            self._settle_norms(epoch)
         scores = scores_of(self.average, self.held)
         with torch.no_grad():
-            held_loss = functional.cross_entropy(
+            held_loss = self.recipe.hard_loss(
                 self.average.logits(scores), self.data.validation_labels
             )
         entry = {
@@ -327,7 +294,7 @@ class _Student:
         key = (entry["validation_accuracy"], -entry["validation_loss"])
         if key > self.best_key:
             self.best_key = key
-            self.best = {n: torch.from_numpy(a) for n, a in to_compact(self.average).items()}
+            self.best = self.recipe.kept(self.average)
         return entry
 
     @torch.no_grad()
@@ -344,12 +311,9 @@ class _Student:
             self.average(x)
         self.average.eval()
 
-    def chosen(self) -> BinaryNetwork:
+    def chosen(self) -> BinaryNetwork | PlainNetwork:
         """The best epoch's network in eval mode."""
-        arrays = {name: tensor.numpy() for name, tensor in self.best.items()}
-        return from_compact(
-            arrays, self.recipe.widths, self.model.eps(), self.recipe.pixel_threshold
-        )
+        return self.recipe.restored(self.best)
 
 
 def train_student(
@@ -361,8 +325,7 @@ def train_student(
     if state is not None:
         student.restore(state)
     steps = recipe.steps(len(data.images))
-    total, warmup = steps * recipe.epochs, steps * recipe.warmup_epochs
-    progress = _Progress("network", total, first * steps, shown)
+    progress = _Progress("network", steps * recipe.epochs, first * steps, shown)
     for epoch in range(first, recipe.epochs):
         student.model.train()
         losses = 0.0
@@ -372,8 +335,7 @@ def train_student(
             with torch.no_grad():
                 soft = teacher(x) if teacher is not None else None
             step = epoch * steps + i
-            rate = recipe.lr * cosine(step, total, warmup)
-            losses += student.learn(x, labels, soft, rate, step)
+            losses += student.learn(x, labels, soft, recipe.rate(step, steps), step)
             progress.step()
         entry = student.evaluate(epoch, losses / steps)
         checkpoint.save(directory, "student", epoch + 1, student.state())
@@ -386,7 +348,7 @@ def train_student(
 
 
 def run(recipe: Recipe, mnist: Mnist, out: Path, shown: bool = True) -> dict[str, Any]:
-    """Train (or go on training) in `out`, write the three results there, return the report.
+    """Train (or go on training) in `out`, write the results there, return the report.
 
     If `out` already holds the finished report of this very recipe it is returned as it is: the
     test set is evaluated once per run.
@@ -420,15 +382,12 @@ def run(recipe: Recipe, mnist: Mnist, out: Path, shown: bool = True) -> dict[str
         "test_images": len(test),
         "torch": torch.__version__,
     }
-    _write_results(model, info, out)
+    if isinstance(model, BinaryNetwork):
+        save_trained(out / TRAINED_NAME, model, info)
+        export(model, name="mnist", info=info).save(out / INTEGER_NAME)
     report = {"finished": True, **info}
     container.write_atomically(report_path, json.dumps(report, indent=1).encode() + b"\n")
     return report
-
-
-def _write_results(model: BinaryNetwork, info: dict[str, Any], out: Path) -> None:
-    save_trained(out / TRAINED_NAME, model, info)
-    export(model, name="mnist", info=info).save(out / INTEGER_NAME)
 
 
 def _finished(path: Path, recipe: Recipe) -> dict[str, Any] | None:
@@ -437,7 +396,8 @@ def _finished(path: Path, recipe: Recipe) -> dict[str, Any] | None:
     except (OSError, ValueError):
         return None
     same = json.loads(_fingerprint(recipe)) == report.get("recipe")
-    complete = all((path.parent / name).exists() for name in (TRAINED_NAME, INTEGER_NAME))
+    names = (TRAINED_NAME, INTEGER_NAME) if recipe.exports else ()
+    complete = all((path.parent / name).exists() for name in names)
     return report if same and complete and report.get("finished") else None
 
 
@@ -447,18 +407,35 @@ def _thinned(history: list[dict[str, float]], points: int = 20) -> list[dict[str
     return [entry for entry in history if (entry["epoch"] - len(history)) % stride == 0]
 
 
-def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
-    base = Recipe()
-    parser = CommandLine(
-        prog="python -m xnor_fcc.train",
-        description="Train the binary network on MNIST.  Killed at any moment, the same command "
-        "goes on from the last finished epoch.  Results go to --out, never over the committed "
-        "networks: report.json (accuracies), mnist_trained.npz (the Brevitas network, compact), "
-        "mnist.npz (the integer network that the core loads).",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+def _add_recipe(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--recipe", choices=list(RECIPES), default="best", help="network and training, see above"
     )
+
+
+def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
+    # The recipe first: it decides the defaults of everything else.
+    first = CommandLine(prog=_PROGRAM, add_help=False, allow_abbrev=False)
+    _add_recipe(first)
+    name = first.parse_known_args(argv)[0].recipe
+    base = RECIPES[name]()
+    parser = CommandLine(
+        prog=_PROGRAM,
+        description="Train a network on MNIST.  --recipe best: the binary network, as well as it "
+        "gets.  --recipe seed: the binary network with shift-based AdaMax and batch normalisation, "
+        "a squared hinge loss, no teacher and no distortion.  --recipe float: the layers of best "
+        "in float.  Killed at any moment, the same command goes on from the last finished epoch.  "
+        "Results go to --out, never over the committed networks: report.json (accuracies) and, "
+        "unless the recipe is float, mnist_trained.npz (the Brevitas network, compact) and "
+        "mnist.npz (the integer network that the core loads).  The defaults below are those of "
+        f"--recipe {name}.",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        allow_abbrev=False,
+    )
+    _add_recipe(parser)
     add = parser.add_argument
-    add("--out", type=Path, default=DEFAULT_OUT, help="directory for results and checkpoints")
+    out = DEFAULT_OUT if name == "best" else DEFAULT_OUT.with_name(f"{DEFAULT_OUT.name}-{name}")
+    add("--out", type=Path, default=out, help="directory for results and checkpoints")
     add(
         "--data-dir",
         type=Path,
@@ -470,7 +447,7 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         "--epochs",
         type=int,
         default=base.epochs,
-        help="epochs of the binary network; accuracy still grows slowly after 100",
+        help="epochs of the network; that of best still grows slowly better after 100",
     )
     add(
         "--teacher-epochs",
@@ -493,7 +470,7 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     add("--seed", type=int, default=base.seed, help="decides the split and everything random")
     add("--batch", type=int, default=base.batch, help="images per step")
-    add("--lr", type=float, default=base.lr, help="highest learning rate of the binary network")
+    add("--lr", type=float, default=base.lr, help="highest learning rate of the network")
     add(
         "--distillation",
         type=float,
@@ -501,20 +478,34 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         help="share of the teacher's soft answers in the loss, 0 to 1",
     )
     add("--temperature", type=float, default=base.temperature, help="softening of the answers")
+    if base.averages:
+        add(
+            "--average",
+            type=float,
+            default=base.average,
+            help="decay per step of the running average "
+            "of the latent weights; 0 evaluates the weights as they are",
+        )
     add(
-        "--average",
+        "--distortion",
         type=float,
-        default=base.average,
-        help="decay per step of the running average "
-        "of the latent weights; 0 evaluates the weights as they are",
+        default=float(base.distortion.moves),
+        help="factor on every distortion of the digits, 0 for none",
     )
-    add("--elastic", type=float, default=base.distortion.elastic, help="elastic distortion, pixels")
+    add("--elastic", type=float, default=Distortion().elastic, help="elastic distortion, pixels")
     add(
         "--settling",
         type=float,
         default=base.settling,
         help="last share of the epochs, 0 to 1, over which the distortion shrinks to half",
     )
+    if isinstance(base, SeedRecipe):
+        add(
+            "--halving",
+            type=int,
+            default=base.halving,
+            help="epochs from one right shift of the learning rate to the next",
+        )
     add("--threads", type=int, default=0, help="processor threads; 0 leaves the choice to torch")
     return parser.parse_args(argv)
 
@@ -533,14 +524,22 @@ def _recipe(options: argparse.Namespace) -> Recipe:
         raise UserError("--batch must be at least 2, because batch normalisation needs a spread.")
     if not 1 <= options.threshold <= 255:
         raise UserError("--threshold must be from 1 to 255.")
-    if not 0 <= options.distillation <= 1 or not 0 <= options.average < 1:
+    base = RECIPES[options.recipe]()
+    average = options.average if base.averages else base.average
+    if not 0 <= options.distillation <= 1 or not 0 <= average < 1:
         raise UserError("--distillation must be from 0 to 1 and --average from 0 to below 1.")
     if not 0 <= options.settling <= 1:
         raise UserError("--settling must be from 0 to 1.")
     if min(options.hidden, default=1) < 1:
         raise UserError("--hidden must be whole numbers from 1 up, separated by commas.")
-    base = Recipe()
-    return Recipe(
+    if options.distortion < 0:
+        raise UserError("--distortion must not be negative.")
+    if isinstance(base, SeedRecipe):
+        if options.halving < 1:
+            raise UserError("--halving must be at least 1 epoch.")
+        base = replace(base, halving=options.halving)
+    return replace(
+        base,
         widths=(base.widths[0], *options.hidden, base.widths[-1]),
         pixel_threshold=options.threshold,
         seed=options.seed,
@@ -550,8 +549,8 @@ def _recipe(options: argparse.Namespace) -> Recipe:
         teacher_epochs=options.teacher_epochs,
         distillation=options.distillation,
         temperature=options.temperature,
-        average=options.average,
-        distortion=Distortion(elastic=options.elastic),
+        average=average,
+        distortion=Distortion(elastic=options.elastic).scaled(options.distortion),
         settling=options.settling,
     )
 
