@@ -89,7 +89,7 @@ quartus: ## build the DE1-SoC demo with Quartus, see quartus/README.md
 report: $(MARKS)report ## one HTML page of what the other targets measured: build/report/report.html
 	@$(PY) verif/report.py $(ARGS)
 
-train: $(MARKS)train ## train the network anew into build/train (an hour; resumes when restarted); ARGS='--recipe seed' or float for the others
+train: $(MARKS)train ## train the network anew into build/train (an hour; resumes); ARGS='--recipe seed' or float
 	@$(PY) -m xnor_fcc.train $(ARGS)
 
 registers: $(MARKS)sim ## regenerate the RTL constants and the table of the register map
