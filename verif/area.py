@@ -15,6 +15,7 @@ from typing import Any
 from tqdm import tqdm
 
 import synthesis
+from generated import fill
 from report_source import source
 from xnor_fcc.container import write_json
 from xnor_fcc.errors import CommandLine, UserError, run_main
@@ -29,7 +30,6 @@ PE = 4
 ACC_BITS = 12
 SIMDS = (32, 64, 128, 256)
 
-_BEGIN, _END = "<!-- area: begin -->", "<!-- area: end -->"
 
 # Undo the attributes that keep Yosys from merging what the source keeps apart.
 _MERGE_COUNTERS = "setattr -mod -unset keep_hierarchy *"
@@ -123,13 +123,8 @@ def table(report: Mapping[str, Any]) -> str:
 
 
 def update_page(page: Path, text: str, yosys: str) -> None:
-    """Put the table between the markers of `page`."""
-    content = page.read_text()
-    if _BEGIN not in content or _END not in content:
-        raise UserError(f"{page} lacks the lines {_BEGIN} and {_END} between which the table goes.")
-    head, rest = content.split(_BEGIN, 1)
-    tail = rest.split(_END, 1)[1]
-    page.write_text(f"{head}{_BEGIN}\n{text}\n\nYosys {yosys}.\n{_END}{tail}")
+    """Put the table into `page`."""
+    fill(page, f"{text}\n\nYosys {yosys}.", "area")
 
 
 def parser() -> CommandLine:

@@ -82,6 +82,19 @@ def beats_of(packet: bytes, width: int) -> list[Beat]:
     return beats
 
 
+async def drive_beat(dut: Any, beat: Beat) -> None:
+    """Drive a beat of asi_image until it has been taken; `valid` stays."""
+    dut.asi_image_valid.value = 1
+    dut.asi_image_data.value = beat.data
+    dut.asi_image_startofpacket.value = beat.start
+    dut.asi_image_endofpacket.value = beat.end
+    dut.asi_image_empty.value = beat.empty
+    dut.asi_image_error.value = beat.error
+    await RisingEdge(dut.clk)
+    while dut.asi_image_ready.value != 1:
+        await RisingEdge(dut.clk)
+
+
 class Expected:
     """What a network must answer for a set of images, as Python integers that compare fast.
 
@@ -469,20 +482,10 @@ class Bench:
 
     async def drive_beats(self, beats: Sequence[Beat]) -> None:
         """Drive beats as they are, right or wrong, one after the other."""
-        dut = self.dut
         for beat in beats:
-            dut.asi_image_valid.value = 1
-            dut.asi_image_data.value = beat.data
-            dut.asi_image_startofpacket.value = beat.start
-            dut.asi_image_endofpacket.value = beat.end
-            dut.asi_image_empty.value = beat.empty
-            dut.asi_image_error.value = beat.error
-            while True:
-                await RisingEdge(dut.clk)
-                if dut.asi_image_ready.value == 1:
-                    break
-        dut.asi_image_valid.value = 0
-        dut.asi_image_error.value = 0
+            await drive_beat(self.dut, beat)
+        self.dut.asi_image_valid.value = 0
+        self.dut.asi_image_error.value = 0
 
     def append(self, image: int, packet: bytes) -> None:
         """Queue a good packet behind the others, without gaps."""

@@ -27,6 +27,7 @@ from tqdm import tqdm
 
 from coverage_counts import LINE, TOGGLE, Counts, Point, lcov
 from coverage_plan import Group, groups, read_plan
+from generated import fill
 from report_source import source
 from sources import ROOT, RTL, rtl_sources
 from xnor_fcc.container import write_json
@@ -322,14 +323,6 @@ def result_page(result: Mapping[str, Any], exclusions: Sequence[Exclusion]) -> s
     return "\n".join(lines)
 
 
-def write_part(path: Path, name: str, text: str) -> None:
-    """Put `text` between the markers `name`: begin and end of a page."""
-    begin, end = (f"<!-- {name}: {place} -->" for place in ("begin", "end"))
-    before, _, rest = path.read_text().partition(begin)
-    after = rest.partition(end)[2]
-    path.write_text(f"{before}{begin}\n{text}\n{end}{after}")
-
-
 def parser() -> argparse.ArgumentParser:
     """The command line."""
     result = CommandLine(
@@ -378,8 +371,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"{name:22}{100 * row['line']:8.1f} %{100 * row['toggle']:8.1f} %")
     print(f"functional: {result['bins_hit']} of {result['bins']} bins")
     if arguments.write:
-        write_part(PAGE, "plan", plan_page())
-        write_part(PAGE, "result", result_page(result, exclusions))
+        fill(PAGE, plan_page(), "plan")
+        fill(PAGE, result_page(result, exclusions), "result")
     if wrong := complaint(result):
         print(f"error: {wrong}", file=sys.stderr)
         return 1

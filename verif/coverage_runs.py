@@ -12,16 +12,14 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 import simulator
+import test_core
 from test_core import ALL, CORNERS
 from test_fcc_core import SMALL
 from test_flood import GEOMETRY as FLOODED
 from xnor_fcc.geometry import Geometry
-from xnor_fcc.integer import random_network
-from xnor_fcc.pack import pack
 
 _IN_TURN = "networks_in_turn"
 
@@ -145,19 +143,7 @@ def test_locked_while_checking() -> None:
 
 
 def test_preset(tmp_path: Path) -> None:
-    network = random_network(np.random.default_rng(3), (30, 17, 11, 5))
-    geometry = Geometry(pe=4, simd=7, lanes=2, max_width=30, weight_depth=120, bank_depth=32,
-                        threshold_depth=16, max_classes=6, image_width=16)  # fmt: skip
-    prefix = tmp_path / "preset"
-    pack(network, geometry).write_preset(prefix)
-    network.save(tmp_path / "network.npz")
-    model = simulator.build("xnor_fcc", {**geometry.parameters(), "PRESET": str(prefix)})
-    model.run(
-        "core_tests",
-        simulator.run_directory("coverage-preset"),
-        testcase="preset_runs_without_a_host",
-        settings={"geometry": asdict(geometry), "network": str(tmp_path / "network.npz")},
-    )
+    test_core.test_preset_memory_images(tmp_path)
 
 
 def test_popcount() -> None:

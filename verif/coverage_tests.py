@@ -95,9 +95,13 @@ class Run:
         for index in images:
             bench.accept(index)
             await bench.drive_beats(self.packet(index))
-        await bench.drain(self.quiet)
-        assert not bench.failures.all, bench.failures.all[0].where
-        await bench.stop()
+        await self.finish()
+
+    async def finish(self) -> None:
+        """Wait for the answers to what was accepted, all of them right, and stop."""
+        await self.bench.drain(self.quiet)
+        assert not self.bench.failures.all, self.bench.failures.all[0].where
+        await self.bench.stop()
 
     def forget(self) -> None:
         """A reset: what was accepted is not answered."""
@@ -455,9 +459,7 @@ async def numbers(dut: Any) -> None:
                     packet[place] = int(rng.choice(high if bit else low))
             bench.accept(index)
             await bench.drive_beats(beats_of(bytes(packet), g.image_width))
-        await bench.drain(run.quiet)
-        assert not bench.failures.all, bench.failures.all[0].where
-        await bench.stop()
+        await run.finish()
 
 
 @cocotb.test(timeout_time=100, timeout_unit="ms")
@@ -722,9 +724,7 @@ async def wraps(dut: Any) -> None:
     bench.packets = 0xFFFD
     for index in range(6):
         await one(index % len(run.bits))
-    await bench.drain(run.quiet)
-    assert not bench.failures.all, bench.failures.all[0].where
-    await bench.stop()
+    await run.finish()
 
 
 @cocotb.test(timeout_time=100, timeout_unit="ms")

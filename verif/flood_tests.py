@@ -19,7 +19,7 @@ import cocotb
 import numpy as np
 from cocotb.triggers import ClockCycles, RisingEdge
 
-from bench import Beat, Bench, settings
+from bench import Beat, Bench, drive_beat, settings
 from core_tests import bursts, patience, random_widths
 from fcc_image_sink_tests import Format
 from streams import write_burst
@@ -175,15 +175,7 @@ async def send(dut: Any, beats: Sequence[Beat], rng: np.random.Generator) -> Non
         while rng.random() < 0.1:
             dut.asi_image_valid.value = 0
             await edge
-        dut.asi_image_valid.value = 1
-        dut.asi_image_data.value = beat.data
-        dut.asi_image_startofpacket.value = beat.start
-        dut.asi_image_endofpacket.value = beat.end
-        dut.asi_image_empty.value = beat.empty
-        dut.asi_image_error.value = beat.error
-        await edge
-        while dut.asi_image_ready.value != 1:
-            await edge
+        await drive_beat(dut, beat)
     dut.asi_image_valid.value = 0
 
 

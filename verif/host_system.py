@@ -22,7 +22,7 @@ from cocotb.clock import Clock
 from cocotb.task import Task, resume
 from cocotb.triggers import ClockCycles, Event, RisingEdge
 
-from bench import CLOCK_NS, beats_of
+from bench import CLOCK_NS, beats_of, drive_beat
 from streams import write_burst
 from xnor_fcc import msgdma
 from xnor_fcc.address_map import BASE, BUFFER_BYTES, OFFSET, REGISTER_BYTES, SPAN
@@ -224,14 +224,7 @@ class SimulatedTransport:
                 while self._pausing():
                     dut.asi_image_valid.value = 0
                     await edge
-                dut.asi_image_valid.value = 1
-                dut.asi_image_data.value = beat.data
-                dut.asi_image_startofpacket.value = beat.start
-                dut.asi_image_endofpacket.value = beat.end
-                dut.asi_image_empty.value = beat.empty
-                await edge
-                while dut.asi_image_ready.value != 1:
-                    await edge
+                await drive_beat(dut, beat)
             dut.asi_image_valid.value = 0
             self.image_dma.finished()
 

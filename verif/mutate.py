@@ -37,6 +37,7 @@ import pytest
 from tqdm import tqdm
 
 import equivalence
+from generated import fill
 from mutants import Mutant, mutants
 from report_source import source
 from sources import ROOT, RTL, rtl_sources
@@ -636,14 +637,9 @@ def page(result: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-_BEGIN, _END = "<!-- generated: begin -->", "<!-- generated: end -->"
-
-
 def write_page(result: dict[str, Any], path: Path = PAGE) -> None:
     """Put the result into MUTATION.md."""
-    head, rest = path.read_text().split(_BEGIN)
-    tail = rest.split(_END)[1]
-    path.write_text(f"{head}{_BEGIN}\n{page(result)}\n{_END}{tail}")
+    fill(path, page(result))
 
 
 def parser() -> argparse.ArgumentParser:

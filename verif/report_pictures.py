@@ -72,6 +72,21 @@ def _lanes(answers: Answers, geometry: Geometry, widths: Sequence[int], scale: f
     return parts
 
 
+def _packets(
+    cycles: np.ndarray, beats: int, lanes: int, row: int, said: str, scale: float
+) -> list[str]:
+    """Bars of the packets of a stream, of `beats` beats each; `said` takes packet and batch."""
+    parts = []
+    moments = cycles.tolist()
+    for packet, start in enumerate(range(0, len(moments), beats)):
+        batch = packet // lanes
+        for first, last in _runs(moments[start : start + beats]):
+            shade = f"var(--batch-{batch % 2})"
+            tip = said.format(packet, batch)
+            parts.append(pictures.bar(first, last + 1, row, shade, "", tip, scale))
+    return parts
+
+
 def timeline(answers: Answers, geometry: Geometry, widths: Sequence[int]) -> Markup:
     """What the core did in the first cycles of `answers`: images in, groups done, results out."""
     seen = [answers.image, answers.load, answers.done, answers.result]
@@ -83,22 +98,11 @@ def timeline(answers: Answers, geometry: Geometry, widths: Sequence[int]) -> Mar
 
     parts = pictures.axis(total, 3, step, scale)
     beats = geometry.image_beats(widths[0], False)
-    image = answers.image.tolist()
-    for number in range(0, len(image), beats):
-        batch = number // beats // geometry.lanes
-        for first, last in _runs(image[number : number + beats]):
-            tip = f"image {number // beats} of the stream, for batch {batch}"
-            shade = f"var(--batch-{batch % 2})"
-            parts.append(pictures.bar(first, last + 1, 0, shade, "", tip, scale))
+    said = "image {} of the stream, for batch {}"
+    parts += _packets(answers.image, beats, geometry.lanes, 0, said, scale)
     parts += _lanes(answers, geometry, widths, scale)
-    result = answers.result.tolist()
-    beats = widths[-1] + 1
-    for number in range(0, len(result), beats):
-        batch = number // beats // geometry.lanes
-        for first, last in _runs(result[number : number + beats]):
-            tip = f"result {number // beats}, of batch {batch}"
-            shade = f"var(--batch-{batch % 2})"
-            parts.append(pictures.bar(first, last + 1, 2, shade, "", tip, scale))
+    said = "result {}, of batch {}"
+    parts += _packets(answers.result, widths[-1] + 1, geometry.lanes, 2, said, scale)
     for batch, cycle in enumerate(answers.load.tolist()):
         x = pictures.LEFT + cycle * scale
         parts.append(

@@ -24,7 +24,7 @@ import numpy as np
 from cocotb.task import Task
 from cocotb.triggers import ClockCycles, RisingEdge
 
-from bench import Beat, Bench, settings
+from bench import Beat, Bench, drive_beat, settings
 from core_tests import batches_until_steady, out_of_step, patience
 from fcc_image_sink_tests import Format
 from fcc_word_loader_tests import Loader
@@ -110,22 +110,13 @@ async def access(dut: Any, address: int, value: int | None) -> None:
 
 async def send(dut: Any, packets: Sequence[Sending]) -> None:
     """Drive the beats of packets with their gaps."""
-    edge = RisingEdge(dut.clk)
     for gap, pause, beats in packets:
         for number, beat in enumerate(beats):
             idle = pause if number else gap
             if idle:
                 dut.asi_image_valid.value = 0
                 await ClockCycles(dut.clk, idle)
-            dut.asi_image_valid.value = 1
-            dut.asi_image_data.value = beat.data
-            dut.asi_image_startofpacket.value = beat.start
-            dut.asi_image_endofpacket.value = beat.end
-            dut.asi_image_empty.value = beat.empty
-            dut.asi_image_error.value = beat.error
-            await edge
-            while dut.asi_image_ready.value != 1:
-                await edge
+            await drive_beat(dut, beat)
     dut.asi_image_valid.value = 0
 
 

@@ -27,6 +27,7 @@ import numpy as np
 from tqdm import tqdm
 
 import simulator
+from generated import fill
 from report_source import source
 from xnor_fcc.container import write_json
 from xnor_fcc.data import load_test_bits
@@ -436,14 +437,9 @@ def page(report: dict[str, Any]) -> str:
     )
 
 
-_BEGIN, _END = "<!-- generated: begin -->", "<!-- generated: end -->"
-
-
 def write_page(report: dict[str, Any], path: Path = PAGE) -> None:
     """Put the result into SOFT_ERRORS.md."""
-    head, rest = path.read_text().split(_BEGIN)
-    tail = rest.split(_END)[1]
-    path.write_text(f"{head}{_BEGIN}\n{page(report)}\n{_END}{tail}")
+    fill(path, page(report))
 
 
 # ---- command line

@@ -277,7 +277,7 @@ def test_missed_points_are_reported(tmp_path: Path) -> None:
 def test_the_page_can_be_written(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
     page.write_text("a\n<!-- x: begin -->\nold\n<!-- x: end -->\nb\n")
-    campaign.write_part(page, "x", "new")
+    campaign.fill(page, "new", "x")
     assert page.read_text() == "a\n<!-- x: begin -->\nnew\n<!-- x: end -->\nb\n"
 
 

@@ -23,7 +23,7 @@ from test_export import assert_same
 from test_train import assert_equal, fake_mnist, results
 from xnor_fcc import checkpoint, container, train
 from xnor_fcc.augment import Distortion
-from xnor_fcc.errors import UserError, run_main
+from xnor_fcc.errors import UserError
 from xnor_fcc.export import export, response_table
 from xnor_fcc.integer import IntegerNetwork
 from xnor_fcc.network import BinaryNetwork, HiddenLayer, load_trained, save_trained, to_compact
@@ -610,26 +610,6 @@ def test_a_resumed_run_needs_its_optimiser_state(
     assert ends[0] is not None and ends[1] is not None
     with pytest.raises(AssertionError):
         assert_equal(ends[0][1]["model"], ends[1][1]["model"])
-
-
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        ["--recipe", "none"],
-        ["--recipe", "seed", "--halving", "0"],
-        ["--recipe", "seed", "--average", "0.9"],
-        ["--halving", "10"],
-        ["--distortion", "-1"],
-    ],
-)
-def test_the_command_refuses_in_one_sentence(
-    arguments: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    out = tmp_path / "out"
-    code = run_main(lambda: train.main([*arguments, "--out", str(out)]))
-    error = capsys.readouterr().err
-    assert code == 2 and error.startswith("error: ") and error.count("\n") == 1
-    assert not out.exists()
 
 
 @pytest.mark.parametrize("name", ["seed", "float"])

@@ -290,6 +290,11 @@ def test_distortion_shrinks_at_the_end() -> None:
         ["--epochs", "many"],
         ["--unheard-of"],
         ["--data-dir", "nowhere"],
+        ["--recipe", "none"],
+        ["--recipe", "seed", "--halving", "0"],
+        ["--recipe", "seed", "--average", "0.9"],
+        ["--halving", "10"],
+        ["--distortion", "-1"],
     ],
 )
 def test_the_command_refuses_in_one_sentence(

@@ -108,24 +108,15 @@ static uint32_t needed(void)
     return value;
 }
 
-static void expect(void)
+/* A register must read what the line says; the complaint takes its name, what it is, what it
+ * should be. */
+static void demand(const char *complaint)
 {
     uint32_t offset = needed(), value = needed(), found = read_register(offset);
     const char *name = strtok(NULL, " \n");
 
     if (found != value)
-        stop("the core's %s is 0x%x, but the file is for a core where it is 0x%x.",
-             name ? name : "register", (unsigned)found, (unsigned)value);
-}
-
-static void check(void)
-{
-    uint32_t offset = needed(), value = needed(), found = read_register(offset);
-    const char *name = strtok(NULL, " \n");
-
-    if (found != value)
-        stop("the network did not arrive as it was sent: %s is 0x%x, not 0x%x.",
-             name ? name : "register", (unsigned)found, (unsigned)value);
+        stop(complaint, name ? name : "register", (unsigned)found, (unsigned)value);
 }
 
 /* Reads the words of an image from the line, returns its class. */
@@ -183,13 +174,13 @@ int main(int count, char **arguments)
         if (!command || command[0] == '#')
             continue;
         if (!strcmp(command, "expect")) {
-            expect();
+            demand("the core's %s is 0x%x, but the file is for a core where it is 0x%x.");
         } else if (!strcmp(command, "write")) {
             offset = needed();
             while (next(&value))
                 write_register(offset, value);
         } else if (!strcmp(command, "check")) {
-            check();
+            demand("the network did not arrive as it was sent: %s is 0x%x, not 0x%x.");
         } else if (!strcmp(command, "classes")) {
             classes = needed();
         } else if (!strcmp(command, "image")) {
