@@ -13,8 +13,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
-from dataclasses import MISSING, dataclass, field, fields, is_dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import MISSING, dataclass, field, fields, is_dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -196,6 +196,25 @@ class Scenario:
             return cls(facts["geometry"], episodes, facts.get("seed", 0))
         except (KeyError, TypeError, AttributeError) as error:
             raise UserError(f"This is not a scenario: {error}.") from error
+
+    def smaller(self) -> Iterator[Scenario]:
+        """The scenarios that lack one episode, or one item of an episode."""
+
+        def lacking(items: tuple[Any, ...]) -> Iterator[tuple[Any, ...]]:
+            for index in range(len(items)):
+                yield items[:index] + items[index + 1 :]
+
+        for episodes in lacking(self.episodes):
+            if episodes and episodes[0].network is not None:
+                yield replace(self, episodes=episodes)
+        for index, episode in enumerate(self.episodes):
+            for fact in fields(episode):
+                items = getattr(episode, fact.name)
+                for rest in lacking(items if isinstance(items, tuple) else ()):
+                    part: dict[str, Any] = {fact.name: rest}
+                    changed = replace(episode, **part)
+                    before, after = self.episodes[:index], self.episodes[index + 1 :]
+                    yield replace(self, episodes=(*before, changed, *after))
 
     @property
     def digest(self) -> str:

@@ -3,8 +3,8 @@
 
 Hypothesis draws scenarios (scenario_strategies.py): a geometry, networks, traffic, faults, resets.
 Each is played by a simulation of its own (scenario_tests.py), by Icarus, every 40th by Verilator. A
-seed is printed; the same seed draws the same scenarios. The first scenario that fails is shrunk to
-a small one that fails too, which is saved in verif/scenarios/, where the test suite plays it from
+seed is printed; with the same sources it draws the same scenarios (Hypothesis also tries constants
+that it finds in them). The first scenario that fails is shrunk to a small one that fails too, which is saved in verif/scenarios/, where the test suite plays it from
 then on.
 
 One process works at a time. It works on a copy of the repository as it was at the beginning.
@@ -31,6 +31,7 @@ from hypothesis import seed as seeded
 from hypothesis import settings as hypothesis_settings
 from tqdm import tqdm
 
+from generated import fill
 from scenario import SAVED, Saved, Scenario
 from scenario_player import COUNTS, Outcome
 from scenario_strategies import scenarios
@@ -127,7 +128,21 @@ class Soak:
         def play(scenario: Scenario) -> None:
             self._judge(scenario)
 
-        play()
+        try:
+            play()
+        except _Failed:
+            self._leave_out()
+            raise
+
+    def _leave_out(self) -> None:
+        """Leave out one part of the smallest failure after the other until none can be spared:
+        where Hypothesis ends depends on the draw, and often there is something left to lose."""
+        found = None
+        while self.smallest is not None and self.smallest is not found:
+            found = self.smallest
+            with contextlib.suppress(_Failed):
+                for scenario in found.scenario.smaller():
+                    self._judge(scenario)
 
     def _judge(self, scenario: Scenario) -> None:
         """Play a scenario unless that has been done; raises `_Failed` where it fails."""
@@ -253,9 +268,6 @@ def replay(path: Path, sim: str, output: Path) -> Outcome:
         run.close()
 
 
-_BEGIN, _END = "<!-- generated: begin -->", "<!-- generated: end -->"
-
-
 def page(report: dict[str, Any]) -> str:
     """The part of SOAK.md that is generated."""
     rows = [
@@ -274,9 +286,7 @@ def page(report: dict[str, Any]) -> str:
 
 def write_page(report: dict[str, Any], path: Path = PAGE) -> None:
     """Put the result into SOAK.md."""
-    head, rest = path.read_text().split(_BEGIN)
-    tail = rest.split(_END)[1]
-    path.write_text(f"{head}{_BEGIN}\n{page(report)}\n{_END}{tail}")
+    fill(path, page(report))
 
 
 def parser() -> argparse.ArgumentParser:

@@ -20,6 +20,7 @@ import pytest
 
 import soak
 from faults import Fault
+from generated import markers
 from needs import needs_icarus
 from scenario import SAVED, Saved, Scenario
 from scenario_player import COUNTS, Outcome
@@ -106,6 +107,32 @@ def test_a_failure_is_shrunk_to_its_reason(
     (line,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("soak: a")]
     assert line == f"soak: a scenario failed (a flagged packet); it is saved as " \
                    f"{tmp_path / 'saved' / name}."  # fmt: skip
+
+
+def test_whatever_can_be_spared_is_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Wherever Hypothesis has ended: of each saved scenario two packets remain."""
+
+    def judge(scenario: Scenario, sim: str) -> str:
+        packets = [packet for episode in scenario.episodes for packet in episode.packets]
+        return "two" if len(packets) >= 2 else ""
+
+    simulate_by(judge, monkeypatch)
+    tried = 0
+    for path in sorted(SAVED.glob("*.json")):
+        scenario = Saved.load(path).scenario
+        if judge(scenario, ""):
+            tried += 1
+            run = soak.Soak(tmp_path, 1, 1, 1, 1, 60)
+            run.smallest, run.shrink_end = Saved(scenario, "icarus", "two"), run.end
+            run._leave_out()
+            run.close()
+            left = run.smallest.scenario
+            assert sum(len(episode.packets) for episode in left.episodes) == 2
+            assert not any(judge(smaller, "") for smaller in left.smaller())
+            assert all(not (e.accesses or e.prelude or e.backpressure) for e in left.episodes)
+    assert tried >= 3
 
 
 def test_shrinking_ends_in_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -222,8 +249,9 @@ def test_the_page(tmp_path: Path) -> None:
     soak.write_page({**result, "failures": []}, page)
     assert "x.json" not in page.read_text() and "| failures | 0 |" in page.read_text()
     before, after = soak.PAGE.read_text(), page.read_text()
-    assert after.split(soak._BEGIN)[0] == before.split(soak._BEGIN)[0]
-    assert after.split(soak._END)[1] == before.split(soak._END)[1]
+    begin, end = markers()
+    assert after.split(begin)[0] == before.split(begin)[0]
+    assert after.split(end)[1] == before.split(end)[1]
 
 
 @pytest.mark.parametrize(
