@@ -4,8 +4,8 @@
 Hypothesis draws scenarios (scenario_strategies.py): a geometry, networks, traffic, faults, resets.
 Each is played by a simulation of its own (scenario_tests.py), by Icarus, every 40th by Verilator. A
 seed is printed; with the same sources it draws the same scenarios (Hypothesis also tries constants
-that it finds in them). The first scenario that fails is shrunk to a small one that fails too, which is saved in verif/scenarios/, where the test suite plays it from
-then on.
+that it finds in them). The first scenario that fails is shrunk to a small one that fails too, which
+is saved in verif/scenarios/, where the test suite plays it from then on.
 
 One process works at a time. It works on a copy of the repository as it was at the beginning.
 """
