@@ -4,7 +4,7 @@
 // model/xnor_fcc/registers.json; do not edit.
 
 localparam [31:0] ID_VALUE = 32'h58464343;
-localparam [31:0] VERSION_VALUE = 32'h00010002;
+localparam [31:0] VERSION_VALUE = 32'h00010003;
 localparam [5:0] REG_ID = 6'd0;
 localparam [5:0] REG_VERSION = 6'd1;
 localparam [5:0] REG_PE = 6'd2;
@@ -19,6 +19,8 @@ localparam [5:0] REG_THRESHOLD_DEPTH = 6'd10;
 localparam [5:0] REG_IMAGE_WIDTH = 6'd11;
 localparam [5:0] REG_SCORE_BITS = 6'd12;
 localparam [5:0] REG_WEIGHT_STREAM = 6'd13;
+localparam [5:0] REG_ORDER = 6'd14;
+localparam [5:0] REG_TERNARY = 6'd15;
 localparam [5:0] REG_CONTROL = 6'd16;
 localparam integer CONTROL_ENABLE = 0;
 localparam integer CONTROL_PIXEL_8BIT = 1;
@@ -63,4 +65,5 @@ localparam [5:0] REG_DROPPED = 6'd38;
 localparam [5:0] REG_LATENCY = 6'd39;
 localparam [5:0] REG_STEP_CYCLES = 6'd40;
 localparam [5:0] REG_WEIGHT_STALL_CYCLES = 6'd41;
+localparam [5:0] REG_PIXEL_RESIDUAL = 6'd42;
 localparam [5:0] REG_LAYER_TABLE = 6'd48;

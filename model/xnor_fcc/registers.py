@@ -53,6 +53,8 @@ def verilog() -> str:
     for register in MAP["registers"]:
         name, address = register["name"], register["address"]
         lines.append(f"localparam [{width - 1}:0] REG_{name} = {width}'d{address};")
+        if "count" in register:
+            continue  # a table, whose entries are taken apart elsewhere
         for field in register.get("fields", []):
             lines.append(f"localparam integer {name}_{field['name']} = {field['bit']};")
     return "\n".join(lines) + "\n"

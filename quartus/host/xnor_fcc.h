@@ -7,7 +7,7 @@
 #define XNOR_FCC_H
 
 #define XFCC_ID_VALUE 0x58464343u
-#define XFCC_VERSION_VALUE 0x00010002u
+#define XFCC_VERSION_VALUE 0x00010003u
 /* Identification, ASCII "XFCC". */
 #define XFCC_REG_ID 0x00000000u
 /* Version of this register map: major in bits 31:16, minor in bits 15:0. */
@@ -28,7 +28,7 @@
 #define XFCC_REG_MAX_CLASSES 0x00000020u
 /* Words of the weight memory, PE*SIMD bits each; without meaning where WEIGHT_STREAM is not 0. */
 #define XFCC_REG_WEIGHT_DEPTH 0x00000024u
-/* Words of the threshold memory, PE offsets each. */
+/* Words of the threshold memory: PE offsets each, and the distances of PE neurons where ORDER is 2. */
 #define XFCC_REG_THRESHOLD_DEPTH 0x00000028u
 /* Bits of a beat of asi_image. */
 #define XFCC_REG_IMAGE_WIDTH 0x0000002cu
@@ -36,6 +36,10 @@
 #define XFCC_REG_SCORE_BITS 0x00000030u
 /* Bits of a beat of asi_weight; 0 for a core with a weight memory. */
 #define XFCC_REG_WEIGHT_STREAM 0x00000034u
+/* Most bit planes of an activation: 1, or 2 for second-order activations. Reads 0 before version 1.3, which means 1. */
+#define XFCC_REG_ORDER 0x00000038u
+/* 1: layers may have ternary weights. */
+#define XFCC_REG_TERNARY 0x0000003cu
 /* What the core is asked to do. */
 #define XFCC_REG_CONTROL 0x00000040u
 /* Writing 1 checks the layer table and starts accepting images; writing 0 finishes the images inside and stops. */
@@ -94,7 +98,7 @@
 #define XFCC_REG_PARTIAL_TIMEOUT 0x00000064u
 /* Memory that LOAD_DATA writes: 0 weights, 1 thresholds. Writing it starts again at word 0 and forgets what that memory held. */
 #define XFCC_REG_LOAD_SELECT 0x00000068u
-/* Next chunk of the selected memory: 32 coded weight bits, lowest first, a word taking ceil(PE*SIMD/32) chunks; or one neuron's offset in the low SCORE_BITS bits. */
+/* Next chunk of the selected memory: 32 coded weight bits, lowest first, a word taking ceil(PE*SIMD/32) chunks; or one neuron's offset in the low SCORE_BITS bits. Where ORDER is 2, the offsets of a threshold word are followed by PE distances up and PE distances down, a chunk each. */
 #define XFCC_REG_LOAD_DATA 0x0000006cu
 /* Complete weight words loaded. */
 #define XFCC_REG_WEIGHTS_LOADED 0x00000070u
@@ -124,8 +128,14 @@
 #define XFCC_REG_STEP_CYCLES 0x000000a0u
 /* Cycles since reset in which a step waited for its weight word from asi_weight. */
 #define XFCC_REG_WEIGHT_STALL_CYCLES 0x000000a4u
-/* Layer l at address 48 + l: words of its input in bits 15:0, groups of PE neurons in bits 31:16. */
+/* Second plane of 8-bit pixels, where layer 0 takes two: 1 if a pixel is at least bits 7:0 (below PIXEL_THRESHOLD) or at least bits 15:8 (from PIXEL_THRESHOLD on). */
+#define XFCC_REG_PIXEL_RESIDUAL 0x000000a8u
+/* Layer l at address 48 + l: words of its input in bits 14:0, groups of PE neurons in bits 30:16. A flag that the core was built without is a BAD_TABLE. */
 #define XFCC_REG_LAYER_TABLE 0x000000c0u
+/* Its inputs are of second order, two planes; for layer 0 PIXEL_8BIT must be set. */
+#define XFCC_LAYER_TABLE_ORDER_2 0x00008000u
+/* Its weights are ternary: two planes of words for each group. */
+#define XFCC_LAYER_TABLE_TERNARY 0x80000000u
 /* avs_csr of the core. */
 #define XFCC_CORE_OFFSET 0x00000000u
 #define XFCC_CORE_BYTES 0x00000100u
