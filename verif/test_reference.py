@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from xnor_fcc.errors import UserError
-from xnor_fcc.integer import IntegerNetwork, Layer, OutputLayer, random_network
+from xnor_fcc.integer import IntegerNetwork, Layer, OutputLayer, ShiftLayer, random_network
 from xnor_fcc.reference import evaluate, preactivations
 
 SHAPES = [
@@ -22,6 +22,16 @@ SHAPES = [
     (64, 33, 5),
     (100, 65, 31, 8, 10),
     (31, 16, 16, 16, 16, 3),
+]
+# Orders of the layers' inputs and which layers are ternary, of networks of three layers.
+KINDS = [
+    ((1, 1, 1), (True, True, True)),
+    ((2, 2, 2), (False, False, False)),
+    ((2, 2, 2), (True, True, True)),
+    ((2, 1, 1), (False, True, False)),
+    ((1, 2, 1), (True, False, False)),
+    ((1, 1, 2), (False, False, True)),
+    ((1, 2, 2), (False, True, True)),
 ]
 
 
@@ -47,6 +57,121 @@ def plain(network: IntegerNetwork, image: list[int]) -> tuple[int, list[int], li
 
 def popcount(x: list[int], w: list[int]) -> int:
     return sum(1 for a, b in zip(x, w, strict=True) if a == b)
+
+
+def count(x: list[int], weights: list[int], mask: list[int] | None, order: int) -> int:
+    """P of one neuron of any kind, plane by plane and input by input."""
+    total = 0
+    for plane, factor in ((1, 2), (0, 1)) if order == 2 else ((0, 1),):
+        for k, value in enumerate(x):
+            equal = value >> plane & 1 == weights[k]
+            if mask is None:
+                total += factor * equal
+            elif mask[k]:
+                total += factor * 2 * equal
+            else:
+                total += factor
+    return total
+
+
+def plain_of_any_kind(network: IntegerNetwork, x: list[int]) -> tuple[list[int], list[list[int]]]:
+    """Scores and hidden activations of one image, straight from the definition."""
+    hidden = []
+    for layer in network.hidden:
+        assert isinstance(layer, Layer)
+        answers = []
+        for j in range(layer.outputs):
+            mask = None if layer.mask is None else layer.mask[j].tolist()
+            p = count(x, layer.weights[j].tolist(), mask, layer.order)
+            answer = int(p >= layer.thresholds[j])
+            if layer.lower is not None and layer.upper is not None:
+                bound = layer.upper[j] if answer else layer.lower[j]
+                answer = 2 * answer + int(p >= bound)
+            answers.append(answer)
+        hidden.append(answers)
+        x = answers
+    last = network.output
+    scores = []
+    for c in range(last.outputs):
+        mask = None if last.mask is None else last.mask[c].tolist()
+        scores.append(
+            2 * count(x, last.weights[c].tolist(), mask, last.order) - last.most + int(last.bias[c])
+        )
+    return scores, hidden
+
+
+@pytest.mark.parametrize(("orders", "ternary"), KINDS)
+@pytest.mark.parametrize("widths", [(1, 1, 1, 1), (13, 9, 17, 4), (64, 33, 20, 5)])
+def test_reference_is_the_definition_of_every_kind(
+    widths: tuple[int, ...], orders: tuple[int, ...], ternary: tuple[bool, ...]
+) -> None:
+    rng = np.random.default_rng([*widths, *orders, *ternary])
+    network = random_network(rng, widths, orders, ternary)
+    images = rng.integers(0, 4 if orders[0] == 2 else 2, (10, widths[0]), dtype=np.uint8)
+    images[0], images[1] = 0, images.max()
+    result = evaluate(network, images)
+    assert result.scores.dtype == np.int32
+    for i, image in enumerate(images):
+        scores, hidden = plain_of_any_kind(network, image.tolist())
+        assert result.scores[i].tolist() == scores
+        assert [layer[i].tolist() for layer in result.hidden] == hidden
+        # The same scores from what activations and weights stand for.
+        last = network.output
+        values = (2 * result.hidden[-1][i].astype(int) - (3 if last.order == 2 else 1)).tolist()
+        weights = (2 * last.weights.astype(int) - 1) * (1 if last.mask is None else last.mask)
+        factor = 2 if last.ternary else 1
+        assert (factor * (weights @ values) + last.bias).tolist() == scores
+    if min(widths[1:3]) > 8:
+        for layer, answers in zip(network.hidden, result.hidden, strict=True):
+            levels = 4 if layer.output_order == 2 else 2
+            assert np.unique(answers).tolist() == list(range(levels)), "not lively"
+
+
+def test_the_second_bit_switches_at_its_bounds() -> None:
+    n = 5
+    levels = np.array([[3] * high + [0] * (n - high) for high in range(n + 1)], np.uint8)
+    levels = np.concatenate([levels, levels // 3, levels // 3 * 2])
+    for threshold, lower, upper in ((0, 0, 16), (7, 2, 9), (8, 8, 8), (16, 0, 16), (7, 0, 7)):
+        at, below, above = (np.array([value], np.int32) for value in (threshold, lower, upper))
+        layer = Layer(np.ones((1, n), np.uint8), at, None, below, above, order=2)
+        output = OutputLayer(np.ones((1, 1), np.uint8), np.zeros(1, np.int32), order=2)
+        network = IntegerNetwork((layer,), output, pixel_residual=(64, 192))
+        answers = evaluate(network, levels).hidden[0][:, 0]
+        counts = levels.sum(axis=1, dtype=int)
+        assert counts.max() == layer.most
+        for p, answer in zip(counts, answers, strict=True):
+            assert answer >> 1 == (p >= threshold)
+            assert answer & 1 == (p >= (upper if p >= threshold else lower))
+
+
+def test_power_of_two_weights_are_their_dot_product_with_the_pixels() -> None:
+    rng = np.random.default_rng(4)
+    n, m = 300, 40
+    weights = rng.integers(0, 2, (m, n), dtype=np.uint8)
+    exponents = rng.integers(0, 8, (m, n), dtype=np.uint8)
+    grey = rng.integers(0, 256, (9, n), dtype=np.uint8)
+    grey[0], weights[0], exponents[0] = 255, 1, 7  # the largest sum
+    sums = [
+        [
+            sum(g * (1 if w else -1) * 2**e for g, w, e in zip(image, row, powers, strict=True))
+            for row, powers in zip(weights.tolist(), exponents.tolist(), strict=True)
+        ]
+        for image in grey.tolist()
+    ]
+    thresholds = np.array(sums[1], np.int32)
+    thresholds[0] = sums[0][0]
+    thresholds[1:3] = np.iinfo(np.int32).min, np.iinfo(np.int32).max
+    tail = random_network(rng, (m, 3))
+    network = IntegerNetwork((ShiftLayer(weights, exponents, thresholds),), tail.output)
+    result = evaluate(network, grey)
+    want = (np.array(sums) >= thresholds).astype(np.uint8)
+    assert np.array_equal(result.hidden[0], want) and want[0, 0] == want[1, 3:].min() == 1
+    assert want[:, 1].all() and not want[:, 2].any()
+    margins = preactivations(network, grey)[0]
+    assert margins.dtype == np.int32
+    assert np.array_equal(margins[:, 3:], 2 * (np.array(sums) - thresholds)[:, 3:] + 1)
+    assert np.array_equal(margins >= 0, want == 1)
+    assert np.array_equal(result.scores, evaluate(tail, want).scores)
 
 
 @pytest.mark.parametrize("widths", SHAPES)
@@ -137,6 +262,22 @@ def test_images_that_do_not_fit_are_refused(images: np.ndarray, match: str) -> N
     network = random_network(np.random.default_rng(0), (5, 4, 3))
     with pytest.raises(UserError, match=match):
         evaluate(network, images)
+
+
+def test_images_that_do_not_fit_the_kind_are_refused() -> None:
+    levels = random_network(np.random.default_rng(0), (5, 4, 3), (2, 2))
+    shifts = IntegerNetwork(
+        (ShiftLayer(np.ones((4, 5), np.uint8), np.ones((4, 5), np.uint8), np.zeros(4, np.int32)),),
+        random_network(np.random.default_rng(0), (4, 3)).output,
+    )
+    for network, images, match in (
+        (levels, np.full((1, 5), 4, np.uint8), "0 to 3"),
+        (levels, np.ones((1, 5), bool), "0 to 3"),
+        (shifts, np.ones((1, 5), bool), "grey pixels"),
+        (shifts, np.ones((1, 4), np.uint8), "shape"),
+    ):
+        with pytest.raises(UserError, match=match):
+            evaluate(network, images)
 
 
 def test_simulation_needs_no_torch() -> None:

@@ -90,15 +90,16 @@ def write(
 def read(
     path: Path,
     kind: str,
-    version: int,
+    version: int | tuple[int, ...],
     noun: str,
     error: type[UserError] = UserError,
 ) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     """Read a file of `write`; return its arrays and its manifest, hash checked.
 
-    `noun` names the thing in the error sentences ("network file").  Raises `error`, with its own
-    sentence each, for: missing file, unreadable file, not an .npz, truncated or damaged file, no
-    manifest, another kind, another version, hash mismatch.
+    `version`: the one this program reads, or all of them.  `noun` names the thing in the error
+    sentences ("network file").  Raises `error`, with its own sentence each, for: missing file,
+    unreadable file, not an .npz, truncated or damaged file, no manifest, another kind, another
+    version, hash mismatch.
     """
     path = Path(path)
     if not path.exists():
@@ -128,10 +129,12 @@ def read(
     if manifest.get("kind") != kind:
         found = manifest.get("kind")
         raise error(f"The file {path} is of kind {found!r}, but a {noun} ({kind!r}) is needed.")
-    if manifest.get("version") != version:
+    versions = (version,) if isinstance(version, int) else version
+    if manifest.get("version") not in versions:
         found = manifest.get("version")
         raise error(
-            f"The {noun} {path} has format version {found!r}; this program reads {version}."
+            f"The {noun} {path} has format version {found!r}; this program reads "
+            f"{' and '.join(map(str, versions))}."
         )
     stated = manifest.pop("sha256", None)
     if stated != content_hash(arrays, manifest):

@@ -56,6 +56,35 @@ class GeometryError(UserError):
     """A geometry that cannot be built, or a network that does not fit one."""
 
 
+class KindError(GeometryError):
+    """A network of a kind that the core was built without, or that none computes."""
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What of a network decides the core it needs and the cycles it takes, layer by layer."""
+
+    widths: tuple[int, ...]
+    """Inputs, hidden..., classes."""
+    orders: tuple[int, ...]
+    """Bit planes of each layer's inputs: 1 or 2."""
+    ternary: tuple[bool, ...]
+    """Whether each layer's weights are ternary."""
+
+    @classmethod
+    def of(cls, shape: Shape | Sequence[int]) -> Shape:
+        """A shape as it is; plain widths are those of a network of single bits."""
+        if isinstance(shape, Shape):
+            return shape
+        layers = len(shape) - 1
+        return cls(tuple(shape), (1,) * layers, (False,) * layers)
+
+    @property
+    def pairs(self) -> bool:
+        """Whether two lanes carry an image: some layer's inputs are of order 2."""
+        return 2 in self.orders
+
+
 def ceil_div(a: int, b: int) -> int:
     """Quotient of non-negative integers rounded up."""
     return -(-a // b)

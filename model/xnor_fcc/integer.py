@@ -1,13 +1,30 @@
 # SPDX-License-Identifier: Apache-2.0
 """`IntegerNetwork`: bits, thresholds and biases - the one thing both worlds agree on.
 
-Mathematics.  Bit 1 codes +1 and bit 0 codes -1.  With n inputs and P = popcount(XNOR(x, w)), the
-dot product of +-1 vectors is 2P - n.  A hidden neuron answers (P >= T) with 0 <= T <= n + 1, so
-T = 0 is always 1 and T = n + 1 always 0.  The score of class c is 2P - n + bias[c]; the answer is
-the class with the highest score, the lowest index on a tie.
+Mathematics.  An activation of order 1 is one bit b1 and stands for +1 or -1.  One of order 2 has a
+residual bit b2 besides: its level 2 * b1 + b2 stands for 2 * level - 3, one of -3, -1, +1, +3.  A
+weight is binary, +1 or -1 (bit 1 or 0), or ternary: it counts as that, or, where its mask is 0, as
+0.  P generalises the popcount: the sum over the bit planes of the n inputs, factor 2 for b1 where
+there is a b2, else 1, of
 
-File format (kind `xnor-fcc-network`, version 1; see `container` for the .npz around it).  For
-every hidden layer i, counted from 0:
+    binary weights    1 where activation bit and weight bit are equal, else 0
+    ternary weights   2 where they are equal, 0 where they are not, 1 where the weight is 0
+
+It is at most M = n * (3 if order 2 else 1) * (2 if ternary else 1); with the dot product d of
+activations and weights P = (s * d + M) / 2, s = 2 if ternary else 1.  For single bits everywhere P
+is popcount(XNOR(x, w)), M is n, and d is 2P - n.
+
+A hidden neuron answers b1 = (P >= T) with 0 <= T <= M + 1, so T = 0 is always 1 and T = M + 1
+always 0.  Where the layer's outputs are of order 2, b2 = (P >= (upper if b1 else lower)) with
+0 <= lower <= T <= upper <= M + 1.  The score of class c is 2P - M + bias[c]; the answer is the
+class with the highest score, the lowest index on a tie.
+
+Grey pixels become inputs by comparison too: b1 = (pixel >= pixel_threshold), and for order 2
+b2 = (pixel >= (upper if b1 else lower)) of `pixel_residual`.  A first layer of power-of-two
+weights (`ShiftLayer`) takes the pixels themselves.
+
+File format (kind `xnor-fcc-network`; see `container` for the .npz around it).  For every hidden
+layer i, counted from 0:
 
     weights<i>      uint8 (outputs, ceil(inputs / 8))  bit k of neuron j is
                     (weights<i>[j, k // 8] >> (k % 8)) & 1; unused bits of the last byte are 0
@@ -16,6 +33,15 @@ every hidden layer i, counted from 0:
 and for the output layer `weights_out` (packed likewise) and `bias_out` int32 (classes,).  The
 manifest holds `widths` (inputs, hidden..., classes), `pixel_threshold`, `name`, `info` (any JSON
 object: where the network comes from) and the SHA-256 of it all.
+
+That is version 1, of networks of single bits.  Any other network is of version 2, which may have
+
+    mask<i>, mask_out     packed like weights; 1 where the ternary weight counts
+    lower<i>, upper<i>    int32 (outputs,)     where the layer's outputs are of order 2
+    exponents0            uint8 (outputs, inputs) of 0 to 7, where layer 0 has power-of-two weights
+
+and in the manifest `orders`, a list of 1 or 2 for the inputs of every layer, and `pixel_residual`,
+[lower, upper] or null.
 """
 
 from __future__ import annotations
@@ -24,23 +50,28 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from . import container
 from .errors import UserError
+from .geometry import KindError, Shape
 
 # Networks that are part of the project, NAME.npz.
 NETWORKS = Path(__file__).resolve().parents[1] / "networks"
 
 _KIND = "xnor-fcc-network"
-_VERSION = 1
+_PLAIN_VERSION, _VERSION = 1, 2
 _NOUN = "network file"
 
 # Scores are int32 in hardware and here; a bias within this bound cannot overflow one.
 _BIAS_LIMIT = 1 << 30
 _WIDTH_LIMIT = 1 << 24
+_EXPONENT_LIMIT = 7
+
+# Share of the weights of a random ternary network that count.
+_COUNTED = 2 / 3
 
 
 def find_network(name: str) -> Path:
@@ -55,69 +86,159 @@ class NetworkFormatError(UserError):
     """A network, or the file of one, breaks the format; the sentence says where."""
 
 
+class _Dense:
+    """What every layer has."""
+
+    weights: np.ndarray
+
+    @property
+    def inputs(self) -> int:
+        """Number of inputs n."""
+        return int(self.weights.shape[1])
+
+    @property
+    def outputs(self) -> int:
+        """Number of neurons m, or of classes."""
+        return int(self.weights.shape[0])
+
+
+class _Counting(_Dense):
+    """A layer that a core computes: it counts P."""
+
+    mask: np.ndarray | None
+    order: int
+
+    def _check_counting(self) -> None:
+        _check_bits(self.weights, "weights")
+        if self.order not in (1, 2):
+            raise NetworkFormatError(f"The order of a layer must be 1 or 2, not {self.order!r}.")
+        if self.mask is not None:
+            _check_bits(self.mask, "mask")
+            if self.mask.shape != self.weights.shape:
+                raise NetworkFormatError(
+                    f"The mask must have shape {self.weights.shape}, not {self.mask.shape}."
+                )
+            if (self.weights > self.mask).any():
+                raise NetworkFormatError("A weight bit is 1 where its mask is 0.")
+
+    @property
+    def ternary(self) -> bool:
+        """Whether its weights are -1, 0, +1."""
+        return self.mask is not None
+
+    @property
+    def most(self) -> int:
+        """The greatest P, M."""
+        return self.inputs * (3 if self.order == 2 else 1) * (2 if self.ternary else 1)
+
+
 @dataclass(frozen=True, eq=False)
-class Layer:
-    """A hidden layer: weights uint8 (outputs, inputs) of 0/1, thresholds int32 (outputs,)."""
+class Layer(_Counting):
+    """A hidden layer: weights uint8 (outputs, inputs) of 0/1, thresholds int32 (outputs,).
+
+    `mask` uint8 (outputs, inputs) of 0/1: the weights are ternary and count where it is 1; where it
+    is 0 the weight bit is 0.  `lower`, `upper` int32 (outputs,): the outputs are of order 2.
+    `order`: that of the inputs.
+    """
 
     weights: np.ndarray
     thresholds: np.ndarray
+    mask: np.ndarray | None = None
+    lower: np.ndarray | None = None
+    upper: np.ndarray | None = None
+    order: int = 1
 
     def __post_init__(self) -> None:
-        _check_weights(self.weights)
+        self._check_counting()
         _check_vector(self.thresholds, "thresholds", self.outputs)
-        if self.thresholds.min() < 0 or self.thresholds.max() > self.inputs + 1:
+        if self.thresholds.min() < 0 or self.thresholds.max() > self.most + 1:
             raise NetworkFormatError(
-                f"A threshold is outside 0 to {self.inputs + 1}, the range of {self.inputs} inputs."
+                f"A threshold is outside 0 to {self.most + 1}, the range of {self.inputs} inputs."
+            )
+        if self.lower is None and self.upper is None:
+            return
+        if self.lower is None or self.upper is None:
+            raise NetworkFormatError("A layer has lower and upper thresholds, or neither.")
+        _check_vector(self.lower, "lower thresholds", self.outputs)
+        _check_vector(self.upper, "upper thresholds", self.outputs)
+        if self.lower.min() < 0 or (self.lower > self.thresholds).any():
+            raise NetworkFormatError("A lower threshold is outside 0 to its neuron's threshold.")
+        if self.upper.max() > self.most + 1 or (self.upper < self.thresholds).any():
+            raise NetworkFormatError(
+                f"An upper threshold is outside its neuron's threshold to {self.most + 1}."
             )
 
     @property
-    def inputs(self) -> int:
-        """Number of input bits n."""
-        return int(self.weights.shape[1])
-
-    @property
-    def outputs(self) -> int:
-        """Number of neurons m."""
-        return int(self.weights.shape[0])
+    def output_order(self) -> int:
+        """Bit planes of its outputs."""
+        return 1 if self.lower is None else 2
 
 
 @dataclass(frozen=True, eq=False)
-class OutputLayer:
-    """The last layer: weights uint8 (classes, inputs) of 0/1, bias int32 (classes,)."""
+class ShiftLayer(_Dense):
+    """A first hidden layer of power-of-two weights on 8-bit pixels, which no core computes.
+
+    A weight is (-1)^(1 - weight) * 2^exponent, weights uint8 (outputs, inputs) of 0/1, exponents
+    uint8 (outputs, inputs) of 0 to 7; a neuron answers (sum of pixel * weight >= T), thresholds
+    int32 (outputs,) of any sign.
+    """
+
+    weights: np.ndarray
+    exponents: np.ndarray
+    thresholds: np.ndarray
+
+    ternary: ClassVar[bool] = False
+    order: ClassVar[int] = 1
+    output_order: ClassVar[int] = 1
+
+    def __post_init__(self) -> None:
+        _check_bits(self.weights, "weights")
+        if (
+            not isinstance(self.exponents, np.ndarray)
+            or self.exponents.dtype != np.uint8
+            or self.exponents.shape != self.weights.shape
+            or self.exponents.max() > _EXPONENT_LIMIT
+        ):
+            raise NetworkFormatError(
+                f"The exponents must be a uint8 array of shape {self.weights.shape}, 0 to "
+                f"{_EXPONENT_LIMIT} each."
+            )
+        _check_vector(self.thresholds, "thresholds", self.outputs)
+
+
+@dataclass(frozen=True, eq=False)
+class OutputLayer(_Counting):
+    """The last layer: weights uint8 (classes, inputs) of 0/1, bias int32 (classes,).
+
+    `mask` and `order` are as of a `Layer`.
+    """
 
     weights: np.ndarray
     bias: np.ndarray
+    mask: np.ndarray | None = None
+    order: int = 1
 
     def __post_init__(self) -> None:
-        _check_weights(self.weights)
+        self._check_counting()
         _check_vector(self.bias, "bias", self.outputs)
         if int(np.abs(self.bias.astype(np.int64)).max()) > _BIAS_LIMIT:
             raise NetworkFormatError(f"A bias is outside -{_BIAS_LIMIT} to {_BIAS_LIMIT}.")
-
-    @property
-    def inputs(self) -> int:
-        """Number of input bits n."""
-        return int(self.weights.shape[1])
-
-    @property
-    def outputs(self) -> int:
-        """Number of classes."""
-        return int(self.weights.shape[0])
 
 
 @dataclass(frozen=True, eq=False)
 class IntegerNetwork:
     """A binarised fully connected network in integers only; checked when it is made.
 
-    `pixel_threshold` (1..255) says how grey pixels became its input bits: bit = pixel >= it.
-    Raises NetworkFormatError if the parts do not fit each other.
+    `pixel_threshold` (1..255) and, for inputs of order 2, `pixel_residual` (lower, upper) say how
+    grey pixels become its inputs.  Raises NetworkFormatError if the parts do not fit each other.
     """
 
-    hidden: tuple[Layer, ...]
+    hidden: tuple[Layer | ShiftLayer, ...]
     output: OutputLayer
     pixel_threshold: int = 128
     name: str = "unnamed"
     info: Mapping[str, Any] = field(default_factory=dict)
+    pixel_residual: tuple[int, int] | None = None
 
     def __post_init__(self) -> None:
         for i, (before, after) in enumerate(pairwise(self.layers)):
@@ -126,13 +247,33 @@ class IntegerNetwork:
                     f"Layer {i} has {before.outputs} outputs, but layer {i + 1} has "
                     f"{after.inputs} inputs."
                 )
+            if isinstance(after, ShiftLayer):
+                raise NetworkFormatError(
+                    f"Layer {i + 1} has power-of-two weights, which only layer 0 may have."
+                )
+            if self.hidden[i].output_order != after.order:
+                raise NetworkFormatError(
+                    f"Layer {i} has outputs of order {self.hidden[i].output_order}, but layer "
+                    f"{i + 1} has inputs of order {after.order}."
+                )
         if not 1 <= self.pixel_threshold <= 255:
             raise NetworkFormatError(
                 f"The pixel threshold must be from 1 to 255, not {self.pixel_threshold}."
             )
+        if (self.pixel_residual is not None) != (self.layers[0].order == 2):
+            raise NetworkFormatError(
+                "Inputs of order 2 need the residual's two pixel thresholds, and no others do."
+            )
+        if self.pixel_residual is not None:
+            lower, upper = self.pixel_residual
+            if not 0 <= lower <= self.pixel_threshold <= upper <= 255:
+                raise NetworkFormatError(
+                    f"The residual's pixel thresholds {lower} and {upper} must be from 0 to "
+                    f"{self.pixel_threshold}, and from there to 255."
+                )
 
     @property
-    def layers(self) -> tuple[Layer | OutputLayer, ...]:
+    def layers(self) -> tuple[Layer | ShiftLayer | OutputLayer, ...]:
         """Every layer, the output layer last."""
         return (*self.hidden, self.output)
 
@@ -143,7 +284,7 @@ class IntegerNetwork:
 
     @property
     def inputs(self) -> int:
-        """Number of input bits."""
+        """Number of inputs: pixels."""
         return self.layers[0].inputs
 
     @property
@@ -156,6 +297,44 @@ class IntegerNetwork:
         """(inputs, hidden layers..., classes), for example (784, 1024, 1024, 1024, 10)."""
         return (self.inputs, *(layer.outputs for layer in self.layers))
 
+    @property
+    def kinds(self) -> frozenset[str]:
+        """What it needs beyond single bits: "order-2", "ternary", "power-of-two"."""
+        return frozenset(
+            kind
+            for kind, found in (
+                ("order-2", any(layer.order == 2 for layer in self.layers)),
+                ("ternary", any(layer.ternary for layer in self.layers)),
+                ("power-of-two", any(isinstance(layer, ShiftLayer) for layer in self.layers)),
+            )
+            if found
+        )
+
+    @property
+    def shape(self) -> Shape:
+        """What a core must be for it; `KindError` if there is no such core."""
+        if "power-of-two" in self.kinds:
+            raise KindError("The network has power-of-two weights, which no core computes.")
+        return Shape(
+            self.widths,
+            tuple(layer.order for layer in self.layers),
+            tuple(layer.ternary for layer in self.layers),
+        )
+
+    def inputs_from(self, grey: np.ndarray) -> np.ndarray:
+        """What `reference.evaluate` takes, uint8 (N, inputs), for grey uint8 images (N, ...).
+
+        Bits of 0/1, levels of 0 to 3 for inputs of order 2, the pixels for power-of-two weights.
+        """
+        pixels = grey.reshape(len(grey), self.inputs)
+        if isinstance(self.layers[0], ShiftLayer):
+            return pixels
+        bits = (pixels >= self.pixel_threshold).astype(np.uint8)
+        if self.pixel_residual is None:
+            return bits
+        lower, upper = self.pixel_residual
+        return 2 * bits + (pixels >= np.where(bits, upper, lower)).astype(np.uint8)
+
     def __eq__(self, other: object) -> bool:
         """Equal in everything that decides an answer; `name` and `info` do not count."""
         if not isinstance(other, IntegerNetwork):
@@ -164,6 +343,9 @@ class IntegerNetwork:
         return (
             self.widths == other.widths
             and self.pixel_threshold == other.pixel_threshold
+            and self.pixel_residual == other.pixel_residual
+            and self._orders() == other._orders()
+            and mine.keys() == theirs.keys()
             and all(np.array_equal(array, theirs[name]) for name, array in mine.items())
         )
 
@@ -171,19 +353,27 @@ class IntegerNetwork:
 
     def save(self, path: Path | str) -> None:
         """Write the file; atomic, and equal networks give equal bytes."""
-        manifest = {
+        manifest: dict[str, Any] = {
             "widths": list(self.widths),
             "pixel_threshold": int(self.pixel_threshold),
             "name": self.name,
             "info": dict(self.info),
         }
-        container.write(Path(path), _KIND, _VERSION, self._arrays(), manifest)
+        version = _PLAIN_VERSION
+        if self.kinds:
+            version = _VERSION
+            manifest["orders"] = self._orders()
+            residual = self.pixel_residual
+            manifest["pixel_residual"] = None if residual is None else [int(v) for v in residual]
+        container.write(Path(path), _KIND, version, self._arrays(), manifest)
 
     @classmethod
     def load(cls, path: Path | str) -> IntegerNetwork:
         """Read and check a file; raises NetworkFormatError with one sentence on what is wrong."""
         path = Path(path)
-        arrays, manifest = container.read(path, _KIND, _VERSION, _NOUN, NetworkFormatError)
+        arrays, manifest = container.read(
+            path, _KIND, (_PLAIN_VERSION, _VERSION), _NOUN, NetworkFormatError
+        )
         widths = manifest.get("widths")
         if (
             not isinstance(widths, list)
@@ -198,59 +388,122 @@ class IntegerNetwork:
             or not isinstance(info, dict)
         ):
             raise NetworkFormatError(f"The {_NOUN} {path} has an incomplete manifest.")
-        try:
-            sizes = list(pairwise(widths))
-            hidden = tuple(
-                Layer(
-                    _take_weights(arrays, f"weights{i}", n, m),
-                    _take(arrays, f"thresholds{i}", np.dtype(np.int32), (m,)),
+        orders: Any = [1] * (len(widths) - 1)
+        residual = None
+        if manifest["version"] == _VERSION:
+            orders, residual = manifest.get("orders"), manifest.get("pixel_residual")
+            if not _are_ints(orders, len(widths) - 1):
+                raise NetworkFormatError(f"The {_NOUN} {path} has no valid list of orders.")
+            if residual is not None and not _are_ints(residual, 2):
+                raise NetworkFormatError(
+                    f"The {_NOUN} {path} has no valid pair of the residual's pixel thresholds."
                 )
-                for i, (n, m) in enumerate(sizes[:-1])
+        try:
+            sizes = list(zip(pairwise(widths), orders, strict=True))
+            hidden = tuple(
+                _take_hidden(arrays, i, n, m, order) for i, ((n, m), order) in enumerate(sizes[:-1])
             )
-            n, m = sizes[-1]
+            (n, m), order = sizes[-1]
             output = OutputLayer(
-                _take_weights(arrays, "weights_out", n, m),
+                _take_bits(arrays, "weights_out", n, m),
                 _take(arrays, "bias_out", np.dtype(np.int32), (m,)),
+                _take_mask(arrays, "mask_out", n, m),
+                order,
             )
-            return cls(hidden, output, threshold, name, info)
+            network = cls(
+                hidden, output, threshold, name, info, None if residual is None else tuple(residual)
+            )
+            for extra in sorted(arrays.keys() - network._arrays().keys()):
+                raise NetworkFormatError(f"The array {extra} does not belong to such a network.")
+            if (manifest["version"] == _VERSION) != bool(network.kinds):
+                raise NetworkFormatError(
+                    f"Format version {manifest['version']} is not that of a network of "
+                    f"{', '.join(sorted(network.kinds)) or 'single bits'}."
+                )
+            return network
         except NetworkFormatError as cause:
             raise NetworkFormatError(f"In the {_NOUN} {path}: {cause}") from cause
 
+    def _orders(self) -> list[int]:
+        return [layer.order for layer in self.layers]
+
     def _arrays(self) -> dict[str, np.ndarray]:
         arrays = {"weights_out": _pack(self.output.weights), "bias_out": self.output.bias}
+        if self.output.mask is not None:
+            arrays["mask_out"] = _pack(self.output.mask)
         for i, layer in enumerate(self.hidden):
             arrays[f"weights{i}"] = _pack(layer.weights)
             arrays[f"thresholds{i}"] = layer.thresholds
+            if isinstance(layer, ShiftLayer):
+                arrays[f"exponents{i}"] = layer.exponents
+                continue
+            if layer.mask is not None:
+                arrays[f"mask{i}"] = _pack(layer.mask)
+            if layer.lower is not None and layer.upper is not None:
+                arrays[f"lower{i}"], arrays[f"upper{i}"] = layer.lower, layer.upper
         return arrays
 
 
-def random_network(rng: np.random.Generator, widths: Sequence[int]) -> IntegerNetwork:
+def random_network(
+    rng: np.random.Generator,
+    widths: Sequence[int],
+    orders: Sequence[int] | None = None,
+    ternary: bool | Sequence[bool] = False,
+) -> IntegerNetwork:
     """A lively network for tests, of the given (inputs, hidden..., classes).
 
-    Thresholds lie within about one standard deviation (sqrt(n) / 2) of n / 2, so that neurons
-    switch on random inputs; about one in sixteen is 0 or n + 1.  Biases have both signs.
+    `orders`: that of the inputs of each layer, all 1 unless given; `ternary`: which layers are, or
+    all.  Thresholds lie within about one standard deviation of P around M / 2, so that neurons
+    switch on random inputs; about one in sixteen is 0 or M + 1.  Biases have both signs.
     """
+    sizes = list(pairwise(widths))
+    orders = [1] * len(sizes) if orders is None else list(orders)
+    ternaries = [ternary] * len(sizes) if isinstance(ternary, bool) else list(ternary)
     layers = []
-    for n, m in pairwise(widths[:-1]):
-        near = np.rint(n / 2 + rng.normal(0, np.sqrt(n) / 2, m))
-        thresholds = np.clip(near, 0, n + 1).astype(np.int32)
+    for i, (n, m) in enumerate(sizes[:-1]):
+        most = n * (3 if orders[i] == 2 else 1) * (2 if ternaries[i] else 1)
+        # Levels have a mean square of 5; and (P - M / 2) is the dot product times s / 2.
+        variance = n * (5 if orders[i] == 2 else 1) * (4 * _COUNTED if ternaries[i] else 1)
+        spread = np.sqrt(variance) / 2
+        near = np.rint(most / 2 + rng.normal(0, spread, m))
+        thresholds = np.clip(near, 0, most + 1).astype(np.int32)
         extreme = rng.random(m) < 1 / 16
-        thresholds[extreme] = rng.choice([0, n + 1], int(extreme.sum()))
-        layers.append(Layer(_random_bits(rng, m, n), thresholds))
-    n, m = widths[-2:]
+        thresholds[extreme] = rng.choice([0, most + 1], int(extreme.sum()))
+        weights, mask = _random_weights(rng, m, n, ternaries[i])
+        lower = upper = None
+        if orders[i + 1] == 2:
+            below, above = np.rint(np.abs(rng.normal(0, spread, (2, m)))).astype(np.int32)
+            lower = np.maximum(thresholds - below, 0)
+            upper = np.minimum(thresholds + above, most + 1)
+        layers.append(Layer(weights, thresholds, mask, lower, upper, orders[i]))
+    n, m = sizes[-1]
     reach = max(2, int(np.sqrt(n)))
     bias = rng.integers(-reach, reach + 1, m).astype(np.int32)
-    name = "random-" + "-".join(str(width) for width in widths)
+    weights, mask = _random_weights(rng, m, n, ternaries[-1])
+    pixel_threshold = int(rng.integers(1, 256))
+    residual = None
+    if orders[0] == 2:
+        residual = (
+            int(rng.integers(0, pixel_threshold + 1)), int(rng.integers(pixel_threshold, 256))
+        )
     return IntegerNetwork(
         tuple(layers),
-        OutputLayer(_random_bits(rng, m, n), bias),
-        pixel_threshold=int(rng.integers(1, 256)),
-        name=name,
+        OutputLayer(weights, bias, mask, orders[-1]),
+        pixel_threshold,
+        name="random-" + "-".join(str(width) for width in widths),
+        pixel_residual=residual,
     )
 
 
-def _random_bits(rng: np.random.Generator, rows: int, columns: int) -> np.ndarray:
-    return rng.integers(0, 2, (rows, columns), dtype=np.uint8)
+def _random_weights(
+    rng: np.random.Generator, rows: int, columns: int, ternary: bool
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """Weights and, for ternary ones, their mask."""
+    weights = rng.integers(0, 2, (rows, columns), dtype=np.uint8)
+    if not ternary:
+        return weights, None
+    mask = (rng.random((rows, columns)) < _COUNTED).astype(np.uint8)
+    return weights & mask, mask
 
 
 def _pack(bits: np.ndarray) -> np.ndarray:
@@ -270,21 +523,54 @@ def _take(
     return array
 
 
-def _take_weights(
+def _take_bits(
     arrays: Mapping[str, np.ndarray], name: str, inputs: int, outputs: int
 ) -> np.ndarray:
     packed = _take(arrays, name, np.dtype(np.uint8), (outputs, -(-inputs // 8)))
     return np.unpackbits(packed, axis=1, count=inputs, bitorder="little")
 
 
-def _check_weights(weights: np.ndarray) -> None:
-    if not isinstance(weights, np.ndarray) or weights.ndim != 2 or min(weights.shape) < 1:
-        raise NetworkFormatError("Weights must be an array of shape (outputs, inputs), both >= 1.")
-    if weights.dtype != np.uint8:
-        raise NetworkFormatError(f"Weights must be uint8, not {weights.dtype}.")
-    if weights.max() > 1:
-        raise NetworkFormatError("Weights must be 0 or 1.")
-    if max(weights.shape) > _WIDTH_LIMIT:
+def _take_mask(
+    arrays: Mapping[str, np.ndarray], name: str, inputs: int, outputs: int
+) -> np.ndarray | None:
+    return _take_bits(arrays, name, inputs, outputs) if name in arrays else None
+
+
+def _take_hidden(
+    arrays: Mapping[str, np.ndarray], i: int, inputs: int, outputs: int, order: int
+) -> Layer | ShiftLayer:
+    """Hidden layer `i`; which of the optional arrays there are says of what kind."""
+    vector = (np.dtype(np.int32), (outputs,))
+    weights = _take_bits(arrays, f"weights{i}", inputs, outputs)
+    thresholds = _take(arrays, f"thresholds{i}", *vector)
+    if i == 0 and "exponents0" in arrays:
+        exponents = _take(arrays, "exponents0", np.dtype(np.uint8), (outputs, inputs))
+        return ShiftLayer(weights, exponents, thresholds)
+    lower, upper = (
+        _take(arrays, name, *vector) if name in arrays else None
+        for name in (f"lower{i}", f"upper{i}")
+    )
+    mask = _take_mask(arrays, f"mask{i}", inputs, outputs)
+    return Layer(weights, thresholds, mask, lower, upper, order)
+
+
+def _are_ints(value: Any, length: int) -> bool:
+    return (
+        isinstance(value, list)
+        and len(value) == length
+        and all(isinstance(item, int) and not isinstance(item, bool) for item in value)
+    )
+
+
+def _check_bits(bits: np.ndarray, name: str) -> None:
+    name = name.capitalize()
+    if not isinstance(bits, np.ndarray) or bits.ndim != 2 or min(bits.shape) < 1:
+        raise NetworkFormatError(f"{name} must be an array of shape (outputs, inputs), both >= 1.")
+    if bits.dtype != np.uint8:
+        raise NetworkFormatError(f"{name} must be uint8, not {bits.dtype}.")
+    if bits.max() > 1:
+        raise NetworkFormatError(f"{name} must be 0 or 1.")
+    if max(bits.shape) > _WIDTH_LIMIT:
         raise NetworkFormatError(f"A layer may not be wider than {_WIDTH_LIMIT}.")
 
 

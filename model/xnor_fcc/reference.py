@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Bit-exact evaluation of an `IntegerNetwork` in numpy: what the hardware must answer.
 
-The popcounts come out of a float32 matrix product of +-1 operands.  Every partial sum is a whole
-number of magnitude at most n, and float32 holds every whole number up to 2^24, so the product is
-exact in whatever order the BLAS library adds; layers wider than that are refused.
+The dot products come out of a float32 matrix product of small whole numbers.  Every partial sum is
+a whole number of magnitude at most n, or 3n where the activations are of order 2, and float32 holds
+every whole number up to 2^24, so the product is exact in whatever order the BLAS library adds;
+layers wider than that are refused.  Power-of-two weights on grey pixels reach further and are
+multiplied in float64, exact up to 2^53.
 """
 
 from __future__ import annotations
@@ -13,16 +15,17 @@ from dataclasses import dataclass
 import numpy as np
 
 from .errors import UserError
-from .integer import IntegerNetwork
+from .integer import IntegerNetwork, Layer, OutputLayer, ShiftLayer
 
-_EXACT_INPUTS = 1 << 24
+_EXACT = 1 << 24
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Answers for N images: classes int64 (N,), scores int32 (N, classes), hidden bits.
+    """Answers for N images: classes int64 (N,), scores int32 (N, classes), hidden activations.
 
-    `hidden` has one uint8 (N, m) of 0/1 for every hidden layer, first to last.
+    `hidden` has one uint8 (N, m) for every hidden layer, first to last: 0/1, or levels 0 to 3 where
+    the layer's outputs are of order 2.
     """
 
     classes: np.ndarray
@@ -30,51 +33,83 @@ class Evaluation:
     hidden: tuple[np.ndarray, ...]
 
 
-def evaluate(network: IntegerNetwork, bits: np.ndarray) -> Evaluation:
-    """Evaluate `network` on `bits` (N, inputs) of 0/1, uint8 or bool; N may be 0.
+def evaluate(network: IntegerNetwork, x: np.ndarray) -> Evaluation:
+    """Evaluate `network` on `x` (N, inputs), as of `IntegerNetwork.inputs_from`; N may be 0.
 
-    Raises UserError if `bits` does not fit the network.
+    `x` is uint8: bits of 0/1 (or bool), levels of 0 to 3 for inputs of order 2, grey pixels for
+    power-of-two weights.  Raises UserError if it does not fit the network.
     """
-    sums = preactivations(network, bits)
-    hidden = tuple((each >= 0).astype(np.uint8) for each in sums[:-1])
+    sums = preactivations(network, x)
+    hidden = tuple(
+        activations(layer, each) for layer, each in zip(network.hidden, sums, strict=False)
+    )
     scores = sums[-1]
     # numpy's argmax takes the first of equal maxima: the lowest class index on a tie.
     return Evaluation(scores.argmax(axis=1), scores, hidden)
 
 
-def preactivations(network: IntegerNetwork, bits: np.ndarray) -> list[np.ndarray]:
+def preactivations(network: IntegerNetwork, x: np.ndarray) -> list[np.ndarray]:
     """Every layer's sums before the decision, int32 (N, m) each, the output layer last.
 
     A hidden neuron's is 2P + 1 - 2T: at least 0 exactly if its bit is 1 (P >= T), and odd, so
-    its distance from 0 says how close the neuron was to switching.  The output layer's are the
-    scores 2P - n + bias.
+    its distance from 0 says how close the neuron was to switching.  With power-of-two weights it is
+    2d + 1 - 2T of the dot product d, at the ends of int32 where it goes beyond.  The output layer's
+    are the scores 2P - M + bias.
     """
-    x = _checked(network, bits)
+    x = _checked(network, x)
     sums = []
     for layer in network.hidden:
-        # 2P + 1 - 2T = (2P - n) + (n + 1 - 2T)
-        sums.append(_product(x, layer.weights) + (layer.inputs + 1 - 2 * layer.thresholds))
-        x = (sums[-1] >= 0).astype(np.uint8)
-    sums.append(_product(x, network.output.weights) + network.output.bias)
+        sums.append(_shifted(layer, x) if isinstance(layer, ShiftLayer) else _counted(layer, x))
+        x = activations(layer, sums[-1])
+    sums.append(_product(network.output, x) + network.output.bias)
     return sums
 
 
-def _checked(network: IntegerNetwork, bits: np.ndarray) -> np.ndarray:
-    if bits.ndim != 2 or bits.shape[1] != network.inputs:
+def activations(layer: Layer | ShiftLayer, sums: np.ndarray) -> np.ndarray:
+    """What a hidden layer answers, uint8 (N, m), from its `preactivations`."""
+    bits = (sums >= 0).astype(np.uint8)
+    if isinstance(layer, ShiftLayer) or layer.lower is None or layer.upper is None:
+        return bits
+    # P >= upper exactly if 2P + 1 - 2T > 2 * (upper - T)
+    bound = 2 * (np.where(bits, layer.upper, layer.lower) - layer.thresholds)
+    return 2 * bits + (sums > bound).astype(np.uint8)
+
+
+def _checked(network: IntegerNetwork, x: np.ndarray) -> np.ndarray:
+    if x.ndim != 2 or x.shape[1] != network.inputs:
         raise UserError(
-            f"The images must have shape (N, {network.inputs}) for this network, not {bits.shape}."
+            f"The images must have shape (N, {network.inputs}) for this network, not {x.shape}."
         )
-    if bits.dtype not in (np.uint8, np.bool_) or (bits.size and bits.max() > 1):
+    first = network.layers[0]
+    if isinstance(first, ShiftLayer):
+        if x.dtype != np.uint8:
+            raise UserError("The images must be grey pixels: uint8, 0 to 255 each.")
+    elif first.order == 2:
+        if x.dtype != np.uint8 or x.max(initial=0) > 3:
+            raise UserError("The images must be levels of second-order inputs: uint8, 0 to 3 each.")
+    elif x.dtype not in (np.uint8, np.bool_) or x.max(initial=0) > 1:
         raise UserError("The images must be bits: uint8 or bool, 0 or 1 each.")
-    if max(layer.inputs for layer in network.layers) > _EXACT_INPUTS:
-        raise UserError(f"A layer has more than {_EXACT_INPUTS} inputs, too many for exact sums.")
-    return bits
+    if max(layer.inputs * (3 if layer.order == 2 else 1) for layer in network.layers) > _EXACT:
+        raise UserError(f"A layer has more than {_EXACT} inputs, too many for exact sums.")
+    return x
 
 
-def _product(bits: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """2P - n as int32 (N, m) from bits (N, n) and weights (m, n)."""
-    return (_signs(bits) @ _signs(weights).T).astype(np.int32)
+def _counted(layer: Layer, x: np.ndarray) -> np.ndarray:
+    # 2P + 1 - 2T = (2P - M) + (M + 1 - 2T)
+    return _product(layer, x) + (layer.most + 1 - 2 * layer.thresholds)
 
 
-def _signs(bits: np.ndarray) -> np.ndarray:
-    return bits.astype(np.float32) * np.float32(2) - np.float32(1)
+def _shifted(layer: ShiftLayer, grey: np.ndarray) -> np.ndarray:
+    weights = np.ldexp(2.0 * layer.weights - 1, layer.exponents)
+    sums = 2 * (grey.astype(np.float64) @ weights.T - layer.thresholds) + 1
+    ends = np.iinfo(np.int32)
+    return sums.clip(ends.min, ends.max).astype(np.int32)
+
+
+def _product(layer: Layer | OutputLayer, x: np.ndarray) -> np.ndarray:
+    """2P - M as int32 (N, m) from the layer's inputs (N, n)."""
+    values = x.astype(np.float32) * np.float32(2) - np.float32(3 if layer.order == 2 else 1)
+    weights = layer.weights.astype(np.float32) * np.float32(2) - np.float32(1)
+    if layer.mask is None:
+        return (values @ weights.T).astype(np.int32)
+    return 2 * (values @ (weights * layer.mask).T).astype(np.int32)
