@@ -6,7 +6,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from xnor_fcc.geometry import Geometry, GeometryError
+from xnor_fcc.geometry import Geometry, GeometryError, KindError, Shape
 
 DEFAULT = (784, 1024, 1024, 1024, 10)
 
@@ -41,6 +41,91 @@ def test_gap_between_layers(taps: int, before: int, words: int, gap: int) -> Non
     assert Geometry(pe=9, simd=8, max_width=72, taps=taps).gap(before, words) == 7
 
 
+SECOND = Shape(DEFAULT, (2,) * 4, (False,) * 4)
+TERNARY = Shape(DEFAULT, (1,) * 4, (True,) * 4)
+
+
+def test_plain_widths_are_a_shape_of_single_bits() -> None:
+    shape = Shape.of(DEFAULT)
+    assert shape == Shape(DEFAULT, (1,) * 4, (False,) * 4) and Shape.of(shape) is shape
+    assert not shape.pairs and SECOND.pairs and not TERNARY.pairs
+    assert TERNARY.layers == [(n, m, 2) for n, m, _ in shape.layers]
+    for kind in ({}, {"order": 2}, {"ternary": 1}):
+        geometry = Geometry(**kind)
+        assert geometry.pass_cycles(shape) == geometry.pass_cycles(DEFAULT)
+        assert geometry.images_per_batch(shape) == 4
+
+
+def test_the_smallest_core_has_what_the_kind_needs() -> None:
+    plain = Geometry.for_widths(DEFAULT, 32, 128, 4)
+    assert (plain.order, plain.ternary) == (1, 0)
+    mixed = Shape(DEFAULT, (1, 1, 2, 1), (False, True, False, False))
+    for shape, order, ternary in ((SECOND, 2, 0), (TERNARY, 1, 1), (mixed, 2, 1)):
+        geometry = Geometry.for_widths(shape, 32, 128, 4)
+        assert (geometry.order, geometry.ternary) == (order, ternary)
+        geometry.require_fit(shape)
+    assert Geometry.for_widths(mixed, 32, 128, 4).weight_depth == 744 + 256
+    with pytest.raises(GeometryError, match="LANES=3 must be even where ORDER is 2"):
+        Geometry.for_widths(SECOND, 32, 128, 3)
+
+
+def test_scores_of_every_kind_have_room() -> None:
+    # 1024 inputs of the greatest P 1, 3, 2, 6: 2049, 6145, 4097 and 12289 to either side.
+    cases = ((1, 0, 1, 13), (2, 0, 3, 14), (1, 1, 2, 14), (2, 1, 6, 15))
+    for order, ternary, factor, bits in cases:
+        geometry = Geometry(order=order, ternary=ternary)
+        assert (geometry.factor, geometry.score_bits) == (factor, bits)
+        assert 2 * 1024 * factor + 1 < 1 << bits - 1
+
+
+def test_cycles_of_second_order() -> None:
+    core = Geometry(order=2)
+    # Two lanes an image: half as many of them a batch, of as many steps. The drain of 9 shows where
+    # 8 words less a tap hide 7 cycles, in front of three layers.
+    assert core.images_per_batch(SECOND) == 2
+    assert core.steps(SECOND) == 744
+    assert core.pass_cycles(SECOND) == core.period_cycles(SECOND) == 744 + 3 * 2
+    assert core.pass_cycles(DEFAULT) == 744 + 3 * 2
+    assert core.latency_cycles(SECOND, 100) == 750 + 100 + 10 + 13
+    # One pair of lanes never waits for another image.
+    assert Geometry(order=2, lanes=2).latency_cycles(SECOND, 100) == 750 + 10 + 13
+    assert Geometry(order=2, lanes=2).latency_cycles(DEFAULT, 100) == 750 + 100 + 10 + 13
+    # Images of order 2 are 8-bit pixels: 98 beats and one to be handed over.
+    assert core.load_cycles(SECOND) == core.load_cycles(SECOND, True) == 2 * 99
+    inside = Shape(DEFAULT, (1, 2, 2, 2), (False,) * 4)
+    assert core.load_cycles(inside) == 14 + 14
+    assert core.send_cycles(SECOND) == 8 + 10 + 2 * 11
+
+
+def test_cycles_of_ternary_weights() -> None:
+    core = Geometry(ternary=1, weight_depth=1488)
+    assert core.images_per_batch(TERNARY) == 4
+    assert core.pass_cycles(TERNARY) == core.steps(TERNARY) == 2 * 744
+    assert core.send_cycles(TERNARY) == 2 * 8 + 9 + 4 * 11
+    # A layer of 2 words hides at most 2 steps of the pipeline behind, or 4 where it takes 2 rounds.
+    core = Geometry(pe=8, simd=8, max_width=72, ternary=1)
+    widths = (16, 72, 8)
+    assert core.pass_cycles(widths) == 9 * 2 + 9 + (7 - 2)
+    assert core.pass_cycles(Shape(widths, (1, 1), (True, False))) == 9 * 2 * 2 + 9 + (7 - 4)
+    assert core.pass_cycles(Shape(widths, (1, 1), (False, True))) == 9 * 2 + 9 * 2 + (7 - 2)
+
+
+def test_refuses_a_kind_that_it_was_built_without() -> None:
+    second, ternary = Geometry(order=2), Geometry(ternary=1, weight_depth=2000)
+    second.require_fit(SECOND)
+    ternary.require_fit(TERNARY)
+    for geometry, shape, words in (
+        (Geometry(), SECOND, r"second-order activations, which this core \(ORDER=1\) was built"),
+        (ternary, SECOND, "second-order activations"),
+        (Geometry(), TERNARY, r"ternary weights, which this core \(TERNARY=0\) was built"),
+        (second, TERNARY, "ternary weights"),
+    ):
+        with pytest.raises(KindError, match=words):
+            geometry.require_fit(shape)
+    with pytest.raises(GeometryError, match="1488 weight words"):
+        Geometry(ternary=1).require_fit(TERNARY)
+
+
 def test_cycles_with_streamed_weights() -> None:
     widths = (16, 16, 2)  # 16 + 4 steps
     one, two = (
@@ -54,6 +139,11 @@ def test_cycles_with_streamed_weights() -> None:
     # inside, so that the last step is in cycle 2 * 19 + 2.
     assert two.stream_cycles(widths) == two.period_cycles(widths) == 2 * 20 + 2
     assert two.latency_cycles(widths, 9) == 2 * 19 + 2 + 2 + 12
+    # Ternary weights are twice as many words.
+    shape = Shape(widths, (1, 1), (True, False))
+    three = Geometry.for_widths(shape, 4, 4, 1, image_width=16, weight_stream=8)
+    assert three.stream_cycles(shape) == three.period_cycles(shape) == 2 * 36 + 2
+    assert three.latency_cycles(shape, 9) == 2 * 35 + 2 + 2 + 12
     # A word every five cycles: the stream never rests.
     assert five.steps(widths) == 4 * 2 + 2
     assert five.stream_cycles(widths) == five.period_cycles(widths) == 5 * 10
@@ -70,7 +160,7 @@ def test_the_period_with_streamed_weights_is_no_shorter_than_anything_in_it() ->
         geometry = Geometry.for_widths(widths, pe, simd, lanes, weight_stream=stream)
         bounds = (
             geometry.stream_cycles(widths),
-            geometry.load_cycles(widths[0], False),
+            geometry.load_cycles(widths),
             geometry.send_cycles(widths),
         )
         period = geometry.period_cycles(widths)
@@ -92,8 +182,8 @@ def test_a_short_layer_costs_the_winding_up_of_the_taps() -> None:
 def test_what_bounds_the_period() -> None:
     tiny = Geometry(pe=32, simd=32, lanes=4, max_width=32, image_width=8)
     assert tiny.period_cycles((32, 10)) == tiny.send_cycles((32, 10)) == 1 + 9 + 4 * 11
-    assert tiny.period_cycles((32, 10), True) == tiny.load_cycles(32, True) == 4 * 33
-    assert tiny.load_cycles(8, False) == 3 * 2 + 4
+    assert tiny.period_cycles((32, 10), True) == tiny.load_cycles((32, 10), True) == 4 * 33
+    assert tiny.load_cycles((8, 10)) == 3 * 2 + 4
 
 
 def test_scores_never_overflow() -> None:
@@ -112,7 +202,8 @@ def test_scores_never_overflow() -> None:
         {"max_layers": 17}, {"max_classes": 0}, {"max_classes": 1025}, {"weight_depth": 1},
         {"bank_depth": 1}, {"threshold_depth": 1}, {"image_width": 24}, {"image_width": 0},
         {"pe": 2.5}, {"simd": "8"}, {"weight_stream": -8}, {"weight_stream": 4},
-        {"weight_stream": 65},
+        {"weight_stream": 65}, {"order": 0}, {"order": 3}, {"ternary": 2}, {"ternary": -1},
+        {"lanes": 3, "order": 2},
     ],
 )
 def test_refuses_what_cannot_be_built(wrong: dict) -> None:

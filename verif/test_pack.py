@@ -4,6 +4,7 @@ answers; so the packer and the hardware are each tested against a third party.""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import chain, pairwise
 from pathlib import Path
 
@@ -11,9 +12,11 @@ import numpy as np
 import pytest
 
 from xnor_fcc.geometry import Geometry, GeometryError
-from xnor_fcc.integer import IntegerNetwork, OutputLayer, random_network
+from xnor_fcc.integer import IntegerNetwork, Layer, OutputLayer, ShiftLayer, random_network
+from xnor_fcc.loading import load_writes
 from xnor_fcc.pack import MemoryImage, pack, parity_coded
 from xnor_fcc.reference import evaluate, preactivations
+from xnor_fcc.registers import ADDRESS, BIT
 
 
 def decoded(image: MemoryImage) -> np.ndarray:
@@ -24,36 +27,69 @@ def decoded(image: MemoryImage) -> np.ndarray:
     return (inverted ^ 1).reshape(image.weights.shape)
 
 
-def execute(image: MemoryImage, bits: np.ndarray) -> list[list[int]]:
-    """All scores 2P + offset of all layers of one image, by lists that rotate."""
+def execute(image: MemoryImage, activation: np.ndarray) -> list[list[int]]:
+    """All scores 2P + offset of all layers of one image, by lists that rotate.
+
+    An image of a network with layers of order 2 has two planes of activations, the residual bits
+    and the first bits; each turns in a ring of its own, and the first bits count twice.
+    """
     g = image.geometry
-    activation = bits.tolist()
     weights, offsets = decoded(image).tolist(), image.offsets.tolist()
+    margins = image.margins.tolist()
     address = group_address = 0
     sums = []
-    for layer, (words, groups) in enumerate(image.table):
-        activation += [0] * (words * g.simd - len(activation))
-        ring = [activation[i * g.simd : (i + 1) * g.simd] for i in range(words)]
+    for layer, entry in enumerate(image.entries):
+        words, groups = entry & 0x7FFF, entry >> 16 & 0x7FFF
+        order, rounds = 1 + (entry >> 15 & 1), 1 + (entry >> 31)
+        rings = []
+        for plane in range(order):
+            bits = [int(level) >> plane & 1 for level in activation]
+            bits += [0] * (words * g.simd - len(bits))
+            rings.append([bits[i * g.simd : (i + 1) * g.simd] for i in range(words)])
         # The contents as the taps see them, periodic; a hidden layer begins with word 1.
         turn = max(0, g.taps - words) + (1 if layer else 0)
-        scores = [0] * (groups * g.pe)
+        scores, levels = [0] * (groups * g.pe), [0] * (groups * g.pe)
         for group in reversed(range(groups)):
             counts = [0] * g.pe
-            for _ in range(words):
+            for _ in range(rounds * words):
                 for p in range(g.pe):
-                    word = ring[(p % g.taps + turn) % words]
-                    counts[p] += sum(
-                        word[k] == weights[address][k * g.pe + p] for k in range(g.simd)
-                    )
+                    for plane, ring in enumerate(rings):
+                        word = ring[(p % g.taps + turn) % words]
+                        counts[p] += 2**plane * sum(
+                            word[k] == weights[address][k * g.pe + p] for k in range(g.simd)
+                        )
                 turn += 1
                 address += 1
+            ups, downs = margins[group_address]
             for p, offset in enumerate(offsets[group_address]):
-                scores[group * g.pe + p] = 2 * counts[p] + offset
+                scores[group * g.pe + p] = score = 2 * counts[p] + offset
+                first = score >= 0
+                residual = score >> 1 >= (ups[p] if first else -downs[p])
+                levels[group * g.pe + p] = 2 * first + residual
             group_address += 1
         sums.append(scores)
-        activation = [int(score >= 0) for score in scores][: g.capacity]
+        if layer + 1 < len(image.entries) and not image.entries[layer + 1] >> 15 & 1:
+            levels = [level >> 1 for level in levels]
+        activation = np.array(levels[: g.capacity])
     assert (address, group_address) == (len(weights), len(offsets))
     return sums
+
+
+def check_execution(
+    network: IntegerNetwork, geometry: Geometry, rng: np.random.Generator, images: int
+) -> None:
+    image = pack(network, geometry)
+    activations = rng.integers(0, 4 if network.pixel_residual else 2, (images, network.inputs))
+    want = preactivations(network, activations.astype(np.uint8))
+    for row, activation in enumerate(activations):
+        got = execute(image, activation)
+        for layer, scores in enumerate(got):
+            width = network.widths[layer + 1]
+            assert scores[:width] == want[layer][row].tolist()
+            limit = 1 << geometry.score_bits - 1
+            assert all(-limit <= score < limit for score in scores)
+            if layer < len(got) - 1:
+                assert all(score < 0 for score in scores[width:]), "a padded neuron fired"
 
 
 @pytest.mark.parametrize("seed", range(25))
@@ -62,17 +98,70 @@ def test_executing_the_packed_image_gives_the_reference(seed: int) -> None:
     widths = tuple(int(n) for n in rng.integers(1, 40, int(rng.integers(2, 6))))
     pe, simd = (int(n) for n in rng.integers(1, 20, 2))
     geometry = Geometry.for_widths(widths, pe, simd, 1)
-    network = random_network(rng, widths)
-    bits = rng.integers(0, 2, (3, widths[0])).astype(np.uint8)
-    image = pack(network, geometry)
-    want = preactivations(network, bits)
-    for row, activation in enumerate(bits):
-        got = execute(image, activation)
-        for layer, scores in enumerate(got):
-            width = widths[layer + 1]
-            assert scores[:width] == want[layer][row].tolist()
-            if layer < len(got) - 1:
-                assert all(score < 0 for score in scores[width:]), "a padded neuron fired"
+    check_execution(random_network(rng, widths), geometry, rng, 3)
+
+
+@pytest.mark.parametrize("seed", range(25))
+def test_executing_networks_of_every_kind_gives_the_reference(seed: int) -> None:
+    """On the smallest core for each, and on one that could do everything."""
+    rng = np.random.default_rng(seed)
+    layers = int(rng.integers(1, 5))
+    widths = tuple(int(n) for n in rng.integers(1, 40, layers + 1))
+    orders = rng.integers(1, 3, layers).tolist()
+    ternary = (rng.random(layers) < 0.5).tolist()
+    network = random_network(rng, widths, orders, ternary)
+    pe, simd = (int(n) for n in rng.integers(1, 20, 2))
+    geometry = Geometry.for_widths(network.shape, pe, simd, 2)
+    assert (geometry.order, geometry.ternary) == (max(orders), int(any(ternary)))
+    check_execution(network, geometry, rng, 2)
+    check_execution(network, replace(geometry, order=2, ternary=1), rng, 2)
+
+
+def test_padded_neurons_have_no_level() -> None:
+    network = random_network(np.random.default_rng(3), (9, 5, 3), (2, 2))
+    image = pack(network, Geometry.for_widths(network.shape, 4, 5, 2))
+    # Groups of a layer from the last one down: neuron 4 alone, then 0 to 3; then the classes.
+    assert image.margins.shape == (3, 2, 4)
+    assert image.offsets[0, 1:].tolist() == [-2 * 27 - 1] * 3
+    assert not image.margins[0, :, 1:].any() and not image.margins[2].any()
+    layer = network.hidden[0]
+    assert isinstance(layer, Layer) and layer.lower is not None and layer.upper is not None
+    up, down = layer.upper - layer.thresholds, layer.thresholds - layer.lower
+    assert image.margins[0, :, 0].tolist() == [up[4], down[4]]
+    assert image.margins[1].tolist() == [up[:4].tolist(), down[:4].tolist()]
+
+
+def test_a_ternary_layer_is_stored_in_two_planes() -> None:
+    network = random_network(np.random.default_rng(1), (13, 7), ternary=True)
+    output = network.output
+    assert output.mask is not None
+    geometry = Geometry.for_widths(network.shape, pe=4, simd=13, lanes=1)
+    # One word; groups of 4: the last one first, each with its two planes.
+    stored = decoded(pack(network, geometry)).reshape(2, 2, 13, 4)
+    for group, neurons in ((0, range(4, 7)), (1, range(4))):
+        for p, neuron in enumerate(neurons):
+            value = (2 * output.weights[neuron].astype(int) - 1) * output.mask[neuron]
+            planes = 2 * stored[group, :, :, p].astype(int) - 1
+            assert (planes.sum(axis=0) == 2 * value).all()
+            assert (planes[1] == np.where(value == 1, 1, -1)).all()
+    assert stored[0, :, :, 3].all(), "padding is 1 in both planes"
+
+
+def test_entries_tell_the_kind_of_each_layer() -> None:
+    network = random_network(np.random.default_rng(2), (9, 5, 3, 2), (1, 2, 1), (True, False, True))
+    image = pack(network, Geometry.for_widths(network.shape, 2, 4, 2))
+    assert image.table == ((3, 3), (2, 2), (1, 1))
+    assert image.entries == (
+        1 << 31 | 3 << 16 | 3, 2 << 16 | 1 << 15 | 2, 1 << 31 | 1 << 16 | 1
+    )  # fmt: skip
+
+
+def test_power_of_two_weights_are_refused() -> None:
+    tail = random_network(np.random.default_rng(2), (5, 3))
+    ones = np.ones((5, 9), np.uint8)
+    network = IntegerNetwork((ShiftLayer(ones, ones, np.zeros(5, np.int32)),), tail.output)
+    with pytest.raises(GeometryError, match="which no core computes"):
+        pack(network, Geometry(order=2, ternary=1))
 
 
 def test_each_weight_is_stored_exactly_once_and_padding_is_one() -> None:
@@ -105,6 +194,42 @@ def test_chunks_are_what_the_load_register_takes() -> None:
     for offset, chunk in zip(image.offsets.ravel(), image.offset_chunks().ravel(), strict=True):
         negative = int(chunk) >> geometry.score_bits - 1
         assert int(chunk) - (negative << geometry.score_bits) == offset
+
+
+def test_chunks_of_a_core_of_order_2_have_margins_behind_the_offsets() -> None:
+    rng = np.random.default_rng(4)
+    for network in (random_network(rng, (9, 5, 3), (1, 2)), random_network(rng, (9, 5, 3))):
+        geometry = replace(Geometry.for_widths(network.shape, pe=3, simd=13, lanes=2), order=2)
+        image = pack(network, geometry)
+        chunks = image.offset_chunks().astype(np.int64)
+        assert chunks.shape == (len(image.offsets), 9)
+        limit = 1 << geometry.score_bits
+        assert np.array_equal(chunks[:, :3], image.offsets % limit)
+        assert np.array_equal(chunks[:, 3:6], image.margins[:, 0])
+        assert np.array_equal(chunks[:, 6:], image.margins[:, 1])
+        assert image.margins.any() == bool(network.kinds)
+        assert image.margins.min() >= 0 and image.margins.max() < limit // 2
+
+
+def test_load_writes_tell_the_residual_to_a_core_of_order_2_only() -> None:
+    rng = np.random.default_rng(4)
+    plain, second = random_network(rng, (9, 5, 3)), random_network(rng, (9, 5, 3), (2, 2))
+    assert second.pixel_residual is not None
+    lower, upper = second.pixel_residual
+    small = Geometry.for_widths(second.shape, 3, 13, 2)
+    for network, geometry, want in (
+        (plain, Geometry.for_widths((9, 5, 3), 3, 13, 2), None),
+        (plain, small, 0),
+        (second, small, upper << 8 | lower),
+    ):
+        image = pack(network, geometry)
+        writes = list(load_writes(image))
+        told = [int(v[0]) for address, v in writes if address == ADDRESS["PIXEL_RESIDUAL"]]
+        assert told == ([] if want is None else [want])
+        table = [int(v[0]) for address, v in writes if address >= ADDRESS["LAYER_TABLE"]]
+        assert table == list(image.entries)
+        data = [values for address, values in writes if address == ADDRESS["LOAD_DATA"]]
+        assert np.array_equal(data[1], image.offset_chunks().ravel())
 
 
 def test_coded_words_are_running_parities_of_the_inverted_bits() -> None:
@@ -156,7 +281,34 @@ def test_preset_files_hold_the_same(tmp_path: Path) -> None:
         assert got == [int(offset) & mask for offset in row]
     config = words("p_config.hex")
     assert config[:6] == [1, 20, 4, 2, image.pixel_threshold, 256]
-    assert config[6:] == [5 << 16 | 4, 2 << 16 | 2, 0]
+    assert config[6:] == [0, 5 << 16 | 4, 2 << 16 | 2, 0]
+    assert not (tmp_path / "p_margins.hex").exists()
+
+
+def test_preset_files_of_a_core_of_order_2(tmp_path: Path) -> None:
+    network = random_network(np.random.default_rng(8), (20, 9, 4), (2, 2), (False, True))
+    assert network.pixel_residual is not None
+    lower, upper = network.pixel_residual
+    geometry = replace(Geometry.for_widths(network.shape, 2, 6, 2), threshold_depth=9)
+    image = pack(network, geometry)
+    image.write_preset(tmp_path / "p", enable=False)
+
+    def words(name: str) -> list[int]:
+        return [int(line, 16) for line in (tmp_path / name).read_text().split()]
+
+    config = words("p_config.hex")
+    assert config[0] == 1 << BIT["CONTROL"]["PIXEL_8BIT"]
+    assert config[6:] == [upper << 8 | lower, *image.entries]
+    bits = geometry.score_bits
+    offsets, margins = words("p_thresholds.hex"), words("p_margins.hex")
+    assert len(offsets) == len(margins) == 9
+    for row, value in zip(image.offsets, offsets, strict=False):
+        assert [value >> p * bits & (1 << bits) - 1 for p in range(2)] == [
+            int(offset) % (1 << bits) for offset in row
+        ]
+    for row, value in zip(image.margins, margins, strict=False):
+        assert [value >> i * (bits - 1) & (1 << bits - 1) - 1 for i in range(4)] == [*row.ravel()]
+    assert not any(offsets[len(image.offsets) :] + margins[len(image.margins) :])
 
 
 def test_a_bias_beyond_the_score_bits_is_refused() -> None:

@@ -2,18 +2,22 @@
 """`Geometry`: the size of one built core, and the exact number of cycles it takes.
 
 One `Geometry` is the single source of the RTL parameters of a build, the packed memory images, the
-expected cycles and the test cases. Widths are written as a tuple (inputs, hidden..., classes).
+expected cycles and the test cases. Widths are written as a tuple (inputs, hidden..., classes); they
+are all there is to a network of single bits, any other is told by its `Shape`.
 
 The cycle model states what rtl/ does, cycle by cycle; tests hold the hardware to it exactly:
 
     words(n)     = ceil(n / SIMD)                     words of a layer with n inputs
     groups(m)    = ceil(m / PE)                       groups of a layer with m neurons
+    rounds(l)    = 2 where the weights are ternary    times a group goes through the words, else 1
     wind(n)      = max(0, TAPS - words(n))            cycles to wind up a short layer's ring
-    overlap(l)   = min(max(0, words(l) - TAPS), words(l-1))    or 0 where PE > SIMD
-    gap(l)       = max(0, 7 - overlap(l))             idle cycles in front of layer l > 0
-    pass         = sum of wind + groups * words of all layers + sum of all gaps
+    overlap(l)   = min(max(0, words(l) - TAPS), rounds(l-1) * words(l-1))    or 0 where PE > SIMD
+    gap(l)       = max(0, drain - overlap(l))         idle cycles in front of layer l > 0
+    pass         = sum of wind + groups * rounds * words of all layers + sum of all gaps
     latency      = pass + timeout + classes + 12      a lone image, last beat in to class out
     period       = max(pass, load, send)              cycles from batch to batch, always fed
+
+The drain is 7 cycles. In a core of ORDER 2 it is 9, and a lone image takes a cycle more.
 
 Where weights are streamed (WEIGHT_STREAM), steps wait for words too, and all three follow from the
 cycles in which words arrive: `_streamed_pass`.
@@ -27,8 +31,10 @@ from itertools import pairwise
 
 from .errors import UserError
 
-# Cycles from a step until its bits can be loaded into the ring (DRAIN in fcc_core.v).
+# Cycles from a step until its bits can be loaded into the ring (DRAIN in fcc_core.v) ...
 DRAIN = 7
+# ... and those that two lanes take to decide together (fcc_pair.v).
+_PAIR_DRAIN = 2
 # Cycles of a lone image outside the pass: taking the image over 2, pipeline and result 10.
 _LATENCY_OVERHEAD = 12
 # Cycles from the load of a batch to the load of the next one when images wait at the door.
@@ -84,6 +90,17 @@ class Shape:
         """Whether two lanes carry an image: some layer's inputs are of order 2."""
         return 2 in self.orders
 
+    @property
+    def rounds(self) -> tuple[int, ...]:
+        """How often a group of each layer goes through its words: once for each weight plane."""
+        return tuple(2 if ternary else 1 for ternary in self.ternary)
+
+    @property
+    def layers(self) -> list[tuple[int, int, int]]:
+        """(inputs, outputs, rounds) of each layer."""
+        sizes = zip(pairwise(self.widths), self.rounds, strict=True)
+        return [(n, m, rounds) for (n, m), rounds in sizes]
+
 
 def ceil_div(a: int, b: int) -> int:
     """Quotient of non-negative integers rounded up."""
@@ -125,6 +142,10 @@ class Geometry:
     """Bits of a beat of the image stream."""
     weight_stream: int = 0
     """Bits of a beat of the weight stream; 0 for a core with a weight memory."""
+    order: int = 1
+    """Most bit planes of an activation; with 2 the lanes can work in pairs."""
+    ternary: int = 0
+    """1: layers may have ternary weights."""
 
     def __post_init__(self) -> None:
         for field in fields(self):
@@ -148,11 +169,14 @@ class Geometry:
                 f"IMAGE_WIDTH={self.image_width} is not one of "
                 f"{', '.join(map(str, IMAGE_WIDTHS))}."
             )
-
         if self.weight_stream < 0 or self.weight_stream % 8:
             raise GeometryError(
                 f"WEIGHT_STREAM={self.weight_stream} is neither 0 nor a multiple of 8."
             )
+        self._check("order", 1, 2)
+        self._check("ternary", 0, 1)
+        if self.order == 2 and self.lanes % 2:
+            raise GeometryError(f"LANES={self.lanes} must be even where ORDER is 2.")
 
     def _check(self, name: str, low: int, high: int) -> None:
         value = getattr(self, name)
@@ -162,31 +186,34 @@ class Geometry:
     @classmethod
     def for_widths(
         cls,
-        widths: Sequence[int],
+        shape: Shape | Sequence[int],
         pe: int,
         simd: int,
         lanes: int,
         image_width: int = 64,
         weight_stream: int = 0,
     ) -> Geometry:
-        """The smallest core of the given PE, SIMD and LANES that runs a network of `widths`."""
+        """The smallest core of the given PE, SIMD and LANES that runs a network of `shape`."""
         for name, value in (("PE", pe), ("SIMD", simd)):
             if value < 1:
                 raise GeometryError(f"{name}={value} is outside 1 to 4096.")
-        layers = list(pairwise(widths))
-        steps = sum(ceil_div(m, pe) * ceil_div(n, simd) for n, m in layers)
+        shape = Shape.of(shape)
+        layers = shape.layers
+        steps = sum(ceil_div(m, pe) * ceil_div(n, simd) * rounds for n, m, rounds in layers)
         return cls(
             pe=pe,
             simd=simd,
             lanes=lanes,
-            max_width=max(widths),
+            max_width=max(shape.widths),
             max_layers=len(layers),
-            max_classes=widths[-1],
+            max_classes=shape.widths[-1],
             weight_depth=2 if weight_stream else max(2, steps),
-            threshold_depth=max(2, sum(ceil_div(m, pe) for _, m in layers)),
+            threshold_depth=max(2, sum(ceil_div(m, pe) for _, m, _ in layers)),
             bank_depth=best_bank_depth(pe * simd, steps),
             image_width=image_width,
             weight_stream=weight_stream,
+            order=2 if shape.pairs else 1,
+            ternary=int(any(shape.ternary)),
         )
 
     def parameters(self) -> dict[str, int]:
@@ -204,6 +231,7 @@ class Geometry:
             "ACC_BITS": self.score_bits - 1,
             "GROUPS": groups,
             "GROUP_BITS": max(1, (groups - 1).bit_length()),
+            "ORDER": self.order,
         }
 
     @property
@@ -217,9 +245,19 @@ class Geometry:
         return self.ring * self.simd
 
     @property
+    def factor(self) -> int:
+        """The greatest P of an input, over the core's planes of activations and of weights."""
+        return (3 if self.order == 2 else 1) * (2 if self.ternary else 1)
+
+    @property
     def score_bits(self) -> int:
-        """Bits of a signed score: it lies within +-(2 * capacity + 1)."""
-        return (2 * self.capacity + 1).bit_length() + 1
+        """Bits of a signed score: it lies within +-(2 * the greatest P + 1)."""
+        return (2 * self.capacity * self.factor + 1).bit_length() + 1
+
+    @property
+    def drain(self) -> int:
+        """Cycles from a step until its bits can be loaded into the ring."""
+        return DRAIN + (_PAIR_DRAIN if self.order == 2 else 0)
 
     def words(self, inputs: int) -> int:
         """Words of a layer with `inputs` inputs."""
@@ -229,19 +267,35 @@ class Geometry:
         """Groups of a layer with `outputs` neurons."""
         return ceil_div(outputs, self.pe)
 
-    def steps(self, widths: Sequence[int]) -> int:
+    def images_per_batch(self, shape: Shape | Sequence[int]) -> int:
+        """Images that the lanes carry at once; two lanes carry one where activations need it."""
+        return self.lanes // 2 if Shape.of(shape).pairs else self.lanes
+
+    def steps(self, shape: Shape | Sequence[int]) -> int:
         """Steps of a whole pass, which is the number of weight words."""
-        return sum(self.groups(m) * self.words(n) for n, m in pairwise(widths))
+        layers = Shape.of(shape).layers
+        return sum(self.groups(m) * self.words(n) * rounds for n, m, rounds in layers)
 
     def wind(self, inputs: int) -> int:
         """Cycles to wind up the ring of a layer shorter than the taps."""
         return max(0, self.taps - self.words(inputs))
 
-    def require_fit(self, widths: Sequence[int]) -> None:
-        """Raise `GeometryError` unless a network of `widths` runs on this core."""
+    def require_fit(self, shape: Shape | Sequence[int]) -> None:
+        """Raise `GeometryError` unless a network of `shape` runs on this core; `KindError` where
+        the core was built without what the network's kind takes."""
+        shape = Shape.of(shape)
+        for what, needed, built, parameter in (
+            ("second-order activations", shape.pairs, self.order == 2, "ORDER=1"),
+            ("ternary weights", any(shape.ternary), self.ternary == 1, "TERNARY=0"),
+        ):
+            if needed and not built:
+                raise KindError(
+                    f"The network has {what}, which this core ({parameter}) was built without."
+                )
+        widths = shape.widths
         layers = len(widths) - 1
         groups = sum(self.groups(m) for m in widths[1:])
-        weight_words = 0 if self.weight_stream else self.steps(widths)
+        weight_words = 0 if self.weight_stream else self.steps(shape)
         for what, need, have in (
             ("layers of up to {} neurons or inputs", max(widths), self.max_width),
             ("{} layers", layers, self.max_layers),
@@ -256,29 +310,36 @@ class Geometry:
 
     # ---- cycle model
 
-    def gap(self, words_before: int, words: int) -> int:
-        """Idle cycles between the last step of a layer and the first of the next one, by words."""
-        overlap = min(max(0, words - self.taps), words_before) if self.pe <= self.simd else 0
-        return max(0, DRAIN - overlap)
+    def gap(self, steps_before: int, words: int) -> int:
+        """Idle cycles between the last step of a layer and the first of the next one.
 
-    def pass_cycles(self, widths: Sequence[int]) -> int:
+        `steps_before`: steps of a group of the one, rounds * words; `words`: those of the next one.
+        """
+        overlap = min(max(0, words - self.taps), steps_before) if self.pe <= self.simd else 0
+        return max(0, self.drain - overlap)
+
+    def pass_cycles(self, shape: Shape | Sequence[int]) -> int:
         """Cycles of one batch through all layers: cycles(batch)."""
-        words = [self.words(n) for n in widths[:-1]]
-        gaps = sum(self.gap(before, after) for before, after in pairwise(words))
-        return self.steps(widths) + sum(self.wind(n) for n in widths[:-1]) + gaps
+        layers = Shape.of(shape).layers
+        gaps = sum(
+            self.gap(rounds * self.words(n), self.words(after))
+            for (n, _, rounds), (after, _, _) in pairwise(layers)
+        )
+        return self.steps(shape) + sum(self.wind(n) for n, _, _ in layers) + gaps
 
-    def stream_cycles(self, widths: Sequence[int]) -> int:
+    def stream_cycles(self, shape: Shape | Sequence[int]) -> int:
         """Cycles of one pass after the other with weights streamed without a pause."""
+        shape = Shape.of(shape)
         arrived = taken = period = 0
         ahead = -1
         while ahead != taken - arrived:
             start, ahead = taken, taken - arrived
-            arrived, taken = self._streamed_pass(widths, arrived, taken, taken + 1)
+            arrived, taken = self._streamed_pass(shape, arrived, taken, taken + 1)
             period = taken - start
         return period
 
     def _streamed_pass(
-        self, widths: Sequence[int], arrived: int, taken: int, start: int, output: int = 0
+        self, shape: Shape, arrived: int, taken: int, start: int, output: int = 0
     ) -> tuple[int, int]:
         """Cycles in which the last word of a pass is passed on behind the arriving one, and taken.
 
@@ -288,66 +349,80 @@ class Geometry:
         the word in front of it is taken, and can be taken one cycle later; see fcc_weight_stream.v.
         """
         beats = ceil_div(self.pe * self.simd, self.weight_stream)
-        words_before = 0
-        for layer, (n, m) in enumerate(pairwise(widths)):
+        steps_before = 0
+        layers = shape.layers
+        for layer, (n, m, rounds) in enumerate(layers):
             words = self.words(n)
-            free = taken + 1 + self.gap(words_before, words) if layer else start
-            if layer == len(widths) - 2:
+            free = taken + 1 + self.gap(steps_before, words) if layer else start
+            if layer == len(layers) - 1:
                 free = max(free, output)
             free += self.wind(n)
-            for _ in range(words * self.groups(m)):
+            for _ in range(words * rounds * self.groups(m)):
                 arrived = max(arrived + beats, taken)
                 taken = max(arrived + 1, free)
                 free = taken + 1
-            words_before = words
+            steps_before = words * rounds
         return arrived, taken
 
-    def _streamed_period(self, widths: Sequence[int], load_cycles: int) -> int:
+    def _streamed_period(self, shape: Shape, load_cycles: int) -> int:
         """`period_cycles` of a core with streamed weights: batch after batch, until what waits for
         what repeats."""
         arrived = taken = load = output = 0
         before = None
         while True:
-            arrived, taken = self._streamed_pass(widths, arrived, taken, load + 1, output)
+            arrived, taken = self._streamed_pass(shape, arrived, taken, load + 1, output)
             # The results have been sent, the output layer is loaded, and steps.
-            output = taken + _RESULT_OVERHEAD + self.lanes * (widths[-1] + 1) + 1
+            output = taken + self._results_cycles(shape) + 1
             load, last_load = max(taken, load + load_cycles), load
             state = (taken - arrived, load - taken)
             if state == before:
                 return load - last_load
             before = state
 
-    def latency_cycles(self, widths: Sequence[int], timeout: int) -> int:
+    def latency_cycles(self, shape: Shape | Sequence[int], timeout: int) -> int:
         """Cycles from the last input beat of a lone image to the beat with its class.
 
-        `timeout` is PARTIAL_TIMEOUT; a core of one lane never waits for it. Where weights are
-        streamed, the first words wait inside for the image.
+        `timeout` is PARTIAL_TIMEOUT; a core of one lane, or of one pair of lanes that carry an
+        image together, never waits for it. Where weights are streamed, the first words wait inside
+        for the image.
         """
-        wait = timeout if self.lanes > 1 else 0
-        cycles = self.pass_cycles(widths)
+        shape = Shape.of(shape)
+        wait = timeout if self.images_per_batch(shape) > 1 else 0
+        cycles = self.pass_cycles(shape)
         if self.weight_stream:
             long_ago = -(self.pe * self.simd)
-            _, cycles = self._streamed_pass(widths, long_ago, long_ago, 1)
-        return cycles + wait + widths[-1] + _LATENCY_OVERHEAD
+            _, cycles = self._streamed_pass(shape, long_ago, long_ago, 1)
+        return cycles + wait + shape.widths[-1] + _LATENCY_OVERHEAD + self.order - 1
 
     def image_beats(self, inputs: int, pixel_8bit: bool) -> int:
         """Beats of one image packet."""
         return ceil_div(inputs * (8 if pixel_8bit else 1), self.image_width)
 
-    def load_cycles(self, inputs: int, pixel_8bit: bool) -> int:
-        """Shortest time in which the next batch can be loaded, batch to batch."""
-        image = self.image_beats(inputs, pixel_8bit) + 1
-        return (self.lanes - 1) * image + max(image, _RELOAD_OVERHEAD)
+    def load_cycles(self, shape: Shape | Sequence[int], pixel_8bit: bool = False) -> int:
+        """Shortest time in which the next batch can be loaded, batch to batch.
 
-    def send_cycles(self, widths: Sequence[int]) -> int:
+        Inputs of order 2 come as 8-bit pixels always.
+        """
+        shape = Shape.of(shape)
+        image = self.image_beats(shape.widths[0], pixel_8bit or shape.orders[0] == 2) + 1
+        return (self.images_per_batch(shape) - 1) * image + max(image, _RELOAD_OVERHEAD)
+
+    def send_cycles(self, shape: Shape | Sequence[int]) -> int:
         """Shortest time in which the output layer and its results can follow each other."""
-        n, m = widths[-2:]
-        output = self.wind(n) + self.groups(m) * self.words(n)
-        return output + _RESULT_OVERHEAD + self.lanes * (m + 1)
+        shape = Shape.of(shape)
+        n, m, rounds = shape.layers[-1]
+        output = self.wind(n) + self.groups(m) * self.words(n) * rounds
+        return output + self._results_cycles(shape)
 
-    def period_cycles(self, widths: Sequence[int], pixel_8bit: bool = False) -> int:
+    def _results_cycles(self, shape: Shape) -> int:
+        """Cycles from the last step of the output layer until the last result has left."""
+        results = self.images_per_batch(shape) * (shape.widths[-1] + 1)
+        return _RESULT_OVERHEAD + self.order - 1 + results
+
+    def period_cycles(self, shape: Shape | Sequence[int], pixel_8bit: bool = False) -> int:
         """Cycles from batch to batch when images always wait and results are always taken."""
-        load = self.load_cycles(widths[0], pixel_8bit)
+        shape = Shape.of(shape)
+        load = self.load_cycles(shape, pixel_8bit)
         if self.weight_stream:
-            return self._streamed_period(widths, load)
-        return max(self.pass_cycles(widths), load, self.send_cycles(widths))
+            return self._streamed_period(shape, load)
+        return max(self.pass_cycles(shape), load, self.send_cycles(shape))

@@ -24,10 +24,12 @@ def load_writes(image: MemoryImage) -> Iterator[tuple[int, np.ndarray]]:
 
     yield one("INPUTS", image.inputs)
     yield one("CLASSES", image.classes)
-    yield one("LAYERS", len(image.table))
+    yield one("LAYERS", len(image.entries))
     yield one("PIXEL_THRESHOLD", image.pixel_threshold)
-    for layer, (words, groups) in enumerate(image.table):
-        yield one("LAYER_TABLE", groups << 16 | words, layer)
+    if image.geometry.order == 2:
+        yield one("PIXEL_RESIDUAL", image.pixel_residual_value)
+    for layer, entry in enumerate(image.entries):
+        yield one("LAYER_TABLE", entry, layer)
     if not image.geometry.weight_stream:
         yield one("LOAD_SELECT", 0)
         yield ADDRESS["LOAD_DATA"], image.weight_chunks().ravel()

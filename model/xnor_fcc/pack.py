@@ -10,43 +10,84 @@ the taps starts after wind = max(0, TAPS - words) rotations. So at step s PE p m
 and the weights are stored in that order: one memory word a step, bit k * PE + p for synapse k of
 PE p. The groups of a layer are computed and stored from the last one to group 0.
 
+A ternary weight is the mean of two binary ones: +1 of 1 and 1, -1 of 0 and 0, 0 of 1 and 0. So a
+layer of them has two planes of weights; each group goes through its words twice, and is stored so,
+first with the one plane and then with the other.
+
 Weights are stored parity-coded: bit k is the parity of the inverted weights 0 to k of the word (see
 xnor_popcount.v). Padding, shared with the hardware: activations beyond the inputs are 0 and weights
 beyond them 1, so that XNOR gives 0; neurons beyond the last one get an offset that makes their bit
 0.
 
 Every neuron has one number beside its weights, its offset: score = 2P + offset. A hidden neuron
-with threshold T has offset 1 - 2T, and its bit is (score >= 0) = (P >= T); an output neuron with n
-inputs has offset bias - n.
+with threshold T has offset 1 - 2T, and its bit is (score >= 0) = (P >= T); an output neuron whose
+greatest P is M has offset bias - M. A core of ORDER 2 has two more, the margins: up = upper - T and
+down = T - lower say where the residual bit of a second-order output switches (see fcc_pair.v). They
+are 0 where the layer's outputs are of order 1.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 
-from .geometry import Geometry, GeometryError
-from .integer import IntegerNetwork, Layer, OutputLayer
+from .geometry import Geometry, GeometryError, Shape
+from .integer import IntegerNetwork, Layer, OutputLayer, ShiftLayer
+from .registers import BIT
 
 
 @dataclass(frozen=True)
 class MemoryImage:
-    """What a core must be loaded with to run one network.
+    """What a core must be loaded with to run one network of `shape`.
 
-    `table`: (words, groups) of each layer. `weights`: uint8 (steps, SIMD * PE) of 0/1, coded.
-    `offsets`: int64 (groups of all layers, PE), in the order in which the groups are computed.
+    `weights`: uint8 (steps, SIMD * PE) of 0/1, coded. `offsets`: int64 (groups of all layers, PE),
+    in the order in which the groups are computed; `margins`: int64 (groups, 2, PE) beside them, up
+    and down.
     """
 
     geometry: Geometry
-    inputs: int
-    classes: int
+    shape: Shape
     pixel_threshold: int
-    table: tuple[tuple[int, int], ...]
+    pixel_residual: tuple[int, int]
     weights: np.ndarray
     offsets: np.ndarray
+    margins: np.ndarray
+
+    @property
+    def inputs(self) -> int:
+        """What the register INPUTS takes."""
+        return self.shape.widths[0]
+
+    @property
+    def classes(self) -> int:
+        """What the register CLASSES takes."""
+        return self.shape.widths[-1]
+
+    @property
+    def pixel_residual_value(self) -> int:
+        """What the register PIXEL_RESIDUAL takes."""
+        lower, upper = self.pixel_residual
+        return upper << 8 | lower
+
+    @property
+    def table(self) -> tuple[tuple[int, int], ...]:
+        """(words, groups) of each layer."""
+        g = self.geometry
+        return tuple((g.words(n), g.groups(m)) for n, m in pairwise(self.shape.widths))
+
+    @property
+    def entries(self) -> tuple[int, ...]:
+        """What the registers LAYER_TABLE take: the table, and of what kind each layer is."""
+        flags = BIT["LAYER_TABLE"]
+        kinds = zip(self.table, self.shape.orders, self.shape.ternary, strict=True)
+        return tuple(
+            words | groups << 16 | (order == 2) << flags["ORDER_2"] | ternary << flags["TERNARY"]
+            for (words, groups), order, ternary in kinds
+        )
 
     def weight_chunks(self) -> np.ndarray:
         """What LOAD_DATA takes for the weights: uint32 (steps, ceil(PE * SIMD / 32))."""
@@ -66,26 +107,34 @@ class MemoryImage:
         return np.packbits(padded, axis=1, bitorder="little")
 
     def offset_chunks(self) -> np.ndarray:
-        """What LOAD_DATA takes for the thresholds: uint32 (groups, PE), SCORE_BITS bits each."""
-        return (self.offsets & ((1 << self.geometry.score_bits) - 1)).astype(np.uint32)
+        """What LOAD_DATA takes for the thresholds: uint32, SCORE_BITS bits each.
+
+        (groups, PE) of offsets; (groups, 3 * PE) with the margins where ORDER is 2.
+        """
+        rows = self.offsets
+        if self.geometry.order == 2:
+            rows = np.hstack([rows, self.margins.reshape(len(rows), -1)])
+        return (rows & ((1 << self.geometry.score_bits) - 1)).astype(np.uint32)
 
     def write_preset(self, prefix: Path, enable: bool = True, pixel_8bit: bool = False) -> None:
         """Write the $readmemh files of a core with the parameter PRESET = `prefix`.
 
-        PREFIX_config.hex, PREFIX_thresholds.hex, PREFIX_weights_00.hex, one for each bank. Unused
-        words are zero. `enable`: the core starts by itself after reset.
+        PREFIX_config.hex, PREFIX_thresholds.hex, PREFIX_weights_00.hex, one for each bank, and
+        PREFIX_margins.hex where ORDER is 2. Unused words are zero. `enable`: the core starts by
+        itself after reset. `pixel_8bit`: images are grey; for inputs of order 2 they always are.
         """
-        g = self.geometry
-        entries = [groups << 16 | words for words, groups in self.table]
-        entries += [0] * (g.max_layers - len(entries))
+        g, control = self.geometry, BIT["CONTROL"]
         config = [
-            int(enable) | int(pixel_8bit) << 1,
+            enable << control["ENABLE"]
+            | (pixel_8bit or self.shape.orders[0] == 2) << control["PIXEL_8BIT"],
             self.inputs,
             self.classes,
-            len(self.table),
+            len(self.entries),
             self.pixel_threshold,
             256,
-            *entries,
+            self.pixel_residual_value,
+            *self.entries,
+            *[0] * (g.max_layers - len(self.entries)),
         ]
         _write_hex(prefix, "_config.hex", (f"{word:08x}" for word in config))
 
@@ -95,11 +144,11 @@ class MemoryImage:
             rows = weights[start : start + g.bank_depth]
             _write_hex(prefix, f"_weights_{bank:02d}.hex", (_hex(row) for row in rows))
 
-        offsets = np.zeros((g.threshold_depth, g.pe), np.int64)
-        offsets[: len(self.offsets)] = self.offsets
-        shifts = np.arange(g.score_bits)
-        bits = (offsets[:, :, None] >> shifts & 1).astype(np.uint8).reshape(len(offsets), -1)
-        _write_hex(prefix, "_thresholds.hex", (_hex(row) for row in bits))
+        depth = g.threshold_depth
+        _write_hex(prefix, "_thresholds.hex", _hex_words(self.offsets, g.score_bits, depth))
+        if g.order == 2:
+            margins = self.margins.reshape(len(self.margins), -1)
+            _write_hex(prefix, "_margins.hex", _hex_words(margins, g.score_bits - 1, depth))
 
 
 def ring_order(geometry: Geometry, words: int, layer: int) -> np.ndarray:
@@ -116,44 +165,46 @@ def parity_coded(words: np.ndarray) -> np.ndarray:
 
 def pack(network: IntegerNetwork, geometry: Geometry) -> MemoryImage:
     """Memory image of `network` for a core of `geometry`; `GeometryError` where it does not fit."""
-    geometry.require_fit(network.widths)
-    layers = network.layers
+    geometry.require_fit(network.shape)
+    layers = [layer for layer in network.layers if not isinstance(layer, ShiftLayer)]
     return MemoryImage(
         geometry=geometry,
-        inputs=network.inputs,
-        classes=network.classes,
+        shape=network.shape,
         pixel_threshold=network.pixel_threshold,
-        table=tuple((geometry.words(x.inputs), geometry.groups(x.outputs)) for x in layers),
+        pixel_residual=network.pixel_residual or (0, 0),
         weights=np.concatenate(
-            [_pack_weights(geometry, x.weights, number) for number, x in enumerate(layers)]
+            [_pack_weights(geometry, x, number) for number, x in enumerate(layers)]
         ),
         offsets=np.concatenate([_pack_offsets(geometry, x) for x in layers]),
+        margins=np.concatenate([_pack_margins(geometry, x) for x in layers]),
     )
 
 
-def _pack_weights(geometry: Geometry, weights: np.ndarray, layer: int) -> np.ndarray:
-    """uint8 (outputs, inputs) -> uint8 (steps, SIMD * PE) as stored."""
-    outputs, inputs = weights.shape
+def _pack_weights(geometry: Geometry, layer: Layer | OutputLayer, number: int) -> np.ndarray:
+    """uint8 (steps, SIMD * PE) as stored."""
+    planes = [layer.weights]
+    if layer.mask is not None:
+        planes.insert(0, layer.weights | 1 - layer.mask)
     pe, simd = geometry.pe, geometry.simd
-    groups, words = geometry.groups(outputs), geometry.words(inputs)
-    padded = np.ones((groups * pe, words * simd), np.uint8)
-    padded[:outputs, :inputs] = weights
-    by_word = parity_coded(padded.reshape(groups, pe, words, simd))[::-1]
-    met = by_word[:, np.arange(pe)[None, :], ring_order(geometry, words, layer), :]
-    # (groups, step, PE, SIMD) -> synapse-major words.
-    return met.transpose(0, 1, 3, 2).reshape(groups * words, simd * pe)
+    groups, words = geometry.groups(layer.outputs), geometry.words(layer.inputs)
+    padded = np.ones((len(planes), groups * pe, words * simd), np.uint8)
+    padded[:, : layer.outputs, : layer.inputs] = planes
+    by_word = parity_coded(padded.reshape(len(planes), groups, pe, words, simd))[:, ::-1]
+    met = by_word[:, :, np.arange(pe)[None, :], ring_order(geometry, words, number), :]
+    # (planes, groups, step, PE, SIMD) -> synapse-major words, a group's planes together.
+    return met.transpose(1, 0, 2, 4, 3).reshape(-1, simd * pe)
 
 
 def _pack_offsets(geometry: Geometry, layer: Layer | OutputLayer) -> np.ndarray:
     """int64 (groups, PE) of offsets, the last group first; its unused PEs get ever-zero neurons."""
     groups = geometry.groups(layer.outputs)
-    offsets = np.full(groups * geometry.pe, -2 * layer.inputs - 1, np.int64)
+    offsets = np.full(groups * geometry.pe, -2 * layer.most - 1, np.int64)
     if isinstance(layer, Layer):
         offsets[: layer.outputs] = 1 - 2 * layer.thresholds.astype(np.int64)
     else:
-        used = layer.bias.astype(np.int64) - layer.inputs
+        used = layer.bias.astype(np.int64) - layer.most
         limit = 1 << (geometry.score_bits - 1)
-        if used.min() < -limit or used.max() + 2 * layer.inputs >= limit:
+        if used.min() < -limit or used.max() + 2 * layer.most >= limit:
             raise GeometryError(
                 f"A bias is too large for the {geometry.score_bits}-bit scores of this core."
             )
@@ -161,9 +212,27 @@ def _pack_offsets(geometry: Geometry, layer: Layer | OutputLayer) -> np.ndarray:
     return offsets.reshape(groups, geometry.pe)[::-1]
 
 
+def _pack_margins(geometry: Geometry, layer: Layer | OutputLayer) -> np.ndarray:
+    """int64 (groups, 2, PE): up and down of each neuron, the last group first."""
+    groups = geometry.groups(layer.outputs)
+    margins = np.zeros((2, groups * geometry.pe), np.int64)
+    if isinstance(layer, Layer) and layer.lower is not None and layer.upper is not None:
+        margins[0, : layer.outputs] = layer.upper - layer.thresholds
+        margins[1, : layer.outputs] = layer.thresholds - layer.lower
+    return margins.reshape(2, groups, geometry.pe).transpose(1, 0, 2)[::-1]
+
+
 def _hex(bits: np.ndarray) -> str:
     """Bits, lowest first, as one hexadecimal number."""
     return np.packbits(bits, bitorder="little")[::-1].tobytes().hex()
+
+
+def _hex_words(rows: np.ndarray, bits: int, depth: int) -> Iterator[str]:
+    """Numbers (words, values) as memory words of `bits` bits a value, zero up to `depth` words."""
+    words = np.zeros((depth, rows.shape[1]), np.int64)
+    words[: len(rows)] = rows
+    fields = words[:, :, None] >> np.arange(bits) & 1
+    return (_hex(row) for row in fields.astype(np.uint8).reshape(depth, -1))
 
 
 def _write_hex(prefix: Path, suffix: str, lines: Iterable[str]) -> None:
