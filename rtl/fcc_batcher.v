@@ -4,6 +4,9 @@
 // least one image waits and no further one has come for `timeout` cycles (a partial batch). The
 // lanes' images stand here, beside the rings, so that the next batch loads while one is computed.
 //
+// Where lanes work in pairs an image takes two: its first plane goes to the higher one, its residual
+// plane to the lower one, or its first plane where the image has but one.
+//
 // Latency: `batch_valid` one cycle after the image that completes the batch was taken; a lone image
 // waits `timeout` cycles more. `staged_ready` drops while all lanes are full.
 
@@ -13,7 +16,9 @@ module fcc_batcher #(
     // Images in a batch (>= 1).
     parameter LANES = 4,
     // Activation bits of an image.
-    parameter CAPACITY = 1024
+    parameter CAPACITY = 1024,
+    // Planes of an image (1 or 2); 2 only where LANES is even.
+    parameter ORDER = 1
 ) (
     input  wire                           clk,
     input  wire                           reset,
@@ -25,6 +30,10 @@ module fcc_batcher #(
     input  wire                           staged_valid,
     output wire                           staged_ready,
     input  wire [           CAPACITY-1:0] staged_bits,
+    input  wire [           CAPACITY-1:0] staged_residual,
+    // Two lanes carry an image, and it has two planes. Stable while there are images.
+    input  wire                           pairs,
+    input  wire                           planes,
     input  wire [                   15:0] staged_id,
     output wire                           batch_valid,
     // The sequencer has begun with the batch; it is not offered again.
@@ -34,7 +43,7 @@ module fcc_batcher #(
     // Lane l at bit l*CAPACITY.
     output reg  [     LANES*CAPACITY-1:0] images,
     output wire                           waiting,
-    // The batch in the rings, from the cycle after `load_image` to the next one.
+    // The batch in the rings, from the cycle after `load_image` to the next one: lanes taken, ids.
     output reg  [$clog2(LANES+1)-1:0] batch_count,
     output reg  [           LANES*16-1:0] batch_ids,
     // Value of `now` in the cycle of the oldest image's last beat.
@@ -55,6 +64,8 @@ module fcc_batcher #(
   reg [31:0] staged_stamp_reg;
   reg staged_seen_reg;
 
+  wire paired = (ORDER == 2) && pairs;
+  wire [COUNT_BITS-1:0] next_count = count_reg + 1'b1;
   wire full = (count_reg == ALL[COUNT_BITS-1:0]);
   wire expired = expired_reg || !enable;
   wire take = staged_valid && staged_ready;
@@ -69,9 +80,14 @@ module fcc_batcher #(
   generate
     for (l = 0; l < LANES; l = l + 1) begin : g_lane
       localparam [31:0] LANE = l;
+      // The lower lane of a pair, or the higher one.
+      localparam LOW = (l % 2 == 0);
+      wire mine = (count_reg == LANE[COUNT_BITS-1:0])
+          || (!LOW && paired && next_count == LANE[COUNT_BITS-1:0]);
+      wire residual = (ORDER == 2) && LOW && planes;
       always @(posedge clk) begin
-        if (take && count_reg == LANE[COUNT_BITS-1:0]) begin
-          images[l*CAPACITY+:CAPACITY] <= staged_bits;
+        if (take && mine) begin
+          images[l*CAPACITY+:CAPACITY] <= residual ? staged_residual : staged_bits;
           ids_reg[l*16+:16] <= staged_id;
         end
       end
@@ -83,7 +99,7 @@ module fcc_batcher #(
     staged_stamp_reg <= staged_stamp;
 
     if (take) begin
-      count_reg <= count_reg + 1'b1;
+      count_reg <= paired ? next_count + 1'b1 : next_count;
       left_reg <= timeout;
       expired_reg <= (timeout == 32'd0);
       if (count_reg == 0) stamp_reg <= staged_stamp;

@@ -4,6 +4,7 @@
 // arithmetic. Parameters and ports are described in xnor_fcc.v.
 //
 //   asi_image -> fcc_image_sink -> fcc_batcher -> fcc_lane x LANES -> fcc_result_source -> aso_result
+//                                   two lanes each <-> fcc_pair, fcc_margin_memory, where ORDER is 2
 //                    fcc_sequencer -> fcc_weight_memory, fcc_threshold_memory -> all lanes
 //                       asi_weight -> fcc_weight_stream, instead of the memory
 //                    avs_csr -> fcc_csr -> fcc_table_check, fcc_word_loader, fcc_load_crc
@@ -24,6 +25,8 @@ module fcc_core #(
     parameter BANK_DEPTH = 256,
     parameter THRESHOLD_DEPTH = 128,
     parameter WEIGHT_STREAM = 0,
+    parameter ORDER = 1,
+    parameter TERNARY = 0,
     parameter IMAGE_WIDTH = 64,
     parameter PRESET = ""
 ) (
@@ -63,8 +66,10 @@ module fcc_core #(
   localparam RING = (MAX_WIDTH + SIMD - 1) / SIMD;
   localparam CAPACITY = RING * SIMD;
   localparam GROUPS = (MAX_WIDTH + PE - 1) / PE;
-  // A score 2P + offset lies within +-(2 * CAPACITY + 1); see fcc_pe_array.
-  localparam ACC_BITS = $clog2(2 * CAPACITY + 2);
+  // The greatest P: a residual plane adds half of what the first plane counts, a second plane of
+  // weights as much again. A score 2P + offset lies within +-(2 * MOST + 1); see fcc_pe_array.
+  localparam MOST = CAPACITY * ((ORDER == 2) ? 3 : 1) * ((TERNARY != 0) ? 2 : 1);
+  localparam ACC_BITS = $clog2(2 * MOST + 2);
   localparam SCORE_BITS = ACC_BITS + 1;
   localparam LAYER_BITS = $clog2(MAX_LAYERS + 1);
   localparam CLASS_BITS = $clog2(MAX_CLASSES + 1);
@@ -73,7 +78,9 @@ module fcc_core #(
   localparam THRESHOLD_BITS = $clog2(THRESHOLD_DEPTH);
   localparam GROUP_BITS = (GROUPS > 1) ? $clog2(GROUPS) : 1;
   // Cycles from a step until its bits can be loaded; see fcc_lane.
-  localparam DRAIN = 7;
+  localparam DRAIN = (ORDER == 2) ? 9 : 7;
+  // A word of the threshold memory, with the margins beside the offsets where ORDER is 2.
+  localparam THRESHOLD_WIDTH = PE * SCORE_BITS * ((ORDER == 2) ? 3 : 1);
   localparam HAS_PRESET = (PRESET != "");
   localparam STREAMED = (WEIGHT_STREAM != 0);
   localparam UNLIMITED = 32'h7FFF_FFFF;
@@ -82,6 +89,7 @@ module fcc_core #(
   wire running;
   wire pixel_mode;
   wire [7:0] pixel_threshold;
+  wire [15:0] pixel_residual;
   wire [15:0] inputs;
   wire [15:0] classes;
   wire [15:0] layers;
@@ -97,6 +105,7 @@ module fcc_core #(
   wire check_ok;
   wire check_bad_table;
   wire check_not_loaded;
+  wire pairs;
   wire weight_restart;
   wire weight_chunk_valid;
   wire threshold_restart;
@@ -107,7 +116,7 @@ module fcc_core #(
   wire weight_fault;
   wire threshold_write;
   wire [THRESHOLD_BITS-1:0] threshold_write_address;
-  wire [PE*SCORE_BITS-1:0] threshold_write_data;
+  wire [THRESHOLD_WIDTH-1:0] threshold_write_data;
   wire [$clog2(THRESHOLD_DEPTH+1)-1:0] threshold_words;
   wire [31:0] thresholds_loaded = {{(32 - $clog2(THRESHOLD_DEPTH + 1)) {1'b0}}, threshold_words};
   wire threshold_overflow;
@@ -138,6 +147,8 @@ module fcc_core #(
       .IMAGE_WIDTH    (IMAGE_WIDTH),
       .SCORE_BITS     (SCORE_BITS),
       .WEIGHT_STREAM  (WEIGHT_STREAM),
+      .ORDER          (ORDER),
+      .TERNARY        (TERNARY),
       .PRESET         ((HAS_PRESET) ? {PRESET, "_config.hex"} : "")
   ) csr (
       .clk                  (clk),
@@ -153,6 +164,7 @@ module fcc_core #(
       .running              (running),
       .pixel_mode           (pixel_mode),
       .pixel_threshold      (pixel_threshold),
+      .pixel_residual       (pixel_residual),
       .inputs               (inputs),
       .classes              (classes),
       .layers               (layers),
@@ -200,7 +212,9 @@ module fcc_core #(
       .MAX_LAYERS     (MAX_LAYERS),
       .MAX_CLASSES    (MAX_CLASSES),
       .WEIGHT_DEPTH   (STREAMED ? UNLIMITED : WEIGHT_DEPTH),
-      .THRESHOLD_DEPTH(THRESHOLD_DEPTH)
+      .THRESHOLD_DEPTH(THRESHOLD_DEPTH),
+      .ORDER          (ORDER),
+      .TERNARY        (TERNARY)
   ) table_check (
       .clk              (clk),
       .reset            (core_reset),
@@ -209,18 +223,20 @@ module fcc_core #(
       .layers           (layers),
       .inputs           (inputs),
       .classes          (classes),
+      .pixel_mode       (pixel_mode),
       .weights_loaded   (weights_loaded),
       .thresholds_loaded(thresholds_loaded),
       .busy             (check_busy),
       .done             (check_done),
       .ok               (check_ok),
       .bad_table        (check_bad_table),
-      .not_loaded       (check_not_loaded)
+      .not_loaded       (check_not_loaded),
+      .pairs            (pairs)
   );
 
   fcc_word_loader #(
       .CHUNK       (SCORE_BITS),
-      .WIDTH       (PE * SCORE_BITS),
+      .WIDTH       (THRESHOLD_WIDTH),
       .DEPTH       (THRESHOLD_DEPTH),
       .PRESET_WORDS(HAS_PRESET ? THRESHOLD_DEPTH : 0)
   ) threshold_loader (
@@ -253,6 +269,7 @@ module fcc_core #(
   wire staged_valid;
   wire staged_ready;
   wire [CAPACITY-1:0] staged_bits;
+  wire [CAPACITY-1:0] staged_residual;
   wire [15:0] staged_id;
   wire batch_valid;
   wire load_image;
@@ -266,7 +283,8 @@ module fcc_core #(
 
   fcc_image_sink #(
       .WIDTH   (IMAGE_WIDTH),
-      .CAPACITY(CAPACITY)
+      .CAPACITY(CAPACITY),
+      .ORDER   (ORDER)
   ) image_sink (
       .clk              (clk),
       .reset            (core_reset),
@@ -275,6 +293,7 @@ module fcc_core #(
       .inputs           (inputs),
       .pixel_mode       (pixel_mode),
       .pixel_threshold  (pixel_threshold),
+      .pixel_residual   (pixel_residual),
       .asi_valid        (asi_image_valid),
       .asi_ready        (asi_image_ready),
       .asi_data         (asi_image_data),
@@ -285,6 +304,7 @@ module fcc_core #(
       .staged_valid     (staged_valid),
       .staged_ready     (staged_ready),
       .staged_bits      (staged_bits),
+      .staged_residual  (staged_residual),
       .staged_id        (staged_id),
       .dropped          (packets_dropped),
       .error_short      (packet_short),
@@ -295,25 +315,29 @@ module fcc_core #(
 
   fcc_batcher #(
       .LANES   (LANES),
-      .CAPACITY(CAPACITY)
+      .CAPACITY(CAPACITY),
+      .ORDER   (ORDER)
   ) batcher (
-      .clk         (clk),
-      .reset       (core_reset),
-      .enable      (running),
-      .timeout     (partial_timeout),
-      .now         (now),
-      .staged_valid(staged_valid),
-      .staged_ready(staged_ready),
-      .staged_bits (staged_bits),
-      .staged_id   (staged_id),
-      .batch_valid (batch_valid),
-      .batch_taken (load_image),
-      .load_image  (load_image_s2),
-      .images      (images),
-      .waiting     (waiting),
-      .batch_count (batch_count),
-      .batch_ids   (batch_ids),
-      .batch_stamp (batch_stamp)
+      .clk            (clk),
+      .reset          (core_reset),
+      .enable         (running),
+      .timeout        (partial_timeout),
+      .now            (now),
+      .staged_valid   (staged_valid),
+      .staged_ready   (staged_ready),
+      .staged_bits    (staged_bits),
+      .staged_residual(staged_residual),
+      .pairs          (pairs),
+      .planes         (table_entries[15]),
+      .staged_id      (staged_id),
+      .batch_valid    (batch_valid),
+      .batch_taken    (load_image),
+      .load_image     (load_image_s2),
+      .images         (images),
+      .waiting        (waiting),
+      .batch_count    (batch_count),
+      .batch_ids      (batch_ids),
+      .batch_stamp    (batch_stamp)
   );
 
   // ---- control: one word a cycle, two cycles ahead of the lanes' rings and three ahead of their PEs,
@@ -331,6 +355,8 @@ module fcc_core #(
   wire last;
   wire [GROUP_BITS-1:0] group;
   wire output_layer;
+  wire combine;
+  wire split;
   wire step_due;
   wire pass_last;
   wire weight_ready;
@@ -346,7 +372,8 @@ module fcc_core #(
       .GROUP_BITS     (GROUP_BITS),
       .WEIGHT_DEPTH   (WEIGHT_DEPTH),
       .THRESHOLD_DEPTH(THRESHOLD_DEPTH),
-      .DRAIN          (DRAIN)
+      .DRAIN          (DRAIN),
+      .TERNARY        (TERNARY)
   ) sequencer (
       .clk              (clk),
       .reset            (core_reset),
@@ -372,7 +399,9 @@ module fcc_core #(
       .first            (first),
       .last             (last),
       .group            (group),
-      .output_layer     (output_layer)
+      .output_layer     (output_layer),
+      .combine          (combine),
+      .split            (split)
   );
 
   // Strobes that a reset must clear, and what merely accompanies them.
@@ -387,6 +416,7 @@ module fcc_core #(
   reg                      last_s1;
   reg [    GROUP_BITS-1:0] group_s1;
   reg                      output_layer_s1;
+  reg                      combine_s1;
   reg [          RING-1:0] length_s1;
   // The offsets are due when the first word of a group has been counted.
   reg [THRESHOLD_BITS-1:0] threshold_address_s1;
@@ -409,6 +439,7 @@ module fcc_core #(
     last_s1 <= last;
     group_s1 <= group;
     output_layer_s1 <= output_layer;
+    combine_s1 <= combine;
     length_s1 <= length;
     threshold_address_s1 <= threshold_address;
     threshold_address_s2 <= threshold_address_s1;
@@ -518,7 +549,7 @@ module fcc_core #(
       .clk          (clk),
       .write        (threshold_write),
       .write_address(threshold_write_address),
-      .write_data   (threshold_write_data),
+      .write_data   (threshold_write_data[PE*SCORE_BITS-1:0]),
       .read_address (threshold_address_s4),
       .first_s2     (step_first_reg[5]),
       .offset       (offset),
@@ -529,7 +560,11 @@ module fcc_core #(
 
   wire [LANES-1:0] scores_done;
   wire [LANES*GROUP_BITS-1:0] scores_group;
+  wire [LANES*PE*ACC_BITS-1:0] sums;
+  wire [LANES*PE-1:0] decided;
+  // With bit 0 of the offsets, which belongs to them.
   wire [LANES*PE*ACC_BITS-1:0] scores;
+  wire [PE-1:0] scores_parity;
 
   genvar l;
   generate
@@ -541,7 +576,8 @@ module fcc_core #(
           .TAPS      (TAPS),
           .ACC_BITS  (ACC_BITS),
           .GROUPS    (GROUPS),
-          .GROUP_BITS(GROUP_BITS)
+          .GROUP_BITS(GROUP_BITS),
+          .ORDER     (ORDER)
       ) lane (
           .clk         (clk),
           .reset       (core_reset),
@@ -552,7 +588,8 @@ module fcc_core #(
           .image       (images[l*CAPACITY+:CAPACITY]),
           .rotate      (rotate_s1),
           .step        (step_s1),
-          .first       (first_s1),
+          // The offset goes to the lower lane of a pair.
+          .first       (first_s1 && !(ORDER == 2 && l % 2 == 1 && combine_s1)),
           .last        (last_s1),
           .output_layer(output_layer_s1),
           .group       (group_s1),
@@ -560,8 +597,88 @@ module fcc_core #(
           .offset      (offset),
           .scores_done (scores_done[l]),
           .scores_group(scores_group[l*GROUP_BITS+:GROUP_BITS]),
-          .scores      (scores[l*PE*ACC_BITS+:PE*ACC_BITS])
+          .sums        (sums[l*PE*ACC_BITS+:PE*ACC_BITS]),
+          .decided     (decided[l*PE+:PE])
       );
+    end
+  endgenerate
+
+  // ---- pairs of lanes
+
+  genvar b;
+  generate
+    if (ORDER == 2) begin : g_pairs
+      // PEs that share a copy of the controls.
+      localparam BLOCK = 16;
+      // The margins are due two cycles after the sums, like these from step to sum.
+      reg [THRESHOLD_BITS-1:0] threshold_address_s5;
+      reg [THRESHOLD_BITS-1:0] threshold_address_s6;
+      reg [THRESHOLD_BITS-1:0] threshold_address_s7;
+      reg [5:0] combine_reg;
+      reg [7:0] split_reg;
+      reg [PE-1:0] parity_reg;
+      wire [PE*ACC_BITS-1:0] up;
+      wire [PE*ACC_BITS-1:0] down;
+      wire [2*PE*ACC_BITS-1:0] margins;
+
+      always @(posedge clk) begin
+        threshold_address_s5 <= threshold_address_s4;
+        threshold_address_s6 <= threshold_address_s5;
+        threshold_address_s7 <= threshold_address_s6;
+        combine_reg <= {combine_reg[4:0], combine_s1};
+        split_reg <= {split_reg[6:0], split};
+        parity_reg <= parity;
+      end
+      assign scores_parity = parity_reg;
+
+      // A chunk of a margin has one bit more than it needs.
+      for (b = 0; b < 2 * PE; b = b + 1) begin : g_margin
+        assign margins[b*ACC_BITS+:ACC_BITS] =
+            threshold_write_data[(PE+b)*SCORE_BITS+:ACC_BITS];
+        wire unused = &{1'b0, threshold_write_data[(PE+b)*SCORE_BITS+ACC_BITS]};
+      end
+      fcc_margin_memory #(
+          .PE         (PE),
+          .MARGIN_BITS(ACC_BITS),
+          .DEPTH      (THRESHOLD_DEPTH),
+          .PRESET     (HAS_PRESET ? {PRESET, "_margins.hex"} : "")
+      ) margin_memory (
+          .clk          (clk),
+          .write        (threshold_write),
+          .write_address(threshold_write_address),
+          .write_data   (margins),
+          .read_address (threshold_address_s7),
+          .up           (up),
+          .down         (down)
+      );
+
+      for (l = 0; l < LANES; l = l + 2) begin : g_pair
+        for (b = 0; b < PE; b = b + BLOCK) begin : g_block
+          localparam PES = (PE - b < BLOCK) ? PE - b : BLOCK;
+          fcc_pair #(
+              .PE      (PES),
+              .ACC_BITS(ACC_BITS)
+          ) pair (
+              .clk       (clk),
+              .pairs     (pairs),
+              .combine   (combine_reg[5]),
+              .split     (split_reg[7]),
+              .low       (sums[(l*PE+b)*ACC_BITS+:PES*ACC_BITS]),
+              .high      (sums[((l+1)*PE+b)*ACC_BITS+:PES*ACC_BITS]),
+              .up        (up[b*ACC_BITS+:PES*ACC_BITS]),
+              .down      (down[b*ACC_BITS+:PES*ACC_BITS]),
+              .low_score (scores[(l*PE+b)*ACC_BITS+:PES*ACC_BITS]),
+              .high_score(scores[((l+1)*PE+b)*ACC_BITS+:PES*ACC_BITS]),
+              .low_bits  (decided[l*PE+b+:PES]),
+              .high_bits (decided[(l+1)*PE+b+:PES])
+          );
+        end
+      end
+    end else begin : g_no_pairs
+      assign scores = sums;
+      assign scores_parity = parity;
+      assign decided = {LANES * PE{1'b0}};
+      wire unused = &{1'b0, combine_s1, split, pairs};
     end
   endgenerate
 
@@ -580,6 +697,7 @@ module fcc_core #(
       .clk              (clk),
       .reset            (core_reset),
       .classes          (classes[CLASS_BITS-1:0]),
+      .pairs            (pairs),
       .now              (now),
       .begin_batch      (load_output_s3),
       .batch_count      (batch_count),
@@ -588,7 +706,7 @@ module fcc_core #(
       .scores_done      (scores_done[0]),
       .scores_group     (scores_group[GROUP_BITS-1:0]),
       .scores           (scores),
-      .parity           (parity),
+      .parity           (scores_parity),
       .busy             (result_busy),
       .results_sent     (results_sent),
       .image_sent       (image_sent),
@@ -603,10 +721,11 @@ module fcc_core #(
   assign aso_result_empty = 2'd0;
 
   // Between the sequencer's last cycle and the first result the lanes' pipeline is still at work.
-  reg [9:0] settling_reg;
+  localparam SETTLING = DRAIN + 3;
+  reg [SETTLING-1:0] settling_reg;
   always @(posedge clk) begin
-    if (core_reset) settling_reg <= 10'd0;
-    else settling_reg <= {settling_reg[8:0], sequencer_busy};
+    if (core_reset) settling_reg <= {SETTLING{1'b0}};
+    else settling_reg <= {settling_reg[SETTLING-2:0], sequencer_busy};
   end
   assign core_busy = staged_valid || waiting || sequencer_busy || (|settling_reg) || result_busy;
 

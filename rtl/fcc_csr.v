@@ -23,8 +23,10 @@ module fcc_csr #(
     parameter IMAGE_WIDTH = 64,
     parameter SCORE_BITS = 13,
     parameter WEIGHT_STREAM = 0,
-    // $readmemh file with CONTROL, INPUTS, CLASSES, LAYERS, PIXEL_THRESHOLD, PARTIAL_TIMEOUT and the
-    // layer table as they shall be after a reset; "" for all zero.
+    parameter ORDER = 1,
+    parameter TERNARY = 0,
+    // $readmemh file with CONTROL, INPUTS, CLASSES, LAYERS, PIXEL_THRESHOLD, PARTIAL_TIMEOUT,
+    // PIXEL_RESIDUAL and the layer table as they shall be after a reset; "" for all zero.
     parameter PRESET = ""
 ) (
     input  wire                     clk,
@@ -42,6 +44,7 @@ module fcc_csr #(
     output wire                     running,
     output wire                     pixel_mode,
     output wire [              7:0] pixel_threshold,
+    output wire [             15:0] pixel_residual,
     output wire [             15:0] inputs,
     output wire [             15:0] classes,
     output wire [             15:0] layers,
@@ -86,7 +89,7 @@ module fcc_csr #(
 
   `include "fcc_registers.vh"
 
-  localparam PRESET_WORDS = 6 + MAX_LAYERS;
+  localparam PRESET_WORDS = 7 + MAX_LAYERS;
 
   reg         running_reg;
   reg         pixel_mode_reg;
@@ -101,6 +104,7 @@ module fcc_csr #(
   reg  [15:0] classes_reg;
   reg  [15:0] layers_reg;
   reg  [ 7:0] pixel_threshold_reg;
+  reg  [15:0] pixel_residual_reg;
   reg  [31:0] partial_timeout_reg;
   reg         load_select_reg;
   reg  [63:0] cycles_reg;
@@ -124,8 +128,9 @@ module fcc_csr #(
   wire        is_table = (avs_address >= REG_LAYER_TABLE) && ({26'd0, table_index} < MAX_LAYERS);
   wire        is_configuration = is_table || avs_address == REG_INPUTS
       || avs_address == REG_CLASSES || avs_address == REG_LAYERS
-      || avs_address == REG_PIXEL_THRESHOLD || avs_address == REG_PARTIAL_TIMEOUT
-      || avs_address == REG_LOAD_SELECT || avs_address == REG_LOAD_DATA;
+      || avs_address == REG_PIXEL_THRESHOLD || avs_address == REG_PIXEL_RESIDUAL
+      || avs_address == REG_PARTIAL_TIMEOUT || avs_address == REG_LOAD_SELECT
+      || avs_address == REG_LOAD_DATA;
   wire        enable_request = (control_write && avs_writedata[CONTROL_ENABLE]) || autostart_reg;
   // Enabling a core that runs in the same mode already changes nothing.
   wire        already_running = running_reg && avs_writedata[CONTROL_PIXEL_8BIT] == pixel_mode_reg;
@@ -150,7 +155,7 @@ module fcc_csr #(
       reg [31:0] entry_reg;
       assign table_entries[p*32+:32] = entry_reg;
       always @(posedge clk) begin
-        if (reset) entry_reg <= preset[6+p];
+        if (reset) entry_reg <= preset[7+p];
         else if (configure && is_table && table_index == p) entry_reg <= avs_writedata;
       end
     end
@@ -160,6 +165,7 @@ module fcc_csr #(
   assign core_reset = reset || soft_reset_reg;
   assign pixel_mode = pixel_mode_reg;
   assign pixel_threshold = pixel_threshold_reg;
+  assign pixel_residual = pixel_residual_reg;
   assign inputs = inputs_reg;
   assign classes = classes_reg;
   assign layers = layers_reg;
@@ -183,6 +189,7 @@ module fcc_csr #(
         REG_CLASSES: classes_reg <= avs_writedata[15:0];
         REG_LAYERS: layers_reg <= avs_writedata[15:0];
         REG_PIXEL_THRESHOLD: pixel_threshold_reg <= avs_writedata[7:0];
+        REG_PIXEL_RESIDUAL: pixel_residual_reg <= avs_writedata[15:0];
         REG_PARTIAL_TIMEOUT: partial_timeout_reg <= avs_writedata;
         REG_LOAD_SELECT: load_select_reg <= avs_writedata[0];
         default: ;
@@ -194,6 +201,7 @@ module fcc_csr #(
       layers_reg <= preset[3][15:0];
       pixel_threshold_reg <= preset[4][7:0];
       partial_timeout_reg <= preset[5];
+      pixel_residual_reg <= preset[6][15:0];
       load_select_reg <= 1'b0;
     end
   end
@@ -314,6 +322,8 @@ module fcc_csr #(
       REG_IMAGE_WIDTH: value = IMAGE_WIDTH;
       REG_SCORE_BITS: value = SCORE_BITS;
       REG_WEIGHT_STREAM: value = WEIGHT_STREAM;
+      REG_ORDER: value = ORDER;
+      REG_TERNARY: value = TERNARY;
       REG_CONTROL: begin
         value[CONTROL_ENABLE] = running_reg;
         value[CONTROL_PIXEL_8BIT] = pixel_mode_reg;
@@ -329,6 +339,7 @@ module fcc_csr #(
       REG_CLASSES: value = {16'd0, classes_reg};
       REG_LAYERS: value = {16'd0, layers_reg};
       REG_PIXEL_THRESHOLD: value = {24'd0, pixel_threshold_reg};
+      REG_PIXEL_RESIDUAL: value = {16'd0, pixel_residual_reg};
       REG_PARTIAL_TIMEOUT: value = partial_timeout_reg;
       REG_LOAD_SELECT: value = {31'd0, load_select_reg};
       REG_WEIGHTS_LOADED: value = weights_loaded;

@@ -9,6 +9,9 @@
 // (pixel >= pixel_threshold). Bits beyond `inputs` are stored as 0: with padded weights of 1 they
 // count nothing.
 //
+// Where activations may be of order 2, 8-bit pixels have a second bit, in a plane of its own: the sign
+// of what the first one leaves, (pixel >= its own threshold), which depends on the first one.
+//
 // `staged_id` numbers the packets since `restart`, dropped ones included, modulo 2^16, so that the
 // sender can tell which one was lost. A packet ends with endofpacket or where the next one starts.
 //
@@ -21,7 +24,9 @@ module fcc_image_sink #(
     // Bits of a beat: 8, 16, 32, 64, ...
     parameter WIDTH = 64,
     // Activation bits of the staged image (1 to 65535).
-    parameter CAPACITY = 1024
+    parameter CAPACITY = 1024,
+    // Planes of an image (1 or 2).
+    parameter ORDER = 1
 ) (
     input  wire                                         clk,
     input  wire                                         reset,
@@ -31,6 +36,8 @@ module fcc_image_sink #(
     input  wire [                                 15:0] inputs,
     input  wire                                         pixel_mode,
     input  wire [                                  7:0] pixel_threshold,
+    // Threshold of the second bit where the first one is 0 in bits 7:0, where it is 1 in bits 15:8.
+    input  wire [                                 15:0] pixel_residual,
     input  wire                                         asi_valid,
     output wire                                         asi_ready,
     input  wire [                            WIDTH-1:0] asi_data,
@@ -41,6 +48,8 @@ module fcc_image_sink #(
     output reg                                          staged_valid,
     input  wire                                         staged_ready,
     output reg  [                         CAPACITY-1:0] staged_bits,
+    // The second plane, of 8-bit pixels only.
+    output wire [                         CAPACITY-1:0] staged_residual,
     output reg  [                                 15:0] staged_id,
     // Events, one cycle each: packets dropped (0 to 2 at once) and why.
     output reg  [                                  1:0] dropped,
@@ -89,6 +98,7 @@ module fcc_image_sink #(
   // end of the image are cleared.
   wire [  WIDTH-1:0] bit_data;
   wire [SYMBOLS-1:0] pixel_data;
+  wire [SYMBOLS-1:0] residual_data;
   wire [        7:0] tail_mask = (inputs[2:0] == 3'd0) ? 8'hFF : ~(8'hFF << inputs[2:0]);
 
   genvar s;
@@ -115,14 +125,17 @@ module fcc_image_sink #(
         assign is_before = (count > INDEX[SYMBOL_BITS:0] + 1'b1);
         assign is_inside = (count > INDEX[SYMBOL_BITS:0]);
       end
-      assign pixel_data[s] = (symbol >= pixel_threshold) && (!at_last || is_inside);
+      wire first_bit = (symbol >= pixel_threshold);
+      wire second_bit = (symbol >= (first_bit ? pixel_residual[15:8] : pixel_residual[7:0]));
+      assign pixel_data[s] = first_bit && (!at_last || is_inside);
+      assign residual_data[s] = second_bit && (!at_last || is_inside);
       assign bit_data[8*s+:8] =
           symbol & ((!at_last || is_before) ? 8'hFF : (is_inside ? tail_mask : 8'h00));
     end
   endgenerate
 
   // A capacity below one beat leaves the beat's upper bits unused.
-  wire unused_data = &{1'b0, bit_data, pixel_data};
+  wire unused_data = &{1'b0, bit_data, pixel_data, residual_data};
 
   // A granule is written by the one beat that carries it; none by a packet known to be bad, which may
   // run on beyond an image's end, where nothing would ever be cleared.
@@ -140,6 +153,16 @@ module fcc_image_sink #(
       always @(posedge clk) begin
         if (!enable && !staged_valid) staged_bits[q*SYMBOLS+:BITS] <= {BITS{1'b0}};
         else if (write && hit) staged_bits[q*SYMBOLS+:BITS] <= data[BITS-1:0];
+      end
+      if (ORDER == 2) begin : g_residual
+        reg [BITS-1:0] residual_reg;
+        assign staged_residual[q*SYMBOLS+:BITS] = residual_reg;
+        always @(posedge clk) begin
+          if (!enable && !staged_valid) residual_reg <= {BITS{1'b0}};
+          else if (write && hit && pixel_mode) residual_reg <= residual_data[BITS-1:0];
+        end
+      end else begin : g_no_residual
+        assign staged_residual[q*SYMBOLS+:BITS] = {BITS{1'b0}};
       end
     end
   endgenerate

@@ -10,9 +10,11 @@
 //   cycle 1: the word is on the taps; image
 //   cycle 3: weight; the word, parity-coded, meets it
 //   cycle 5: offset
-//   cycle 7: scores_done, scores; hidden bits are stored at the end of this cycle
+//   cycle 7: scores_done, sums; hidden bits are stored at the end of this cycle
 // `load_hidden` takes all words but word 0, `load_late` word 0: each may be given 7 cycles after the
 // last step that contributes to what it takes. Never stalls.
+// Where ORDER is 2 the lane's neighbour has a say in its bits and scores (fcc_pair): the sums come in
+// cycle 7, scores_done in cycle 8, the decided bits in cycle 9, and loads may be given 9 cycles after.
 
 `default_nettype none
 
@@ -29,7 +31,9 @@ module fcc_lane #(
     parameter ACC_BITS = 12,
     // Groups of the widest layer, and bits of a group's number.
     parameter GROUPS = 32,
-    parameter GROUP_BITS = 5
+    parameter GROUP_BITS = 5,
+    // 1: the lane decides by itself. 2: its bits are `decided` outside.
+    parameter ORDER = 1
 ) (
     input  wire                   clk,
     input  wire                   reset,
@@ -42,6 +46,7 @@ module fcc_lane #(
     input  wire [  RING*SIMD-1:0] image,
     input  wire                   rotate,
     input  wire                   step,
+    // With a step: the accumulators begin with the offsets; the group ends.
     input  wire                   first,
     input  wire                   last,
     // Travel with a group: its bits are scores, not activations; its number, neuron 0 is in group 0.
@@ -49,10 +54,12 @@ module fcc_lane #(
     input  wire [ GROUP_BITS-1:0] group,
     input  wire [    SIMD*PE-1:0] weight,
     input  wire [PE*ACC_BITS-1:0] offset,
-    // A group of the output layer is finished: its number, its scores without bit 0.
+    // A group of the output layer is finished: its number. The sums are its scores without bit 0.
     output reg                    scores_done,
     output reg  [ GROUP_BITS-1:0] scores_group,
-    output wire [PE*ACC_BITS-1:0] scores
+    output wire [PE*ACC_BITS-1:0] sums,
+    // Bits of the group whose sums came two cycles before; unused where ORDER is 1.
+    input  wire [         PE-1:0] decided
 );
 
   localparam CAPACITY = RING * SIMD;
@@ -74,7 +81,14 @@ module fcc_lane #(
   wire                      done;
   wire                      done_output;
   wire [    GROUP_BITS-1:0] done_group;
+  wire [            PE-1:0] own_bits;
+  // The same in the cycle before its bits, and its bits; before its scores.
+  wire                      bits_done;
+  wire                      bits_output;
+  wire [    GROUP_BITS-1:0] bits_group;
   wire [            PE-1:0] bits;
+  wire                      score_done;
+  wire [    GROUP_BITS-1:0] score_group;
 
   // Bits of the layer being computed, neuron j at bit j; beyond the layer's neurons they stay 0.
   wire [      CAPACITY-1:0] hidden;
@@ -128,8 +142,8 @@ module fcc_lane #(
     first_reg <= {first_reg[1:0], first};
     last_reg <= {last_reg[1:0], last};
     tag_reg <= {tag_reg[2*GROUP_BITS+2-1:0], output_layer, group};
-    scores_done <= done & done_output;
-    scores_group <= done_group;
+    scores_done <= score_done;
+    scores_group <= score_group;
     if (reset) begin
       step_reg <= 3'd0;
       scores_done <= 1'b0;
@@ -154,9 +168,34 @@ module fcc_lane #(
       .offset     (offset),
       .done       (done),
       .done_tag   ({done_output, done_group}),
-      .bits       (bits),
-      .accumulator(scores)
+      .bits       (own_bits),
+      .accumulator(sums)
   );
+
+  generate
+    if (ORDER == 2) begin : g_decided
+      reg [              1:0] done_reg;
+      reg [2*GROUP_BITS+2-1:0] done_tag_reg;
+      always @(posedge clk) begin
+        done_reg <= {done_reg[0], done};
+        done_tag_reg <= {done_tag_reg[GROUP_BITS:0], done_output, done_group};
+        if (reset) done_reg <= 2'd0;
+      end
+      assign bits_done = done_reg[1];
+      assign {bits_output, bits_group} = done_tag_reg[2*GROUP_BITS+1:GROUP_BITS+1];
+      assign bits = decided;
+      assign score_done = done_reg[0] & done_tag_reg[GROUP_BITS];
+      assign score_group = done_tag_reg[GROUP_BITS-1:0];
+      wire unused = &{1'b0, own_bits};
+    end else begin : g_own
+      assign bits_done = done;
+      assign {bits_output, bits_group} = {done_output, done_group};
+      assign bits = own_bits;
+      assign score_done = done & done_output;
+      assign score_group = done_group;
+      wire unused = &{1'b0, decided};
+    end
+  endgenerate
 
   // Group g owns bits g*PE and up: an enable for each group, and no multiplexer.
   genvar g;
@@ -168,7 +207,7 @@ module fcc_lane #(
       wire [BLOCK_GROUPS-1:0] store;
       for (i = 0; i < BLOCK_GROUPS; i = i + 1) begin : g_group
         localparam [31:0] GROUP = g + i;
-        assign store[i] = done && !done_output && done_group == GROUP[GROUP_BITS-1:0];
+        assign store[i] = bits_done && !bits_output && bits_group == GROUP[GROUP_BITS-1:0];
       end
       fcc_hidden_block #(
           .PE    (PE),

@@ -4,7 +4,8 @@
 //
 // A packet has classes + 1 beats of 32 bits: the scores of class 0 and up, signed, and last the
 // class in bits 31:16 with the image's id in bits 15:0. The scores of a batch are copied when its
-// output layer is finished; `results_sent` tells that the copy is free again.
+// output layer is finished; `results_sent` tells that the copy is free again. Where two lanes carry an
+// image, the lower one has its scores.
 //
 // Latency: the first beat is presented 2 cycles after the cycle of the last `scores_done`; then one
 // beat a cycle while `aso_ready` is high. `aso_valid` stays with stable data until `aso_ready`.
@@ -26,6 +27,8 @@ module fcc_result_source #(
     input  wire                               clk,
     input  wire                               reset,
     input  wire [      $clog2(MAX_CLASSES+1)-1:0] classes,
+    // Two lanes carry an image; stable while there are images.
+    input  wire                               pairs,
     // Free-running cycle counter.
     input  wire [                       31:0] now,
     // The output layer of a batch has begun: its identity, valid in this cycle.
@@ -66,7 +69,9 @@ module fcc_result_source #(
 
   wire                                    advance = sending_reg && (!aso_valid || aso_ready);
   wire                                    is_score = (class_reg != classes);
-  wire                                    last_lane = (lane_reg + 1'b1 == count_reg);
+  wire [                  COUNT_BITS-1:0] one_more = lane_reg + 1'b1;
+  wire [                  COUNT_BITS-1:0] next_lane = pairs ? one_more + 1'b1 : one_more;
+  wire                                    last_lane = (next_lane == count_reg);
   wire [                  CLASS_BITS-1:0] best;
   reg  [                  SCORE_BITS-1:0] score;
   reg  [                            15:0] id;
@@ -149,7 +154,7 @@ module fcc_result_source #(
       end else begin
         aso_data  <= {{(16 - CLASS_BITS) {1'b0}}, best, id};
         class_reg <= {CLASS_BITS{1'b0}};
-        lane_reg  <= lane_reg + 1'b1;
+        lane_reg  <= next_lane;
         if (lane_reg == 0) latency <= now + 32'd1 - stamp_reg;
         if (last_lane) sending_reg <= 1'b0;
       end

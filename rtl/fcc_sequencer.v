@@ -7,10 +7,12 @@
 // finished last all belong to word 0 of the next layer, and the next layer meets word 0 last
 // (fcc_ring). So it may begin while the pipeline is still at work on group 0. Its ring is loaded in
 // the cycle of the layer's last step, or
-//   gap = max(0, DRAIN - min(max(0, words - TAPS), words of the layer before))   where PE <= SIMD
+//   gap = max(0, DRAIN - min(max(0, words - TAPS), rounds * words of the layer before))
+//                                                                                where PE <= SIMD
 //   gap = DRAIN                                                                  otherwise
-// cycles later. A pass of L layers therefore takes, without stalls,
-//   sum(max(0, TAPS - words) + groups * words) + sum of the gaps in front of layers 1 to L-1
+// cycles later. A layer of ternary weights takes two rounds through its words, one for each plane of
+// its weights (see fcc_pe_array), other layers one. A pass of L layers therefore takes, without stalls,
+//   sum(max(0, TAPS - words) + groups * rounds * words) + sum of the gaps in front of layers 1 to L-1
 // cycles, and the next pass follows without a gap when a batch is waiting. The output layer waits
 // until the results of the batch before have been sent: `stall` marks the cycles by which it is
 // loaded later. A step waits (`weight_stall`) until its weight word is there.
@@ -36,12 +38,15 @@ module fcc_sequencer #(
     parameter WEIGHT_DEPTH = 744,
     parameter THRESHOLD_DEPTH = 128,
     // Cycles from a step to the load that can take its bits, less 1 (>= 3).
-    parameter DRAIN = 7
+    parameter DRAIN = 7,
+    // 1: layers may have ternary weights. 0: the table has been checked to have none.
+    parameter TERNARY = 0
 ) (
     input  wire                               clk,
     input  wire                               reset,
     // Checked layer table (see fcc_table_check); stable while busy and two cycles before.
-    // Entry l at bit l*32: words in bits 15:0, groups in bits 31:16.
+    // Entry l at bit l*32: words in bits 14:0, groups in bits 30:16; bit 15: the layer's inputs are of
+    // order 2, bit 31: its weights are ternary.
     input  wire [          32*MAX_LAYERS-1:0] table_entries,
     input  wire [     $clog2(MAX_LAYERS+1)-1:0] layers,
     input  wire                               batch_valid,
@@ -69,7 +74,10 @@ module fcc_sequencer #(
     output wire                               first,
     output wire                               last,
     output wire [             GROUP_BITS-1:0] group,
-    output wire                               output_layer
+    output wire                               output_layer,
+    // The layer's inputs are of order 2, its outputs are (without meaning in the output layer).
+    output wire                               combine,
+    output wire                               split
 );
 
   localparam LAYER_BITS = $clog2(MAX_LAYERS + 1);
@@ -96,6 +104,10 @@ module fcc_sequencer #(
   reg [         GROUP_BITS-1:0] group_reg;
   reg [          WORD_BITS-1:0] word_reg;
   reg                           output_reg;
+  reg                           combine_reg;
+  // Two rounds through the words, and whether this is the second one.
+  reg                           ternary_reg;
+  reg                           round_reg;
   // In the first group of a hidden layer: word 0 has to be brought in.
   reg                           late_reg;
   // Cycles since the last step, as far as DRAIN.
@@ -116,24 +128,28 @@ module fcc_sequencer #(
   wire next_is_image = (next_layer_reg == 0);
   wire next_is_output = (next_layer_reg + 1'b1 == layers);
   wire [31:0] entry = next_is_image ? table_entries[31:0] : entry_reg;
-  wire [WORD_BITS-1:0] next_words = entry[WORD_BITS-1:0];
+  wire [15:0] entry_words = {1'b0, entry[14:0]};
+  wire [WORD_BITS-1:0] next_words = entry_words[WORD_BITS-1:0];
   wire [COUNT_BITS-1:0] next_groups = entry[16+:COUNT_BITS];
   wire [COUNT_BITS-1:0] next_group = next_groups - 1'b1;
   // The table has been checked to fit the geometry, so that the upper bits are zero.
-  wire unused = &{1'b0, entry, next_group};
+  wire unused = &{1'b0, entry, entry_words, hidden_entry, next_group};
 
   // The next layer may overlap with the steps before it needs word 0, if what it needs earlier, the
   // groups before the last one, is finished by then.
-  wire [WORD_BITS-1:0] hidden_words = entry_reg[WORD_BITS-1:0];
+  wire [15:0] hidden_entry = {1'b0, entry_reg[14:0]};
+  wire [WORD_BITS-1:0] hidden_words = hidden_entry[WORD_BITS-1:0];
   wire [WORD_BITS-1:0] spare = (hidden_words > TAP_WORDS) ? hidden_words - TAP_WORDS
                                                           : {WORD_BITS{1'b0}};
-  wire [WORD_BITS-1:0] overlap = (spare < words_reg) ? spare : words_reg;
-  wire [31:0] overlap32 = {{(32 - WORD_BITS) {1'b0}}, overlap};
+  wire [WORD_BITS:0] group_steps = ternary_reg ? {words_reg, 1'b0} : {1'b0, words_reg};
+  wire [WORD_BITS:0] overlap = ({1'b0, spare} < group_steps) ? {1'b0, spare} : group_steps;
+  wire [31:0] overlap32 = {{(31 - WORD_BITS) {1'b0}}, overlap};
   wire [DRAIN_BITS-1:0] gap = !OVERLAP ? DRAINED
       : (overlap32 < DRAIN_VALUE) ? DRAINED - overlap32[DRAIN_BITS-1:0] : {DRAIN_BITS{1'b0}};
 
   wire last_word = (word_reg + 1'b1 == words_reg);
-  wire last_step = last_word && (group_reg == 0);
+  wire group_done = last_word && (round_reg == ternary_reg);
+  wire last_step = group_done && (group_reg == 0);
   wire layer_done = step && last_step;
   // A layer is loaded in the cycle of the last step before it, or later.
   wire boundary = (state_reg == WAIT) || layer_done;
@@ -157,10 +173,12 @@ module fcc_sequencer #(
   assign step = step_due && weight_ready;
   assign rotate = (state_reg == WIND) || step;
   assign pass_last = last_step && output_reg;
-  assign first = (word_reg == 0);
-  assign last = last_word;
+  assign first = (word_reg == 0) && !round_reg;
+  assign last = group_done;
   assign group = group_reg;
   assign output_layer = output_reg;
+  assign combine = combine_reg;
+  assign split = table_entries[next_layer_reg*32+15];
 
   wire [WORD_BITS-1:0] ring_words = load ? next_words : words_reg;
   genvar w;
@@ -179,9 +197,12 @@ module fcc_sequencer #(
       weight_address_reg <= weight_address_reg + 1'b1;
       word_reg <= last_word ? {WORD_BITS{1'b0}} : word_reg + 1'b1;
       if (last_word) begin
+        round_reg <= ternary_reg && !round_reg;
+        late_reg  <= 1'b0;
+      end
+      if (group_done) begin
         threshold_address_reg <= threshold_address_reg + 1'b1;
         group_reg <= group_reg - 1'b1;
-        late_reg <= 1'b0;
       end
     end
     if (state_reg == WIND) begin
@@ -203,6 +224,9 @@ module fcc_sequencer #(
       group_reg <= next_group[GROUP_BITS-1:0];
       word_reg <= short_layer ? next_words : {WORD_BITS{1'b0}};
       output_reg <= next_is_output;
+      combine_reg <= entry[15];
+      ternary_reg <= (TERNARY != 0) && entry[31];
+      round_reg <= 1'b0;
       late_reg <= !next_is_image && (next_words > TAP_WORDS);
       next_layer_reg <= next_is_output ? {LAYER_BITS{1'b0}} : next_layer_reg + 1'b1;
     end

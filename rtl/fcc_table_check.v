@@ -4,6 +4,9 @@
 // computed with it, so that the sequencer may trust the table blindly. A layer takes three cycles: its
 // entry is fetched, multiplied, judged; nothing here is in a hurry, and the clock is not to wait for it.
 //
+// Only where the core was built for them layers may have inputs of order 2 or ternary weights, whose two
+// planes make every word count twice; and images come in two planes only as 8-bit pixels.
+//
 // A table is accepted when 1 <= layers <= MAX_LAYERS; every layer has 1 <= words <= RING and
 // 1 <= groups <= GROUPS; the first layer's words are ceil(inputs / SIMD) with
 // 1 <= inputs <= MAX_WIDTH; no later layer reads words that the layer before cannot fill; the last
@@ -28,16 +31,20 @@ module fcc_table_check #(
     parameter MAX_CLASSES = 16,
     // Words of the memories.
     parameter WEIGHT_DEPTH = 744,
-    parameter THRESHOLD_DEPTH = 128
+    parameter THRESHOLD_DEPTH = 128,
+    // What layers may be, see xnor_fcc.v.
+    parameter ORDER = 1,
+    parameter TERNARY = 0
 ) (
     input  wire                     clk,
     input  wire                     reset,
     input  wire                     start,
-    // Entry l at bit l*32: words in bits 15:0, groups in bits 31:16.
+    // Entry l at bit l*32, see fcc_sequencer.
     input  wire [32*MAX_LAYERS-1:0] table_entries,
     input  wire [             15:0] layers,
     input  wire [             15:0] inputs,
     input  wire [             15:0] classes,
+    input  wire                     pixel_mode,
     // Complete words in the memories.
     input  wire [             31:0] weights_loaded,
     input  wire [             31:0] thresholds_loaded,
@@ -45,7 +52,9 @@ module fcc_table_check #(
     output reg                      done,
     output reg                      ok,
     output reg                      bad_table,
-    output reg                      not_loaded
+    output reg                      not_loaded,
+    // Some layer's inputs are of order 2: two lanes carry an image.
+    output reg                      pairs
 );
 
   localparam LAYER_BITS = $clog2(MAX_LAYERS + 1);
@@ -60,6 +69,8 @@ module fcc_table_check #(
   // The layer: its entry, its steps, the activation bits it reads and fills.
   reg  [          15:0] words_reg;
   reg  [          15:0] layer_groups_reg;
+  reg                   order_reg;
+  reg                   ternary_reg;
   reg                   in_range_reg;
   reg  [          31:0] product_reg;
   reg  [          31:0] reads_reg;
@@ -79,6 +90,8 @@ module fcc_table_check #(
   wire [          31:0] groups = {16'd0, layer_groups_reg};
   wire [          31:0] inputs32 = {16'd0, inputs};
   wire [          31:0] classes32 = {16'd0, classes};
+  wire kind_ok = (ORDER == 2 || !order_reg) && (TERNARY != 0 || !ternary_reg)
+      && (!order_reg || pixel_mode || layer_reg != 0);
   // A layer needs at least one bit more than all its words but the last one hold.
   wire first_ok = (inputs32 >= 1) && (inputs32 <= MAX_WIDTH) && (inputs32 + SIMD > reads_reg)
       && (inputs32 <= reads_reg);
@@ -95,9 +108,11 @@ module fcc_table_check #(
   always @(posedge clk) begin
     done <= 1'b0;
 
-    words_reg <= entry[15:0];
-    layer_groups_reg <= entry[31:16];
-    in_range_reg <= (words >= 1) && (words <= RING) && (groups >= 1) && (groups <= GROUPS);
+    words_reg <= {1'b0, entry[14:0]};
+    layer_groups_reg <= {1'b0, entry[30:16]};
+    order_reg <= entry[15];
+    ternary_reg <= entry[31];
+    in_range_reg <= (words >= 1) && (words <= RING) && (groups >= 1) && (groups <= GROUPS) && kind_ok;
     product_reg <= words * groups;
     reads_reg <= words * SIMD;
     fills_reg <= groups * PE;
@@ -113,6 +128,7 @@ module fcc_table_check #(
       steps_reg <= 32'd0;
       groups_reg <= 32'd0;
       filled_reg <= 32'd0;
+      pairs <= 1'b0;
     end else if (busy) begin
       case (phase_reg)
         FETCH: phase_reg <= MULTIPLY;
@@ -130,10 +146,11 @@ module fcc_table_check #(
           phase_reg <= FETCH;
           layer_reg <= layer_reg + 1'b1;
           fault_reg <= !in_range_reg || !((layer_reg == 0) ? first_ok : later_ok);
-          // In range the product is small: 16 bits each.
-          steps_reg <= steps_reg + product_reg;
+          // In range the product is small: 15 bits each.
+          steps_reg <= steps_reg + (ternary_reg ? {product_reg[30:0], 1'b0} : product_reg);
           groups_reg <= groups_reg + groups;
           filled_reg <= fills_reg;
+          if (order_reg) pairs <= 1'b1;
         end
       endcase
     end

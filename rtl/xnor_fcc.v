@@ -4,7 +4,7 @@
 // time. This module names the ports and refuses impossible parameters; fcc_core is what it guards.
 //
 // Timing: a pass takes groups * words cycles a layer and, where a layer cannot overlap with the one
-// before, a gap of at most 7; passes follow each other without a gap (see fcc_sequencer). The exact
+// before, a gap of at most 7 (9 where ORDER is 2); passes follow each other without a gap (see fcc_sequencer). The exact
 // latency and period are in model/xnor_fcc/geometry.py, which the tests hold this core to.
 
 `default_nettype none
@@ -34,10 +34,16 @@ module xnor_fcc #(
     // 0: weights are loaded into an on-chip memory. Else: the bits of a beat of asi_weight (a multiple
     // of 8), over which they are streamed in every pass; WEIGHT_DEPTH and BANK_DEPTH mean nothing.
     parameter WEIGHT_STREAM = 0,
+    // Bits of an activation: 1, or 2 for a core whose lanes can also work in pairs, so that layers may
+    // have activations of order 2. LANES is even then. A layer's entry in the table selects its order.
+    parameter ORDER = 1,
+    // 1: layers may have ternary weights. 0: weights are binary.
+    parameter TERNARY = 0,
     // Bits of a beat of asi_image: 8, 16, 32, 64, 128, 256 or 512.
     parameter IMAGE_WIDTH = 64,
     // Path and prefix of memory images for a board with no host ("" for none): PREFIX_config.hex,
-    // PREFIX_thresholds.hex and PREFIX_weights_00.hex, _01.hex, ... for each bank.
+    // PREFIX_thresholds.hex, PREFIX_margins.hex where ORDER is 2, and PREFIX_weights_00.hex, _01.hex,
+    // ... for each bank.
     parameter PRESET = ""
 ) (
     input  wire        clk,
@@ -98,6 +104,12 @@ module xnor_fcc #(
       BANK_DEPTH_must_make_at_most_100_banks refused ();
     end else if (WEIGHT_STREAM < 0 || WEIGHT_STREAM % 8 != 0) begin : g_weight_stream
       WEIGHT_STREAM_must_be_0_or_a_multiple_of_8 refused ();
+    end else if (ORDER != 1 && ORDER != 2) begin : g_order
+      ORDER_must_be_1_or_2 refused ();
+    end else if (ORDER == 2 && LANES % 2 != 0) begin : g_pairs
+      LANES_must_be_even_where_ORDER_is_2 refused ();
+    end else if (TERNARY != 0 && TERNARY != 1) begin : g_ternary
+      TERNARY_must_be_0_or_1 refused ();
     end else if (THRESHOLD_DEPTH < 2) begin : g_threshold_depth
       THRESHOLD_DEPTH_must_be_at_least_2 refused ();
     end else if (!IMAGE_WIDTH_LEGAL) begin : g_image_width
@@ -115,6 +127,8 @@ module xnor_fcc #(
           .BANK_DEPTH     (BANK_DEPTH),
           .THRESHOLD_DEPTH(THRESHOLD_DEPTH),
           .WEIGHT_STREAM  (WEIGHT_STREAM),
+          .ORDER          (ORDER),
+          .TERNARY        (TERNARY),
           .IMAGE_WIDTH    (IMAGE_WIDTH),
           .PRESET         (PRESET)
       ) core (

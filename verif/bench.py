@@ -28,11 +28,11 @@ from cocotb_bus.drivers.avalon import AvalonSTPkts as PacketDriver
 from cocotb_bus.monitors.avalon import AvalonSTPkts as PacketMonitor
 
 from streams import ImageDriver, ResultMonitor, write_burst
-from xnor_fcc.geometry import Geometry
+from xnor_fcc.geometry import Geometry, Shape
 from xnor_fcc.integer import IntegerNetwork
 from xnor_fcc.loading import load_checks, load_writes
 from xnor_fcc.pack import MemoryImage
-from xnor_fcc.reference import preactivations
+from xnor_fcc.reference import activations, preactivations
 from xnor_fcc.registers import ADDRESS, BIT
 
 CLOCK_NS = 20  # 50 MHz, the clock of the DE1-SoC
@@ -55,6 +55,30 @@ def grey_packet(bits: np.ndarray, threshold: int, rng: np.random.Generator) -> b
     high = np.where(close, threshold, rng.integers(threshold, 256, bits.shape))
     low = np.where(close, threshold - 1, rng.integers(0, threshold, bits.shape))
     return np.where(bits, high, low).astype(np.uint8).tobytes()
+
+
+def level_packet(
+    levels: np.ndarray, threshold: int, residual: tuple[int, int], rng: np.random.Generator
+) -> bytes:
+    """Packet of 8-bit pixels that become `levels`, 0 to 3 where there are such pixels: any grey of
+    the level's range, its ends more often than not."""
+    ends = np.array([0, residual[0], threshold, residual[1], 256])
+    low, high = ends[levels], ends[levels + 1] - 1
+    assert (low <= high).all(), "no pixel has such a level"
+    anywhere = rng.integers(low, high + 1)
+    corner = np.where(rng.random(levels.shape) < 0.5, low, high)
+    return np.where(rng.random(levels.shape) < 0.3, anywhere, corner).astype(np.uint8).tobytes()
+
+
+def image_packet(
+    network: IntegerNetwork, x: np.ndarray, grey: bool, rng: np.random.Generator
+) -> bytes:
+    """Packet of an image (inputs,) of bits or levels as `network` takes them; `grey`: as 8-bit
+    pixels, the only form in which there are levels."""
+    if network.pixel_residual is not None:
+        assert grey
+        return level_packet(x, network.pixel_threshold, network.pixel_residual, rng)
+    return grey_packet(x, network.pixel_threshold, rng) if grey else bit_packet(x)
 
 
 @dataclass
@@ -98,23 +122,31 @@ async def drive_beat(dut: Any, beat: Beat) -> None:
 class Expected:
     """What a network must answer for a set of images, as Python integers that compare fast.
 
-    `hidden[l][i]` has neuron j's bit at bit j, `scores[i]` the list of class scores, `classes[i]`
-    the class; `sums[l]` int32 (N, m) is 2P + offset of every neuron.
+    `hidden[l]`: the planes of the activations of layer l, lane by lane of an image: the first bits
+    alone, or the residual bits, then the first bits. `hidden[l][plane][i]` has neuron j's bit at
+    bit j, `scores[i]` is the list of class scores, `classes[i]` the class; `sums[l]` int32 (N, m)
+    is 2P + offset of every neuron.
     """
 
-    def __init__(self, network: IntegerNetwork, bits: np.ndarray) -> None:
+    def __init__(self, network: IntegerNetwork, x: np.ndarray) -> None:
         self.network = network
-        self.bits = bits
-        self.sums = preactivations(network, bits)
-        self.hidden = [
-            [
-                int.from_bytes(row.tobytes(), "little")
-                for row in np.packbits(layer >= 0, axis=1, bitorder="little")
-            ]
-            for layer in self.sums[:-1]
-        ]
+        self.x = x
+        self.sums = preactivations(network, x)
+        self.hidden = []
+        for layer, sums in zip(network.hidden, self.sums, strict=False):
+            values = activations(layer, sums)
+            planes = [values] if layer.output_order == 1 else [values & 1, values >> 1]
+            self.hidden.append([_whole_numbers(plane) for plane in planes])
+        # Lanes that carry an image.
+        self.lanes = 2 if network.shape.pairs else 1
         self.scores: list[list[int]] = self.sums[-1].tolist()
         self.classes: list[int] = self.sums[-1].argmax(axis=1).tolist()
+
+
+def _whole_numbers(bits: np.ndarray) -> list[int]:
+    """Rows of 0/1, bit j of the number from column j."""
+    packed = np.packbits(bits, axis=1, bitorder="little")
+    return [int.from_bytes(row.tobytes(), "little") for row in packed]
 
 
 @dataclass
@@ -222,7 +254,8 @@ class _Passes:
             self.starts.append(self.bench.cycle())
             await RisingEdge(dut.clk)
             await FallingEdge(dut.clk)
-            count = int(core.batch_count.value)
+            assert self.bench.expected is not None
+            count = int(core.batch_count.value) // self.bench.expected.lanes
             self.batches.append((position, count))
             position += count
 
@@ -236,36 +269,37 @@ class _Passes:
             assert bench.expected is not None
             batch, layer = divmod(self.hidden_loads, len(bench.expected.hidden))
             self.hidden_loads += 1
-            for lane, image in enumerate(self._images(batch)):
-                got = int(lanes[lane].value)
-                want = bench.expected.hidden[layer][image]
-                width = bench.expected.sums[layer].shape[1]
-                self.hidden_bits += width
-                if got != want:
-                    difference = got ^ want
-                    neuron = (difference & -difference).bit_length() - 1
-                    bench.failures.add(
-                        f"image {image}, layer {layer}, neuron {neuron}: bit "
-                        f"{got >> neuron & 1}, not {want >> neuron & 1} (lane {lane})",
-                        difference.bit_count(),
-                    )
+            width = bench.expected.sums[layer].shape[1]
+            for position, image in enumerate(self._images(batch)):
+                for plane, wanted in enumerate(bench.expected.hidden[layer]):
+                    lane = position * bench.expected.lanes + plane
+                    got, want = int(lanes[lane].value), wanted[image]
+                    self.hidden_bits += width
+                    if got != want:
+                        difference = got ^ want
+                        neuron = (difference & -difference).bit_length() - 1
+                        bench.failures.add(
+                            f"image {image}, layer {layer}, neuron {neuron}: bit "
+                            f"{got >> neuron & 1}, not {want >> neuron & 1} (lane {lane})",
+                            difference.bit_count(),
+                        )
 
     async def _watch_sums(self) -> None:
-        """The accumulators of every group of the first batches, in 2's complement. The groups of a
-        layer come from the last one down to group 0."""
+        """The sums of every group of the first batches, in 2's complement, those of two lanes where
+        these carry one image. The groups of a layer come from the last one down to group 0."""
         dut, bench = self.bench.dut, self.bench
         g = bench.geometry
         acc_bits = g.score_bits - 1
         mask = (1 << acc_bits) - 1
-        lanes = [bench.core.g_lane[lane].lane for lane in range(g.lanes)]
-        done = False
+        lane_done = bench.core.g_lane[0].lane.done
+        # The sums follow a cycle after `done`, those of pairs two cycles after it.
+        done = [False] * g.order
         for batch in range(self.deep_batches):
             layer = group = 0
             while bench.expected is None or layer < len(bench.expected.sums):
                 await FallingEdge(dut.clk)
-                # The sums follow a cycle after `done`.
-                due, done = done, lanes[0].done.value == 1
-                if not due:
+                done.append(lane_done.value == 1)
+                if not done.pop(0):
                     continue
                 assert bench.expected is not None
                 width = bench.expected.sums[layer].shape[1]
@@ -273,8 +307,10 @@ class _Passes:
                     group = g.groups(width)
                 group -= 1
                 neurons = np.arange(group * g.pe, min(width, (group + 1) * g.pe))
-                for lane, image in enumerate(self._images(batch)):
-                    packed = int(lanes[lane].scores.value)
+                scores = int(bench.core.scores.value)
+                for position, image in enumerate(self._images(batch)):
+                    lane = position * bench.expected.lanes
+                    packed = scores >> lane * g.pe * acc_bits
                     wanted = bench.expected.sums[layer][image, neurons] >> 1 & mask
                     for p, want in enumerate(wanted.tolist()):
                         self.sums_checked += 1
@@ -469,10 +505,11 @@ class Bench:
 
     # ---- images
 
-    def expect(self, network: IntegerNetwork, bits: np.ndarray) -> None:
-        """From now on images are rows of `bits` and the core runs `network`."""
+    def expect(self, network: IntegerNetwork, x: np.ndarray) -> None:
+        """From now on images are rows of `x`, bits or levels as `reference.evaluate` takes them,
+        and the core runs `network`."""
         assert self.results.head == len(self.results.pending), "images are still under way"
-        self.results.expected = Expected(network, bits)
+        self.results.expected = Expected(network, x)
         self.passes.restart()
 
     def accept(self, image: int) -> None:
@@ -519,7 +556,7 @@ class Bench:
             f"{self.results.head} of {len(self.results.pending)} images answered, {images} wanted"
         )
 
-    async def check_cycles(self, widths: Sequence[int]) -> None:
+    async def check_cycles(self, widths: Shape | Sequence[int]) -> None:
         """The cycles of the running core must be those of the cycle model, to the cycle."""
         g = self.geometry
         busy = await self.read("BUSY_CYCLES") - await self.read("STALL_CYCLES")

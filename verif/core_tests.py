@@ -12,8 +12,8 @@ import cocotb
 import numpy as np
 from cocotb.triggers import ClockCycles, RisingEdge
 
-from bench import Beat, Bench, beats_of, bit_packet, grey_packet, settings
-from xnor_fcc.geometry import Geometry, GeometryError
+from bench import Beat, Bench, beats_of, bit_packet, image_packet, settings
+from xnor_fcc.geometry import Geometry, GeometryError, Shape
 from xnor_fcc.integer import IntegerNetwork, random_network
 from xnor_fcc.pack import pack
 from xnor_fcc.registers import BIT, errors_in
@@ -24,18 +24,29 @@ LIMIT_MS = 400
 
 def random_widths(rng: np.random.Generator, geometry: Geometry, layers: int) -> tuple[int, ...]:
     """Widths of a network of `layers` layers that fits `geometry`, corners more often than not."""
+    return random_shape(rng, geometry, layers, kinds=False).widths
+
+
+def random_shape(
+    rng: np.random.Generator, geometry: Geometry, layers: int, kinds: bool = True
+) -> Shape:
+    """The same, and of what kind its layers are: any that the core was built for with `kinds`."""
     g = geometry
     for _ in range(1000):
         corners = [1, 2, g.simd - 1, g.simd, g.simd + 1, g.pe - 1, g.pe, g.pe + 1, g.max_width]
         anywhere = rng.integers(1, g.max_width + 1, layers)
         sizes = np.where(rng.random(layers) < 0.5, rng.choice(corners, layers), anywhere)
         sizes = np.clip(sizes, 1, g.max_width).tolist()
-        widths = (*sizes, int(rng.integers(1, g.max_classes + 1)))
+        shape = Shape.of((*sizes, int(rng.integers(1, g.max_classes + 1))))
+        if kinds and g.order == 2:
+            shape = replace(shape, orders=tuple(rng.integers(1, 3, layers).tolist()))
+        if kinds and g.ternary:
+            shape = replace(shape, ternary=tuple((rng.random(layers) < 0.5).tolist()))
         try:
-            g.require_fit(widths)
+            g.require_fit(shape)
         except GeometryError:
             continue
-        return widths
+        return shape
     raise AssertionError(f"no network of {layers} layers found for {geometry}")
 
 
@@ -45,13 +56,23 @@ def bursts(rng: np.random.Generator, longest_gap: int) -> Iterator[tuple[int, in
         yield int(rng.integers(1, 8)), int(rng.integers(0, longest_gap + 1))
 
 
-def make(seed: int, widths: tuple[int, ...], images: int) -> tuple[IntegerNetwork, np.ndarray]:
-    """A random network and random images for it, some all zero or all one."""
+def make(
+    seed: int, shape: Shape | tuple[int, ...], images: int
+) -> tuple[IntegerNetwork, np.ndarray]:
+    """A random network and random images for it as bits or levels, some all black or all white."""
     rng = np.random.default_rng(seed)
-    network = random_network(rng, widths)
-    bits = rng.integers(0, 2, (images, widths[0])).astype(np.uint8)
+    shape = Shape.of(shape)
+    network = random_network(rng, shape.widths, shape.orders, shape.ternary)
+    bits = rng.integers(0, 2, (images, shape.widths[0])).astype(np.uint8)
     bits[0] = 0
     bits[-1] = 1
+    if shape.orders[0] == 2:
+        # As many pixels near the threshold, where levels are narrow, as anywhere.
+        grey = rng.integers(0, 256, bits.shape)
+        near = network.pixel_threshold + rng.integers(-8, 8, bits.shape)
+        grey = np.where(rng.random(bits.shape) < 0.5, grey, near).clip(0, 255)
+        grey[0], grey[-1] = 0, 255
+        return network, network.inputs_from(grey.astype(np.uint8))
     return network, bits
 
 
@@ -63,16 +84,16 @@ async def loaded_bench(dut: Any, geometry: Geometry, network: IntegerNetwork) ->
     return bench
 
 
-def batches_until_steady(geometry: Geometry, widths: tuple[int, ...]) -> int:
+def batches_until_steady(geometry: Geometry, shape: Shape, grey: bool) -> int:
     """Batches after which three periods in a row are those of the steady state: what is faster
     than the bottleneck runs ahead of it, a little each batch, until it is stopped."""
     streamed = geometry.weight_stream > 0
     first, second = sorted(
         {
-            geometry.period_cycles(widths),
-            geometry.stream_cycles(widths) if streamed else geometry.pass_cycles(widths),
-            geometry.load_cycles(widths[0], False),
-            geometry.send_cycles(widths),
+            geometry.period_cycles(shape, grey),
+            geometry.stream_cycles(shape) if streamed else geometry.pass_cycles(shape),
+            geometry.load_cycles(shape, grey),
+            geometry.send_cycles(shape),
             0,
         },
         reverse=True,
@@ -80,15 +101,16 @@ def batches_until_steady(geometry: Geometry, widths: tuple[int, ...]) -> int:
     return 6 + -(-first // (first - second))
 
 
-def patience(geometry: Geometry, widths: tuple[int, ...], timeout: int) -> int:
+def patience(geometry: Geometry, shape: Shape | tuple[int, ...], timeout: int) -> int:
     """Cycles in which at least one more image must have been answered, backpressure included."""
-    return 8 * geometry.period_cycles(widths, True) + timeout + 2000
+    return 8 * geometry.period_cycles(shape, True) + timeout + 2000
 
 
 @cocotb.test(timeout_time=LIMIT_MS, timeout_unit="ms")
 async def networks_in_turn(dut: Any) -> None:
-    """Networks of 1 to 5 layers reloaded in mid-session: full rate with exact cycles first, then
-    8-bit pixels under random gaps, of weights too where they are streamed, and backpressure."""
+    """Networks of 1 to 5 layers reloaded in mid-session, of all kinds that the core was built for:
+    full rate with exact cycles first, as 8-bit pixels where these alone have levels, then 8-bit
+    pixels under random gaps, of weights too where they are streamed, and backpressure."""
     want = settings()
     geometry, seed = Geometry(**want["geometry"]), int(want["seed"])
     rng = np.random.default_rng(seed)
@@ -97,38 +119,38 @@ async def networks_in_turn(dut: Any) -> None:
     answered = 0
     counts = [n for n in range(1, min(5, geometry.max_layers) + 1)]
     for turn, layers in enumerate(counts):
-        widths = random_widths(rng, geometry, layers)
-        images = batches_until_steady(geometry, widths) * geometry.lanes + 3
-        network, bits = make(seed + 100 * turn, widths, images)
-        dut._log.info("network %s", widths)
+        shape = random_shape(rng, geometry, layers)
+        widths, grey = shape.widths, shape.orders[0] == 2
+        batch = geometry.images_per_batch(shape)
+        images = batches_until_steady(geometry, shape, grey) * batch + 3
+        network, bits = make(seed + 100 * turn, shape, images)
+        dut._log.info("network %s", shape)
         bench.expect(network, bits)
         await bench.load(pack(network, geometry))
         timeout = geometry.image_beats(widths[0], True) + 40
         await bench.write("PARTIAL_TIMEOUT", timeout)
-        quiet = patience(geometry, widths, timeout)
+        quiet = patience(geometry, shape, timeout)
 
         # A lone image: its latency to the cycle.
-        await bench.start()
+        await bench.start(pixel_8bit=grey)
         await bench.weights_inside()
-        await bench.send(1, bit_packet(bits[1]))
+        await bench.send(1, image_packet(network, bits[1], grey, rng))
         await bench.drain(quiet)
-        assert await bench.read("LATENCY") == geometry.latency_cycles(widths, timeout)
+        assert await bench.read("LATENCY") == geometry.latency_cycles(shape, timeout)
         answered += 1
 
         # Full rate: cycles from batch to batch as the model says, whatever bounds them.
         first = len(bench.passes.starts)
         for image in range(images):
-            bench.append(image, bit_packet(bits[image]))
+            bench.append(image, image_packet(network, bits[image], grey, rng))
         await bench.drain(quiet)
         answered += images
         sizes = [count for _, count in bench.passes.batches[first:]]
-        assert sizes == [geometry.lanes] * (images // geometry.lanes) + (
-            [images % geometry.lanes] if images % geometry.lanes else []
-        )
+        assert sizes == [batch] * (images // batch) + ([images % batch] if images % batch else [])
         # The last batch may be a partial one, which starts when it is sure that no image follows.
-        periods = np.diff(bench.passes.starts[first:])[: images // geometry.lanes - 1][-3:]
+        periods = np.diff(bench.passes.starts[first:])[: images // batch - 1][-3:]
         assert len(periods) == 3
-        assert set(periods.tolist()) == {geometry.period_cycles(widths)}, (periods, widths)
+        assert set(periods.tolist()) == {geometry.period_cycles(shape, grey)}, (periods, shape)
 
         # 8-bit pixels, gaps, backpressure.
         await bench.stop()
@@ -137,7 +159,7 @@ async def networks_in_turn(dut: Any) -> None:
         bench.weight_gaps = bursts(rng, 6)
         await bench.start(pixel_8bit=True)
         for image in rng.permutation(images).tolist():
-            packet = grey_packet(bits[image], network.pixel_threshold, rng)
+            packet = image_packet(network, bits[image], True, rng)
             if rng.random() < 0.5:
                 await bench.send(image, packet)
             else:
@@ -150,10 +172,11 @@ async def networks_in_turn(dut: Any) -> None:
         dut.aso_result_ready.value = 1
         bench.check(answered)
         assert bench.passes.sums_checked > 0
-        assert bench.passes.hidden_bits == (2 * images + 1) * sum(widths[1:-1])
+        planes = sum(m * order for m, order in zip(widths[1:], shape.orders[1:], strict=False))
+        assert bench.passes.hidden_bits == (2 * images + 1) * planes
         await bench.stop()
         assert errors_in(await bench.read("ERROR")) == []
-        await bench.check_cycles(widths)
+        await bench.check_cycles(shape)
         assert await bench.read("IMAGES") == 2 * images + 1
         await bench.write("CONTROL", 1 << BIT["CONTROL"]["SOFT_RESET"])
 
@@ -261,7 +284,12 @@ async def refuses_to_start_without_a_fitting_network(dut: Any) -> None:
     await refused("NOT_LOADED")
     await bench.load(image)
     words, groups = image.table[1]
-    for entry in (0, words, groups << 16, groups << 16 | geometry.ring + 1, 0xFFFFFFFF):
+    entries = [0, words, groups << 16, groups << 16 | geometry.ring + 1, 0xFFFFFFFF]
+    # A kind of layer that the core was built without.
+    for flag, has in (("ORDER_2", geometry.order == 2), ("TERNARY", geometry.ternary)):
+        if not has:
+            entries.append(groups << 16 | words | 1 << BIT["LAYER_TABLE"][flag])
+    for entry in entries:
         await bench.write("LAYER_TABLE", entry, index=1)
         await bench.write("CONTROL", 1)
         await ClockCycles(dut.clk, 30)
@@ -282,7 +310,7 @@ async def refuses_to_start_without_a_fitting_network(dut: Any) -> None:
         await bench.write(register, before)
     # More chunks than the memory holds.
     await bench.write("LOAD_SELECT", 1)
-    for _ in range(geometry.threshold_depth * geometry.pe):
+    for _ in range(geometry.threshold_depth * pack(network, geometry).offset_chunks().shape[1]):
         await bench.write("LOAD_DATA", 0)
     assert await bench.read("THRESHOLDS_LOADED") == geometry.threshold_depth
     assert await bench.read("ERROR") == 0
@@ -311,19 +339,21 @@ async def reset_in_mid_flight(dut: Any) -> None:
     want = settings()
     geometry, seed = Geometry(**want["geometry"]), int(want["seed"])
     rng = np.random.default_rng(seed)
-    widths = random_widths(rng, geometry, 3)
-    network, bits = make(seed, widths, 4 * geometry.lanes)
+    shape = random_shape(rng, geometry, 3)
+    grey = shape.orders[0] == 2
+    network, bits = make(seed, shape, 4 * geometry.lanes)
+    packets = [image_packet(network, row, grey, rng) for row in bits]
     bench = await loaded_bench(dut, geometry, network)
     bench.expect(network, bits)
-    span = geometry.latency_cycles(widths, 0) + 20
+    span = geometry.latency_cycles(shape, 0) + 20
     for moment in sorted(rng.integers(1, span, 12).tolist()):
         await bench.write("PARTIAL_TIMEOUT", 0)
-        await bench.write("CONTROL", 1)
+        await bench.write("CONTROL", 1 | grey << BIT["CONTROL"]["PIXEL_8BIT"])
         await ClockCycles(dut.clk, 12)
         bench.start_weights()
         stream = cocotb.start_soon(
             bench.drive_beats(
-                [b for row in bits for b in beats_of(bit_packet(row), geometry.image_width)]
+                [beat for packet in packets for beat in beats_of(packet, geometry.image_width)]
             )
         )
         await ClockCycles(dut.clk, moment)
@@ -338,12 +368,12 @@ async def reset_in_mid_flight(dut: Any) -> None:
             assert await bench.read(register) == 0, register
     bench.watch_results()
     bench.expect(network, bits)
-    await bench.start()
-    for index in range(len(bits)):
-        bench.append(index, bit_packet(bits[index]))
-    await bench.drain(patience(geometry, widths, 0))
+    await bench.start(pixel_8bit=grey)
+    for index, packet in enumerate(packets):
+        bench.append(index, packet)
+    await bench.drain(patience(geometry, shape, 0))
     bench.check(len(bits))
-    await bench.check_cycles(widths)
+    await bench.check_cycles(shape)
 
 
 @cocotb.test(timeout_time=LIMIT_MS, timeout_unit="ms")
@@ -352,25 +382,26 @@ async def interrupt_and_backlog(dut: Any) -> None:
     want = settings()
     geometry, seed = Geometry(**want["geometry"]), int(want["seed"])
     rng = np.random.default_rng(seed)
-    widths = random_widths(rng, geometry, 2)
+    shape = random_shape(rng, geometry, 2)
+    grey = shape.orders[0] == 2
     images = 4 * geometry.lanes
-    network, bits = make(seed, widths, images)
+    network, bits = make(seed, shape, images)
     bench = await loaded_bench(dut, geometry, network)
     bench.expect(network, bits)
     await bench.write("PARTIAL_TIMEOUT", 60)
     await bench.write("IRQ_ENABLE", 1 << BIT["IRQ_ENABLE"]["RESULT"])
-    await bench.start()
+    await bench.start(pixel_8bit=grey)
     dut.aso_result_ready.value = 0
     for image in range(images):
-        bench.append(image, bit_packet(bits[image]))
-    await ClockCycles(dut.clk, 6 * geometry.period_cycles(widths) + 300)
+        bench.append(image, image_packet(network, bits[image], grey, rng))
+    await ClockCycles(dut.clk, 6 * geometry.period_cycles(shape) + 300)
     assert bench.results.head == 0
     assert await bench.read("STALL_CYCLES") > 0
     assert dut.ins_csr_irq.value == 0
     dut.aso_result_ready.value = 1
-    await bench.drain(patience(geometry, widths, 60))
+    await bench.drain(patience(geometry, shape, 60))
     bench.check(images)
-    await bench.check_cycles(widths)
+    await bench.check_cycles(shape)
     assert dut.ins_csr_irq.value == 1
     await bench.write("IRQ_STATUS", 0b11)
     await RisingEdge(dut.clk)

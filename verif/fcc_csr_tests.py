@@ -11,7 +11,8 @@ import numpy as np
 from unit import drive, edge, fields, settings, start
 from xnor_fcc.registers import ADDRESS, BIT, MAP
 
-_BITS = {"INPUTS": 16, "CLASSES": 16, "LAYERS": 16, "PIXEL_THRESHOLD": 8, "PARTIAL_TIMEOUT": 32}
+_BITS = {"INPUTS": 16, "CLASSES": 16, "LAYERS": 16, "PIXEL_THRESHOLD": 8, "PIXEL_RESIDUAL": 16,
+         "PARTIAL_TIMEOUT": 32}  # fmt: skip
 _DESCRIPTION = [*_BITS, "LOAD_SELECT", "LAYER_TABLE"]
 _ONES = 0xFFFF_FFFF
 _ENABLE = 1 << BIT["CONTROL"]["ENABLE"]
@@ -139,8 +140,8 @@ class Host:
             for index, value in enumerate(entries):
                 assert await self.read(name, index) == value, name
         dut = self.dut
-        for name in ("inputs", "classes", "layers", "pixel_threshold", "partial_timeout"):
-            assert int(getattr(dut, name).value) == values[name.upper()][0]
+        for name in _BITS:
+            assert int(getattr(dut, name.lower()).value) == values[name][0]
         assert fields(int(dut.table_entries.value), 32, self.layers) == values["LAYER_TABLE"]
 
     def after_reset(self) -> list[int]:

@@ -157,7 +157,7 @@ class Bench:
             assert bool(dut.scores_done.value) == (due.scores is not None), f"cycle {at}"
             if due.scores is not None:
                 assert int(dut.scores_group.value) == due.scores_group
-                got = fields(int(dut.scores.value), self.acc_bits, g.pe)
+                got = fields(int(dut.sums.value), self.acc_bits, g.pe)
                 mask = (1 << self.acc_bits) - 1
                 want = [score >> 1 & mask for score in due.scores]
                 assert got[: len(want)] == want, f"cycle {at}"

@@ -46,11 +46,22 @@ CORNERS = {
     "streamed-slowly": dict(pe=7, simd=9, lanes=1, max_width=40, taps=3, weight_depth=2,
                             bank_depth=1, threshold_depth=60, max_classes=5, image_width=32,
                             weight_stream=8),
+    # Cores for networks beyond one bit: pairs of lanes, two rounds through the words, both.
+    "order-2": dict(pe=5, simd=7, lanes=4, max_width=41, taps=2, weight_depth=400,
+                    threshold_depth=60, max_classes=7, image_width=16, order=2),
+    "ternary": dict(pe=4, simd=6, lanes=3, max_width=40, taps=2, weight_depth=800,
+                    threshold_depth=60, max_classes=7, image_width=8, ternary=1),
+    "order-2-ternary": dict(pe=18, simd=9, lanes=2, max_width=45, weight_depth=300,
+                            threshold_depth=30, max_classes=20, image_width=32, order=2,
+                            ternary=1),
+    "order-2-streamed": dict(pe=4, simd=16, lanes=2, max_width=60, weight_depth=2, bank_depth=1,
+                             threshold_depth=60, max_classes=9, image_width=64, weight_stream=64,
+                             order=2, ternary=1),
 }
 
 
 def random_geometry(seed: int) -> Geometry:
-    """A geometry of odd sizes that runs networks of up to 5 layers."""
+    """A geometry of odd sizes that runs networks of up to 5 layers, of other kinds often."""
     rng = np.random.default_rng(seed)
     pe, simd = (int(n) for n in rng.integers(1, 40, 2))
     width = int(rng.integers(max(4, simd // 2), 120))
@@ -58,7 +69,7 @@ def random_geometry(seed: int) -> Geometry:
     groups = -(-width // pe)
     # Words of at most 16 beats, which are slow enough.
     streams = [bits for bits in (8, 24, 64, 256) if 16 * bits >= pe * simd]
-    return Geometry(
+    sizes = dict(
         pe=pe,
         simd=simd,
         lanes=int(rng.integers(1, 6)),
@@ -72,6 +83,10 @@ def random_geometry(seed: int) -> Geometry:
         image_width=int(rng.choice([8, 16, 32, 64, 128])),
         weight_stream=int(rng.choice([0, 0, *streams])),
     )
+    sizes["ternary"] = int(rng.integers(0, 2))
+    if sizes["lanes"] % 2 == 0:
+        sizes["order"] = int(rng.integers(1, 3))
+    return Geometry(**sizes)
 
 
 def run(geometry: Geometry, seed: int, name: str) -> None:

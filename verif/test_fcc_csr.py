@@ -26,13 +26,14 @@ def test_fcc_csr(with_preset: bool, tmp_path: Path) -> None:
     names = "PE SIMD LANES TAPS MAX_WIDTH MAX_LAYERS MAX_CLASSES WEIGHT_DEPTH THRESHOLD_DEPTH"
     parameters = {name: geometry.parameters()[name] for name in [*names.split(), "IMAGE_WIDTH"]}
     parameters["SCORE_BITS"] = geometry.score_bits
-    parameters["WEIGHT_STREAM"] = 56
+    parameters |= {"WEIGHT_STREAM": 56, "ORDER": 2, "TERNARY": 1}
     preset = {
         "INPUTS": [image.inputs],
         "CLASSES": [image.classes],
         "LAYERS": [len(image.table)],
         "PIXEL_THRESHOLD": [image.pixel_threshold],
         "PARTIAL_TIMEOUT": [256],
+        "PIXEL_RESIDUAL": [0],
         "LAYER_TABLE": [groups << 16 | words for words, groups in image.table],
     }
     file = {"PRESET": "preset_config.hex"} if with_preset else {}

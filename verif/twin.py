@@ -34,8 +34,8 @@ _ERROR = {name: 1 << bit for name, bit in BIT["ERROR"].items()}
 _IRQ_RESULT = 1 << BIT["IRQ_STATUS"]["RESULT"]
 _IRQ_ERROR = 1 << BIT["IRQ_STATUS"]["ERROR"]
 # Registers of the network's description that are plain storage, with their bits.
-_STORED = {"INPUTS": 16, "CLASSES": 16, "LAYERS": 16, "PIXEL_THRESHOLD": 8, "PARTIAL_TIMEOUT": 32,
-           "LOAD_SELECT": 1}  # fmt: skip
+_STORED = {"INPUTS": 16, "CLASSES": 16, "LAYERS": 16, "PIXEL_THRESHOLD": 8, "PIXEL_RESIDUAL": 16,
+           "PARTIAL_TIMEOUT": 32, "LOAD_SELECT": 1}  # fmt: skip
 RISING = ("BUSY_CYCLES", "STALL_CYCLES", "STEP_CYCLES")
 _NAME = {r["address"]: r["name"] for r in MAP["registers"] if "count" not in r}
 # Cycles after its last result in which a core may still call itself busy.

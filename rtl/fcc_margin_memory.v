@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// How far from its threshold each neuron's residual bit switches, one word of PE pairs of margins a
+// group, beside the offsets (fcc_threshold_memory): `up` above the threshold where the neuron's first
+// bit is 1, `down` below it where it is 0 (see fcc_pair).
+//
+// Latency: 2 cycles from `read_address` to the margins. Never stalls.
+
+`default_nettype none
+
+module fcc_margin_memory #(
+    // Neurons in a word (>= 1).
+    parameter PE = 32,
+    // Bits of an unsigned margin.
+    parameter MARGIN_BITS = 14,
+    // Words: groups of all layers together (>= 2).
+    parameter DEPTH = 128,
+    // $readmemh file with the contents at power-up; "" for none.
+    parameter PRESET = ""
+) (
+    input  wire                        clk,
+    input  wire                        write,
+    input  wire [   $clog2(DEPTH)-1:0] write_address,
+    // All of `up`, then all of `down`, as below.
+    input  wire [2*PE*MARGIN_BITS-1:0] write_data,
+    input  wire [   $clog2(DEPTH)-1:0] read_address,
+    // Of PE p at bit p*MARGIN_BITS.
+    output wire [  PE*MARGIN_BITS-1:0] up,
+    output wire [  PE*MARGIN_BITS-1:0] down
+);
+
+  wire [2*PE*MARGIN_BITS-1:0] bank_word;
+  reg  [2*PE*MARGIN_BITS-1:0] word_reg;
+
+  fcc_memory_bank #(
+      .WIDTH    (2 * PE * MARGIN_BITS),
+      .DEPTH    (DEPTH),
+      .INIT_FILE(PRESET)
+  ) bank (
+      .clk          (clk),
+      .write        (write),
+      .write_address(write_address),
+      .write_data   (write_data),
+      .read_address (read_address),
+      .read_data    (bank_word)
+  );
+
+  always @(posedge clk) word_reg <= bank_word;
+
+  assign {down, up} = word_reg;
+
+endmodule
+
+`default_nettype wire
