@@ -144,9 +144,9 @@ def test_response_table_is_what_the_layer_answers() -> None:
 
 
 def test_a_neuron_that_switches_twice_is_refused() -> None:
-    responses = np.array([[0, 0], [1, 1], [0, 1]], bool)
-    with pytest.raises(UserError, match="Neuron 0 switches 2 times"):
-        fold(np.ones((2, 2), np.uint8), responses)
+    responses = np.array([[0, 0], [0, 1], [1, 1], [0, 1]], np.uint8)
+    with pytest.raises(UserError, match="Neuron 0 both rises and falls"):
+        fold(np.ones((2, 3), np.uint8), responses)
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
@@ -180,6 +180,7 @@ def test_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([str(tmp_path / "t.npz"), str(out)]) == 0
     assert IntegerNetwork.load(out) == export(model)
     assert IntegerNetwork.load(out).info == {"how": "random"}
+    assert IntegerNetwork.load(out).name == "n"
     code = run_main(lambda: main([str(tmp_path / "none.npz"), str(tmp_path / "m.npz")]))
     error = capsys.readouterr().err
     assert code == 2 and "does not exist" in error and error.count("\n") == 1

@@ -83,6 +83,7 @@ def test_zero_counts_as_plus_one() -> None:
 def test_alpha_is_the_mean_magnitude_and_comes_after_the_product() -> None:
     model = random_model(1)
     layer = model.hidden_layers()[0]
+    assert isinstance(layer.linear, BinaryLinear)
     magnitude = layer.linear.weight.detach().double().abs().mean(dim=1)
     assert torch.equal(layer.linear.alpha(), magnitude.float())
     x = random_signs(np.random.default_rng(1), 9, WIDTHS[0])

@@ -22,10 +22,12 @@ from xnor_fcc import checkpoint, train
 from xnor_fcc.augment import Distortion, distort
 from xnor_fcc.data import Mnist
 from xnor_fcc.errors import UserError, run_main
+from xnor_fcc.examples import Examples, Split, split
 from xnor_fcc.integer import IntegerNetwork
 from xnor_fcc.network import load_trained
+from xnor_fcc.recipes import Recipe, cosine
 from xnor_fcc.reference import evaluate
-from xnor_fcc.train import Recipe, cosine, run, split, student_loss
+from xnor_fcc.train import run, student_loss
 
 TINY = Recipe(
     widths=(784, 24, 16, 10),
@@ -68,10 +70,18 @@ def whole_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
+def reported(out: Path) -> bytes:
+    """The report of a run, without the seconds it took."""
+    report = json.loads((out / train.REPORT_NAME).read_bytes())
+    assert report.pop("seconds") >= 0
+    return json.dumps(report).encode()
+
+
 def results(out: Path) -> dict[str, bytes]:
-    return {
-        name: (out / name).read_bytes()
-        for name in (train.TRAINED_NAME, train.INTEGER_NAME, train.REPORT_NAME)
+    """What a run wrote, file by file."""
+    networks = (train.TRAINED_NAME, train.INTEGER_NAME)
+    return {train.REPORT_NAME: reported(out)} | {
+        name: (out / name).read_bytes() for name in networks
     }
 
 
@@ -171,14 +181,21 @@ def test_a_damaged_newest_checkpoint_falls_back(
     assert results(tmp_path) == results(whole_run)
 
 
+def train_alone(data: Split, recipe: Recipe, directory: Path) -> train._Student:
+    """A student of `recipe` trained without a teacher."""
+    student = train._Student(Examples(data, recipe, None))
+    train.train_student(student, directory, shown=False)
+    return student
+
+
 def test_a_restored_student_is_the_one_that_was_saved(tmp_path: Path) -> None:
     data = split(fake_mnist(), TINY)
-    student = train.train_student(data, None, TINY, tmp_path, shown=False)
+    student = train_alone(data, TINY, tmp_path)
     student.best_key = (2.0, 0.0)  # better than anything to come, so the best must stay as it is
     checkpoint.save(tmp_path, "student", 9, student.state())
     found = checkpoint.load_newest(tmp_path, "student")
     assert found is not None
-    other = train._Student(data, TINY)
+    other = train._Student(Examples(data, TINY, None))
     other.restore(found[1])
     assert_equal(other.state(), student.state())
     other.evaluate(TINY.epochs, 0.0)
@@ -186,13 +203,13 @@ def test_a_restored_student_is_the_one_that_was_saved(tmp_path: Path) -> None:
 
 
 def assert_equal(mine: object, theirs: object) -> None:
-    """Nested dictionaries and lists with tensors in them are equal."""
+    """Nested dictionaries and lists with tensors in them are equal, but for "seconds"."""
     assert type(mine) is type(theirs)
     if isinstance(mine, torch.Tensor) and isinstance(theirs, torch.Tensor):
         assert torch.equal(mine, theirs)
     elif isinstance(mine, dict) and isinstance(theirs, dict):
         assert mine.keys() == theirs.keys()
-        for key in mine:
+        for key in mine.keys() - {"seconds"}:
             assert_equal(mine[key], theirs[key])
     elif isinstance(mine, list) and isinstance(theirs, list):
         assert len(mine) == len(theirs)

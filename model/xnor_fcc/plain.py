@@ -8,8 +8,6 @@ from itertools import pairwise
 
 from torch import Tensor, nn
 
-from .network import BinaryLinear
-
 
 class PlainNetwork(nn.Module):
     """Layers of the given widths in float32: x (N, widths[0]) -> logits (N, widths[-1]).
@@ -34,6 +32,6 @@ class PlainNetwork(nn.Module):
         """The outputs are on the scale of the loss already."""
         return scores
 
-    def binary_layers(self) -> list[BinaryLinear]:
+    def latent_layers(self) -> list[nn.Linear]:
         """None."""
         return []

@@ -10,6 +10,8 @@
 `best` also distorts the digits, averages the latent weights and re-estimates batch normalisation
 before each evaluation; `float` does the same, so that the difference of the two is what binary
 weights and activations cost.  All see the same +-1 inputs of the same split of the training set.
+`best` and `seed` also train networks of another `network.Form`, and networks cut out of a larger
+one (`prune`); everything else stays as it is.
 
 `seed` is the training that the report behind this project describes, which says: 1,024 neurons in
 each hidden layer, shift-based AdaMax and batch normalisation, batches of 200, one right shift of
@@ -25,7 +27,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 import torch
@@ -33,7 +35,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from .augment import Distortion
-from .network import DEFAULT_WIDTHS, BinaryNetwork, from_compact, to_compact
+from .network import DEFAULT_WIDTHS, BinaryNetwork, Form, from_compact, to_compact
 from .plain import PlainNetwork
 from .shift import ALPHA, ShiftAdaMax, glorot_coefficient, shifted_rate
 
@@ -49,7 +51,12 @@ class Recipe:
 
     widths: tuple[int, ...] = DEFAULT_WIDTHS
     pixel_threshold: int = 128
+    order: int = 1  # bits of an activation and of an input
+    weights: str = "binary"  # or "ternary"
+    first_layer: str = "binary"  # or "shifts"
     seed: int = 1
+    # Decides split, teacher and distorted images, so that other seeds share them; None: `seed`.
+    data_seed: int | None = None
     validation: int = 5000  # images cut from the training set
     batch: int = 200
     epochs: int = 200
@@ -64,8 +71,20 @@ class Recipe:
     average: float = 0.998  # decay per step of the running average of the latent weights
     norm_images: int = 10_000  # distorted images from which batch normalisation is re-estimated
     distortion: Distortion = field(default_factory=Distortion)
+    pruned_from: str = ""  # name and hash of the trained file that the network is cut out of
+    pruned_sha256: str = ""
     settling: float = 0.25  # last share of the epochs, over which the distortion shrinks ...
     settled: float = 0.5  # ... to this factor
+
+    @property
+    def form(self) -> Form:
+        """Which kind of network it is."""
+        return Form("batch", self.order, self.weights, self.first_layer)
+
+    @property
+    def stream(self) -> int:
+        """The seed of split, teacher and distorted images."""
+        return self.seed if self.data_seed is None else self.data_seed
 
     def distortion_at(self, epoch: int) -> Distortion:
         """How far digits are distorted in an epoch of the binary network, counted from 0."""
@@ -79,7 +98,7 @@ class Recipe:
 
     def model(self) -> BinaryNetwork | PlainNetwork:
         """The network as training starts with it, from torch's own random numbers."""
-        return BinaryNetwork(self.widths, self.pixel_threshold)
+        return BinaryNetwork(self.widths, self.pixel_threshold, self.form)
 
     def optimizer(self, model: nn.Module) -> torch.optim.Optimizer:
         """The optimiser of all of the model's parameters."""
@@ -102,9 +121,7 @@ class Recipe:
         model = self.model()
         assert isinstance(model, BinaryNetwork)
         arrays = {name: tensor.numpy() for name, tensor in kept.items()}
-        return from_compact(
-            arrays, self.widths, model.eps(), self.pixel_threshold, shift=model.shift
-        )
+        return from_compact(arrays, self.widths, model.eps(), self.pixel_threshold, self.form)
 
 
 @dataclass(frozen=True)
@@ -123,9 +140,14 @@ class SeedRecipe(Recipe):
     distortion: Distortion = field(default_factory=lambda: Distortion().scaled(0))
     halving: int = 50  # epochs from one right shift of the learning rate to the next
 
+    @property
+    def form(self) -> Form:
+        return replace(super().form, norm="shift")
+
     def model(self) -> BinaryNetwork:
-        network = BinaryNetwork(self.widths, self.pixel_threshold, shift=True)
-        for layer in network.binary_layers():
+        network = super().model()
+        assert isinstance(network, BinaryNetwork)
+        for layer in network.latent_layers():
             nn.init.uniform_(layer.weight, -1, 1)
         return network
 
@@ -133,7 +155,7 @@ class SeedRecipe(Recipe):
         assert isinstance(model, BinaryNetwork)
         binary: list[dict[str, Any]] = [
             {"params": [layer.weight], "scale": glorot_coefficient(n, m)}
-            for layer in model.binary_layers()
+            for layer in model.latent_layers()
             for m, n in [layer.weight.shape]
         ]
         own = {id(group["params"][0]) for group in binary}

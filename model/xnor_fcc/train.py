@@ -21,8 +21,9 @@ import hashlib
 import json
 import math
 import sys
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -33,12 +34,14 @@ from torch.nn import functional
 from tqdm import tqdm
 
 from . import checkpoint, container
-from .augment import Distortion, distort
+from .augment import Distortion
 from .data import REPOSITORY, Mnist, load_mnist
 from .errors import CommandLine, UserError, run_main
+from .examples import Examples, Split, batches, fingerprint, generator, inputs_of, split
 from .export import export
-from .network import BinaryNetwork, save_trained
+from .network import BinaryNetwork, load_trained, save_trained
 from .plain import PlainNetwork
+from .prune import prune
 from .recipes import RECIPES, Recipe, SeedRecipe, cosine
 from .teacher import Teacher
 
@@ -50,62 +53,8 @@ REPORT_NAME = "report.json"
 _PROGRAM = "python -m xnor_fcc.train"
 
 _EVALUATION_BATCH = 1000
-
-
-@dataclass(frozen=True)
-class Split:
-    """The training set, cut in two: uint8 images (N, 28, 28), int64 labels (N,)."""
-
-    images: Tensor
-    labels: Tensor
-    validation_images: Tensor
-    validation_labels: Tensor
-
-
-def split(mnist: Mnist, recipe: Recipe) -> Split:
-    """Cut the validation images off at random; the cut depends on the seed alone."""
-    total = len(mnist.train_images)
-    if not 0 < recipe.validation < total:
-        raise UserError(f"The validation split must be from 1 to {total - 1} images.")
-    if total - recipe.validation < recipe.batch:
-        raise UserError(f"A batch of {recipe.batch} is larger than the training split.")
-    order = torch.randperm(total, generator=_generator(recipe, "split", 0))
-    images = torch.from_numpy(mnist.train_images.copy())
-    labels = torch.from_numpy(mnist.train_labels.astype(np.int64))
-    held, kept = order[: recipe.validation], order[recipe.validation :]
-    return Split(images[kept], labels[kept], images[held], labels[held])
-
-
-def to_inputs(grey: Tensor, threshold: int) -> Tensor:
-    """Grey images (N, side, side), 0..255, as the network's +-1 inputs float32 (N, pixels)."""
-    return (grey.flatten(1) >= threshold).to(torch.float32).mul_(2).sub_(1)
-
-
-def _generator(recipe: Recipe, phase: str, epoch: int) -> torch.Generator:
-    text = f"{recipe.seed}/{phase}/{epoch}".encode()
-    seed = int.from_bytes(hashlib.sha256(text).digest()[:7], "big")
-    torch.manual_seed(seed)  # for dropout and initial weights, which take no generator
-    return torch.Generator().manual_seed(seed)
-
-
-def _batches(
-    data: Split,
-    recipe: Recipe,
-    amount: Distortion,
-    generator: torch.Generator,
-    images: int | None = None,
-) -> Iterator[tuple[Tensor, Tensor]]:
-    """Shuffled, distorted, binarised batches: x (batch, pixels) of +-1, labels (batch,)."""
-    at_once = 5 * recipe.batch  # distorting many images at a time costs less per image
-    order = torch.randperm(len(data.images), generator=generator)
-    steps = max(1, recipe.steps(min(images or len(order), len(order))))
-    order = order[: steps * recipe.batch]
-    for chunk in order.split(at_once):
-        grey = data.images[chunk]
-        if amount.moves:
-            grey = distort(grey, amount, generator)
-        x, labels = to_inputs(grey, recipe.pixel_threshold), data.labels[chunk]
-        yield from zip(x.split(recipe.batch), labels.split(recipe.batch), strict=True)
+# Training images by which the neurons to prune are chosen.
+_PRUNING_IMAGES = 20_000
 
 
 def student_loss(logits: Tensor, labels: Tensor, soft: Tensor | None, recipe: Recipe) -> Tensor:
@@ -154,12 +103,12 @@ class _Progress:
         self.bar.close()
 
 
-def _resume(directory: Path, stem: str, recipe: Recipe) -> tuple[int, dict[str, Any] | None]:
+def _resume(directory: Path, stem: str, settings: str) -> tuple[int, dict[str, Any] | None]:
     found = checkpoint.load_newest(directory, stem)
     if found is None:
         return 0, None
     number, state = found
-    if state["recipe"] != _fingerprint(recipe):
+    if state["recipe"] != settings:
         raise UserError(
             f"The checkpoints in {directory} belong to a run with other settings; repeat those, "
             "or add --restart to throw that run away, or choose another --out."
@@ -175,22 +124,22 @@ def train_teacher(data: Split, recipe: Recipe, directory: Path, shown: bool) -> 
     """The trained teacher in eval mode, from its checkpoint as far as there is one."""
     if recipe.teacher_epochs == 0 or recipe.distillation == 0:
         return None
-    _generator(recipe, "teacher-start", 0)
+    generator(recipe.stream, "teacher-start", 0)
     model = Teacher(data.images.shape[1], recipe.widths[-1])
     optimizer = torch.optim.Adam(model.parameters(), lr=recipe.teacher_lr)
-    first, state = _resume(directory, "teacher", recipe)
+    settings = fingerprint(recipe)
+    first, state = _resume(directory, "teacher", settings)
     if state is not None:
         model.load_state_dict(state["model"])
         optimizer.load_state_dict(state["optimizer"])
     steps = recipe.steps(len(data.images))
     total = steps * recipe.teacher_epochs
-    held = to_inputs(data.validation_images, recipe.pixel_threshold)
+    held = inputs_of(data.validation_images, recipe)
     progress = _Progress("teacher", total, first * steps, shown)
     for epoch in range(first, recipe.teacher_epochs):
         model.train()
-        generator = _generator(recipe, "teacher", epoch)
-        batches = _batches(data, recipe, recipe.distortion, generator)
-        for i, (x, labels) in enumerate(batches):
+        random = generator(recipe.stream, "teacher", epoch)
+        for i, (x, labels) in enumerate(batches(data, recipe, recipe.distortion, random)):
             for group in optimizer.param_groups:
                 group["lr"] = recipe.teacher_lr * cosine(epoch * steps + i, total, 0)
             optimizer.zero_grad()
@@ -202,7 +151,7 @@ def train_teacher(data: Split, recipe: Recipe, directory: Path, shown: bool) -> 
             "teacher",
             epoch + 1,
             {
-                "recipe": _fingerprint(recipe),
+                "recipe": settings,
                 "model": model.state_dict(),
                 "optimizer": optimizer.state_dict(),
             },
@@ -216,19 +165,25 @@ def train_teacher(data: Split, recipe: Recipe, directory: Path, shown: bool) -> 
 class _Student:
     """The network in training: model, optimiser, running average, best epoch so far."""
 
-    def __init__(self, data: Split, recipe: Recipe) -> None:
-        self.data = data
-        self.recipe = recipe
-        _generator(recipe, "student-start", 0)
+    def __init__(self, examples: Examples, start: BinaryNetwork | None = None) -> None:
+        self.examples = examples
+        self.data = data = examples.data
+        self.recipe = recipe = examples.recipe
+        generator(recipe.seed, "student-start", 0)
         self.model = recipe.model()
+        if start is not None:
+            images, labels = data.images[:_PRUNING_IMAGES], data.labels[:_PRUNING_IMAGES]
+            small = prune(start, recipe.widths, inputs_of(images, recipe), labels)
+            self.model.load_state_dict(small.state_dict())
         # What is evaluated: the model itself if the recipe averages nothing.
         self.average = copy.deepcopy(self.model) if recipe.averages else self.model
         self.optimizer = recipe.optimizer(self.model)
-        self.latent = [layer.weight for layer in self.model.binary_layers()]
+        self.latent = [layer.weight for layer in self.model.latent_layers()]
         self.history: list[dict[str, float]] = []
+        self.seconds = 0.0
         self.best: dict[str, Tensor] = {}
         self.best_key = (-1.0, -math.inf)
-        self.held = to_inputs(data.validation_images, recipe.pixel_threshold)
+        self.held = inputs_of(data.validation_images, recipe)
 
     def state(self) -> dict[str, Any]:
         return {
@@ -237,6 +192,7 @@ class _Student:
             "average": self.average.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "history": self.history,
+            "seconds": self.seconds,
             "best": self.best,
             "best_key": list(self.best_key),
         }
@@ -246,6 +202,7 @@ class _Student:
         self.average.load_state_dict(state["average"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.history = state["history"]
+        self.seconds = state["seconds"]
         self.best = state["best"]
         self.best_key = tuple(state["best_key"])
 
@@ -305,9 +262,7 @@ class _Student:
             norm.reset_running_stats()
             norm.momentum = None  # cumulative mean
         self.average.train()
-        generator = _generator(self.recipe, "norm", epoch)
-        amount, images = self.recipe.distortion_at(epoch), self.recipe.norm_images
-        for x, _ in _batches(self.data, self.recipe, amount, generator, images):
+        for x in self.examples.norms(epoch):
             self.average(x)
         self.average.eval()
 
@@ -316,39 +271,42 @@ class _Student:
         return self.recipe.restored(self.best)
 
 
-def train_student(
-    data: Split, teacher: Teacher | None, recipe: Recipe, directory: Path, shown: bool
-) -> _Student:
+def train_student(student: _Student, directory: Path, shown: bool) -> None:
     """Train to the last epoch, from the newest checkpoint as far as there is one."""
-    student = _Student(data, recipe)
-    first, state = _resume(directory, "student", recipe)
+    recipe = student.recipe
+    first, state = _resume(directory, "student", _fingerprint(recipe))
     if state is not None:
         student.restore(state)
-    steps = recipe.steps(len(data.images))
+    steps = recipe.steps(len(student.data.images))
     progress = _Progress("network", steps * recipe.epochs, first * steps, shown)
     for epoch in range(first, recipe.epochs):
         student.model.train()
-        losses = 0.0
-        generator = _generator(recipe, "student", epoch)
-        batches = _batches(data, recipe, recipe.distortion_at(epoch), generator)
-        for i, (x, labels) in enumerate(batches):
-            with torch.no_grad():
-                soft = teacher(x) if teacher is not None else None
+        begun, losses = time.monotonic(), 0.0
+        for i, (x, labels, soft) in enumerate(student.examples.epoch(epoch)):
             step = epoch * steps + i
             losses += student.learn(x, labels, soft, recipe.rate(step, steps), step)
             progress.step()
         entry = student.evaluate(epoch, losses / steps)
+        student.seconds += time.monotonic() - begun
         checkpoint.save(directory, "student", epoch + 1, student.state())
         progress.epoch(
             f"epoch {epoch + 1}/{recipe.epochs}: loss {entry['loss']:.4f}, "
             f"validation {entry['validation_accuracy']:.4f}, best {student.best_key[0]:.4f}"
         )
     progress.close()
-    return student
 
 
-def run(recipe: Recipe, mnist: Mnist, out: Path, shown: bool = True) -> dict[str, Any]:
+def run(
+    recipe: Recipe,
+    mnist: Mnist,
+    out: Path,
+    shown: bool = True,
+    start: BinaryNetwork | None = None,
+    shared: Path | None = None,
+) -> dict[str, Any]:
     """Train (or go on training) in `out`, write the results there, return the report.
+
+    With `start` the network is pruned from that one.  Teacher and examples are kept in `shared`.
 
     If `out` already holds the finished report of this very recipe it is returned as it is: the
     test set is evaluated once per run.
@@ -360,11 +318,12 @@ def run(recipe: Recipe, mnist: Mnist, out: Path, shown: bool = True) -> dict[str
     data = split(mnist, recipe)
     directory = out / "checkpoints"
     directory.mkdir(parents=True, exist_ok=True)
-    teacher = train_teacher(data, recipe, directory, shown)
-    student = train_student(data, teacher, recipe, directory, shown)
+    teacher = train_teacher(data, recipe, shared or directory, shown)
+    student = _Student(Examples(data, recipe, teacher, shared), start)
+    train_student(student, directory, shown)
     model = student.chosen()
 
-    test = to_inputs(torch.from_numpy(mnist.test_images.copy()), recipe.pixel_threshold)
+    test = inputs_of(torch.from_numpy(mnist.test_images.copy()), recipe)
     test_labels = torch.from_numpy(mnist.test_labels.astype(np.int64))
     best_epoch = max(
         student.history, key=lambda e: (e["validation_accuracy"], -e["validation_loss"])
@@ -385,7 +344,7 @@ def run(recipe: Recipe, mnist: Mnist, out: Path, shown: bool = True) -> dict[str
     if isinstance(model, BinaryNetwork):
         save_trained(out / TRAINED_NAME, model, info)
         export(model, name="mnist", info=info).save(out / INTEGER_NAME)
-    report = {"finished": True, **info}
+    report = {"finished": True, **info, "seconds": round(student.seconds)}
     container.write_atomically(report_path, json.dumps(report, indent=1).encode() + b"\n")
     return report
 
@@ -468,6 +427,27 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         default=base.pixel_threshold,
         help="pixel threshold, 1 to 255; the committed test set was binarised at the default",
     )
+    if base.exports:
+        add(
+            "--order",
+            type=int,
+            choices=(1, 2),
+            default=base.order,
+            help="bits of an activation and of an input",
+        )
+        add("--weights", choices=("binary", "ternary"), default=base.weights, help="kind of weight")
+        add(
+            "--first-layer",
+            choices=("binary", "shifts"),
+            default=base.first_layer,
+            help="shifts: power-of-two weights on the grey pixels",
+        )
+        add(
+            "--prune-from",
+            type=Path,
+            metavar="TRAINED.npz",
+            help="start from the most useful neurons of this network, as many as --hidden says",
+        )
     add("--seed", type=int, default=base.seed, help="decides the split and everything random")
     add("--batch", type=int, default=base.batch, help="images per step")
     add("--lr", type=float, default=base.lr, help="highest learning rate of the network")
@@ -506,6 +486,17 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
             default=base.halving,
             help="epochs from one right shift of the learning rate to the next",
         )
+    add(
+        "--data-seed",
+        type=int,
+        default=base.data_seed,
+        help="decides split, teacher and distortions; without it --seed does",
+    )
+    add(
+        "--shared",
+        type=Path,
+        help="directory in which runs of one --data-seed share teacher and distorted images",
+    )
     add("--threads", type=int, default=0, help="processor threads; 0 leaves the choice to torch")
     return parser.parse_args(argv)
 
@@ -515,6 +506,13 @@ def _widths(text: str) -> tuple[int, ...]:
         return tuple(int(part) for part in text.split(",")) if text.strip() else ()
     except ValueError as cause:
         raise argparse.ArgumentTypeError(f"{text!r} is not a list like 1024,1024") from cause
+
+
+def _sha256(path: Path) -> str:
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError as cause:
+        raise UserError(f"The {path} to prune cannot be read ({cause.strerror}).") from cause
 
 
 def _recipe(options: argparse.Namespace) -> Recipe:
@@ -538,11 +536,22 @@ def _recipe(options: argparse.Namespace) -> Recipe:
         if options.halving < 1:
             raise UserError("--halving must be at least 1 epoch.")
         base = replace(base, halving=options.halving)
+    if base.exports:
+        base = replace(
+            base, order=options.order, weights=options.weights, first_layer=options.first_layer
+        )
+        if options.prune_from is not None:
+            base = replace(
+                base,
+                pruned_from=options.prune_from.name,
+                pruned_sha256=_sha256(options.prune_from),
+            )
     return replace(
         base,
         widths=(base.widths[0], *options.hidden, base.widths[-1]),
         pixel_threshold=options.threshold,
         seed=options.seed,
+        data_seed=options.data_seed,
         batch=options.batch,
         epochs=options.epochs,
         lr=options.lr,
@@ -564,7 +573,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     if options.restart:
         checkpoint.clear(options.out / "checkpoints")
         (options.out / REPORT_NAME).unlink(missing_ok=True)
-    report = run(recipe, load_mnist(options.data_dir), options.out)
+    start = None
+    if recipe.pruned_from:
+        start, _ = load_trained(options.prune_from)
+    mnist = load_mnist(options.data_dir)
+    report = run(recipe, mnist, options.out, start=start, shared=options.shared)
     print(
         f"epoch {report['chosen_epoch']} chosen: validation {report['validation_accuracy']:.4f}, "
         f"test {report['test_accuracy']:.4f}; results in {options.out}"
