@@ -2,11 +2,13 @@
 """`make area`: what each known form of XNOR and population count costs in logic.
 
 Every form is synthesised by Yosys for a Cyclone V inside rtl/fcc_pe_array.v, that is with pipeline
-registers, accumulator, threshold and control, but without the weight memory."""
+registers, accumulator, threshold and control, but without the weight memory. Beside them stand PEs
+for weights of +-2^k on 8-bit pixels, and what these would cost a core."""
 
 from __future__ import annotations
 
 import sys
+import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,11 +19,15 @@ from tqdm import tqdm
 import synthesis
 from generated import fill
 from report_source import source
+from xnor_fcc.area import lane_alm, memory
 from xnor_fcc.container import write_json
 from xnor_fcc.errors import CommandLine, UserError, run_main
+from xnor_fcc.explore import devices
+from xnor_fcc.geometry import NAMED, Geometry
 
 FORMS = Path(__file__).resolve().parent / "forms"
 PAGE = synthesis.RTL / "AREA.md"
+SHIFT_PAGE = FORMS.parent / "METHODS.md"
 OUTPUT = synthesis.ROOT / "build" / "area"
 
 # Neurons synthesised side by side: every form's cost is proportional to them.
@@ -30,6 +36,15 @@ PE = 4
 ACC_BITS = 12
 SIMDS = (32, 64, 128, 256)
 
+# Sizes of the set of exponents that a weight +-2^k chooses from; of 1, weights are +-1.
+EXPONENTS = (1, 2, 4, 8)
+# Synapses of the one PE in which they are measured: a product costs the same in every size.
+SHIFT_SIMD = 128
+# Of a layer of 784 pixels: what products of 15 bits add up to, with a sign.
+SHIFT_ACC_BITS = 27
+PIXEL_BITS = 8
+# The network whose first layer is to have such weights.
+WIDTHS = (784, 1024, 1024, 1024, 10)
 
 # Undo the attributes that keep Yosys from merging what the source keeps apart.
 _MERGE_COUNTERS = "setattr -mod -unset keep_hierarchy *"
@@ -122,6 +137,92 @@ def table(report: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def measure_shifts() -> dict[str, float]:
+    """ALMs of a synapse with a weight of +-2^k on an 8-bit pixel, by the number of exponents; and
+    of one in the XNOR array of rtl/ ("xnor")."""
+    sources = [synthesis.RTL / "fcc_accumulators.v", FORMS / "form_shift.v"]
+    parameters = {"PE": 1, "SIMD": SHIFT_SIMD, "ACC_BITS": SHIFT_ACC_BITS}
+    result = {"xnor": TABLE["rtl"].cost(SHIFT_SIMD).alm / (PE * SHIFT_SIMD)}
+    for count in tqdm(EXPONENTS, desc="products", unit="synthesis", leave=False, disable=None):
+        cost = synthesis.intel("form_shift", {**parameters, "EXPONENTS": count}, sources)
+        result[str(count)] = cost.alm / SHIFT_SIMD
+    return result
+
+
+def shift_costs(alm: Mapping[str, float]) -> dict[str, Any]:
+    """What a first layer of such weights would cost the geometry `throughput`; `alm` as
+    `measure_shifts` has it. The largest set of exponents decides."""
+    device = devices()["de1-soc"]
+    g = Geometry.for_widths(WIDTHS, *NAMED["throughput"])
+    largest = max(EXPONENTS)
+    weight_bits = 1 + (largest - 1).bit_length()
+    lane = sum(lane_alm(g).values())
+    rate = g.pe * g.simd
+    synapses = WIDTHS[0] * WIDTHS[1]
+    steps = g.steps(WIDTHS[:2])
+    product = alm[str(largest)]
+    rest = memory(rate, g.steps(WIDTHS) - steps, device.shapes)[0]
+    return {
+        "alm_per_synapse": dict(alm),
+        "weight_bits": weight_bits,
+        "lane_alm": lane,
+        "at_xnor_rate": {
+            "synapses_per_cycle": rate,
+            "alm": rate * product,
+            "lanes": rate * product / lane,
+            "devices": rate * product / device.alms,
+            "blocks": memory(weight_bits * rate, steps, device.shapes)[0],
+        },
+        "at_a_tenth_of_a_lane": {
+            "alm": lane / 10,
+            "synapses_per_cycle": lane / 10 / product,
+            "cycles_per_image": synapses / (lane / 10 / product),
+            # Bits fill their blocks at best.
+            "blocks": -(-weight_bits * synapses // device.block_bits),
+        },
+        # Every pixel bit meets every exponent as a plane of ternary weights, in two passes.
+        "bit_serial_steps": steps * PIXEL_BITS * largest * 2,
+        "steps": steps,
+        "synapses": synapses,
+        "cycles_per_image": g.period_cycles(WIDTHS) / g.lanes,
+        "other_blocks": rest,
+        "device_blocks": device.blocks,
+        "fits": rate * product <= lane / 10,
+    }
+
+
+def shift_text(costs: Mapping[str, Any], yosys: str) -> str:
+    """The account of it, for METHODS.md."""
+    alm, full, tenth = (costs[k] for k in ("alm_per_synapse", "at_xnor_rate",
+                                           "at_a_tenth_of_a_lane"))
+    lines = ["| weights | bits of a weight | ALMs a synapse | of the XNOR's |", "|---|---|---|---|",
+             f"| +-1 on 1-bit pixels: XNOR, as built | 1 | {alm['xnor']:.2f} | 1 |"]
+    for name, figure in alm.items():
+        if name != "xnor":
+            count = int(name)
+            reach = {1: "+-1", 2: "+-1, +-2"}.get(count, f"+-2^0 to +-2^{count - 1}")
+            lines.append(f"| {reach} on 8-bit pixels | {1 + (count - 1).bit_length()} | "
+                         f"{figure:.1f} | {figure / alm['xnor']:.0f} |")
+    verdict = "less" if costs["fits"] else "far more"
+    text = (
+        f"**In hardware they cost {verdict} than a tenth of a lane.** A lane of the throughput "
+        f"geometry takes {costs['lane_alm']:,.0f} ALMs. To keep its pace of "
+        f"{full['synapses_per_cycle']:,} synapses a cycle, weights of +-2^0 to "
+        f"+-2^{max(EXPONENTS) - 1} take {full['alm']:,.0f} more, as many as {full['lanes']:.0f} "
+        f"lanes or {full['devices']:.0f} DE1-SoCs, and {full['blocks']:,} M10K to read them from, "
+        f"of which a DE1-SoC has {costs['device_blocks']}. A tenth of a lane pays for "
+        f"{tenth['synapses_per_cycle']:.0f} synapses a cycle: the {costs['synapses']:,} of the "
+        f"first layer then take {tenth['cycles_per_image']:,.0f} cycles an image, where the whole "
+        f"network takes {costs['cycles_per_image']:g} as it is, and their weights still fill "
+        f"{tenth['blocks']} M10K beside the {costs['other_blocks']} of the other layers. With no "
+        "logic but the XNORs that are there, every bit of the pixels would meet every exponent, as "
+        f"a plane of ternary weights, in {costs['bit_serial_steps']:,} steps of a batch's first "
+        f"layer instead of {costs['steps']}. So no core here computes such weights."
+    )
+    lines += ["", textwrap.fill(text, 104), "", f"ALMs estimated by Yosys {yosys}."]
+    return "\n".join(lines)
+
+
 def update_page(page: Path, text: str, yosys: str) -> None:
     """Put the table into `page`."""
     fill(page, f"{text}\n\nYosys {yosys}.", "area")
@@ -144,7 +245,9 @@ def parser() -> CommandLine:
         "--simd", nargs="+", type=int, default=list(SIMDS), help="synapses per PE and cycle"
     )
     result.add_argument(
-        "--write", action="store_true", help="put the table into rtl/AREA.md (all forms and sizes)"
+        "--write", action="store_true",
+        help="put the table into rtl/AREA.md (all forms and sizes), and the account of weights "
+        "+-2^k into verif/METHODS.md",
     )
     return result
 
@@ -157,13 +260,16 @@ def main() -> int:
     if options.write and (options.form != list(TABLE) or options.simd != list(SIMDS)):
         raise UserError("The page holds all forms and sizes; leave out --form and --simd.")
     measured_on = source()
-    report = {**measure(options.form, options.simd), "source": measured_on}
+    report = measure(options.form, options.simd)
+    shifts = shift_costs(measure_shifts())
+    report |= {"shifts": shifts, "source": measured_on}
     print(f"XNOR per cycle per ALM (estimate by Yosys {report['yosys']}, Cyclone V, PE={PE}, "
           f"{ACC_BITS}-bit accumulators):\n")
-    print(table(report))
+    print(f"{table(report)}\n\n{shift_text(shifts, report['yosys'])}")
     write_json(OUTPUT / "report.json", report)
     if options.write:
         update_page(PAGE, table(report), report["yosys"])
+        fill(SHIFT_PAGE, shift_text(shifts, report["yosys"]), "shifts")
     return 0
 
 
