@@ -7,21 +7,46 @@ from collections import Counter, deque
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import pairwise, repeat
-from typing import Any
+from typing import Any, NamedTuple
 
 import cocotb
 import numpy as np
 
 from unit import drive, edge, hold, join, settings, start
-from xnor_fcc.geometry import DRAIN, Geometry
+from xnor_fcc.geometry import DRAIN, Geometry, Shape
 
-Table = list[tuple[int, int]]
+
+class Layer(NamedTuple):
+    """An entry of the table."""
+
+    words: int
+    groups: int
+    ternary: bool = False
+    order_2: bool = False
+
+    @property
+    def turn(self) -> int:
+        """Steps of a group, which goes through the words once for each plane of its weights."""
+        return self.words * (2 if self.ternary else 1)
+
+    @property
+    def steps(self) -> int:
+        """Steps of all groups."""
+        return self.turn * self.groups
+
+    @property
+    def entry(self) -> int:
+        """As it stands in the table."""
+        return self.ternary << 31 | self.groups << 16 | self.order_2 << 15 | self.words
+
+
+Table = list[Layer]
 
 _STROBES = (
     *("busy", "stall", "weight_stall", "load_image", "load_hidden", "load_late", "load_output"),
     *("rotate", "step", "step_due"),
 )
-_STEP = ("first", "last", "group", "output_layer", "weight_address", "threshold_address")
+_STEP = ("first", "last", "group", "output_layer", "weight_address", "threshold_address", "combine")
 
 
 @dataclass(frozen=True)
@@ -32,7 +57,8 @@ class Word:
     words: int | None  # of the layer in the ring or being loaded
     pass_last: bool = False  # of the step that is due
     step: tuple[int, ...] | None = None
-    where: tuple[int, int, int] | None = None  # layer, group, step
+    where: tuple[int, int, int] | None = None  # layer, group, step of the group
+    split: bool | None = None  # of that step; None in the output layer
 
 
 class Model:
@@ -44,22 +70,23 @@ class Model:
         self.drain = drain
         self.overlaps = overlaps
         self.next = 0  # the layer to be loaded
-        self.words: int | None = None  # of the layer in the ring
+        self.layer: Layer | None = None  # in the ring
         self.todo: deque[tuple[int, int, int] | None] = deque()  # steps of it, None to wind up
         self.since = 0  # cycles since its last step
         self.address = self.group_address = 0
         self.pending = False  # results of the batch before are still being sent
         self.held = False  # the layer would have been loaded by now, but for them
 
-    def gap(self, before: int, words: int) -> int:
-        """Cycles from the last step of a layer of `before` words to the load of the next one."""
-        overlap = min(max(0, words - self.taps), before) if self.overlaps else 0
+    def gap(self, before: Layer, after: Layer) -> int:
+        """Cycles from the last step of a layer to the load of the next one."""
+        spare = max(0, after.words - self.taps)
+        overlap = min(spare, before.turn) if self.overlaps else 0
         return max(0, self.drain - overlap)
 
     def cycle(self, batch_valid: bool, results_sent: bool, weight_ready: bool) -> Word:
         """One cycle with these inputs."""
         strobes: set[str] = set()
-        step = where = None
+        step = where = split = None
         waiting = not self.todo
         pass_last = self.next == 0 and len(self.todo) == 1
         if waiting:
@@ -75,44 +102,50 @@ class Model:
             where = self.todo.popleft()
             assert where is not None
             step = self.step(*where)
-            layer, group, word = where
-            words, groups = self.table[layer]
+            number, group, at = where
+            layer = self.table[number]
             # Word 0 of a hidden layer goes to the last tap when that one has passed word 1.
-            if layer and group == groups - 1 and word == words - self.taps - 1:
+            if number and group == layer.groups - 1 and at == layer.words - self.taps - 1:
                 strobes |= {"load_late"}
+            if number < len(self.table) - 1:
+                split = self.table[number + 1].order_2
             self.since = 0
         self.held = False
         if not self.todo:
             first, output = self.next == 0, self.next == len(self.table) - 1
-            words = self.table[self.next][0]
-            due = batch_valid if first else self.since >= self.gap(self.words or 0, words)
+            after = self.table[self.next]
+            if first or self.layer is None:
+                due = batch_valid
+            else:
+                due = self.since >= self.gap(self.layer, after)
             self.held = due and output and self.pending
             if due and not self.held:
-                self.load(words)
+                self.load(after)
                 strobes |= {"load_image"} if first else {"load_hidden"}
-                strobes |= {"load_late"} if not first and words <= self.taps else set()
+                strobes |= {"load_late"} if not first and after.words <= self.taps else set()
                 strobes |= {"load_output"} if output else set()
             if waiting and not first:
                 strobes |= {"busy"}
         self.pending = "load_output" in strobes or (self.pending and not results_sent)
-        return Word(frozenset(strobes), self.words, pass_last, step, where)
+        words = self.layer.words if self.layer else None
+        return Word(frozenset(strobes), words, pass_last, step, where, split)
 
-    def load(self, words: int) -> None:
+    def load(self, layer: Layer) -> None:
         """The next layer goes into the ring."""
-        groups = self.table[self.next][1]
-        self.words = words
-        self.todo.extend([None] * max(0, self.taps - words))
-        for group in reversed(range(groups)):
-            self.todo.extend((self.next, group, word) for word in range(words))
+        self.layer = layer
+        self.todo.extend([None] * max(0, self.taps - layer.words))
+        for group in reversed(range(layer.groups)):
+            self.todo.extend((self.next, group, at) for at in range(layer.turn))
         if self.next == 0:
             self.address = self.group_address = 0
         self.next = (self.next + 1) % len(self.table)
 
-    def step(self, layer: int, group: int, word: int) -> tuple[int, ...]:
-        """What accompanies a step."""
-        last = word == self.table[layer][0] - 1
-        output = layer == len(self.table) - 1
-        told = (word == 0, last, group, output, self.address, self.group_address)
+    def step(self, number: int, group: int, at: int) -> tuple[int, ...]:
+        """What accompanies step `at` of a group."""
+        layer = self.table[number]
+        last = at == layer.turn - 1
+        output = number == len(self.table) - 1
+        told = (at == 0, last, group, output, self.address, self.group_address, layer.order_2)
         self.address += 1
         self.group_address += last
         return tuple(int(value) for value in told)
@@ -137,14 +170,26 @@ class Bench:
         names = ("batch_valid", "results_sent", "weight_ready", "table_entries", "layers")
         await start(self.dut, **dict.fromkeys(names, 0))
 
-    def widths(self) -> list[int]:
+    def flags(self, layers: int) -> list[bool]:
+        """Any layers."""
+        return [bool(flag) for flag in self.rng.integers(0, 2, layers)]
+
+    def ternary(self, layers: int) -> list[bool]:
+        """Any layers, where the sequencer was built for it."""
+        return [flag and self.geometry.ternary == 1 for flag in self.flags(layers)]
+
+    def shape(self) -> Shape:
         """A network whose table is consistent, so that the cycle model speaks about it."""
         layers = int(self.rng.integers(1, self.geometry.max_layers + 1))
-        return self.rng.integers(1, self.geometry.max_width + 1, layers + 1).tolist()
+        widths = self.rng.integers(1, self.geometry.max_width + 1, layers + 1).tolist()
+        return Shape(tuple(widths), (1,) * layers, tuple(self.ternary(layers)))
 
-    def table_of(self, widths: list[int]) -> Table:
-        """Layer table of a network."""
-        return [(self.geometry.words(n), self.geometry.groups(m)) for n, m in pairwise(widths)]
+    def table_of(self, shape: Shape) -> Table:
+        """Layer table of a network; that it is of order 2 somewhere costs the sequencer nothing."""
+        g = self.geometry
+        flags = (shape.ternary, self.flags(len(shape.ternary)))
+        layers = zip(pairwise(shape.widths), *flags, strict=True)
+        return [Layer(g.words(n), g.groups(m), *flags) for (n, m), *flags in layers]
 
     def any_table(self, layers: int) -> Table:
         """A table of `layers` layers with any words and groups, the extremes often."""
@@ -153,7 +198,8 @@ class Bench:
         groups = self.rng.choice([1, self.groups, 0, 0], layers)
         words[words == 0] = self.rng.integers(1, ring + 1, int((words == 0).sum()))
         groups[groups == 0] = self.rng.integers(1, self.groups + 1, int((groups == 0).sum()))
-        return list(zip(words.tolist(), groups.tolist(), strict=True))
+        flags = (self.ternary(layers), self.flags(layers))
+        return [Layer(*row) for row in zip(words.tolist(), groups.tolist(), *flags, strict=True)]
 
     def model(self) -> Model:
         """Idle, with the table of now."""
@@ -163,7 +209,7 @@ class Bench:
     async def configure(self, table: Table) -> None:
         """Present a layer table to the idle sequencer; unused entries hold nonsense."""
         self.table = table
-        entries = [groups << 16 | words for words, groups in table]
+        entries = [layer.entry for layer in table]
         entries += [0xFFFF_FFFF] * (self.geometry.max_layers - len(table))
         drive(self.dut, table_entries=join(entries, 32), layers=len(table))
         self.expected = self.model()
@@ -189,6 +235,8 @@ class Bench:
         if want.step is not None:
             values = tuple(int(getattr(dut, name).value) for name in _STEP)
             assert values == want.step, f"{values}, not {want.step}, at {want.where}"
+        if want.split is not None:
+            assert bool(dut.split.value) == want.split, want.where
         if want.where is not None:
             self.seen[want.where] += 1
         self.events.update(got)
@@ -205,7 +253,7 @@ class Bench:
         say so."""
         offer, take, weight = iter(offers), iter(takes), iter(weights)
         left, offered, unsent = count, False, 0
-        last = (len(self.table) - 1, 0, self.table[-1][0] - 1)
+        last = (len(self.table) - 1, 0, self.table[-1].turn - 1)
         for _ in range(100_000):
             offered = left > 0 and (offered or next(offer))
             sent = unsent > 0 and next(take)
@@ -220,23 +268,24 @@ class Bench:
         else:
             raise AssertionError("the sequencer does not finish")
         every = {
-            (layer, group, word): count
-            for layer, (words, groups) in enumerate(self.table)
-            for group in range(groups)
-            for word in range(words)
+            (number, group, at): count
+            for number, layer in enumerate(self.table)
+            for group in range(layer.groups)
+            for at in range(layer.turn)
         }
         assert self.seen == every, "a step was left out or given twice"
         assert self.events["step"] == sum(every.values())
 
-    def cycles(self, widths: list[int]) -> int:
+    def cycles(self, shape: Shape) -> int:
         """Cycles of a pass by the cycle model, with the DRAIN of this build."""
-        words = [self.geometry.words(n) for n in widths[:-1]]
-        pairs = list(pairwise(words))
-        model = self.model()
-        if self.drain == DRAIN:
-            assert all(model.gap(*pair) == self.geometry.gap(*pair) for pair in pairs)
-        longer = sum(self.geometry.gap(*pair) - model.gap(*pair) for pair in pairs)
-        return self.geometry.pass_cycles(widths) - longer
+        g, model = self.geometry, self.model()
+        longer = 0
+        for before, after in pairwise(self.table_of(shape)):
+            theirs = g.gap(before.turn, after.words)
+            mine = model.gap(before, after)
+            assert mine == theirs or self.drain != DRAIN
+            longer += theirs - mine
+        return g.pass_cycles(shape) - longer
 
 
 @cocotb.test(timeout_time=1000, timeout_unit="us")
@@ -255,21 +304,24 @@ async def largest_table(dut: Any) -> None:
     bench = Bench(dut, seed=2)
     await bench.reset()
     g = bench.geometry
-    await bench.configure([(g.ring, bench.groups)] * g.max_layers)
+    await bench.configure([Layer(g.ring, bench.groups, g.ternary == 1)] * g.max_layers)
     await bench.passes(2)
     assert sum(bench.seen.values()) == 2 * g.weight_depth
 
 
 @cocotb.test(timeout_time=1000, timeout_unit="us")
 async def every_gap(dut: Any) -> None:
-    """A layer of every number of words behind one of every other: the gap between the two."""
+    """A layer of every number of words behind one of every other: the gap between the two. The
+    same with ternary weights before it, where there may be."""
     bench = Bench(dut, seed=7)
     await bench.reset()
     words = range(1, bench.geometry.ring + 1)
-    for before in words:
-        for after in words:
-            await bench.configure([(before, 1 + (before + after) % 2), (after, 1)])
-            await bench.passes(1)
+    for ternary in range(1 + bench.geometry.ternary):
+        for before in words:
+            for after in words:
+                first = Layer(before, 1 + (before + after) % 2, ternary == 1)
+                await bench.configure([first, Layer(after, 1)])
+                await bench.passes(1)
 
 
 @cocotb.test(timeout_time=1000, timeout_unit="us")
@@ -279,13 +331,13 @@ async def cycles_of_a_pass(dut: Any) -> None:
     bench = Bench(dut, seed=3)
     await bench.reset()
     for _ in range(8):
-        widths = bench.widths()
-        await bench.configure(bench.table_of(widths))
+        shape = bench.shape()
+        await bench.configure(bench.table_of(shape))
         await bench.passes(1)
-        assert bench.events["busy"] == bench.cycles(widths)
+        assert bench.events["busy"] == bench.cycles(shape)
         await bench.configure(bench.table)
         loads = 0
-        for cycle in range(3 * bench.cycles(widths) + 1):
+        for cycle in range(3 * bench.cycles(shape) + 1):
             # Results leave at once: nothing holds up the next pass.
             word = await bench.cycle(loads < 3, results_sent=True)
             loads += "load_image" in word.strobes
@@ -295,11 +347,11 @@ async def cycles_of_a_pass(dut: Any) -> None:
                 break
         else:
             assert not (await bench.cycle(False)).strobes
-            assert bench.events["busy"] == 3 * bench.cycles(widths)
+            assert bench.events["busy"] == 3 * bench.cycles(shape)
             assert bench.events["load_image"] == 3
             continue
         # A single step in a pass: the results of the one before have no time to leave.
-        assert sum(words * groups for words, groups in bench.table) == 1
+        assert sum(layer.steps for layer in bench.table) == 1
         while (await bench.cycle(False, True)).strobes:
             pass
 
@@ -312,15 +364,15 @@ async def random_batches_results_and_weights(dut: Any) -> None:
     await bench.reset()
     stalls: Counter[str] = Counter()
     for round_ in range(16):
-        widths = bench.widths()
-        await bench.configure(bench.table_of(widths))
+        shape = bench.shape()
+        await bench.configure(bench.table_of(shape))
         rng = np.random.default_rng(40 + round_)
         weights = hold(rng, 1 + 5 * (round_ % 3), round_ % 4)
         await bench.passes(
             5, hold(rng, 4, 1 + 9 * (round_ % 3)), hold(rng, 1, 1 + 20 * (round_ % 8)), weights
         )
         waited = bench.events["stall"] + bench.events["weight_stall"]
-        assert bench.events["busy"] - waited == 5 * bench.cycles(widths)
+        assert bench.events["busy"] - waited == 5 * bench.cycles(shape)
         stalls.update(bench.events)
     assert stalls["stall"] > 0 and stalls["weight_stall"] > 0, "nothing was held back"
 
@@ -365,7 +417,7 @@ async def waits_for_weights(dut: Any) -> None:
     bench = Bench(dut, seed=9)
     await bench.reset()
     await bench.configure(bench.any_table(2))
-    steps = sum(words * groups for words, groups in bench.table)
+    steps = sum(layer.steps for layer in bench.table)
     wait = {"busy", "weight_stall", "step_due"}
     before = 0
     for _ in range(50 * (steps + bench.drain + bench.geometry.taps)):
@@ -389,7 +441,7 @@ async def reset_in_a_pass(dut: Any) -> None:
     await bench.configure(bench.any_table(2))
     rng = np.random.default_rng(60)
     length = 2 * bench.drain + 2 * bench.geometry.taps
-    length += 2 * sum(words * groups for words, groups in bench.table)
+    length += 2 * sum(layer.steps for layer in bench.table)
     for cycles in [*range(1, min(length, 120)), *rng.integers(1, 4 * length, 40).tolist()]:
         for _ in range(cycles):
             await bench.cycle(True, False, rng.random() < 0.7)
