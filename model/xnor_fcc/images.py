@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .data import load_test_bits, parse_idx
+from .data import load_test_images, parse_idx
 from .errors import UserError
 
 
@@ -55,11 +55,11 @@ def read_array(path: Path) -> np.ndarray:
 def _from_npz(path: Path) -> tuple[np.ndarray, np.ndarray | None]:
     try:
         with np.load(path, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files if name != "bits"}
+            arrays = {name: archive[name] for name in archive.files}
     except (OSError, ValueError, EOFError, zipfile.BadZipFile) as cause:
         raise ImageFileError(f"{path} cannot be read ({cause}).") from cause
     if "manifest" in arrays:
-        return load_test_bits(path)
+        return load_test_images(path)
     images = arrays.get("images")
     if images is None or images.dtype not in (np.uint8, np.bool_) or images.ndim < 2:
         raise ImageFileError(f"{path} has no array `images` of uint8 or bool, shape (N, ...).")
