@@ -11,7 +11,10 @@ import cocotb
 import numpy as np
 
 from unit import drive, edge, join, settings, start
-from xnor_fcc.geometry import Geometry
+from xnor_fcc.geometry import Geometry, Shape
+
+# In the upper bit of either half of an entry: inputs of order 2, ternary weights.
+_FLAG = 1 << 15
 
 
 @dataclass(frozen=True)
@@ -19,11 +22,39 @@ class Network:
     """What is checked: the description of a network, and how much has been loaded."""
 
     table: tuple[tuple[int, int], ...]
+    """Halves of the entries: words with ORDER_2, groups with TERNARY."""
     inputs: int
     classes: int
     weights: int
     thresholds: int
     layers: int = -1  # other than the table's
+    grey: bool = True  # 8-bit pixels
+
+    @property
+    def sizes(self) -> list[tuple[int, int]]:
+        """(words, groups) of every layer."""
+        return [(w & ~_FLAG, m & ~_FLAG) for w, m in self.table]
+
+    @property
+    def order_2(self) -> list[bool]:
+        """Layers whose inputs are said to be of order 2."""
+        return [w & _FLAG != 0 for w, _ in self.table]
+
+    @property
+    def ternary(self) -> list[bool]:
+        """Layers whose weights are said to be ternary."""
+        return [m & _FLAG != 0 for _, m in self.table]
+
+    @property
+    def steps(self) -> int:
+        """Weight words that it takes."""
+        layers = zip(self.sizes, self.ternary, strict=True)
+        return sum(words * groups * (1 + ternary) for (words, groups), ternary in layers)
+
+    @property
+    def groups(self) -> int:
+        """Threshold words that it takes."""
+        return sum(groups for _, groups in self.sizes)
 
 
 class Bench:
@@ -38,38 +69,54 @@ class Bench:
     async def reset(self) -> None:
         """Nothing under way."""
         names = "start table_entries layers inputs classes weights_loaded thresholds_loaded"
-        await start(self.dut, **dict.fromkeys(names.split(), 0))
+        await start(self.dut, pixel_mode=0, **dict.fromkeys(names.split(), 0))
 
-    def network(self, widths: list[int]) -> Network:
+    def shape(self) -> Shape:
+        """Any network that the core was built for, but for its size."""
+        g, rng = self.geometry, self.rng
+        layers = int(rng.integers(1, g.max_layers + 1))
+        widths = rng.integers(1, g.max_width + 1, layers + 1).tolist()
+        widths[-1] = int(rng.integers(1, g.max_classes + 1))
+        orders = rng.integers(1, g.order + 1, layers).tolist()
+        ternary = [bool(x) for x in rng.integers(0, 1 + g.ternary, layers)]
+        return Shape(tuple(widths), tuple(orders), tuple(ternary))
+
+    def network(self, network: Shape | list[int]) -> Network:
         """Description of a network that fits, loaded with exactly what it needs."""
-        g = self.geometry
-        table = tuple((g.words(n), g.groups(m)) for n, m in pairwise(widths))
-        steps = sum(words * groups for words, groups in table)
-        return Network(table, widths[0], widths[-1], steps, sum(m for _, m in table))
+        g, shape = self.geometry, Shape.of(network)
+        layers = zip(pairwise(shape.widths), shape.orders, shape.ternary, strict=True)
+        table = tuple(
+            (g.words(n) | _FLAG * (order - 1), g.groups(m) | _FLAG * ternary)
+            for (n, m), order, ternary in layers
+        )
+        net = Network(table, shape.widths[0], shape.widths[-1], 0, 0)
+        return replace(net, weights=net.steps, thresholds=net.groups)
 
     def fits(self, net: Network) -> bool:
         """The rules, one by one."""
         g = self.geometry
         if net.layers not in (-1, len(net.table)) or not 1 <= len(net.table) <= g.max_layers:
             return False
-        if any(not 1 <= w <= g.ring or not 1 <= m <= self.groups for w, m in net.table):
+        # Kinds that the core was built without; two planes of pixels that are but one bit.
+        if (any(net.order_2) and g.order == 1) or (any(net.ternary) and not g.ternary):
             return False
-        if not 1 <= net.inputs <= g.max_width or net.table[0][0] != g.words(net.inputs):
+        if net.order_2[0] and not net.grey:
+            return False
+        if any(not 1 <= w <= g.ring or not 1 <= m <= self.groups for w, m in net.sizes):
+            return False
+        if not 1 <= net.inputs <= g.max_width or net.sizes[0][0] != g.words(net.inputs):
             return False
         # The last word of a layer needs at least one bit that the layer before computes.
-        for (_, groups), (words, _) in pairwise(net.table):
+        for (_, groups), (words, _) in pairwise(net.sizes):
             if groups * g.pe < (words - 1) * g.simd + 1:
                 return False
-        if not 1 <= net.classes <= min(g.max_classes, net.table[-1][1] * g.pe):
+        if not 1 <= net.classes <= min(g.max_classes, net.sizes[-1][1] * g.pe):
             return False
-        steps = sum(words * groups for words, groups in net.table)
-        groups = sum(groups for _, groups in net.table)
-        return steps <= g.weight_depth and groups <= g.threshold_depth
+        return net.steps <= g.weight_depth and net.groups <= g.threshold_depth
 
     def loaded(self, net: Network) -> bool:
         """Enough words for every step and every group."""
-        steps = sum(words * groups for words, groups in net.table)
-        return steps <= net.weights and sum(m for _, m in net.table) <= net.thresholds
+        return net.steps <= net.weights and net.groups <= net.thresholds
 
     async def check(self, net: Network) -> str:
         """Verdict of the device under test: "ok", "bad_table" or "not_loaded"."""
@@ -85,6 +132,7 @@ class Bench:
             layers=layers,
             inputs=net.inputs,
             classes=net.classes,
+            pixel_mode=net.grey,
             weights_loaded=net.weights,
             thresholds_loaded=net.thresholds,
         )
@@ -104,6 +152,8 @@ class Bench:
             assert cycles == 3 * layers + 3
         await edge(dut)
         assert not dut.done.value and not dut.busy.value
+        if verdict == ["ok"]:
+            assert bool(dut.pairs.value) == any(net.order_2), net
         return verdict[0]
 
     async def judge(self, net: Network) -> str:
@@ -128,12 +178,11 @@ async def networks_that_fit(dut: Any) -> None:
     g = bench.geometry
     accepted = 0
     for _ in range(60):
-        layers = int(bench.rng.integers(1, g.max_layers + 1))
-        widths = bench.rng.integers(1, g.max_width + 1, layers + 1).tolist()
-        widths[-1] = min(widths[-1], g.max_classes)
-        if g.steps(widths) > g.weight_depth:
+        shape = bench.shape()
+        net = bench.network(shape)
+        assert net.steps == g.steps(shape)
+        if net.steps > g.weight_depth or net.groups > g.threshold_depth:
             continue
-        net = bench.network(widths)
         assert await bench.judge(net) == "ok"
         assert await bench.judge(replace(net, weights=net.weights - 1)) == "not_loaded"
         assert await bench.judge(replace(net, thresholds=net.thresholds - 1)) == "not_loaded"
@@ -177,6 +226,51 @@ async def each_reason(dut: Any) -> None:
 
 
 @cocotb.test(timeout_time=1000, timeout_unit="us")
+async def each_kind(dut: Any) -> None:
+    """One layer of another kind, first or later, with pixels of 1 and of 8 bits: accepted where the
+    core was built for it, and `pairs` told. Behind the last layer a flag says nothing."""
+    bench = Bench(dut, seed=6)
+    await bench.reset()
+    g = bench.geometry
+    plain = bench.network([1] * g.max_layers)
+    assert len(plain.table) == g.max_layers - 1
+    for layer in range(len(plain.table)):
+        for flags in ({"words": _FLAG}, {"groups": _FLAG}, {"words": _FLAG, "groups": _FLAG}):
+            for grey in (False, True):
+                net = bench.entry(replace(plain, grey=grey), layer, **flags)
+                net = replace(net, weights=net.steps)
+                order_ok = "words" not in flags or (g.order == 2 and (grey or layer > 0))
+                kind_ok = order_ok and ("groups" not in flags or g.ternary == 1)
+                assert await bench.judge(net) == ("ok" if kind_ok else "bad_table")
+                # The verdict before leaves nothing behind.
+                assert await bench.judge(replace(plain, grey=grey)) == "ok"
+                assert not dut.pairs.value
+    shown = bench.entry(bench.entry(plain, g.max_layers - 2, words=_FLAG), 0, groups=_FLAG)
+    cut = Network(shown.table[1:-1], 1, 1, plain.steps, plain.groups)
+    assert await bench.judge(cut) == "ok"
+
+
+@cocotb.test(timeout_time=1000, timeout_unit="us")
+async def ternary_layers_count_twice(dut: Any) -> None:
+    """Tables of one word a layer, more and more of them ternary: every weight word is asked for."""
+    bench = Bench(dut, seed=7)
+    await bench.reset()
+    g = bench.geometry
+    if not g.ternary:
+        return
+    verdicts = set()
+    for layers in range(1, g.max_layers + 1):
+        for groups in range(1, bench.groups + 1):
+            net = Network(((1, groups),) * layers, 1, 1, 0, layers * groups)
+            for layer in range(layers):
+                net = bench.entry(net, layer, groups=_FLAG)
+                assert net.steps == (layers + layer + 1) * groups
+                for lacking in (0, 1):
+                    verdicts.add(await bench.judge(replace(net, weights=net.steps - lacking)))
+    assert verdicts == {"ok", "bad_table", "not_loaded"}
+
+
+@cocotb.test(timeout_time=1000, timeout_unit="us")
 async def boundaries(dut: Any) -> None:
     """Each limit reached exactly, then exceeded by one."""
     bench = Bench(dut, seed=3)
@@ -215,15 +309,20 @@ async def random_tables(dut: Any) -> None:
     g, rng = bench.geometry, bench.rng
     verdicts = []
     for _ in range(400):
-        layers = int(rng.integers(1, g.max_layers + 1))
-        widths = rng.integers(1, g.max_width + 1, layers + 1).tolist()
-        widths[-1] = int(rng.integers(1, g.max_classes + 1))
-        net = bench.network(widths)
+        shape = bench.shape()
+        layers = len(shape.orders)
+        net = bench.network(shape)
         for _ in range(int(rng.integers(0, 3))):
             words, groups = (int(x) for x in rng.integers(-1, 2, 2))
             net = bench.entry(net, int(rng.integers(layers)), words=words, groups=groups)
             if any(w < 0 or m < 0 for w, m in net.table):
-                net = bench.network(widths)
+                net = bench.network(shape)
+        if rng.random() < 0.1:
+            flipped = rng.integers(0, 2, (layers, 2)).tolist()
+            table = zip(net.table, flipped, strict=True)
+            flags = tuple((w ^ _FLAG * a, m ^ _FLAG * b) for (w, m), (a, b) in table)
+            net = replace(net, table=flags)
+        net = replace(net, grey=rng.random() < 0.8)
         if rng.random() < 0.5:
             net = replace(net, weights=g.weight_depth, thresholds=g.threshold_depth)
         elif rng.random() < 0.5:

@@ -12,19 +12,25 @@ import simulator
 from xnor_fcc.geometry import Geometry
 
 
-# Memories too small for the largest table; a PE larger than a word, and the other way round.
-@pytest.mark.parametrize("pe_simd", [(3, 5), (11, 2)])
-def test_fcc_table_check(pe_simd: tuple[int, int], tmp_path: Path) -> None:
+# Memories too small for the largest table; a PE larger than a word, and the other way round; kinds
+# of layers.
+@pytest.mark.parametrize(
+    ("pe", "simd", "order", "ternary"),
+    [(3, 5, 1, 0), (11, 2, 1, 0), (3, 5, 2, 1), (11, 2, 2, 0), (11, 2, 1, 1)],
+)
+def test_fcc_table_check(pe: int, simd: int, order: int, ternary: int, tmp_path: Path) -> None:
     """Accepted and refused tables."""
-    pe, simd = pe_simd
     geometry = Geometry(
         pe=pe,
         simd=simd,
+        lanes=2,
         max_width=29,
         max_layers=5,
         max_classes=7,
         weight_depth=71,
         threshold_depth=23 if pe == 3 else 9,
+        order=order,
+        ternary=ternary,
     )
     parameters = {
         "PE": pe,
@@ -36,6 +42,8 @@ def test_fcc_table_check(pe_simd: tuple[int, int], tmp_path: Path) -> None:
             for name in ("MAX_WIDTH", "MAX_LAYERS", "MAX_CLASSES", "WEIGHT_DEPTH")
         },
         "THRESHOLD_DEPTH": geometry.threshold_depth,
+        "ORDER": order,
+        "TERNARY": ternary,
     }
     model = simulator.build("fcc_table_check", parameters)
     model.run("fcc_table_check_tests", tmp_path, settings={"geometry": asdict(geometry)})
