@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,19 +16,23 @@ from xnor_fcc.geometry import Geometry
 # Widths, (PE, SIMD, LANES), bits of the weight stream: small enough to synthesise in a test, and
 # each another corner: words short and long, lanes, several banks, no weight memory at all.
 CORES = [
-    ((100, 64, 64, 10), (8, 32, 2), 0),
-    ((64, 48, 5), (5, 7, 3), 0),
-    ((256, 64, 10), (12, 64, 1), 0),
-    ((200, 200, 10), (2, 8, 1), 0),
-    ((96, 80, 10), (8, 24, 2), 64),
+    ((100, 64, 64, 10), (8, 32, 2), {}),
+    ((64, 48, 5), (5, 7, 3), {}),
+    ((256, 64, 10), (12, 64, 1), {}),
+    ((200, 200, 10), (2, 8, 1), {}),
+    ((96, 80, 10), (8, 24, 2), {"weight_stream": 64}),
+    ((100, 64, 64, 10), (8, 32, 2), {"order": 2, "ternary": 1}),
 ]
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("widths", "sizes", "stream"), CORES, ids=str)
-def test_whole_cores(widths: tuple[int, ...], sizes: tuple[int, int, int], stream: int) -> None:
+@pytest.mark.parametrize(("widths", "sizes", "more"), CORES, ids=str)
+def test_whole_cores(
+    widths: tuple[int, ...], sizes: tuple[int, int, int], more: dict[str, int]
+) -> None:
     """The ALMs are within 15 % of Yosys' estimate, the blocks of RAM are the same."""
-    geometry = Geometry.for_widths(widths, *sizes, weight_stream=stream)
+    stream = more.get("weight_stream", 0)
+    geometry = replace(Geometry.for_widths(widths, *sizes, weight_stream=stream), **more)
     found = synthesis.intel("xnor_fcc", geometry.parameters())
     model = estimate(geometry)
     print(f"{sizes}: Yosys {found.alm} ALMs, model {model.alm:.1f}")

@@ -47,6 +47,10 @@ _BATCHER_LANES = 36.0  # ... and the waiting for further images
 _RESULT = 75.0  # packets and argmax (fcc_result_source) ...
 _RESULT_PER_BIT = 0.45  # ... and the choice of a class, for every bit of a score
 _RESULT_PER_LANE_BIT = 0.25  # the choice of a lane, for every bit of a score and lane
+_SINK_RESIDUAL_PER_SYMBOL = 15.0  # a second comparator, with a choice of thresholds
+_PAIR_PER_LANE_BIT = 0.5  # the choice of an image's plane (fcc_batcher)
+_PAIR_CONTROL = 50.0  # ids and results of pairs, addresses of fcc_margin_memory
+_ROUNDS = 17.0  # two rounds through the words (fcc_sequencer, fcc_table_check)
 _BANK = 18.0  # addresses of a further bank of the weight memory (fcc_weight_memory)
 # fcc_csr, fcc_table_check (without its multipliers), fcc_sequencer, fcc_word_loader, fcc_load_crc;
 # what fcc_chunk_shifter has is flip-flops.
@@ -151,13 +155,28 @@ def weight_banks(geometry: Geometry) -> list[int]:
     return [geometry.bank_depth] * full + ([rest] if rest else [])
 
 
+def memories(geometry: Geometry) -> list[tuple[int, int]]:
+    """(bits, words) of every memory: the banks of weights, the offsets, and the margins where
+    lanes work in pairs."""
+    g = geometry
+    result = [(g.pe * g.simd, depth) for depth in weight_banks(g)]
+    result.append((g.pe * g.score_bits, g.threshold_depth))
+    if g.order == 2:
+        result.append((2 * g.pe * (g.score_bits - 1), g.threshold_depth))
+    return result
+
+
 def block_count(geometry: Geometry, shapes: Shapes = M10K_SHAPES) -> int:
-    """Blocks of RAM of the weight memory and the threshold memory."""
-    width = geometry.pe * geometry.simd
-    weights = sum(memory(width, depth, shapes)[0] for depth in weight_banks(geometry))
-    return weights + memory(
-        geometry.pe * geometry.score_bits, geometry.threshold_depth, shapes
-    )[0]
+    """Blocks of RAM of all memories."""
+    return sum(memory(width, depth, shapes)[0] for width, depth in memories(geometry))
+
+
+def pair_alm(geometry: Geometry) -> float:
+    """ALMs that pairs of lanes take: two adders and two bits for each PE (fcc_pair), the second
+    plane of an image, control."""
+    g = geometry
+    each = g.pe * g.score_bits + _PAIR_PER_LANE_BIT * g.capacity
+    return g.lanes / 2 * each + _SINK_RESIDUAL_PER_SYMBOL * g.image_width / 8 + _PAIR_CONTROL
 
 
 def lane_alm(geometry: Geometry) -> dict[str, float]:
@@ -181,9 +200,7 @@ def estimate(geometry: Geometry, shapes: Shapes = M10K_SHAPES) -> Area:
     banks = weight_banks(g)
     word = g.pe * g.simd
     parts["bank selection"] = word * multiplexer_alm(len(banks)) + _BANK * max(0, len(banks) - 1)
-    parts["memory in logic"] = sum(memory(word, depth, shapes)[1] for depth in banks) + memory(
-        g.pe * g.score_bits, g.threshold_depth, shapes
-    )[1]
+    parts["memory in logic"] = sum(memory(*sizes, shapes)[1] for sizes in memories(g))
     parts["image sink"] = (
         _SINK + _SINK_PER_SYMBOL * g.image_width / 8 + _SINK_PER_BIT * g.capacity
     )
@@ -192,5 +209,6 @@ def estimate(geometry: Geometry, shapes: Shapes = M10K_SHAPES) -> Area:
     parts["result source"] = _RESULT + score_bits * (
         _RESULT_PER_BIT + (_RESULT_PER_LANE_BIT * g.lanes if g.lanes > 1 else 0.0)
     )
-    parts["registers and control"] = _FIXED
+    parts["pairs of lanes"] = pair_alm(g) if g.order == 2 else 0.0
+    parts["registers and control"] = _FIXED + (_ROUNDS if g.ternary else 0.0)
     return Area(sum(parts.values()), block_count(g, shapes), parts)
