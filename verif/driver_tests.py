@@ -49,8 +49,8 @@ async def _system(dut) -> tuple[Geometry, SimulatedTransport]:  # type: ignore[n
 def _check_counters(geometry: Geometry, network: IntegerNetwork, counters: dict[str, int]) -> None:
     """The cycles of the core are those of the cycle model."""
     busy = counters["BUSY_CYCLES"] - counters["STALL_CYCLES"]
-    assert busy == counters["BATCHES"] * geometry.pass_cycles(network.widths)
-    assert counters["STEP_CYCLES"] == counters["BATCHES"] * geometry.steps(network.widths)
+    assert busy == counters["BATCHES"] * geometry.pass_cycles(network.shape)
+    assert counters["STEP_CYCLES"] == counters["BATCHES"] * geometry.steps(network.shape)
     assert counters["CYCLES"] > counters["BUSY_CYCLES"]
 
 
@@ -189,6 +189,42 @@ async def errors(dut) -> None:  # type: ignore[no-untyped-def]
             raise AssertionError("not interrupted")
         at_rest(core)
         assert transport.closed
+
+    await bridge(run)()
+
+
+@cocotb.test(timeout_time=1, timeout_unit="sec")
+async def kinds(dut) -> None:  # type: ignore[no-untyped-def]
+    """Networks of every kind on one core: every score, and the cycles."""
+    geometry, transport = await _system(dut)
+    rng = np.random.default_rng(3)
+    widths = settings()["widths"]
+    layers = len(widths) - 1
+    # In turn, so that each finds what the one before has left behind.
+    chosen: list[tuple[tuple[int, ...] | None, bool | tuple[bool, ...]]] = [
+        ((2,) * layers, False), (None, True), ((2,) * layers, True), (None, False),
+        ((1,) * (layers - 1) + (2,), (True,) + (False,) * (layers - 1)),
+    ]  # fmt: skip
+
+    def run() -> None:
+        with Driver(transport, _SHORT_TIMEOUT) as core:
+            for orders, ternary in chosen:
+                network = random_network(rng, widths, orders, ternary)
+                core.load(network)
+                grey = rng.integers(0, 256, (21, network.inputs), np.uint8)
+                expected = evaluate(network, network.inputs_from(grey))
+                answers = core.classify(grey, grey=True)
+                np.testing.assert_array_equal(answers.scores, expected.scores)
+                np.testing.assert_array_equal(answers.classes, expected.classes)
+                at_once = geometry.images_per_batch(network.shape)
+                assert answers.counters["BATCHES"] == -(-len(grey) // at_once)
+                _check_counters(geometry, network, answers.counters)
+                alone = core.classify(grey[:1], grey=True)
+                assert alone.scores.tolist() == expected.scores[:1].tolist()
+                assert alone.counters["LATENCY"] == geometry.latency_cycles(network.shape, 256)
+                if network.pixel_residual is None:
+                    bits = network.inputs_from(grey)
+                    np.testing.assert_array_equal(core.classify(bits).scores, expected.scores)
 
     await bridge(run)()
 

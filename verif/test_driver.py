@@ -21,15 +21,17 @@ from xnor_fcc.driver import (
     DeviceTimeoutError,
     Driver,
     ImageError,
+    NetworkTooLargeError,
     NotLoadedError,
     UnsupportedCoreError,
+    UnsupportedNetworkError,
     VersionError,
     WrongCoreError,
 )
 from xnor_fcc.errors import UserError
 from xnor_fcc.geometry import NAMED, Geometry
 from xnor_fcc.images import read_images
-from xnor_fcc.integer import IntegerNetwork, find_network, random_network
+from xnor_fcc.integer import IntegerNetwork, ShiftLayer, find_network, random_network
 from xnor_fcc.loading import load_checks
 from xnor_fcc.msgdma import Msgdma
 from xnor_fcc.pack import pack
@@ -41,6 +43,8 @@ SMALL = Geometry(pe=4, simd=7, lanes=2, max_width=30, weight_depth=120, bank_dep
                  threshold_depth=16, max_classes=6, image_width=16)  # fmt: skip
 # Where words and groups of a layer differ, so that nothing can take one for the other.
 WIDTHS = (30, 23, 9, 5)
+# A core that does everything, of one pair of lanes.
+ABLE = replace(SMALL, order=2, ternary=1)
 
 
 @pytest.mark.slow
@@ -65,18 +69,38 @@ def network(tmp_path: Path) -> Path:
     return path
 
 
-def run_small(testcase: str, name: str, **settings: object) -> None:
-    model = simulator.build("xnor_fcc", SMALL.parameters())
+def networks_of_every_kind() -> dict[str, IntegerNetwork]:
+    """By what the sentence calls that no plain core has."""
+    rng = np.random.default_rng(5)
+    ones = np.ones((9, 30), np.uint8)
+    shift = ShiftLayer(ones, ones, np.zeros(9, np.int32))
+    return {
+        "second-order activations": random_network(rng, WIDTHS, (2, 2, 2)),
+        "ternary weights": random_network(rng, WIDTHS, ternary=(False, True, True)),
+        "power-of-two weights": IntegerNetwork((shift,), random_network(rng, (9, 5)).output),
+    }
+
+
+def run_small(
+    testcase: str, name: str, geometry: Geometry = SMALL, **settings: object
+) -> None:
+    model = simulator.build("xnor_fcc", geometry.parameters())
     model.run(
         "driver_tests",
         simulator.run_directory(f"driver-{name}"),
         testcase=testcase,
-        settings={"geometry": asdict(SMALL), **settings},
+        settings={"geometry": asdict(geometry), **settings},
     )
 
 
 def test_errors_through_the_simulated_core(network: Path) -> None:
     run_small("errors", "errors", network=str(network))
+
+
+@pytest.mark.parametrize("lanes", [2, 4])
+def test_kinds_through_the_simulated_core(lanes: int) -> None:
+    """Networks of every kind one after the other, on one pair of lanes and on two."""
+    run_small("kinds", f"kinds-{lanes}", replace(ABLE, lanes=lanes), widths=WIDTHS)
 
 
 def test_command_line_through_the_simulated_core(network: Path, tmp_path: Path) -> None:
@@ -143,11 +167,15 @@ def core(board: Board) -> Board:
     """A board that reads like a core at rest."""
     board.set("ID", ID_VALUE)
     board.set("VERSION", VERSION_VALUE)
-    board.set("SCORE_BITS", SMALL.score_bits)
-    for name, value in SMALL.parameters().items():
+    become(board, SMALL)
+    return board
+
+
+def become(board: Board, geometry: Geometry) -> None:
+    board.set("SCORE_BITS", geometry.score_bits)
+    for name, value in geometry.parameters().items():
         if name in ADDRESS:
             board.set(name, value)
-    return board
 
 
 def test_mapped_words_are_where_they_belong(board: Board) -> None:
@@ -204,12 +232,58 @@ def test_a_version_of_another_time(core: Board, version: int, age: str) -> None:
         ("WEIGHT_STREAM", 64, "from a stream"),
         ("PE", 0, "impossible geometry"),
         ("SCORE_BITS", 31, "31 bits"),
+        ("ORDER", 3, "impossible geometry: ORDER=3 "),
+        ("TERNARY", 2, "impossible geometry: TERNARY=2 "),
+        ("ORDER", 2, "where its geometry needs 9"),
     ],
 )
 def test_cores_for_other_drivers(core: Board, register: str, value: int, message: str) -> None:
     core.set(register, value)
     with pytest.raises(UnsupportedCoreError, match=message):
         Driver(core.open())
+
+
+def test_what_a_core_can_compute(core: Board) -> None:
+    assert Driver(core.open()).geometry == replace(SMALL, bank_depth=SMALL.weight_depth)
+    core.set("ORDER", 0)
+    core.set("VERSION", 0x10002)
+    assert Driver(core.open()).geometry.order == 1, "cores before 1.3 do not tell"
+    core.set("VERSION", VERSION_VALUE)
+    become(core, ABLE)
+    assert Driver(core.open()).geometry == replace(ABLE, bank_depth=ABLE.weight_depth)
+
+
+@pytest.mark.parametrize("kind", networks_of_every_kind())
+def test_a_network_of_a_kind_that_the_core_lacks(core: Board, kind: str) -> None:
+    """Refused in one sentence, before anything is written; and so is one that is too large."""
+    driver = Driver(core.open())
+    before = core.registers.read_bytes()
+    network = networks_of_every_kind()[kind]
+    with pytest.raises(UnsupportedNetworkError, match=f"^The network has {kind}, which .*[.]$"):
+        driver.load(network)
+    with pytest.raises(NetworkTooLargeError, match="room for 30"):
+        driver.load(random_network(np.random.default_rng(1), (31, 5)))
+    assert core.registers.read_bytes() == before
+    become(core, ABLE)
+    able = Driver(core.open())
+    if kind == "power-of-two weights":
+        with pytest.raises(UnsupportedNetworkError, match="which no core computes"):
+            able.load(network)
+        return
+    for register, value in load_checks(pack(network, ABLE)).items():
+        core.set(register, value)
+    able.load(network)
+    residual = network.pixel_residual or (0, 0)
+    assert core.word("core", 4 * ADDRESS["PIXEL_RESIDUAL"]) == residual[1] << 8 | residual[0]
+    assert core.word("core", 4 * ADDRESS["LAYER_TABLE"] + 4) == pack(network, ABLE).entries[1]
+
+
+def test_second_order_inputs_are_grey(core: Board) -> None:
+    become(core, ABLE)
+    driver = Driver(core.open())
+    driver.network = networks_of_every_kind()["second-order activations"]
+    with pytest.raises(ImageError, match="takes grey images only"):
+        driver.classify(np.zeros((2, 30), np.uint8))
 
 
 def test_a_core_that_never_answers(core: Board, network: Path) -> None:
@@ -338,6 +412,34 @@ def call(*arguments: object) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, env=environment)
 
 
+def test_export_of_every_kind(tmp_path: Path) -> None:
+    """Packed for a core that can, with grey images where the inputs are of second order."""
+    grey = np.random.default_rng(2).integers(0, 256, (3, 30), np.uint8)
+    np.save(tmp_path / "grey.npy", grey)
+    np.save(tmp_path / "bits.npy", grey >> 7)
+    for kind, network in networks_of_every_kind().items():
+        network.save(tmp_path / "network.npz")
+        options = ("--network", tmp_path / "network.npz")
+        result = call("export", tmp_path / "out", tmp_path / "grey.npy", *options)
+        text = (tmp_path / "out").read_text() if result.returncode == 0 else ""
+        second = network.pixel_residual is not None
+        if kind == "power-of-two weights":
+            assert (result.returncode, text) == (2, "") and kind in result.stderr
+            continue
+        assert result.returncode == 0, result.stderr
+        assert f"expect 38 {1 + second:x} ORDER" in text
+        assert f"expect 3c {1 - second:x} TERNARY" in text
+        assert ("\ncontrol 3\n" in text) == ("\nwrite a8 " in text) == second
+        size, first = (30, grey[0]) if second else (4, np.packbits(
+            grey[0] >= network.pixel_threshold, bitorder="little"
+        ))
+        word = int.from_bytes(first[:4].tobytes(), "little")
+        assert f" image {size:x} ffffffff {word:x} " in text.replace("\n", " ")
+        result = call("export", tmp_path / "out", tmp_path / "bits.npy", *options)
+        assert result.returncode == (2 if second else 0)
+        assert ("takes grey images only" in result.stderr) == second
+
+
 def test_help() -> None:
     for arguments in (["--help"], ["classify", "--help"], ["export", "--help"], ["info", "--help"]):
         result = call(*arguments)
@@ -347,6 +449,8 @@ def test_help() -> None:
 def test_errors_are_one_sentence(core: Board, network: Path, tmp_path: Path) -> None:
     images = tmp_path / "images.npy"
     np.save(images, np.zeros((2, 30), np.uint8))
+    second = tmp_path / "second.npz"
+    networks_of_every_kind()["second-order activations"].save(second)
     windows = ("--registers", f"{core.registers}@{core.base}", "--buffer", core.buffer)
     for arguments, message in (
         ([], "required: COMMAND"),
@@ -355,12 +459,15 @@ def test_errors_are_one_sentence(core: Board, network: Path, tmp_path: Path) -> 
         (["classify", images, "--labels", images], "labels of shape (2, 30)"),
         (["classify", images, "--network", tmp_path / "none.npz"], "does not exist"),
         (["classify", images, *windows, "--network", "mnist"], "room for 30"),
+        (["classify", images, *windows, "--network", second], "second-order activations"),
         (["classify", images, *windows, "--network", network], "WEIGHTS_LOADED is 0x0"),
         (["info", "--registers", tmp_path / "none"], "cannot be mapped"),
         (["info", *windows, "--timeout", 0], "not more than 0"),
         (["export", tmp_path / "out", images], "784"),
         (["export", tmp_path / "out", "--parameters", "PE=x"], "PE=x"),
         (["export", tmp_path / "out", "--parameters", "PE=1,SIMD=1"], "room for"),
+        (["export", tmp_path / "out", "--network", second, "--parameters", "PE=4"], "ORDER=1"),
+        (["export", tmp_path / "out", "--parameters", "LANES=3,ORDER=2"], "must be even"),
     ):
         result = call(*arguments)
         assert result.returncode == 2, arguments

@@ -7,7 +7,7 @@ from __future__ import annotations
 import re
 import subprocess
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +19,7 @@ from simulator import ROOT, VERIF
 from tclsh import Script, quoted
 from xnor_fcc.address_map import BUFFER_BYTES
 from xnor_fcc.driver import DriverError
-from xnor_fcc.geometry import NAMED, Geometry
+from xnor_fcc.geometry import NAMED, Geometry, KindError
 from xnor_fcc.integer import IntegerNetwork, find_network, random_network
 from xnor_fcc.pack import pack
 from xnor_fcc.reference import evaluate
@@ -34,6 +34,9 @@ CORE = Geometry(pe=4, simd=7, lanes=2, max_width=30, weight_depth=120, bank_dept
 NETWORK = random_network(np.random.default_rng(5), (30, 23, 9, 5))
 IMAGES = np.random.default_rng(7).integers(0, 2, (6, 30), np.uint8)
 CLASSES = evaluate(NETWORK, IMAGES).classes
+# A core that does everything, and a network that takes it.
+ABLE = replace(CORE, order=2, ternary=1)
+SECOND = random_network(np.random.default_rng(5), (30, 23, 9, 5), (2, 2, 2), (False, True, False))
 
 # System Console, whose master is the simulated core.
 CONSOLE = """
@@ -95,17 +98,19 @@ class Outcome:
     core_status: int
 
 
-def run_host(master: str, directory: Path, text: str, patience: int = 60) -> Outcome:
+def run_host(
+    master: str, directory: Path, text: str, patience: int = 60, core: Geometry = CORE
+) -> Outcome:
     """Let a host work through a register script with the simulated core."""
     file = directory / "network.txt"
     file.write_text(text)
-    model = simulator.build("xnor_fcc", CORE.parameters())
+    model = simulator.build("xnor_fcc", core.parameters())
     model.run(
         "driver_tests",
         simulator.run_directory(f"host-{master}"),
         testcase="program",
         settings={
-            "geometry": asdict(CORE),
+            "geometry": asdict(core),
             "command": HOSTS[master](directory, file, patience),
             "master": master,
             "directory": str(directory),
@@ -134,6 +139,34 @@ def test_hosts_without_labels(tmp_path: Path, master: str) -> None:
     outcome = run_host(master, tmp_path, register_script(NETWORK, CORE, IMAGES[:2]))
     assert (outcome.status, outcome.errors) == (0, "")
     assert outcome.output[-1] == "2 images, 0 wrong"
+
+
+@pytest.mark.parametrize("master", HOSTS)
+def test_hosts_classify_grey_images_of_second_order(tmp_path: Path, master: str) -> None:
+    grey = np.random.default_rng(7).integers(0, 256, (6, 30), np.uint8)
+    classes = evaluate(SECOND, SECOND.inputs_from(grey)).classes
+    text = register_script(SECOND, ABLE, grey, classes)
+    outcome = run_host(master, tmp_path, text, core=ABLE)
+    assert (outcome.status, outcome.errors, outcome.core_status) == (0, "", 0)
+    lines = [f"image {i}: {found}" for i, found in enumerate(classes)]
+    assert outcome.output == [*lines, "6 images, 0 wrong"]
+
+
+@pytest.mark.parametrize("master", HOSTS)
+@pytest.mark.parametrize(("able", "message"), [
+    (ABLE, "ORDER is 0x1, but "), (replace(CORE, ternary=1), "TERNARY is 0x0, but "),
+])
+def test_hosts_refuse_a_network_of_a_kind_that_the_core_lacks(
+    tmp_path: Path, master: str, able: Geometry, message: str
+) -> None:
+    """The file tells what the network's core must be, so nothing of it is loaded."""
+    ternary = random_network(np.random.default_rng(5), (30, 23, 5), ternary=True)
+    outcome = run_host(master, tmp_path, register_script(ternary, able))
+    assert outcome.status == 2 and message in outcome.errors, outcome.errors
+    assert outcome.errors.startswith("error: ") and outcome.errors.count("\n") == 1
+    for core in (CORE, replace(CORE, order=2)):
+        with pytest.raises(KindError, match="ternary weights"):
+            register_script(ternary, core)
 
 
 @pytest.mark.parametrize("master", HOSTS)

@@ -23,7 +23,7 @@ import numpy as np
 
 from .address_map import BASE, BUFFER_BYTES, DESCRIPTORS, OFFSET
 from .errors import UserError
-from .geometry import Geometry, GeometryError
+from .geometry import Geometry, GeometryError, KindError
 from .integer import IntegerNetwork
 from .loading import load_checks, load_writes
 from .msgdma import Msgdma
@@ -38,7 +38,7 @@ _RUNNING = 1 << BIT["STATUS"]["RUNNING"]
 # What the geometry is made of; a core does not tell its BANK_DEPTH, which loading need not know.
 _GEOMETRY = (
     "PE", "SIMD", "LANES", "MAX_WIDTH", "TAPS", "MAX_LAYERS", "MAX_CLASSES", "WEIGHT_DEPTH",
-    "THRESHOLD_DEPTH", "IMAGE_WIDTH",
+    "THRESHOLD_DEPTH", "IMAGE_WIDTH", "ORDER", "TERNARY",
 )  # fmt: skip
 
 
@@ -56,6 +56,10 @@ class VersionError(DriverError):
 
 class UnsupportedCoreError(DriverError):
     """A core that this driver cannot run, such as one with streamed weights."""
+
+
+class UnsupportedNetworkError(DriverError):
+    """The network is of a kind that the core was built without."""
 
 
 class NetworkTooLargeError(DriverError):
@@ -164,6 +168,7 @@ class Driver:
                 "This core takes its weights from a stream, which this driver does not feed."
             )
         sizes = {name.lower(): self.read(name) for name in _GEOMETRY}
+        sizes["order"] = sizes["order"] or 1  # which cores before version 1.3 do not tell
         try:
             geometry = Geometry(**sizes, bank_depth=sizes["weight_depth"])
         except GeometryError as cause:
@@ -192,10 +197,12 @@ class Driver:
     # ---- network
 
     def load(self, network: IntegerNetwork) -> None:
-        """Load a network. Raises `NetworkTooLargeError` before anything is written, and
-        `CorruptedLoadError` where not all of it arrived as it was sent."""
+        """Load a network. Raises `UnsupportedNetworkError` or `NetworkTooLargeError` before
+        anything is written, and `CorruptedLoadError` where not all of it arrived as it was sent."""
         try:
             image = pack(network, self.geometry)
+        except KindError as cause:
+            raise UnsupportedNetworkError(str(cause)) from cause
         except GeometryError as cause:
             raise NetworkTooLargeError(str(cause)) from cause
         self.network = None
@@ -220,13 +227,16 @@ class Driver:
         progress: Callable[[int], None] | None = None,
     ) -> Answers:
         """Classify `images` (N, ...) of the network's inputs: bits of 0/1, uint8 or bool, or with
-        `grey` uint8 pixels, which the core compares with the network's threshold.
+        `grey` uint8 pixels, which the core compares with the network's thresholds; they are all
+        that a network with second-order inputs takes.
 
         `progress` is called with the number of images answered so far. Raises `NotLoadedError`,
         `ImageError`, `RefusedError`, `TruncatedTransferError`, `DeviceTimeoutError`.
         """
         if self.network is None:
             raise NotLoadedError("Load a network before classifying images.")
+        if self.network.pixel_residual is not None and not grey:
+            raise ImageError("This network has second-order inputs and takes grey images only.")
         packets = _packets(images, self.network.inputs, grey)
         words = self.network.classes + 1
         # A packet begins at a multiple of the engine's beats, and a result of its words.

@@ -67,7 +67,7 @@ def _parser() -> argparse.ArgumentParser:
         parents=[board, network],
         help="classify images",
         description="Load a network into the core, stream images through it, print the classes. "
-        "Images with values above 1 are grey; the core compares them with the network's threshold.",
+        "Images with values above 1 are grey; the core compares them with what the network says.",
     )
     classify.add_argument(
         "images",
@@ -187,7 +187,7 @@ def _print(
 def _export(options: argparse.Namespace) -> None:
     network = IntegerNetwork.load(find_network(options.network))
     if options.parameters is None:
-        geometry = Geometry.for_widths(network.widths, *NAMED[options.geometry])
+        geometry = Geometry.for_widths(network.shape, *NAMED[options.geometry])
     else:
         geometry = Geometry(**_sizes(options.parameters))
     images = labels = None
@@ -198,8 +198,11 @@ def _export(options: argparse.Namespace) -> None:
             raise UserError(
                 f"The images have {images.shape[1]} pixels, the network takes {network.inputs}."
             )
-        if images.max(initial=0) > 1:
-            images = (images >= network.pixel_threshold).astype(np.uint8)
+        grey = images.max(initial=0) > 1
+        if network.pixel_residual is None:
+            images = network.inputs_from(images) if grey else images
+        elif not grey:
+            raise UserError("The network has second-order inputs and takes grey images only.")
     text = register_script(network, geometry, images, labels)
     write_atomically(options.output, text.encode())
     print(f"wrote {options.output}: {network.name}, {0 if images is None else len(images)} images")

@@ -7,6 +7,7 @@ by blanks, numbers in hexadecimal without a prefix, `#` begins a line for people
     expect ADDRESS VALUE NAME    the register must read this, or the file is for another core
     write ADDRESS VALUE ...      write the values to the register, one after the other
     check ADDRESS VALUE NAME     the register must read this by now, or not all arrived
+    control VALUE                what CONTROL takes to start, instead of ENABLE alone
     classes COUNT                a result has COUNT scores and then class and id
     image BYTES LABEL WORD ...   an image packet of so many bytes, its first byte lowest in the
                                  first word; LABEL is ffffffff where it is not known
@@ -24,7 +25,7 @@ from .geometry import Geometry
 from .integer import IntegerNetwork
 from .loading import load_checks, load_writes
 from .pack import pack
-from .registers import ADDRESS, ID_VALUE, VERSION_VALUE
+from .registers import ADDRESS, BIT, ID_VALUE, VERSION_VALUE
 
 # Values on a line, so that no reader needs long ones.
 _VALUES = 64
@@ -37,7 +38,8 @@ def register_script(
     images: np.ndarray | None = None,
     labels: np.ndarray | None = None,
 ) -> str:
-    """The file for `network` on a core of `geometry`, with images (N, inputs) of 0/1.
+    """The file for `network` on a core of `geometry`, with images (N, inputs): uint8 of 0/1, or
+    grey where the network's inputs are of second order.
 
     Raises `GeometryError` where the network does not fit.
     """
@@ -50,9 +52,13 @@ def register_script(
             lines.append(f"write {4 * address:x} {words}")
     for name, value in load_checks(image).items():
         lines.append(f"check {4 * ADDRESS[name]:x} {value:x} {name}")
+    grey = network.pixel_residual is not None
+    if grey:
+        control = BIT["CONTROL"]
+        lines.append(f"control {1 << control['ENABLE'] | 1 << control['PIXEL_8BIT']:x}")
     lines.append(f"classes {network.classes:x}")
     if images is not None:
-        packed = np.packbits(images, axis=1, bitorder="little")
+        packed = images if grey else np.packbits(images, axis=1, bitorder="little")
         size = packed.shape[1]
         padded = np.zeros((len(packed), -(-size // 4) * 4), np.uint8)
         padded[:, :size] = packed
@@ -71,6 +77,8 @@ def _expectations(geometry: Geometry) -> Iterator[str]:
         ("PE", geometry.pe),
         ("SIMD", geometry.simd),
         ("TAPS", geometry.taps),
+        ("ORDER", geometry.order),
+        ("TERNARY", geometry.ternary),
         ("SCORE_BITS", geometry.score_bits),
     ):
         yield f"expect {4 * ADDRESS[name]:x} {value:x} {name}"

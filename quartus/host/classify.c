@@ -24,7 +24,7 @@
 #define PATIENCE 5
 #endif
 /* The longest line of a file, that of an image. */
-#define LINE_BYTES 65536
+#define LINE_BYTES 131072
 
 static int recognised;
 
@@ -148,7 +148,7 @@ static uint32_t classify(uint32_t number, uint32_t bytes, uint32_t classes)
 int main(int count, char **arguments)
 {
     static char line[LINE_BYTES];
-    uint32_t classes = 0, number = 0, wrong = 0;
+    uint32_t control = XFCC_CONTROL_ENABLE, classes = 0, number = 0, wrong = 0;
     FILE *file;
 
     if (count != 2)
@@ -181,13 +181,15 @@ int main(int count, char **arguments)
                 write_register(offset, value);
         } else if (!strcmp(command, "check")) {
             demand("the network did not arrive as it was sent: %s is 0x%x, not 0x%x.");
+        } else if (!strcmp(command, "control")) {
+            control = needed();
         } else if (!strcmp(command, "classes")) {
             classes = needed();
         } else if (!strcmp(command, "image")) {
             uint32_t bytes = needed(), label = needed(), found;
 
             if (number == 0) {
-                write_register(XFCC_REG_CONTROL, XFCC_CONTROL_ENABLE);
+                write_register(XFCC_REG_CONTROL, control);
                 wait_for(XFCC_HPS_REGISTERS + XFCC_CORE_OFFSET + XFCC_REG_STATUS,
                          XFCC_STATUS_RUNNING, 1, "the core does not start");
             }

@@ -188,6 +188,7 @@ if {$id != [constant ID_VALUE]} {
 }
 rest
 
+set control [constant CONTROL_ENABLE]
 set classes 0
 set number 0
 set wrong 0
@@ -202,11 +203,12 @@ foreach line $lines {
       }
     }
     check {check {*}[numbers [lrange $words 0 1]] [lindex $words 2]}
+    control {set control [numbers $words]}
     classes {set classes [numbers $words]}
     image {
       set values [lassign [numbers $words] bytes label]
       if {$number == 0} {
-        write_register CONTROL [constant CONTROL_ENABLE]
+        write_register CONTROL $control
         wait_for {[read_register STATUS] & [constant STATUS_RUNNING]} "the core does not start"
       }
       set found [classify $number $bytes $values]
