@@ -14,7 +14,7 @@ from cocotb.triggers import ClockCycles, RisingEdge
 from bench import Bench, bit_packet, settings
 from report_answers import Answers
 from streams import ResultMonitor
-from xnor_fcc.data import load_test_bits
+from xnor_fcc.data import load_test_images
 from xnor_fcc.geometry import Geometry
 from xnor_fcc.integer import IntegerNetwork
 from xnor_fcc.pack import pack
@@ -87,14 +87,20 @@ async def mnist(dut) -> None:  # type: ignore[no-untyped-def]
     geometry = Geometry(**want["geometry"])
     network = IntegerNetwork.load(want["network"])
     loaded = IntegerNetwork.load(want["loaded"])
-    bits, labels = load_test_bits()
-    bits, labels = bits[: want["images"]], labels[: want["images"]]
-    images = len(bits)
+    shape = network.shape
+    lanes = geometry.images_per_batch(shape)
+    grey, labels = load_test_images()
+    grey, labels = grey[: want["images"]], labels[: want["images"]]
+    images = len(grey)
+    inputs = network.inputs_from(grey)
+    # Inputs of order 2 are made by the core, out of the pixels themselves.
+    pixel_8bit = network.pixel_residual is not None
+    packets = [image.tobytes() for image in grey] if pixel_8bit else list(map(bit_packet, inputs))
     progress = Path(want["progress"])
 
     bench = Bench(dut, geometry, deep_batches=2, full_rate=True)
     begin = time.monotonic()
-    bench.expect(network, bits)
+    bench.expect(network, inputs)
     reference_seconds = time.monotonic() - begin
     started = time.monotonic()
     await bench.reset()
@@ -102,13 +108,13 @@ async def mnist(dut) -> None:  # type: ignore[no-untyped-def]
     progress.write_text("loading")
     await bench.load(pack(loaded, geometry))
     await bench.write("PARTIAL_TIMEOUT", _TIMEOUT)
-    await bench.start()
+    await bench.start(pixel_8bit)
 
     # One image alone: the latency.
-    patience = 4 * geometry.period_cycles(network.widths) + _TIMEOUT
+    patience = 4 * geometry.period_cycles(shape) + _TIMEOUT
     # The model's latency is that of a core whose first weight words wait for the image.
     await bench.weights_inside()
-    await bench.send(0, bit_packet(bits[0]))
+    await bench.send(0, packets[0])
     await bench.drain(patience)
     latency = await bench.read("LATENCY")
     single_deep = bench.passes.sums_checked
@@ -116,9 +122,8 @@ async def mnist(dut) -> None:  # type: ignore[no-untyped-def]
     # All of them, image after image.
     first_batch = len(bench.passes.starts)
     before = await read_counters(bench)
-    widths = network.widths
-    span = geometry.load_cycles(widths[0], False) + geometry.latency_cycles(widths, 0)
-    span += 2 * geometry.period_cycles(widths)
+    span = geometry.load_cycles(shape) + geometry.latency_cycles(shape, 0)
+    span += 2 * geometry.period_cycles(shape)
     watch = cocotb.start_soon(recorder.watch(span if span <= _RECORDED else 0))
     begin = time.monotonic()
     for image in range(images):
@@ -128,7 +133,7 @@ async def mnist(dut) -> None:  # type: ignore[no-untyped-def]
             if bench.results.head != head:
                 waited_since, head = bench.cycle(), bench.results.head
             assert bench.cycle() - waited_since < patience, f"no answer to image {head - 1}"
-        bench.append(image, bit_packet(bits[image]))
+        bench.append(image, packets[image])
         if image % 100 == 0:
             progress.write_text(str(image))
     await bench.drain(patience)
@@ -143,9 +148,9 @@ async def mnist(dut) -> None:  # type: ignore[no-untyped-def]
     # Periods that end in the start of a full batch; the last batch may wait for images in vain.
     counts = [count for _, count in bench.passes.batches[first_batch:]]
     periods = np.diff(bench.passes.starts[first_batch:])
-    full = [int(p) for p, count in zip(periods, counts[1:], strict=True) if count == geometry.lanes]
-    period = geometry.period_cycles(network.widths)
-    if period != geometry.pass_cycles(network.widths):
+    full = [int(p) for p, count in zip(periods, counts[1:], strict=True) if count == lanes]
+    period = geometry.period_cycles(shape)
+    if period != geometry.pass_cycles(shape):
         # Bound by a stream: the core runs ahead of it until it is stopped.
         full = full[-3:]
     busy = await bench.read("BUSY_CYCLES") - await bench.read("STALL_CYCLES")
@@ -162,14 +167,14 @@ async def mnist(dut) -> None:  # type: ignore[no-untyped-def]
         "model_accuracy": float((expected == labels).mean()),
         "hidden_bits_checked": bench.passes.hidden_bits,
         "accumulators_checked": bench.passes.sums_checked,
-        "cycles_per_image": sum(full) / len(full) / geometry.lanes if full else None,
-        "model_cycles_per_image": period / geometry.lanes,
+        "cycles_per_image": sum(full) / len(full) / lanes if full else None,
+        "model_cycles_per_image": period / lanes,
         "batch_period_cycles": sorted(set(full)),
         "model_batch_period_cycles": period,
         "batch_cycles": busy / batches,
-        "model_batch_cycles": geometry.pass_cycles(network.widths),
-        "latency_cycles": latency - (_TIMEOUT if geometry.lanes > 1 else 0),
-        "model_latency_cycles": geometry.latency_cycles(network.widths, 0),
+        "model_batch_cycles": geometry.pass_cycles(shape),
+        "latency_cycles": latency - (_TIMEOUT if lanes > 1 else 0),
+        "model_latency_cycles": geometry.latency_cycles(shape, 0),
         "counters": counters,
         "busy": counters["STEP_CYCLES"] / cycles,
         "simulated_cycles": cycles,
@@ -184,8 +189,10 @@ async def mnist(dut) -> None:  # type: ignore[no-untyped-def]
     assert single_deep > 0 and bench.passes.sums_checked > 0
     await ClockCycles(dut.clk, 10)
     bench.check(images + 1)
-    assert bench.passes.hidden_bits == (images + 1) * sum(network.widths[1:-1])
+    assert bench.passes.hidden_bits == (images + 1) * sum(
+        layer.outputs * layer.output_order for layer in network.hidden
+    )
     assert await bench.read("ERROR") == 0 and await bench.read("DROPPED") == 0
-    await bench.check_cycles(network.widths)
+    await bench.check_cycles(shape)
     assert report["latency_cycles"] == report["model_latency_cycles"]
     assert set(full) <= {period}

@@ -17,10 +17,10 @@ from tqdm import tqdm
 import simulator
 from report_source import source
 from xnor_fcc.container import write_json
-from xnor_fcc.data import load_test_bits
+from xnor_fcc.data import load_test_images
 from xnor_fcc.errors import UserError, run_main
 from xnor_fcc.geometry import NAMED, Geometry
-from xnor_fcc.integer import IntegerNetwork, Layer, OutputLayer, find_network
+from xnor_fcc.integer import IntegerNetwork, Layer, OutputLayer, ShiftLayer, find_network
 from xnor_fcc.pack import pack
 
 # Icarus simulates about a thousandth of Verilator's speed: a small core and a few images.
@@ -63,8 +63,8 @@ def parser() -> argparse.ArgumentParser:
     result.add_argument(
         "--flip",
         metavar="WHERE",
-        help="plant one fault in what is loaded, to see it caught: weight:LAYER:NEURON:INPUT flips "
-        "a weight bit, threshold:LAYER:NEURON moves a threshold (or a bias) by one",
+        help="plant one fault in what is loaded, to see it caught: weight:LAYER:NEURON:INPUT turns "
+        "a weight (one of 0 into -1), threshold:LAYER:NEURON moves a threshold (or a bias) by one",
     )
     result.add_argument("--waves", action="store_true", help="record waveforms")
     result.add_argument(
@@ -77,7 +77,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def plant_fault(network: IntegerNetwork, where: str) -> IntegerNetwork:
-    """A copy of `network` with one weight bit or one threshold changed; see --flip."""
+    """A copy of `network` with one weight or one threshold changed; see --flip."""
     kind, *numbers = where.split(":")
     try:
         place = [int(number) for number in numbers]
@@ -87,28 +87,49 @@ def plant_fault(network: IntegerNetwork, where: str) -> IntegerNetwork:
         raise UserError(
             f"FLIP={where} is neither weight:LAYER:NEURON:INPUT nor threshold:LAYER:NEURON."
         )
-    layers: list[Layer | OutputLayer] = list(network.layers)
+    layers = list(network.layers)
     if not 0 <= place[0] < len(layers):
         raise UserError(f"FLIP={where}: the network has layers 0 to {len(layers) - 1}.")
     layer = layers[place[0]]
+    assert not isinstance(layer, ShiftLayer)  # no core computes one
     if not 0 <= place[1] < layer.outputs or (kind == "weight" and not 0 <= place[2] < layer.inputs):
         raise UserError(
             f"FLIP={where}: layer {place[0]} has neurons 0 to {layer.outputs - 1} with inputs 0 to "
             f"{layer.inputs - 1}."
         )
-    if kind == "weight":
-        weights = layer.weights.copy()
-        weights[place[1], place[2]] ^= 1
-        layers[place[0]] = replace(layer, weights=weights)
-    elif isinstance(layer, Layer):
-        thresholds = layer.thresholds.copy()
-        thresholds[place[1]] += 1 if thresholds[place[1]] <= layer.inputs else -1
-        layers[place[0]] = replace(layer, thresholds=thresholds)
-    else:
-        bias = layer.bias.copy()
-        bias[place[1]] += 1
-        layers[place[0]] = replace(layer, bias=bias)
+    layers[place[0]] = (
+        _other_weight(layer, *place[1:]) if kind == "weight" else _other_threshold(layer, place[1])
+    )
     return replace(network, hidden=tuple(layers[:-1]), output=layers[-1])  # type: ignore[arg-type]
+
+
+def _other_weight(layer: Layer | OutputLayer, neuron: int, synapse: int) -> Layer | OutputLayer:
+    if layer.mask is not None and not layer.mask[neuron, synapse]:
+        mask = layer.mask.copy()
+        mask[neuron, synapse] = 1
+        return replace(layer, mask=mask)
+    weights = layer.weights.copy()
+    weights[neuron, synapse] ^= 1
+    return replace(layer, weights=weights)
+
+
+def _other_threshold(layer: Layer | OutputLayer, neuron: int) -> Layer | OutputLayer:
+    if isinstance(layer, OutputLayer):
+        bias = layer.bias.copy()
+        bias[neuron] += 1
+        return replace(layer, bias=bias)
+    thresholds = layer.thresholds.copy()
+    before = thresholds[neuron]
+    if layer.lower is None or layer.upper is None:
+        thresholds[neuron] += 1 if before <= layer.most else -1
+        return replace(layer, thresholds=thresholds)
+    # Within its neighbours where there is room, else one of them moves along.
+    lower, upper = layer.lower.copy(), layer.upper.copy()
+    up = before < upper[neuron] or lower[neuron] == before <= layer.most
+    thresholds[neuron] += 1 if up else -1
+    lower[neuron] = min(lower[neuron], thresholds[neuron])
+    upper[neuron] = max(upper[neuron], thresholds[neuron])
+    return replace(layer, thresholds=thresholds, lower=lower, upper=upper)
 
 
 def prepare(options: argparse.Namespace) -> tuple[Geometry, IntegerNetwork, IntegerNetwork]:
@@ -122,15 +143,15 @@ def prepare(options: argparse.Namespace) -> tuple[Geometry, IntegerNetwork, Inte
     if options.images is None:
         options.images = default["images"]
     network = IntegerNetwork.load(find_network(options.network))
-    bits, _ = load_test_bits()
-    if not 1 <= options.images <= len(bits):
-        raise UserError(f"IMAGES={options.images} is outside 1 to {len(bits)}.")
-    if network.inputs != bits.shape[1]:
+    images, _ = load_test_images()
+    if not 1 <= options.images <= len(images):
+        raise UserError(f"IMAGES={options.images} is outside 1 to {len(images)}.")
+    if network.inputs != images.shape[1]:
         raise UserError(
-            f"The network takes {network.inputs} pixels, but MNIST images have {bits.shape[1]}."
+            f"The network takes {network.inputs} pixels, but MNIST images have {images.shape[1]}."
         )
     geometry = Geometry.for_widths(
-        network.widths,
+        network.shape,
         options.pe,
         options.simd,
         options.lanes,
@@ -211,7 +232,9 @@ def main() -> int:
         "verilator": "building takes a minute or two, once for each geometry",
         "icarus": "this simulator takes a minute or two to load a network and for every few images",
     }[simulator.chosen()]
-    print(f"PE={geometry.pe} SIMD={geometry.simd} LANES={geometry.lanes}: {note}", flush=True)
+    sizes = f"PE={geometry.pe} SIMD={geometry.simd} LANES={geometry.lanes}"
+    sizes += " ORDER=2" * (geometry.order == 2) + " TERNARY=1" * geometry.ternary
+    print(f"{sizes}: {note}", flush=True)
     model = simulator.build("xnor_fcc", geometry.parameters(), large=True, waves=options.waves)
     build_seconds = time.monotonic() - started
 
@@ -242,6 +265,7 @@ def main() -> int:
         "flip": options.flip,
         "geometry": asdict(geometry),
         "widths": list(network.widths),
+        "kinds": sorted(network.kinds),
         **json.loads(measured.read_text()),
         "build_seconds": build_seconds,
         "seconds": time.monotonic() - started,
