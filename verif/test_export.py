@@ -9,24 +9,32 @@ import numpy as np
 import pytest
 import torch
 
-from test_network import random_model
+from test_network import FORMS, form_name, random_grey, random_model
 from xnor_fcc.errors import UserError, run_main
-from xnor_fcc.export import export, fold, main, response_table
-from xnor_fcc.integer import IntegerNetwork
-from xnor_fcc.network import BinaryNetwork, save_trained, signs
-from xnor_fcc.reference import evaluate
+from xnor_fcc.export import export, fold, levels, main, response_table
+from xnor_fcc.integer import IntegerNetwork, Layer, ShiftLayer
+from xnor_fcc.network import BinaryLinear, BinaryNetwork, Form, save_trained, signs
+from xnor_fcc.reference import Evaluation, evaluate
 
 
 def assert_same(model: BinaryNetwork, network: IntegerNetwork, bits: np.ndarray) -> None:
     """Model and integer network agree in every hidden bit, every score, every class."""
+    compare(model, network, signs(bits), bits)
+
+
+def compare(
+    model: BinaryNetwork, network: IntegerNetwork, x: torch.Tensor, inputs: np.ndarray
+) -> Evaluation:
+    """`assert_same` of any kind: x is what the model takes, `inputs` what the network takes."""
     with torch.no_grad():
-        activations, scores = model.trace(signs(bits))
-    result = evaluate(network, bits)
+        activations, scores = model.trace(x)
+    result = evaluate(network, inputs)
     assert len(activations) == len(result.hidden)
     for theirs, mine in zip(activations, result.hidden, strict=True):
-        assert np.array_equal(theirs.numpy() > 0, mine == 1)
+        assert np.array_equal(levels(theirs, model.form.order), mine)
     assert np.array_equal(scores.numpy(), result.scores)
     assert np.array_equal(scores.numpy().argmax(axis=1), result.classes)
+    return result
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -185,3 +193,121 @@ def test_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     error = capsys.readouterr().err
     assert code == 2 and "does not exist" in error and error.count("\n") == 1
     assert not (tmp_path / "m.npz").exists()
+
+
+# Kinds beyond single bits.
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("form", FORMS, ids=form_name)
+@pytest.mark.parametrize("widths", [(784, 64, 40, 10), (37, 24, 15, 6), (9, 1, 4)])
+def test_random_models_of_every_kind(seed: int, form: Form, widths: tuple[int, ...]) -> None:
+    model = random_model(seed, widths, form)
+    network = export(model)
+    grey = random_grey(seed, 300, widths[0])
+    inputs = network.inputs_from(grey.numpy())
+    result = compare(model, network, model.inputs_from(grey), inputs)
+    kinds = {
+        "order-2": form.order == 2,
+        "ternary": form.ternary,
+        "power-of-two": form.first_layer == "shifts",
+    }
+    assert network.kinds == {kind for kind, there in kinds.items() if there}
+    if widths[1] > 1:
+        assert len(np.unique(result.hidden[-1])) == 2**form.order
+
+
+def test_a_network_of_every_kind_is_restored_from_its_file(tmp_path: Path) -> None:
+    for form in FORMS:
+        network = export(random_model(1, form=form), name="x")
+        network.save(tmp_path / "n.npz")
+        assert IntegerNetwork.load(tmp_path / "n.npz") == network
+
+
+@pytest.mark.parametrize("slope", [1.0, -1.0])
+@pytest.mark.parametrize("ternary", [False, True])
+def test_every_triple_of_thresholds(slope: float, ternary: bool) -> None:
+    """v runs over -3.5 .. 3.5 in steps that put each of the three switches on every P."""
+    n = 5
+    form = Form(order=2, weights="ternary" if ternary else "binary")
+    scales = [0.26, 0.5, 1.0, 2.1]
+    shifts = [float(d) for d in range(-17, 18)]
+    outputs = [(a, b) for a in scales for b in shifts]
+    model = BinaryNetwork((n, len(outputs), 2), 128, form)
+    layer = model.hidden_layers()[0]
+    with torch.no_grad():
+        layer.linear.weight.fill_(1.0)
+        layer.norm.weight.copy_(torch.tensor([slope * a for a, _ in outputs]))
+        layer.norm.bias.copy_(torch.tensor([a * b for a, b in outputs]))
+    network = export(model.eval())
+    first = network.hidden[0]
+    assert isinstance(first, Layer) and first.lower is not None and first.upper is not None
+    inside = [(t > 0) & (t <= first.most) for t in (first.lower, first.thresholds, first.upper)]
+    assert all(each.sum() > 20 for each in inside)
+    # Every sum that five inputs of -3, -1, 1, 3 have.
+    grid = np.stack(np.meshgrid(*[np.arange(4, dtype=np.uint8)] * n), axis=-1).reshape(-1, n)
+    compare(model, network, torch.from_numpy(grid).float() * 2 - 3, grid)
+
+
+def test_zeros_stay_zeros_when_a_neuron_is_negated() -> None:
+    model = random_model(2, (37, 24, 6), Form(weights="ternary"))
+    layer = model.hidden_layers()[0]
+    assert isinstance(layer.linear, BinaryLinear)
+    falling = (layer.norm.weight < 0).numpy()
+    first = export(model).hidden[0]
+    assert isinstance(first, Layer) and first.mask is not None
+    values = layer.linear.values()
+    switching = (first.thresholds > 0) & (first.thresholds <= first.most)
+    assert (falling & switching).any() and (~falling & switching).any()
+    sign = np.where(falling & switching, -1, 1)[:, None]
+    expected = sign * values
+    assert np.array_equal(first.mask, expected != 0)
+    assert np.array_equal(first.weights, expected > 0)
+
+
+@pytest.mark.parametrize("slope", [1.0, -1.0, 0.0])
+def test_thresholds_of_shifts_where_float32_still_tells_sums_apart(slope: float) -> None:
+    """Means at and around reachable sums, up to the very largest, where float32 rounds."""
+    model = BinaryNetwork((784, 40, 2), 128, Form(first_layer="shifts"))
+    layer = model.hidden_layers()[0]
+    assert layer.norm.running_mean is not None
+    reach = 784 * 255 * 128
+    means = [
+        float(m) for m in (0, 1, -1, 7, 100_000, 1 << 24, reach, -reach, reach + 2, -reach - 2)
+    ]
+    with torch.no_grad():
+        layer.linear.weight.fill_(1.0)
+        layer.norm.weight.fill_(slope)
+        layer.norm.bias.copy_(torch.linspace(-1, 1, 40))
+        layer.norm.running_mean.copy_(torch.tensor(means * 4))
+    network = export(model.eval())
+    first = network.hidden[0]
+    assert isinstance(first, ShiftLayer)
+    # Images whose sums are those means and their neighbours: pixels times 128.
+    grey = np.zeros((600, 784), np.uint8)
+    rng = np.random.default_rng(3)
+    for i in range(600):
+        grey[i, : rng.integers(0, 785)] = rng.choice([1, 200, 255])
+    grey[0], grey[1] = 0, 255
+    compare(model, network, torch.from_numpy(grey).float(), grey)
+    if slope == 0:
+        assert set(first.thresholds.tolist()) == {-reach, reach + 1}
+
+
+def test_the_comparison_notices_every_kind_of_threshold_off_by_one() -> None:
+    n = 5
+    form = Form(order=2)
+    grid = np.stack(np.meshgrid(*[np.arange(4, dtype=np.uint8)] * n), axis=-1).reshape(-1, n)
+    x = torch.from_numpy(grid).float() * 2 - 3
+    model = BinaryNetwork((n, 1, 2), 128, form)
+    layer = model.hidden_layers()[0]
+    with torch.no_grad():
+        layer.linear.weight.fill_(1.0)
+        layer.norm.weight.fill_(0.3)
+    model.eval()
+    for name, step in (("lower", 1), ("lower", -1), ("upper", 1), ("upper", -1), ("thresholds", 1)):
+        network = export(model)
+        compare(model, network, x, grid)
+        getattr(network.hidden[0], name)[0] += step
+        with pytest.raises(AssertionError):
+            compare(model, network, x, grid)

@@ -125,7 +125,8 @@ class Examples:
         for start in range(0, len(order), self.recipe.batch):
             part = order[start : start + self.recipe.batch]
             logits = torch.from_numpy(soft[part]) if len(soft) else None
-            yield _restored(inputs[part], self.data), torch.from_numpy(labels[part]), logits
+            x = _restored(inputs[part], self.data.images[0].numel())
+            yield x, torch.from_numpy(labels[part]), logits
 
     def norms(self, epoch: int) -> Iterator[Tensor]:
         """Inputs like those of an epoch, `norm_images` of them, to measure activations with."""
@@ -135,12 +136,13 @@ class Examples:
             return
         inputs = self._whole("norm", epoch)[0]
         for start in range(0, len(inputs), self.recipe.batch):
-            yield _restored(inputs[start : start + self.recipe.batch], self.data)
+            part = inputs[start : start + self.recipe.batch]
+            yield _restored(part, self.data.images[0].numel())
 
     def _fresh(self, phase: str, epoch: int) -> Iterator[tuple[Tensor, Tensor, Tensor | None]]:
-        amount = self.recipe.distortion_at(epoch)
         images = self.recipe.norm_images if phase == "norm" else None
-        random = generator(self.recipe.stream, phase, epoch)
+        amount = self.recipe.distortion_at(epoch)
+        random = generator(self.recipe.stream, phase, self._drawn(epoch))
         for x, labels in batches(self.data, self.recipe, amount, random, images):
             soft = None
             if phase == "student" and self.teacher is not None:
@@ -148,17 +150,23 @@ class Examples:
                     soft = self.teacher(x)
             yield x, labels, soft
 
+    def _drawn(self, epoch: int) -> int:
+        """The epoch whose random distortions this one has."""
+        distinct = self.recipe.distinct
+        return epoch % distinct if distinct else epoch
+
     def _whole(self, phase: str, epoch: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Packed inputs, labels int64 (N,) and logits float32 (N, classes), or (0,) if none."""
         amount = json.dumps(asdict(self.recipe.distortion_at(epoch)))
         images = self.recipe.norm_images if phase == "norm" else 0
         key = f"{fingerprint(self.recipe)} {amount} {images} {self.teacher is not None}"
-        name = f"{phase}-{epoch:05d}-{hashlib.sha256(key.encode()).hexdigest()[:16]}.npz"
+        digest = hashlib.sha256(key.encode()).hexdigest()[:16]
+        name = f"{phase}-{self._drawn(epoch):05d}-{digest}.npz"
         if self.store is not None and (self.store / name).exists():
             with np.load(self.store / name) as arrays:
                 return arrays["inputs"], arrays["labels"], arrays["soft"]
         parts = list(self._fresh(phase, epoch))
-        inputs = np.concatenate([_packed(x) for x, _, _ in parts])
+        inputs = np.concatenate([_packed(x, self.recipe) for x, _, _ in parts])
         labels = torch.cat([labels for _, labels, _ in parts]).numpy()
         answers = [soft for _, _, soft in parts if soft is not None]
         soft = (torch.cat(answers) if answers else torch.empty(0)).numpy()
@@ -169,17 +177,15 @@ class Examples:
         return inputs, labels, soft
 
 
-def _packed(x: Tensor) -> np.ndarray:
-    """+-1 as bits, other inputs as they are: uint8 or int8, (N, bytes)."""
-    values = x.numpy()
-    if values.min() == -1 and values.max() == 1:
-        return np.packbits(values > 0, axis=1)
-    return values.astype(np.int8 if values.min() < 0 else np.uint8)
+def _packed(x: Tensor, recipe: Recipe) -> np.ndarray:
+    """Inputs of +-1 as bits, others as int8 or, grey ones, as uint8; (N, bytes)."""
+    if recipe.first_layer == "shifts":
+        return x.numpy().astype(np.uint8)
+    return np.packbits(x.numpy() > 0, axis=1) if recipe.order == 1 else x.numpy().astype(np.int8)
 
 
-def _restored(packed: np.ndarray, data: Split) -> Tensor:
+def _restored(packed: np.ndarray, pixels: int) -> Tensor:
     """The inputs float32 (N, pixels) that `_packed` packed."""
-    pixels = data.images[0].numel()
     if packed.shape[1] == pixels:
         return torch.from_numpy(packed.astype(np.float32))
     return signs(np.unpackbits(packed, axis=1, count=pixels))

@@ -95,10 +95,13 @@ def fold_shifts(layer: HiddenLayer) -> ShiftLayer:
     sign = np.where(falling, -1, 1)
     # The least sum in the direction of the slope with answer 1, within low..high.
     low, high = -reach, reach + 1
-    while (low < high).any():
+    while (unsettled := low < high).any():
         middle = (low + high) // 2
         right = answers(sign * middle)
-        low, high = np.where(right, low, middle + 1), np.where(right, middle, high)
+        low, high = (
+            np.where(unsettled & ~right, middle + 1, low),
+            np.where(unsettled & right, middle, high),
+        )
     folded = np.where(falling[:, None], 1 - weights, weights).astype(np.uint8)
     return ShiftLayer(folded, exponents, low.astype(np.int32))
 

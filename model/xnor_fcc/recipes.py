@@ -57,6 +57,7 @@ class Recipe:
     seed: int = 1
     # Decides split, teacher and distorted images, so that other seeds share them; None: `seed`.
     data_seed: int | None = None
+    distinct: int = 0  # epochs after which such a run meets the same distorted images; 0: never
     validation: int = 5000  # images cut from the training set
     batch: int = 200
     epochs: int = 200
@@ -90,7 +91,8 @@ class Recipe:
         """How far digits are distorted in an epoch of the binary network, counted from 0."""
         start = self.epochs * (1 - self.settling)
         done = max(0.0, (epoch + 1 - start) / (self.epochs - start)) if self.settling else 0.0
-        return self.distortion.scaled(1 - done * (1 - self.settled))
+        # Rounded, so that runs of other lengths can share the images.
+        return self.distortion.scaled(round(1 - done * (1 - self.settled), 9))
 
     def steps(self, images: int) -> int:
         """Batches per epoch; the incomplete last one is left out."""

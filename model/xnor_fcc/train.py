@@ -493,6 +493,12 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         help="decides split, teacher and distortions; without it --seed does",
     )
     add(
+        "--distinct",
+        type=int,
+        default=base.distinct,
+        help="with --data-seed: epochs after which the same distorted images come again, 0: never",
+    )
+    add(
         "--shared",
         type=Path,
         help="directory in which runs of one --data-seed share teacher and distorted images",
@@ -516,6 +522,10 @@ def _sha256(path: Path) -> str:
 
 
 def _recipe(options: argparse.Namespace) -> Recipe:
+    if options.data_seed is None and (options.distinct or options.shared is not None):
+        raise UserError("--distinct and --shared need a --data-seed.")
+    if options.distinct < 0:
+        raise UserError("--distinct must be at least 0.")
     if options.epochs < 1 or options.teacher_epochs < 0:
         raise UserError("--epochs must be at least 1 and --teacher-epochs at least 0.")
     if options.batch < 2:
@@ -552,6 +562,7 @@ def _recipe(options: argparse.Namespace) -> Recipe:
         pixel_threshold=options.threshold,
         seed=options.seed,
         data_seed=options.data_seed,
+        distinct=options.distinct,
         batch=options.batch,
         epochs=options.epochs,
         lr=options.lr,
