@@ -22,6 +22,7 @@ class Image:
     bits: int
     id: int
     stamp: int
+    residual: int = 0
 
 
 class Bench:
@@ -30,8 +31,12 @@ class Bench:
     def __init__(self, dut: Any, seed: int) -> None:
         built = settings()["parameters"]
         self.dut = dut
-        self.lanes: int = built["LANES"]
         self.capacity: int = built["CAPACITY"]
+        self.pairs: bool = settings()["pairs"]
+        self.planes: bool = settings()["planes"]
+        # Lanes of an image, images of a batch.
+        self.share = 2 if self.pairs else 1
+        self.room: int = built["LANES"] // self.share
         self.rng = np.random.default_rng(seed)
         self.now = 0xFFFF_FFC0  # wraps during the test
         self.timeout = 0
@@ -48,14 +53,22 @@ class Bench:
         """Empty."""
         self.timeout = timeout
         names = ("now", "staged_valid", "staged_bits", "staged_id", "batch_taken", "load_image")
+        drive(self.dut, staged_residual=0, pairs=self.pairs, planes=self.planes)
         await start(self.dut, enable=1, timeout=timeout, **dict.fromkeys(names, 0))
+
+    def lanes(self, image: Image) -> list[int]:
+        """What the lanes of an image take, the lower one first."""
+        low = image.residual if self.planes else image.bits
+        return [low, image.bits] if self.pairs else [image.bits]
 
     def stage(self) -> None:
         """A new image whose last beat was in the cycle before."""
-        bits = int.from_bytes(self.rng.bytes(self.capacity // 8 + 1), "little")
-        image = Image(
-            bits & ((1 << self.capacity) - 1), int(self.rng.integers(1 << 16)), self.now - 1
+        bits, residual = (
+            int.from_bytes(self.rng.bytes(self.capacity // 8 + 1), "little")
+            & ((1 << self.capacity) - 1)
+            for _ in range(2)
         )
+        image = Image(bits, int(self.rng.integers(1 << 16)), self.now - 1, residual)
         self.staged = image
         self.sent.append(image)
 
@@ -69,26 +82,28 @@ class Bench:
             now=self.now & 0xFFFF_FFFF,
             staged_valid=self.staged is not None,
             staged_bits=shown.bits,
+            staged_residual=shown.residual,
             staged_id=shown.id,
             batch_taken=take_batch,
             load_image=load,
         )
         await edge(dut)
-        ready = len(self.waiting) < self.lanes and not load
+        ready = len(self.waiting) < self.room and not load
         assert bool(dut.staged_ready.value) == ready
         assert bool(dut.waiting.value) == bool(self.waiting)
-        complete = len(self.waiting) == self.lanes or not self.enable
+        complete = len(self.waiting) == self.room or not self.enable
         expired = self.now >= self.last_take + 1 + self.timeout
         offered = bool(self.waiting) and not self.taken and (complete or expired)
         assert bool(dut.batch_valid.value) == offered, f"{len(self.waiting)} images wait"
         if self.loaded:
-            assert int(dut.batch_count.value) == len(self.loaded)
-            ids = fields(int(dut.batch_ids.value), 16, len(self.loaded))
-            assert ids == [image.id for image in self.loaded]
+            count = len(self.loaded) * self.share
+            assert int(dut.batch_count.value) == count
+            ids = fields(int(dut.batch_ids.value), 16, count)
+            assert ids == [image.id for image in self.loaded for _ in range(self.share)]
             assert int(dut.batch_stamp.value) == self.loaded[0].stamp & 0xFFFF_FFFF
         if load:
-            images = fields(int(dut.images.value), self.capacity, len(self.waiting))
-            assert images == [image.bits for image in self.waiting]
+            want = [bits for image in self.waiting for bits in self.lanes(image)]
+            assert fields(int(dut.images.value), self.capacity, len(want)) == want
             self.loaded, self.waiting, self.taken = self.waiting, [], False
             self.batches.append(self.loaded)
         if take_batch:
@@ -129,18 +144,18 @@ async def full_batches(dut: Any) -> None:
         await bench.reset(timeout=1000)
         batches = []
         for _ in range(4):
-            await bench.run(5 * bench.lanes, iter(repeat(True)), iter(hold(rng, 1, mean)))
+            await bench.run(5 * bench.room, iter(repeat(True)), iter(hold(rng, 1, mean)))
             batches.append(len(bench.loaded))
-        assert batches == [bench.lanes] * 4
+        assert batches == [bench.room] * 4
 
 
 @cocotb.test(timeout_time=500, timeout_unit="us")
 async def partial_after_timeout(dut: Any) -> None:
-    """1 to LANES - 1 images start after exactly `timeout` cycles without another one."""
+    """A batch that is not full starts after exactly `timeout` cycles without another image."""
     for timeout in (0, 1, 2, 17, 100):
         bench = Bench(dut, seed=20 + timeout)
         await bench.reset(timeout)
-        for images in range(1, bench.lanes if timeout > 1 else min(2, bench.lanes)):
+        for images in range(1, bench.room if timeout > 1 else min(2, bench.room)):
             for number in range(images):
                 bench.stage()
                 assert not await bench.cycle()
@@ -165,7 +180,7 @@ async def lone_lane_never_waits(dut: Any) -> None:
     """A batch that is full is offered in the cycle after its last image, whatever the timeout."""
     bench = Bench(dut, seed=30)
     await bench.reset(timeout=0xFFFF_FFFF)
-    for _ in range(bench.lanes):
+    for _ in range(bench.room):
         assert not await bench.cycle()
         bench.stage()
         assert not await bench.cycle()
@@ -177,7 +192,7 @@ async def disabling_flushes(dut: Any) -> None:
     """Disabled, a partial batch starts at once; an image still staged starts in the next one."""
     bench = Bench(dut, seed=40)
     await bench.reset(timeout=1000)
-    for images in range(1, bench.lanes + 1):
+    for images in range(1, bench.room + 1):
         bench.enable = True
         for _ in range(images):
             bench.stage()
@@ -192,7 +207,7 @@ async def images_before_the_load(dut: Any) -> None:
     """An image that comes between a batch's start and its load still travels with it."""
     bench = Bench(dut, seed=50)
     await bench.reset(timeout=0)
-    for late in range(bench.lanes):
+    for late in range(bench.room):
         bench.stage()
         await bench.cycle()
         assert await bench.cycle()
@@ -237,4 +252,4 @@ async def reset_forgets(dut: Any) -> None:
         bench.waiting, bench.taken, bench.sent, bench.batches = [], False, [], []
         for _ in range(5):
             assert not await bench.cycle()
-        await bench.run(2 * bench.lanes, iter(repeat(True)), iter(repeat(True)))
+        await bench.run(2 * bench.room, iter(repeat(True)), iter(repeat(True)))

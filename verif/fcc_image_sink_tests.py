@@ -12,7 +12,7 @@ from typing import Any
 import cocotb
 import numpy as np
 
-from unit import drive, edge, hold, settings, start
+from unit import drive, edge, hold, number, settings, start
 from xnor_fcc.geometry import ceil_div
 
 _STROBES = ("error_short", "error_long", "error_frame", "error_flag")
@@ -31,23 +31,32 @@ class Beat:
 
 @dataclass
 class Packet:
-    """Beats, and what has to come of them: an image, or strobes and a drop."""
+    """Beats, and what has to come of them: an image and its second plane, or strobes and a drop."""
 
     beats: list[Beat]
     image: int | None
     strobes: Counter[str] = field(default_factory=Counter)
+    residual: int = 0
 
 
 class Format:
-    """How the sink is configured, and packets in that format."""
+    """How the sink is configured, and packets in that format. `residual`: thresholds of the second
+    bit of an 8-bit pixel, where its first one is 0 and where it is 1."""
 
     def __init__(
-        self, width: int, inputs: int, pixel_mode: bool, threshold: int, seed: int
+        self,
+        width: int,
+        inputs: int,
+        pixel_mode: bool,
+        threshold: int,
+        seed: int,
+        residual: tuple[int, int] = (0, 0),
     ) -> None:
         self.width = width
         self.inputs = inputs
         self.pixel_mode = pixel_mode
         self.threshold = threshold
+        self.residual = residual
         self.rng = np.random.default_rng(seed)
         self.symbols = width // 8
         self.bytes = inputs if pixel_mode else ceil_div(inputs, 8)
@@ -60,6 +69,7 @@ class Format:
             "inputs": self.inputs,
             "pixel_mode": self.pixel_mode,
             "pixel_threshold": self.threshold,
+            "pixel_residual": self.residual[1] << 8 | self.residual[0],
         }
 
     def good(self, ones: bool = False) -> Packet:
@@ -68,14 +78,18 @@ class Format:
         payload = self.rng.integers(0, 256, total, dtype=np.uint8)
         if ones:
             payload[:] = 255
-        elif self.pixel_mode:  # values at the threshold decide
+        elif self.pixel_mode:  # values at the thresholds decide
             near = self.rng.random(total) < 0.5
-            payload[near] = self.threshold - self.rng.integers(0, 2, int(near.sum()))
+            edges = self.rng.choice([self.threshold, *self.residual], int(near.sum()))
+            payload[near] = np.clip(edges - self.rng.integers(0, 2, edges.size), 0, 255)
+        residual = 0
         if self.pixel_mode:
-            bits = (payload[: self.inputs] >= self.threshold).astype(np.uint8)
+            pixels = payload[: self.inputs]
+            bits = (pixels >= self.threshold).astype(np.uint8)
+            low, high = self.residual
+            residual = number(pixels >= np.where(bits, high, low))
         else:
             bits = np.unpackbits(payload, bitorder="little")[: self.inputs]
-        image = int.from_bytes(np.packbits(bits, bitorder="little").tobytes(), "little")
         beats = []
         for index in range(self.beats):
             data = payload[index * self.symbols : (index + 1) * self.symbols].tobytes()
@@ -89,7 +103,7 @@ class Format:
                     empty=self.empty if last else int(self.rng.integers(0, self.symbols)),
                 )
             )
-        return Packet(beats, image)
+        return Packet(beats, number(bits), residual=residual)
 
     def kinds(self) -> list[str]:
         """The kinds of malformed packets that exist in this format."""
@@ -162,9 +176,11 @@ class Sink:
         self.rng = np.random.default_rng(seed)
         self.strobes: Counter[str] = Counter()
         self.dropped = 0
-        self.taken: list[tuple[int, int]] = []
+        self.planes: int = settings()["order"]
+        # Ids and planes.
+        self.taken: list[tuple[int, ...]] = []
         self.cycles = 0
-        self.stalled: tuple[int, int] | None = None
+        self.stalled: tuple[int, ...] | None = None
 
     async def reset(self, form: Format) -> None:
         """Configured, enabled, nothing sent yet."""
@@ -205,7 +221,8 @@ class Sink:
         self.dropped += int(dut.dropped.value)
         staged = None
         if dut.staged_valid.value:
-            staged = (int(dut.staged_id.value), int(dut.staged_bits.value))
+            names = ("staged_id", "staged_bits", "staged_residual")
+            staged = tuple(int(getattr(dut, name).value) for name in names)
             assert not dut.asi_ready.value, "ready although the staged image is not taken"
         assert self.stalled in (None, staged), "a staged image did not wait unchanged"
         self.stalled = None if take else staged
@@ -235,7 +252,9 @@ class Sink:
     def check(self, packets: Sequence[Packet], first_id: int = 0) -> None:
         """Every image with its id and its bits, every drop and every reason; forgets them."""
         want = [
-            (first_id + i & 0xFFFF, p.image) for i, p in enumerate(packets) if p.image is not None
+            (first_id + i & 0xFFFF, p.image, p.residual if self.planes == 2 else 0)
+            for i, p in enumerate(packets)
+            if p.image is not None
         ]
         assert self.taken == want, f"{self.taken} instead of {want}"
         assert self.dropped == sum(p.image is None for p in packets)
@@ -247,12 +266,13 @@ def formats(dut: Any, seed: int) -> list[Format]:
     """Both pixel kinds with image sizes around bytes, beats and the capacity."""
     width, capacity = len(dut.asi_data), len(dut.staged_bits)
     sizes = {1, 7, 8, 9, 61, width - 1, width, width + 1, capacity - 1, capacity}
-    return [
-        Format(width, inputs, pixel_mode, threshold, seed + inputs)
-        for inputs in sorted(sizes)
-        if 1 <= inputs <= capacity
-        for pixel_mode, threshold in ((False, 128), (True, 1 + 37 * inputs % 255))
-    ]
+    forms = []
+    for inputs in sorted(size for size in sizes if 1 <= size <= capacity):
+        threshold = 1 + 37 * inputs % 255
+        residual = (29 * inputs % (threshold + 1), threshold + 31 * inputs % (256 - threshold))
+        forms.append(Format(width, inputs, False, 128, seed + inputs))
+        forms.append(Format(width, inputs, True, threshold, seed + inputs, residual))
+    return forms
 
 
 @cocotb.test(timeout_time=2000, timeout_unit="us")
@@ -329,8 +349,8 @@ async def lost_tail(dut: Any) -> None:
 async def random_mixture(dut: Any) -> None:
     """Good and bad packets of all kinds in random order, with random gaps and waits."""
     sink = Sink(dut, seed=4)
-    for number, form in enumerate(formats(dut, seed=40)[::3]):
-        rng = np.random.default_rng(400 + number)
+    for turn, form in enumerate(formats(dut, seed=40)[::3]):
+        rng = np.random.default_rng(400 + turn)
         kinds = form.kinds()
         await sink.reset(form)
         packets: list[Packet] = []
@@ -341,7 +361,7 @@ async def random_mixture(dut: Any) -> None:
                 kind = "flag"
             packets.append(form.bad(kind) if kind else form.good())
         packets.append(form.good())
-        await sink.send(packets, hold(rng, 3, number % 3), hold(rng, 2, number % 4))
+        await sink.send(packets, hold(rng, 3, turn % 3), hold(rng, 2, turn % 4))
         await sink.finish()
         sink.check(packets)
 

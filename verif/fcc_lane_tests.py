@@ -9,22 +9,18 @@ from typing import Any
 import cocotb
 import numpy as np
 
-from unit import drive, edge, fields, join, settings, start
+from unit import drive, edge, fields, join, number, settings, start
 from xnor_fcc.geometry import Geometry
 from xnor_fcc.integer import IntegerNetwork, random_network
 from xnor_fcc.pack import MemoryImage, pack
-from xnor_fcc.reference import evaluate
+from xnor_fcc.reference import evaluate, preactivations
 
-# Cycles after a step (the last one of a group for the scores).
+# Cycles after a step (the last one of a group for what comes of it).
 _WEIGHT_AT = 3
 _OFFSET_AT = 5
-_DONE_AT = 7
+_SUMS_AT = 7
+_DECIDED_AT = 9
 _STROBES = ("load_image", "load_hidden", "load_late", "rotate", "step", "first", "last")
-
-
-def number(bits: np.ndarray) -> int:
-    """Bits, the first lowest, as an integer."""
-    return int.from_bytes(np.packbits(bits, bitorder="little").tobytes(), "little")
 
 
 @dataclass
@@ -34,8 +30,11 @@ class Cycle:
     inputs: dict[str, int] = field(default_factory=dict)
     weight: int | None = None
     offset: np.ndarray | None = None
-    scores: tuple[int, ...] | None = None
-    scores_group: int = 0
+    # Of the last step of a group: 2P + offset of its neurons; its bits, or its number among those
+    # of the output layer.
+    sums: list[int] | None = None
+    decided: int | None = None
+    scores_group: int | None = None
     # Bits that stand beside the ring in this cycle, from word 1 on or all of them.
     rest: int | None = None
     hidden: int | None = None
@@ -49,11 +48,13 @@ class Bench:
         self.geometry = Geometry(**settings()["geometry"])
         self.widths: list[int] = settings()["widths"]
         self.acc_bits = self.geometry.score_bits - 1
+        self.paired = self.geometry.order == 2
+        self.done_at = _SUMS_AT + self.paired
         self.rng = np.random.default_rng(seed)
 
     async def reset(self) -> None:
         """Empty."""
-        names = ("length", "image", "output_layer", "group", "weight", "offset")
+        names = ("length", "image", "output_layer", "group", "weight", "offset", "decided")
         await start(self.dut, **dict.fromkeys([*names, *_STROBES], 0))
 
     def append_pass(
@@ -66,10 +67,11 @@ class Bench:
     ) -> None:
         """All cycles of one image: load, wind up, step, layer after layer; each layer is loaded as
         soon after the last step of the one before as Geometry allows, or later where there are
-        `gaps`. The image is loaded in the last cycle of `timeline`."""
+        `gaps`. The image is loaded in the last cycle of `timeline`. Where the bits are decided
+        outside, the offsets are wrong: the lane's own bits would be."""
         g, rng = self.geometry, self.rng
         answer = evaluate(network, bits[None])
-        scores = answer.scores[0]
+        sums = preactivations(network, bits[None])
         weights, offsets = iter(image.weights), iter(image.offsets)
 
         def pause(mean: float) -> int:
@@ -96,7 +98,8 @@ class Bench:
                 load.inputs["load_late"], load.hidden = 1, hidden
             late = words - g.taps - 1 if layer else -1
             for group in reversed(range(groups)):
-                offset = next(offsets)
+                wrong = 2 * rng.integers(-g.simd, g.simd, g.pe) * self.paired
+                offset = next(offsets) + wrong
                 for word in range(words):
                     timeline += [Cycle({**length}) for _ in range(pause(0.3))]
                     cycle = Cycle({**length, "rotate": 1, "step": 1})
@@ -106,9 +109,14 @@ class Bench:
                     cycle.inputs["group"] = group
                     cycle.weight = number(next(weights))
                     cycle.offset = offset if word == 0 else None
-                    if output and word == words - 1:
-                        cycle.scores = tuple(scores[group * g.pe : (group + 1) * g.pe].tolist())
-                        cycle.scores_group = group
+                    if word == words - 1:
+                        mine = slice(group * g.pe, (group + 1) * g.pe)
+                        right = sums[layer][0, mine]
+                        cycle.sums = (right + wrong[: len(right)]).tolist()
+                        if output:
+                            cycle.scores_group = group
+                        else:
+                            cycle.decided = number(answer.hidden[layer][0, mine])
                     if late == word and group == groups - 1:
                         cycle.inputs["load_late"], cycle.hidden = 1, hidden
                     timeline.append(cycle)
@@ -143,31 +151,38 @@ class Bench:
         offset = ago(_OFFSET_AT).offset
         given = rng.integers(-4, 4, g.pe) if offset is None else offset
         drive(dut, offset=join((given >> 1).tolist(), self.acc_bits))
+        decided = ago(_DECIDED_AT).decided
+        drive(dut, decided=number(rng.integers(0, 2, g.pe)) if decided is None else decided)
         return given
 
     async def run(self, timeline: list[Cycle]) -> None:
-        """Give all cycles; scores must come exactly where they are due."""
+        """Give all cycles; sums and scores must come exactly where they are due."""
         dut, g = self.dut, self.geometry
         parity = pending = np.zeros(g.pe, int)
-        timeline = [*timeline, *[Cycle() for _ in range(_DONE_AT + 2)]]
+        timeline = [*timeline, *[Cycle() for _ in range(_DECIDED_AT + 2)]]
+
+        def ago(cycles: int) -> Cycle:
+            return timeline[at - cycles] if at >= cycles else Cycle()
+
         for at in range(len(timeline)):
             offset = self.give(timeline, at)
             await edge(dut)
-            due = timeline[at - _DONE_AT] if at >= _DONE_AT else Cycle()
-            assert bool(dut.scores_done.value) == (due.scores is not None), f"cycle {at}"
-            if due.scores is not None:
-                assert int(dut.scores_group.value) == due.scores_group
+            group = ago(self.done_at).scores_group
+            assert bool(dut.scores_done.value) == (group is not None), f"cycle {at}"
+            if group is not None:
+                assert int(dut.scores_group.value) == group
+            sums = ago(_SUMS_AT).sums
+            if sums is not None:
                 got = fields(int(dut.sums.value), self.acc_bits, g.pe)
                 mask = (1 << self.acc_bits) - 1
-                want = [score >> 1 & mask for score in due.scores]
-                assert got[: len(want)] == want, f"cycle {at}"
+                assert got[: len(sums)] == [value >> 1 & mask for value in sums], f"cycle {at}"
                 # Bit 0 of a score is bit 0 of the offset, which the lane never sees.
-                assert [score & 1 for score in due.scores] == parity[: len(want)].tolist()
+                assert [value & 1 for value in sums] == parity[: len(sums)].tolist()
             # Taken into the accumulator a cycle after it was given.
             parity = pending
-            if at >= _OFFSET_AT and timeline[at - _OFFSET_AT].offset is not None:
+            if ago(_OFFSET_AT).offset is not None:
                 pending = offset & 1
-            cycle = timeline[at - 1] if at else Cycle()
+            cycle = ago(1)
             beside = int(dut.hidden.value) if {cycle.rest, cycle.hidden} != {None} else 0
             if cycle.rest is not None:
                 got_rest = beside >> g.simd
@@ -227,7 +242,7 @@ async def reset_in_a_layer(dut: Any) -> None:
         drive(dut, reset=1)
         await edge(dut)
         drive(dut, reset=0)
-        for _ in range(_DONE_AT + 2):
+        for _ in range(_DECIDED_AT + 2):
             await edge(dut)
             assert not dut.scores_done.value
         await bench.run(bench.one_pass(network, image, bits[1]))

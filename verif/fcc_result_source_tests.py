@@ -17,9 +17,11 @@ from xnor_fcc.geometry import ceil_div
 
 @dataclass(frozen=True)
 class Batch:
-    """Identity and scores (lanes, classes) of a batch; lanes beyond `count` hold nonsense."""
+    """Identity and scores (lanes, classes) of a batch of `count` images, each in the lowest of its
+    `share` lanes; the other lanes hold nonsense."""
 
     count: int
+    share: int
     ids: tuple[int, ...]
     stamp: int
     scores: np.ndarray
@@ -27,7 +29,7 @@ class Batch:
     def beats(self) -> list[tuple[int, int, int]]:
         """(data, startofpacket, endofpacket) of all packets."""
         beats = []
-        for lane in range(self.count):
+        for lane in range(0, self.count * self.share, self.share):
             scores = self.scores[lane].tolist()
             best = scores.index(max(scores))
             data = [score & 0xFFFF_FFFF for score in scores] + [best << 16 | self.ids[lane]]
@@ -42,6 +44,9 @@ class Bench:
         self.dut = dut
         built = settings()["parameters"]
         self.lanes: int = built["LANES"]
+        # Lanes of an image, images of a batch.
+        self.share = 2 if settings()["pairs"] else 1
+        self.room = self.lanes // self.share
         self.pe: int = built["PE"]
         self.max_classes: int = built["MAX_CLASSES"]
         self.score_bits: int = built["SCORE_BITS"]
@@ -60,6 +65,7 @@ class Bench:
         """Empty, with a sink that is ready where `takes` says so."""
         self.takes = iter(takes)
         names = ("begin_batch", "scores_done", "scores_group", "scores", "parity", "batch_count")
+        drive(self.dut, pairs=settings()["pairs"], batch_ids=0, batch_stamp=0)
         await start(self.dut, classes=1, aso_ready=0, now=0, **dict.fromkeys(names, 0))
 
     def batch(self, classes: int, count: int, spread: int) -> Batch:
@@ -72,7 +78,7 @@ class Bench:
             halves = self.rng.choice(ends, halves.shape)
         ids = tuple(self.rng.integers(0, 1 << 16, self.lanes).tolist())
         stamp = int(self.rng.integers(0, 1 << 32))
-        return Batch(count, ids, stamp, 2 * halves + parity)
+        return Batch(count, self.share, ids, stamp, 2 * halves + parity)
 
     async def cycle(self, **inputs: int) -> None:
         """One cycle with the given inputs, and nonsense where nothing is handed over."""
@@ -115,7 +121,7 @@ class Bench:
         classes = batch.scores.shape[1]
         await self.cycle(
             begin_batch=1,
-            batch_count=batch.count,
+            batch_count=batch.count * batch.share,
             batch_ids=join(batch.ids, 16),
             batch_stamp=batch.stamp,
         )
@@ -163,7 +169,7 @@ async def timing_and_latency(dut: Any) -> None:
     """First beat 2 cycles after the last scores, one a cycle; LATENCY counts to the first class."""
     bench = Bench(dut, seed=1)
     for classes in range(1, bench.max_classes + 1):
-        for count in range(1, bench.lanes + 1):
+        for count in range(1, bench.room + 1):
             await bench.reset()
             drive(dut, classes=classes)
             bench.presented, bench.beats = [], []
@@ -193,7 +199,7 @@ async def backpressure(dut: Any) -> None:
         for classes in range(1, bench.max_classes + 1, 1 + number // 2):
             drive(dut, classes=classes)
             batches = [
-                bench.batch(classes, int(rng.integers(1, bench.lanes + 1)), spread)
+                bench.batch(classes, int(rng.integers(1, bench.room + 1)), spread)
                 for spread in (0, 2, 9, 1 << 30)
             ]
             await bench.run(batches, hold(rng, 1, number))
@@ -205,7 +211,7 @@ async def last_beat_waits(dut: Any) -> None:
     """The last beat of a batch, not yet taken, stands while the next batch is handed over."""
     bench = Bench(dut, seed=3)
     classes = bench.max_classes
-    batches = [bench.batch(classes, bench.lanes, 50) for _ in range(2)]
+    batches = [bench.batch(classes, bench.room, 50) for _ in range(2)]
     await bench.reset()
     drive(dut, classes=classes)
     await bench.hand_over(batches[0], iter(repeat(True)))
@@ -233,7 +239,7 @@ async def more_groups_than_classes(dut: Any) -> None:
         if more > room:
             continue
         drive(dut, classes=bench.max_classes)
-        batches = [bench.batch(bench.max_classes, bench.lanes, 1 << 30) for _ in range(2)]
+        batches = [bench.batch(bench.max_classes, bench.room, 1 << 30) for _ in range(2)]
         await bench.run(batches, repeat(True), more)
         bench.beats, bench.sent, bench.images_sent = [], [], 0
 
@@ -246,7 +252,7 @@ async def reset_while_sending(dut: Any) -> None:
     drive(dut, classes=bench.max_classes)
     for cycles in range(6):
         bench.takes = iter(repeat(cycles % 2 == 0))
-        await bench.hand_over(bench.batch(bench.max_classes, bench.lanes, 50), iter(repeat(True)))
+        await bench.hand_over(bench.batch(bench.max_classes, bench.room, 50), iter(repeat(True)))
         for _ in range(cycles):
             await bench.cycle()
         drive(dut, reset=1)
@@ -257,5 +263,5 @@ async def reset_while_sending(dut: Any) -> None:
         assert not dut.aso_valid.value and not dut.busy.value and int(dut.latency.value) == 0
         bench.takes = iter(repeat(True))
         bench.beats, bench.sent, bench.images_sent = [], [], 0
-        await bench.run([bench.batch(bench.max_classes, bench.lanes, 50)], repeat(True))
+        await bench.run([bench.batch(bench.max_classes, bench.room, 50)], repeat(True))
         bench.beats, bench.sent, bench.images_sent = [], [], 0

@@ -276,7 +276,7 @@ async def boundaries(dut: Any) -> None:
     bench = Bench(dut, seed=3)
     await bench.reset()
     g = bench.geometry
-    plenty = {"weights": 1 << 20, "thresholds": 1 << 20}
+    plenty: dict[str, Any] = {"weights": 1 << 20, "thresholds": 1 << 20}
     # Layers and the number of steps and groups of the largest table.
     ones = Network(((1, 1),) * g.max_layers, 1, 1, **plenty)
     assert await bench.judge(ones) == "ok"

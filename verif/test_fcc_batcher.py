@@ -10,9 +10,23 @@ import pytest
 import simulator
 
 
-@pytest.mark.parametrize(("lanes", "capacity"), [(1, 5), (3, 37)])
-def test_fcc_batcher(lanes: int, capacity: int, tmp_path: Path) -> None:
+# An image a lane, one in two lanes with one plane and with two; one image a batch.
+@pytest.mark.parametrize(
+    ("lanes", "capacity", "order", "pairs", "planes"),
+    [
+        (1, 5, 1, False, False),
+        (3, 37, 1, False, False),
+        (6, 19, 2, False, False),
+        (6, 19, 2, True, False),
+        (6, 19, 2, True, True),
+        (2, 5, 2, True, True),
+    ],
+)
+def test_fcc_batcher(
+    lanes: int, capacity: int, order: int, pairs: bool, planes: bool, tmp_path: Path
+) -> None:
     """Full and partial batches, their ids and their stamps."""
-    parameters = {"LANES": lanes, "CAPACITY": capacity}
+    parameters = {"LANES": lanes, "CAPACITY": capacity, "ORDER": order}
     model = simulator.build("fcc_batcher", parameters)
-    model.run("fcc_batcher_tests", tmp_path, settings={"parameters": parameters})
+    settings = {"parameters": parameters, "pairs": pairs, "planes": planes}
+    model.run("fcc_batcher_tests", tmp_path, settings=settings)

@@ -10,9 +10,15 @@ import pytest
 import simulator
 
 
-# A capacity that ends in mid-granule, one below a beat, and beats of one byte.
-@pytest.mark.parametrize(("width", "capacity"), [(8, 77), (16, 99), (64, 205), (128, 13)])
-def test_fcc_image_sink(width: int, capacity: int, tmp_path: Path) -> None:
+# A capacity that ends in mid-granule, one below a beat, and beats of one byte; the same with second
+# planes.
+@pytest.mark.parametrize(
+    ("width", "capacity", "order"),
+    [(8, 77, 1), (16, 99, 1), (64, 205, 1), (128, 13, 1), (8, 77, 2), (64, 205, 2), (128, 13, 2)],
+)
+def test_fcc_image_sink(width: int, capacity: int, order: int, tmp_path: Path) -> None:
     """Good, malformed, interrupted and waiting packets."""
-    model = simulator.build("fcc_image_sink", {"WIDTH": width, "CAPACITY": capacity})
-    model.run("fcc_image_sink_tests", tmp_path, settings={"long": width == 64})
+    parameters = {"WIDTH": width, "CAPACITY": capacity, "ORDER": order}
+    model = simulator.build("fcc_image_sink", parameters)
+    settings = {"long": width == 64 and order == 1, "order": order}
+    model.run("fcc_image_sink_tests", tmp_path, settings=settings)

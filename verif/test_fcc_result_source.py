@@ -11,13 +11,25 @@ import simulator
 
 
 # Several groups of classes and several lanes; one group and the widest scores; no number left over
-# for a group.
+# for a group; two lanes an image, several images and one.
 @pytest.mark.parametrize(
-    ("lanes", "pe", "max_classes", "score_bits", "group_bits"),
-    [(3, 4, 10, 9, 4), (1, 5, 3, 32, 4), (2, 4, 8, 10, 1)],
+    ("lanes", "pe", "max_classes", "score_bits", "group_bits", "pairs"),
+    [
+        (3, 4, 10, 9, 4, False),
+        (1, 5, 3, 32, 4, False),
+        (2, 4, 8, 10, 1, False),
+        (6, 4, 10, 9, 4, True),
+        (2, 5, 3, 11, 4, True),
+    ],
 )
 def test_fcc_result_source(
-    lanes: int, pe: int, max_classes: int, score_bits: int, group_bits: int, tmp_path: Path
+    lanes: int,
+    pe: int,
+    max_classes: int,
+    score_bits: int,
+    group_bits: int,
+    pairs: bool,
+    tmp_path: Path,
 ) -> None:
     """Packets, backpressure, latency, reset."""
     parameters = {
@@ -28,4 +40,5 @@ def test_fcc_result_source(
         "GROUP_BITS": group_bits,
     }
     model = simulator.build("fcc_result_source", parameters)
-    model.run("fcc_result_source_tests", tmp_path, settings={"parameters": parameters})
+    settings = {"parameters": parameters, "pairs": pairs}
+    model.run("fcc_result_source_tests", tmp_path, settings=settings)

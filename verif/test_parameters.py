@@ -31,6 +31,11 @@ ILLEGAL = [
     ({"WEIGHT_STREAM": -8}, "WEIGHT_STREAM_must_be_0_or_a_multiple_of_8"),
     ({"WEIGHT_STREAM": 4}, "WEIGHT_STREAM_must_be_0_or_a_multiple_of_8"),
     ({"WEIGHT_STREAM": 65}, "WEIGHT_STREAM_must_be_0_or_a_multiple_of_8"),
+    ({"ORDER": 0}, "ORDER_must_be_1_or_2"),
+    ({"ORDER": 3}, "ORDER_must_be_1_or_2"),
+    ({"ORDER": 2, "LANES": 3}, "LANES_must_be_even_where_ORDER_is_2"),
+    ({"TERNARY": -1}, "TERNARY_must_be_0_or_1"),
+    ({"TERNARY": 2}, "TERNARY_must_be_0_or_1"),
     ({"THRESHOLD_DEPTH": 1}, "THRESHOLD_DEPTH_must_be_at_least_2"),
     ({"IMAGE_WIDTH": 0}, "IMAGE_WIDTH_must_be_a_power_of_two_from_8_to_512"),
     ({"IMAGE_WIDTH": 24}, "IMAGE_WIDTH_must_be_a_power_of_two_from_8_to_512"),
@@ -68,7 +73,13 @@ def test_illegal_parameters_are_refused(
 
 
 @pytest.mark.parametrize("tool", ["verilator", "iverilog"])
-@pytest.mark.parametrize("parameters", [{}, *({"WEIGHT_STREAM": bits} for bits in (8, 24, 512))])
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        *({}, *({"WEIGHT_STREAM": bits} for bits in (8, 24, 512))),
+        *({"ORDER": 2}, {"TERNARY": 1}, {"ORDER": 2, "TERNARY": 1}, {"LANES": 3, "TERNARY": 1}),
+    ],
+)
 def test_these_are_legal(tool: str, parameters: dict[str, int]) -> None:
     if tool == "iverilog" and shutil.which(tool) is None:
         pytest.skip("Icarus Verilog is not installed")

@@ -22,6 +22,7 @@ __all__ = [
     "fields",
     "hold",
     "join",
+    "number",
     "parities",
     "part",
     "planes",
@@ -87,6 +88,11 @@ def fields(packed: int, width: int, count: int) -> list[int]:
 def part(handle: Any, index: int, width: int) -> int:
     """Field `index` of `width` bits of a signal whose other bits may be undefined."""
     return int(handle.value[(index + 1) * width - 1 : index * width])
+
+
+def number(bits: np.ndarray) -> int:
+    """Bits, the first lowest, as an integer."""
+    return int.from_bytes(np.packbits(bits, bitorder="little").tobytes(), "little")
 
 
 def parities(bits: np.ndarray) -> np.ndarray:
