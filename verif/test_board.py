@@ -202,6 +202,13 @@ def test_board_refuses_a_network_for_something_else() -> None:
         board_of(SMALL, network)
 
 
+def test_board_refuses_a_network_of_another_kind() -> None:
+    for orders, ternary, kind in (((2, 2), False, "order-2"), (None, True, "ternary")):
+        network = random_network(np.random.default_rng(1), (784, 40, 10), orders, ternary)
+        with pytest.raises(UserError, match=f"single bits only, and this one is {kind}[.]$"):
+            board_of(SMALL, network)
+
+
 def test_board_of_the_committed_network_fits() -> None:
     board = board_of()
     board.require_fit()

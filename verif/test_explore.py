@@ -11,13 +11,15 @@ import xml.etree.ElementTree as ElementTree
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from xnor_fcc import explore
 from xnor_fcc.area import Area
 from xnor_fcc.errors import UserError
 from xnor_fcc.explore import Candidate, Device, Sizes, Space, devices, front, pick, thin
-from xnor_fcc.geometry import Geometry, GeometryError
+from xnor_fcc.geometry import Geometry, GeometryError, Shape
+from xnor_fcc.integer import IntegerNetwork, ShiftLayer, random_network
 
 DEFAULT = (784, 1024, 1024, 1024, 10)
 SMALL = (60, 40, 40, 10)
@@ -86,7 +88,8 @@ def test_nothing_better_is_left_out() -> None:
 def fake(cycles: int, alm: float, latency: int, lanes: int = 1, steps: int = 0) -> Candidate:
     """A candidate with the given costs."""
     geometry = Geometry(pe=8, simd=8, lanes=lanes, max_width=64)
-    return Candidate(geometry, Area(alm, 1, {}), cycles * lanes, latency, steps or cycles * lanes)
+    period = cycles * lanes
+    return Candidate(geometry, Area(alm, 1, {}), period, latency, steps or period, lanes)
 
 
 def test_the_front_is_what_nothing_beats() -> None:
@@ -223,6 +226,44 @@ def test_a_network_that_fits_no_way_is_refused() -> None:
         explore.explore(shrunk(user_io=10), (784, 4096, 4096, 10))
 
 
+# ---- networks of other kinds
+
+SECOND = Shape(SMALL, (1, 2, 2), (False,) * 3)
+TERNARY = Shape(SMALL, (1, 1, 1), (False, True, True))
+
+
+def test_two_lanes_an_image_of_second_order() -> None:
+    report = explore.explore(shrunk(alms=6000, blocks=60), SECOND)
+    # The geometry named latency has one lane.
+    assert report["orders"] == [1, 2, 2] and set(report["named"]) == {"throughput"}
+    for row in report["table"]:
+        g = Geometry.for_widths(SECOND, *(row[k] for k in Sizes._fields))
+        assert row["parameters"] == g.parameters() and g.order == 2 and g.lanes % 2 == 0
+        # All values are rounded.
+        assert row["cycles_per_image"] == pytest.approx(
+            g.period_cycles(SECOND) / (g.lanes // 2), abs=1e-3
+        )
+        assert row["latency"] == g.latency_cycles(SECOND, 256)
+    assert report["picks"]["latency"]["lanes"] == 2
+    assert set(report["limits"]["memory_floor"]) == {"2", "4"}
+    assert "60-40-40-10 (second order) on " in explore.table(report)
+    ElementTree.fromstring(explore.picture(report))
+
+
+def test_ternary_weights_take_twice_the_memory_and_the_steps() -> None:
+    device = shrunk(alms=6000, blocks=60)
+    plain, ternary = explore.explore(device, SMALL), explore.explore(device, TERNARY)
+    assert plain["weight_bits"] == 60 * 40 + 40 * 40 + 40 * 10
+    assert ternary["weight_bits"] == 60 * 40 + 2 * (40 * 40 + 40 * 10)
+    row = ternary["picks"]["throughput"]
+    g = Geometry.for_widths(TERNARY, *(row[k] for k in Sizes._fields))
+    assert row["parameters"] == g.parameters() and g.ternary == 1
+    assert row["period"] == g.period_cycles(TERNARY) > g.period_cycles(SMALL)
+    assert "(ternary)" in explore.table(ternary) and "(" not in explore.table(plain).split(",")[0]
+    port = explore.explore(device, TERNARY, streamed=True)
+    assert port["picks"]["throughput"]["period"] >= ternary["weight_bits"] / port["weight_stream"]
+
+
 # ---- command line
 
 
@@ -237,6 +278,27 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     assert "best for throughput" in text and "next LANE" in text
     assert explore.main(["--widths", "60-40-10", "--output", str(out), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["widths"] == [60, 40, 10]
+
+
+def test_the_command_takes_the_kind_from_the_network(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, out = tmp_path / "n.npz", tmp_path / "out"
+    network = random_network(np.random.default_rng(1), SMALL, SECOND.orders)
+    network.save(path)
+    command = ["--network", str(path), "--output", str(out), "--max-lanes", "2"]
+    assert explore.main(command) == 0
+    report = json.loads((out / "report.json").read_text())
+    assert (report["orders"], report["ternary"]) == ([1, 2, 2], [False] * 3)
+    assert {row["lanes"] for row in report["table"]} == {2}
+    with pytest.raises(UserError, match="--max-lanes 1 is too few"):
+        explore.main([*command[:-1], "1"])
+    ones, tail = np.ones((40, 60), np.uint8), random_network(np.random.default_rng(1), (40, 10))
+    first = ShiftLayer(ones, ones, np.zeros(40, np.int32))
+    IntegerNetwork((first,), tail.output).save(path)
+    with pytest.raises(UserError, match="which no core computes"):
+        explore.main(command)
+    capsys.readouterr()
 
 
 def test_help_explains_every_bound(capsys: pytest.CaptureFixture[str]) -> None:

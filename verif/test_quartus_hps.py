@@ -67,6 +67,7 @@ def test_component_has_the_defaults_of_the_core(tmp_path: Path) -> None:
         ({"MAX_CLASSES": 9, "MAX_WIDTH": 8}, "MAX_CLASSES must be"),
         ({"WEIGHT_DEPTH": 1000, "BANK_DEPTH": 9}, "BANK_DEPTH must"),
         ({"WEIGHT_STREAM": 12}, "WEIGHT_STREAM must"),
+        ({"ORDER": 2, "LANES": 3}, "LANES must be even"),
     ],
 )
 def test_component_refuses_what_the_core_refuses(
@@ -90,8 +91,8 @@ def tiny_ports(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[str,
         ("avs_csr_address address Input 6", "avs_csr_address address Input 5", "avs_csr_address"),
         ("aso_result_empty empty", "aso_result_empty data", "signal twice"),
         (r"add_interface_port reset.*", r"\g<0>\n\g<0>", "in 2 interfaces"),
-        (r"  LANES  .*", "", "parameters: ['LANES']"),
-        (r"  LANES  ", "  LANE  ", "parameters: ['LANE', 'LANES']"),
+        (r"  MAX_LAYERS  .*", "", "parameters: ['MAX_LAYERS']"),
+        (r"  MAX_LAYERS  ", "  LAYERS  ", "parameters: ['LAYERS', 'MAX_LAYERS']"),
         (r"set_parameter_property PRESET HDL.*", "", "not passed on: ['PRESET']"),
         (r"WIDTH_EXPR \$bits", "WIDTH_EXPR 5", "asi_image_empty"),
         (r"terminate asi_image_empty", "", "symbols, empty"),

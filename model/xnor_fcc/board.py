@@ -66,6 +66,9 @@ class Board:
                 f"The demo shows digits of {pixels} pixels, but the network has "
                 f"{self.network.inputs} inputs and {self.network.classes} classes."
             )
+        if self.network.kinds:
+            kinds = ", ".join(sorted(self.network.kinds))
+            raise UserError(f"The demo runs networks of single bits only, and this one is {kinds}.")
         if not PIN_MHZ <= self.clock_mhz <= MAX_MHZ:
             raise UserError(
                 f"A clock of {self.clock_mhz} MHz is outside {PIN_MHZ} to {MAX_MHZ} MHz."
@@ -92,7 +95,8 @@ class Board:
     def parameters(self) -> dict[str, int]:
         """Parameters of de1_soc.v, the prefix of the memory images aside."""
         core = self.geometry.parameters()
-        del core["WEIGHT_STREAM"]
+        for name in ("WEIGHT_STREAM", "ORDER", "TERNARY"):
+            del core[name]
         own = {"INPUTS": self.network.inputs, "IMAGES": len(self.bits), "CLOCK_MHZ": self.clock_mhz}
         return {**core, **own}
 

@@ -35,10 +35,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from tqdm import tqdm
 
-from .area import Area, Shapes, estimate, popcount_alm
+from .area import Area, Shapes, estimate, memories, popcount_alm
 from .container import write_atomically, write_json
 from .errors import CommandLine, UserError, run_main
-from .geometry import NAMED, Geometry, GeometryError, ceil_div
+from .geometry import NAMED, Geometry, GeometryError, Shape, ceil_div
 from .integer import IntegerNetwork, find_network
 
 DATA: dict[str, Any] = json.loads(Path(__file__).with_name("devices.json").read_text())
@@ -135,6 +135,8 @@ class Candidate:
     """Cycles of a lone image, last beat in to class out."""
     steps: int
     """Steps of a pass."""
+    images: int
+    """Images of a batch."""
 
     @property
     def sizes(self) -> Sizes:
@@ -144,7 +146,7 @@ class Candidate:
     @property
     def cycles(self) -> float:
         """Cycles an image, always fed."""
-        return self.period / self.geometry.lanes
+        return self.period / self.images
 
     @property
     def busy(self) -> float:
@@ -173,6 +175,13 @@ def step_sizes(widths: Iterable[int], limit: int) -> list[int]:
     return sorted(size for size in sizes if size <= limit)
 
 
+def lane_sizes(shape: Shape, limit: int) -> list[int]:
+    """Every number of lanes up to `limit` in which a network works: where two lanes carry an image,
+    the even ones."""
+    step = 2 if shape.pairs else 1
+    return list(range(step, limit + 1, step))
+
+
 class Space:
     """All geometries for one network on one device.
 
@@ -182,23 +191,23 @@ class Space:
     def __init__(
         self,
         device: Device,
-        widths: Sequence[int],
+        shape: Shape | Sequence[int],
         port: int = 0,
         max_lanes: int = MAX_LANES,
         timeout: int = _TIMEOUT,
     ) -> None:
         self.device = device
-        self.widths = tuple(widths)
+        self.shape = Shape.of(shape)
         self.port = port
-        self.max_lanes = max_lanes
+        self.lanes = lane_sizes(self.shape, max_lanes)
         self.timeout = timeout
-        self.pes = step_sizes(widths[1:], MAX_PE)
-        self.simds = step_sizes(widths[:-1], MAX_SIMD)
+        self.pes = step_sizes(self.shape.widths[1:], MAX_PE)
+        self.simds = step_sizes(self.shape.widths[:-1], MAX_SIMD)
         self.tried = self.fit = 0
 
     def geometry(self, sizes: Sizes) -> Geometry:
         """The smallest core of these sizes for the network; `GeometryError` if there is none."""
-        return Geometry.for_widths(self.widths, *sizes, weight_stream=self.port)
+        return Geometry.for_widths(self.shape, *sizes, weight_stream=self.port)
 
     def build(self, sizes: Sizes) -> tuple[Geometry, Area]:
         """The core of these sizes and what it takes; `GeometryError` if there is none."""
@@ -212,9 +221,7 @@ class Space:
             result.append("logic")
         limit = self.device.block_limit(area.alm)
         if area.blocks > limit:
-            words = 0 if self.port else geometry.weight_depth
-            bits = words * geometry.pe * geometry.simd
-            bits += geometry.threshold_depth * geometry.pe * geometry.score_bits
+            bits = sum(width * depth for width, depth in memories(geometry))
             full = bits > limit * self.device.block_bits
             result.append("memory depth" if full else "memory width")
         return result
@@ -224,21 +231,23 @@ class Space:
         return Candidate(
             geometry,
             area,
-            geometry.period_cycles(self.widths),
-            geometry.latency_cycles(self.widths, self.timeout),
-            geometry.steps(self.widths),
+            geometry.period_cycles(self.shape),
+            geometry.latency_cycles(self.shape, self.timeout),
+            geometry.steps(self.shape),
+            geometry.images_per_batch(self.shape),
         )
 
     def judge_streamed(self, geometry: Geometry, area: Area) -> Candidate:
         """The candidate with a lower bound of its cycles: the exact ones take long to count."""
-        beats = ceil_div(geometry.pe * geometry.simd, self.port) * geometry.steps(self.widths)
+        beats = ceil_div(geometry.pe * geometry.simd, self.port) * geometry.steps(self.shape)
         bare = replace(geometry, weight_stream=0)
         return Candidate(
             geometry,
             area,
-            max(beats, bare.period_cycles(self.widths)),
-            max(beats, bare.latency_cycles(self.widths, self.timeout)),
-            geometry.steps(self.widths),
+            max(beats, bare.period_cycles(self.shape)),
+            max(beats, bare.latency_cycles(self.shape, self.timeout)),
+            geometry.steps(self.shape),
+            geometry.images_per_batch(self.shape),
         )
 
     def _words_of_simd(self, pe: int) -> Iterator[int]:
@@ -262,7 +271,7 @@ class Space:
                     break
                 if pe * popcount_alm(simd) > self.device.alm_limit:
                     break
-                for lanes in range(1, self.max_lanes + 1):
+                for lanes in self.lanes:
                     self.tried += 1
                     try:
                         geometry, area = self.build(Sizes(pe, simd, lanes))
@@ -284,7 +293,7 @@ class Space:
         larger = {
             "pe": next((Sizes(p, simd, lanes) for p in self.pes if p > pe), None),
             "simd": next((Sizes(pe, s, lanes) for s in self.simds if s > simd), None),
-            "lanes": Sizes(pe, simd, lanes + 1) if lanes < self.max_lanes else None,
+            "lanes": next((Sizes(pe, simd, n) for n in self.lanes if n > lanes), None),
         }
         return {name: self._bound(sizes) for name, sizes in larger.items()}
 
@@ -299,7 +308,7 @@ class Space:
         if excess:
             return ", ".join(excess)
         after = (self.judge_streamed if self.port else self.judge)(geometry, area)
-        computing = geometry.pass_cycles(self.widths)
+        computing = geometry.pass_cycles(self.shape)
         return "pins" if after.period > computing else "-"
 
     def memory_floor(self) -> dict[int, float]:
@@ -307,28 +316,28 @@ class Space:
 
         For up to 4 lanes; empty where weights are streamed or do not fit at all.
         """
-        best: tuple[int, Sizes] | None = None
+        best: tuple[int, Geometry] | None = None
         if self.port:
             return {}
         for pe in self.pes:
             for simd in self._words_of_simd(pe):
                 try:
-                    geometry = self.geometry(Sizes(pe, simd, 1))
+                    geometry = self.geometry(Sizes(pe, simd, self.lanes[0]))
                 except GeometryError:
                     continue
-                cycles = geometry.pass_cycles(self.widths)
+                cycles = geometry.pass_cycles(self.shape)
                 if best is not None and cycles >= best[0]:
                     continue
                 area = estimate(geometry, self.device.shapes)
                 in_blocks = area.parts["memory in logic"] == 0
                 if in_blocks and area.blocks <= self.device.block_limit(0):
-                    best = (cycles, Sizes(pe, simd, 1))
+                    best = (cycles, geometry)
         if best is None:
             return {}
-        pe, simd, _ = best[1]
+        cores = [replace(best[1], lanes=lanes) for lanes in self.lanes if lanes <= _FLOORS]
         return {
-            lanes: self.geometry(Sizes(pe, simd, lanes)).period_cycles(self.widths) / lanes
-            for lanes in range(1, min(self.max_lanes, _FLOORS) + 1)
+            core.lanes: core.period_cycles(self.shape) / core.images_per_batch(self.shape)
+            for core in cores
         }
 
 
@@ -397,7 +406,7 @@ def _row(space: Space, candidate: Candidate) -> dict[str, Any]:
 
 def explore(
     device: Device,
-    widths: Sequence[int],
+    shape: Shape | Sequence[int],
     max_lanes: int = MAX_LANES,
     timeout: int = _TIMEOUT,
     streamed: bool = False,
@@ -409,8 +418,9 @@ def explore(
     `port` is the width of the weight port in bits, by default as wide as the pins allow.
     `UserError` if nothing fits either way.
     """
-    space = Space(device, widths, 0, max_lanes, timeout)
-    weights = sum(n * m for n, m in pairwise(widths))
+    shape = Shape.of(shape)
+    space = Space(device, shape, 0, max_lanes, timeout)
+    weights = sum(n * m * planes for n, m, planes in shape.layers)
     reason = "Streamed, as asked for."
     found = [] if streamed else space.explore()
     if not found:
@@ -423,7 +433,7 @@ def explore(
         port = device.port_bits if port is None else port
         if port < 8:
             raise UserError(f"{reason} It has no pins for a port to stream weights over, either.")
-        space = Space(device, widths, port, max_lanes, timeout)
+        space = Space(device, shape, port, max_lanes, timeout)
         found = space.explore()
         if not found:
             raise UserError(f"{reason} Nor does the smallest core with streamed weights.")
@@ -432,6 +442,8 @@ def explore(
     named = {}
     if device.named and not space.port:
         for name in ("throughput", "latency"):
+            if NAMED[name][2] not in space.lanes:
+                continue
             geometry, area = space.build(Sizes(*NAMED[name]))
             candidate = space.judge(geometry, area)
             named[name] = {
@@ -446,7 +458,9 @@ def explore(
     floor = space.memory_floor()
     return {
         "device": asdict(device),
-        "widths": list(widths),
+        "widths": list(shape.widths),
+        "orders": list(shape.orders),
+        "ternary": list(shape.ternary),
         "weight_bits": weights,
         "weight_stream": space.port,
         "note": reason if space.port else "",
@@ -481,12 +495,17 @@ def _sizes_text(row: dict[str, Any]) -> str:
     return f"PE={row['pe']} SIMD={row['simd']} LANES={row['lanes']}"
 
 
+def _network_text(report: dict[str, Any]) -> str:
+    kinds = ["second order"] * (2 in report["orders"]) + ["ternary"] * any(report["ternary"])
+    return "-".join(map(str, report["widths"])) + f" ({', '.join(kinds)})" * bool(kinds)
+
+
 def table(report: dict[str, Any]) -> str:
     """The report for the reader at the terminal."""
     device = report["device"]
     limits = report["limits"]
     lines = [
-        f"{'-'.join(map(str, report['widths']))} on {device['board']}, {device['part']}: at most "
+        f"{_network_text(report)} on {device['board']}, {device['part']}: at most "
         f"{limits['alm']:,.0f} of {device['alms']:,} ALMs; of {device['blocks']} {device['block']} "
         f"{limits['blocks']}, or {limits['blocks_crowded']} where the logic is crowded.",
         f"Fit: {report['fit']:,} geometries. ALMs are estimates of Yosys' estimates.",
@@ -629,7 +648,7 @@ def picture(report: dict[str, Any]) -> str:
     )
     parts.append(
         f'<text x="{_LEFT + _WIDTH / 2}" y="{bottom + 38}" text-anchor="middle">cycles an image '
-        f'({"-".join(map(str, report["widths"]))} on {device["part"]}{streamed})</text>'
+        f'({_network_text(report)} on {device["part"]}{streamed})</text>'
         f'<text x="16" y="{_TOP + _HEIGHT / 2}" text-anchor="middle" '
         f'transform="rotate(-90 16 {_TOP + _HEIGHT / 2})">ALMs, estimated</text>'
         f'<rect x="{_LEFT}" y="{_TOP}" width="{_WIDTH}" height="{_HEIGHT}" fill="none" '
@@ -667,10 +686,11 @@ def parse_widths(text: str) -> tuple[int, ...]:
     return tuple(int(part) for part in parts)
 
 
-def load_widths(name: str) -> tuple[int, ...]:
-    """Widths of a network file, given by path or as a name in model/networks."""
-    widths = IntegerNetwork.load(find_network(name)).widths
-    return parse_widths("-".join(map(str, widths)))
+def load_shape(name: str) -> Shape:
+    """What of a network file decides the core, given by path or as a name in model/networks."""
+    shape = IntegerNetwork.load(find_network(name)).shape
+    parse_widths("-".join(map(str, shape.widths)))
+    return shape
 
 
 def parser() -> CommandLine:
@@ -701,7 +721,8 @@ def parser() -> CommandLine:
         help="a network of model/networks by name, or the path of a network file (default: mnist)",
     )
     network.add_argument(
-        "--widths", help="instead: inputs, hidden layers, classes, as 784-1024-1024-10"
+        "--widths",
+        help="instead: inputs, hidden layers, classes, as 784-1024-1024-10, all of single bits",
     )
     add("--max-lanes", type=int, default=MAX_LANES, help="most lanes to try (default: 64)")
     add(
@@ -749,13 +770,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _in_range("--port", options.port, 8, 4096)
         if options.port % 8:
             raise UserError(f"--port {options.port} is not a multiple of 8.")
-    widths = (
-        parse_widths(options.widths)
+    shape = (
+        Shape.of(parse_widths(options.widths))
         if options.widths is not None
-        else load_widths(options.network or "mnist")
+        else load_shape(options.network or "mnist")
     )
+    if not lane_sizes(shape, options.max_lanes):
+        raise UserError("--max-lanes 1 is too few: two lanes carry an image of second order.")
     report = explore(
-        device, widths, options.max_lanes, options.timeout, options.streamed, options.port,
+        device, shape, options.max_lanes, options.timeout, options.streamed, options.port,
         options.rows,
     )
     write_json(options.output / "report.json", report)

@@ -53,6 +53,8 @@ foreach {name default low high meaning} {
   THRESHOLD_DEPTH 128   2 16777216 "Words of the threshold memory"
   WEIGHT_STREAM   0     0    512 "Bits of a beat of the weight stream, 0 for a weight memory"
   IMAGE_WIDTH     64    8    512 "Bits of a beat of the image stream"
+  ORDER           1     1      2 "Most bit planes of an activation"
+  TERNARY         0     0      1 "1 for a core that takes ternary weights"
 } {
   add_parameter $name INTEGER $default $meaning
   set_parameter_property $name DISPLAY_NAME $meaning
@@ -66,7 +68,9 @@ set_parameter_property PRESET HDL_PARAMETER true
 
 # What a range of one parameter cannot say; the core refuses the same at elaboration.
 proc validate {} {
-  foreach name {PE SIMD MAX_WIDTH TAPS MAX_CLASSES WEIGHT_DEPTH BANK_DEPTH WEIGHT_STREAM} {
+  foreach name {
+    PE SIMD LANES MAX_WIDTH TAPS MAX_CLASSES WEIGHT_DEPTH BANK_DEPTH WEIGHT_STREAM ORDER
+  } {
     set $name [get_parameter_value $name]
   }
   if {$TAPS > $PE || ($TAPS - 1) * $SIMD >= $MAX_WIDTH} {
@@ -80,6 +84,9 @@ proc validate {} {
   }
   if {$WEIGHT_STREAM % 8} {
     send_message error "WEIGHT_STREAM must be 0 or a multiple of 8."
+  }
+  if {$ORDER == 2 && $LANES % 2} {
+    send_message error "LANES must be even where ORDER is 2."
   }
 }
 
