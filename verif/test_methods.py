@@ -1,0 +1,210 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`make methods`: the runs it finds, the figures it gives, the page and the picture it writes."""
+
+from __future__ import annotations
+
+import json
+import xml.etree.ElementTree as ElementTree
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import methods
+from generated import markers
+from xnor_fcc.data import load_test_images
+from xnor_fcc.errors import UserError
+from xnor_fcc.geometry import NAMED, Geometry, Shape
+from xnor_fcc.integer import random_network
+from xnor_fcc.reference import evaluate
+
+WIDTHS = (784, 30, 20, 10)
+IMAGES = np.random.default_rng(1).integers(0, 256, (200, 784)).astype(np.uint8)
+LABELS = np.random.default_rng(2).integers(0, 10, 200)
+
+
+def recipe(**changes: Any) -> dict[str, Any]:
+    return {"widths": list(WIDTHS), "seed": 1, "epochs": 3, "order": 1, "weights": "binary",
+            "first_layer": "binary", "pruned_from": "", **changes}  # fmt: skip
+
+
+def commit(directory: Path, file: str, found: float | None = None, **changes: Any) -> None:
+    """A random network of such a recipe in `directory`, or the report of its training alone."""
+    told = recipe(**changes)
+    path = directory / file
+    if path.suffix == ".json":
+        path.write_text(json.dumps({"recipe": told, "test_accuracy": found}))
+        return
+    layers = len(told["widths"]) - 1
+    network = random_network(
+        np.random.default_rng(len(list(directory.iterdir()))), told["widths"],
+        orders=(told["order"],) * layers, ternary=told["weights"] == "ternary",
+    )  # fmt: skip
+    classes = evaluate(network, network.inputs_from(IMAGES)).classes
+    accuracy = float((classes == LABELS).mean()) if found is None else found
+    replace(network, info={"recipe": told, "test_accuracy": accuracy}).save(path)
+
+
+@pytest.fixture
+def report(tmp_path: Path) -> dict[str, Any]:
+    """Of two seeds of a binary network, one in float, one of order 2, a ternary and a pruned one,
+    and a run with a first layer of shifts."""
+    commit(tmp_path, "mnist.npz")
+    commit(tmp_path, "other.json", 0.5, seed=2)
+    commit(tmp_path, "exact.json", 0.75, name="float", epochs=9)
+    commit(tmp_path, "double.npz", order=2)
+    commit(tmp_path, "ternary.npz", weights="ternary")
+    commit(tmp_path, "cut.npz", widths=[784, 12, 10], pruned_from="x.npz")
+    commit(tmp_path, "shifts.json", 0.25, first_layer="shifts")
+    (tmp_path / "mnist_trained.npz").write_text("not an integer network, and not asked for")
+    runs = methods.load_runs(tmp_path, tmp_path)
+    assert len(runs) == 7
+    return methods.measure(runs, IMAGES, LABELS)
+
+
+def row(report: dict[str, Any], name: str) -> dict[str, Any]:
+    (found,) = [row for row in report["rows"] if row["name"] == name]
+    return found
+
+
+def test_figures_of_every_kind(report: dict[str, Any]) -> None:
+    plain, double = row(report, "mnist"), row(report, "double")
+    ternary, cut = row(report, "ternary"), row(report, "cut")
+    bits = 784 * 30 + 30 * 20 + 20 * 10
+    assert plain["weight_bits"] == double["weight_bits"] == bits == ternary["weight_bits"] // 2
+    assert row(report, "exact")["weight_bits"] == 32 * bits
+    assert row(report, "shifts")["weight_bits"] == bits + 3 * 784 * 30
+    for name in ("exact", "shifts"):
+        assert "cycles_per_image" not in row(report, name) and not row(report, name)["network"]
+
+    g = Geometry.for_widths(WIDTHS, *NAMED["throughput"])
+    assert plain["cycles_per_image"] == g.period_cycles(WIDTHS) / 2
+    assert plain["latency_cycles"] == g.latency_cycles(WIDTHS, 0)
+    steps = 4 + 1 + 1
+    assert plain["xnors_per_image"] == steps * 69 * 205 == 2 * plain["weight_bits_read_per_image"]
+    # Both lanes for one image; or two rounds for both.
+    assert double["xnors_per_image"] == 2 * plain["xnors_per_image"]
+    assert ternary["weight_bits_read_per_image"] == 2 * plain["weight_bits_read_per_image"]
+    shape = Shape(WIDTHS, (2, 2, 2), (False,) * 3)
+    pairs = Geometry.for_widths(shape, *NAMED["throughput"])
+    assert (pairs.order, pairs.lanes) == (2, 2)
+    assert double["cycles_per_image"] == pairs.period_cycles(shape)
+    assert cut["toggles_per_image"] < plain["toggles_per_image"] < ternary["toggles_per_image"]
+
+
+def test_what_does_not_fit_the_chip_is_marked(report: dict[str, Any]) -> None:
+    whole = (784, 1024, 1024, 1024, 10)
+    assert methods.hardware(Shape.of(whole))["fits"]
+    ternary = methods.hardware(Shape(whole, (1,) * 4, (True,) * 4))
+    assert not ternary["fits"] and ternary["m10k"] > 397
+    for each in report["rows"]:
+        each["fits"] = True
+    assert "*" not in methods.table(report) and "\\*" not in methods.page(report)
+    row(report, "mnist")["fits"] = False
+    assert f"{row(report, 'mnist')['m10k']} * |" in methods.table(report)
+    assert "More than one dares to fill" in methods.page(report)
+
+
+def test_runs_of_one_method_share_a_row(report: dict[str, Any]) -> None:
+    plain = row(report, "mnist")
+    assert plain["runs"] == 2 and plain["accuracy_max"] == 0.5
+    assert plain["accuracy_min"] == plain["accuracy"]
+    assert plain["accuracy_mean"] == (plain["accuracy"] + 0.5) / 2
+    assert row(report, "double")["runs"] == 1
+    assert "2: " in methods.table(report)
+
+
+def test_summaries(report: dict[str, Any]) -> None:
+    assert report["order2_accuracy"] == row(report, "double")["accuracy"]
+    cut = row(report, "cut")
+    assert report["pruned"] == [
+        {key: cut[key] for key in ("name", "accuracy", "cycles_per_image")}
+    ]
+    assert [goal["name"] for goal in report["goals"]] == [None] * 3
+    assert methods.quickest([cut], cut["accuracy"]) == "cut"
+    assert methods.quickest([cut], cut["accuracy"] + 0.01) is None
+    costs = {entry["recipe"]: entry for entry in report["binarisation"]}
+    assert costs.keys() == {"float", "best"}
+    assert costs["best"]["below_float"] == 0.75 - row(report, "mnist")["accuracy"]
+
+
+def test_the_front_has_no_network_that_another_one_beats() -> None:
+    places = [(5, 0.9), (7, 0.9), (9, 0.95), (9, 0.94), (11, 0.93), (12, 0.96)]
+    rows = [{"network": True, "cycles_per_image": c, "accuracy": a} for c, a in places]
+    rows += [{"network": False, "cycles_per_image": 1, "accuracy": 1.0},
+             {"network": True, "accuracy": 1.0}]  # fmt: skip
+    kept = methods.front(reversed(rows))
+    assert [(r["cycles_per_image"], r["accuracy"]) for r in kept] == [
+        (5, 0.9), (9, 0.95), (12, 0.96)
+    ]  # fmt: skip
+
+
+def test_a_network_that_is_not_as_its_training_says(tmp_path: Path) -> None:
+    commit(tmp_path, "wrong.npz", 0.5)
+    (run,) = methods.load_runs(tmp_path, tmp_path)
+    with pytest.raises(UserError, match=r"^The network wrong reads 0\.\d+ .* says 0\.5000\.$"):
+        methods.measured_accuracy(run, IMAGES, LABELS)
+
+
+def test_a_report_that_is_not_as_its_network_says(tmp_path: Path) -> None:
+    commit(tmp_path, "net.npz")
+    (run,) = methods.load_runs(tmp_path, tmp_path)
+    # The same training told twice is one run, even by an older program that told less of it.
+    commit(tmp_path, "net.json", run.accuracy, distinct=0)
+    assert len(methods.load_runs(tmp_path, tmp_path)) == 1
+    commit(tmp_path, "net.json", run.accuracy + 0.01)
+    with pytest.raises(UserError, match="not of the same accuracy"):
+        methods.load_runs(tmp_path, tmp_path)
+
+
+def test_files_that_are_something_else(tmp_path: Path) -> None:
+    (tmp_path / "x.json").write_text('{"recipe": 3}')
+    with pytest.raises(UserError, match=r"x\.json is not the report of a training run"):
+        methods.load_runs(tmp_path, tmp_path)
+    (tmp_path / "x.json").unlink()
+    random_network(np.random.default_rng(1), (4, 3)).save(tmp_path / "x.npz")
+    with pytest.raises(UserError, match="does not say how it was trained"):
+        methods.load_runs(tmp_path, tmp_path)
+
+
+def test_the_picture(report: dict[str, Any]) -> None:
+    """Every method is in it; what is quicker stands further left, what errs less lower."""
+    root = ElementTree.fromstring(methods.picture(report))
+    name = "{http://www.w3.org/2000/svg}"
+    tips = {t.text.split(":")[0]: m for m in root for t in m.findall(f"{name}title") if t.text}
+    assert tips.keys() == {"mnist", "double", "ternary", "cut"}
+    x = {k: float(m.get("cx", "nan")) for k, m in tips.items() if k != "cut"}
+    y = {k: float(m.get("cy", "nan")) for k, m in tips.items() if k != "cut"}
+    assert x["mnist"] < x["double"] and x["mnist"] < x["ternary"]
+    assert (y["mnist"] > y["double"]) == (
+        row(report, "mnist")["accuracy"] > row(report, "double")["accuracy"]
+    )
+    texts = [t.text for t in root.iter(f"{name}text")]
+    assert "float: 75.00%" in texts and "first layer +-2^k: 25.00%" in texts
+
+
+def test_names_do_not_cover_each_other() -> None:
+    names = methods._Names()
+    for _ in range(5):
+        names.place(300, 200, "a network")
+    places = sorted(y for _, _, y in names.taken)
+    assert all(b - a >= methods._NAME_HEIGHT for a, b in pairwise(places))
+
+
+# ---- what is committed
+
+
+@pytest.fixture(scope="module")
+def committed() -> dict[str, Any]:
+    return methods.measure(methods.load_runs(), *load_test_images())
+
+
+@pytest.mark.slow
+def test_the_page_and_the_picture_are_what_the_command_writes(committed: dict[str, Any]) -> None:
+    begin, end = markers("methods")
+    kept = methods.PAGE.read_text().split(begin, 1)[1].split(end, 1)[0]
+    assert kept.strip() == methods.page(committed), "run `make methods ARGS=--write`"
+    assert methods.PICTURE.read_text() == methods.picture(committed)
