@@ -307,10 +307,11 @@ class _Passes:
                     group = g.groups(width)
                 group -= 1
                 neurons = np.arange(group * g.pe, min(width, (group + 1) * g.pe))
-                scores = int(bench.core.scores.value)
+                scores, lane_bits = bench.core.scores.value, g.pe * acc_bits
                 for position, image in enumerate(self._images(batch)):
                     lane = position * bench.expected.lanes
-                    packed = scores >> lane * g.pe * acc_bits
+                    # A lane without an image may be undefined.
+                    packed = int(scores[(lane + 1) * lane_bits - 1 : lane * lane_bits])
                     wanted = bench.expected.sums[layer][image, neurons] >> 1 & mask
                     for p, want in enumerate(wanted.tolist()):
                         self.sums_checked += 1

@@ -15,15 +15,14 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, dataclass, field, fields, is_dataclass, replace
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from xnor_fcc.errors import UserError
-from xnor_fcc.geometry import Geometry
-from xnor_fcc.integer import IntegerNetwork, Layer, OutputLayer, random_network
+from xnor_fcc.geometry import Geometry, Shape
+from xnor_fcc.integer import IntegerNetwork, Layer, random_network
 
 VERIF = Path(__file__).resolve().parent
 # Scenarios that once failed, and some that teach; every one is played by the test suite.
@@ -52,43 +51,59 @@ BAD_WEIGHTS = (
 
 # The largest values of numbers that have one.
 _MOST = {
-    "address": 63, "value": 0xFFFF_FFFF, "timeout": 0xFFFF_FFFF, "pixel_threshold": 255, "cut": 100,
+    "address": 63, "value": 0xFFFF_FFFF, "timeout": 0xFFFF_FFFF, "pixel_threshold": 255,
+    "pixel_residual": 0xFFFF, "cut": 100,
 }  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Network:
-    """A random network by seed and shape: widths are (inputs, hidden..., classes)."""
+    """A random network by seed and shape: widths are (inputs, hidden..., classes), then the order
+    of each layer's inputs and which layers are ternary, unless it is a plain binary network."""
 
     widths: tuple[int, ...]
     seed: int = 0
     thresholds: str = "lively"
     biases: str = "lively"
+    orders: tuple[int, ...] = ()
+    ternary: tuple[bool, ...] = ()
+
+    @property
+    def shape(self) -> Shape:
+        """What decides the core it needs."""
+        plain = Shape.of(self.widths)
+        return Shape(self.widths, self.orders or plain.orders, self.ternary or plain.ternary)
 
     def make(self, geometry: Geometry) -> IntegerNetwork:
         """The network; `geometry` bounds the scores, which `biases` = extreme goes to."""
         rng = np.random.default_rng(self.seed)
-        network = random_network(rng, self.widths)
+        shape = self.shape
+        network = random_network(rng, shape.widths, shape.orders, shape.ternary)
         hidden = tuple(
-            Layer(layer.weights, self._thresholds(rng, layer)) for layer in network.hidden
+            self._moved(rng, layer) for layer in network.hidden if isinstance(layer, Layer)
         )
-        weights, bias = network.output.weights, network.output.bias
+        output, bias = network.output, network.output.bias
         if self.biases == "tied":  # every class has the same score
-            weights, bias = weights[:1].repeat(len(bias), 0), bias[:1].repeat(len(bias))
+            first = [0] * len(bias)
+            mask = None if output.mask is None else output.mask[first]
+            output = replace(output, weights=output.weights[first], bias=bias[first], mask=mask)
         elif self.biases == "extreme":
-            reach = (1 << (geometry.score_bits - 1)) - network.output.inputs
+            reach = (1 << (geometry.score_bits - 1)) - output.most
             bias = rng.choice([-reach, reach - 1], len(bias)).astype(np.int32)
-        return IntegerNetwork(hidden, OutputLayer(weights, bias), network.pixel_threshold)
+            output = replace(output, bias=bias)
+        return replace(network, hidden=hidden, output=output)
 
-    def _thresholds(self, rng: np.random.Generator, layer: Layer) -> np.ndarray:
-        corners = {
-            "always": [0],
-            "never": [layer.inputs + 1],
-            "extreme": [0, 1, layer.inputs, layer.inputs + 1],
-        }
+    def _moved(self, rng: np.random.Generator, layer: Layer) -> Layer:
+        """The layer with its thresholds where `thresholds` says."""
+        most = layer.most
+        corners = {"always": [0], "never": [most + 1], "extreme": [0, 1, most, most + 1]}
         if self.thresholds == "lively":
-            return layer.thresholds
-        return rng.choice(corners[self.thresholds], layer.outputs).astype(np.int32)
+            return layer
+        moved = rng.choice(corners[self.thresholds], layer.outputs).astype(np.int32)
+        if layer.lower is None or layer.upper is None:
+            return replace(layer, thresholds=moved)
+        lower, upper = np.minimum(layer.lower, moved), np.maximum(layer.upper, moved)
+        return replace(layer, thresholds=moved, lower=lower, upper=upper)
 
 
 @dataclass(frozen=True)
@@ -123,7 +138,9 @@ class Episode:
     eager: int = 0
     """Configuration writes in the cycles behind the one that starts the core."""
     grey: bool = False
+    """8-bit pixels; inputs of order 2 always are."""
     pixel_threshold: int = 128
+    pixel_residual: int = 0xC040
     timeout: int = 0
     lone: bool = False
     """One image alone first, its latency compared with the cycle model."""
@@ -165,9 +182,12 @@ class Scenario:
         for episode in self.episodes:
             if episode.network is not None:
                 _require_numbers(episode.network)
-                if len(episode.network.widths) < 2 or min(episode.network.widths) < 1:
+                shape = episode.network.shape
+                if len(shape.widths) < 2 or min(shape.widths) < 1:
                     raise UserError("The widths of a network are its inputs, layers and classes.")
-                self.core.require_fit(episode.network.widths)
+                if not len(shape.widths) - 1 == len(shape.orders) == len(shape.ternary):
+                    raise UserError("A network has an order and a kind of weights for each layer.")
+                self.core.require_fit(shape)
             for part in (episode, *episode.packets, *episode.accesses):
                 _require_numbers(part)
             if any(on < 1 or off < 0 for on, off in episode.backpressure + episode.weight_gaps):
@@ -258,11 +278,12 @@ class Saved:
         return path
 
 
-def steps_needed(geometry: Mapping[str, int], widths: tuple[int, ...]) -> tuple[int, int]:
+def steps_needed(geometry: Mapping[str, int], shape: Shape) -> tuple[int, int]:
     """(weight words, threshold words) of a network, before there is a `Geometry`."""
-    groups = [-(-m // geometry["pe"]) for m in widths[1:]]
-    words = [-(-n // geometry["simd"]) for n, _ in pairwise(widths)]
-    return sum(g * w for g, w in zip(groups, words, strict=True)), sum(groups)
+    pe, simd = geometry["pe"], geometry["simd"]
+    groups = [-(-m // pe) for _, m, _ in shape.layers]
+    rounds = [-(-n // simd) * rounds for n, _, rounds in shape.layers]
+    return sum(g * w for g, w in zip(groups, rounds, strict=True)), sum(groups)
 
 
 def _require_numbers(part: Any) -> None:
@@ -295,7 +316,9 @@ def _episode(facts: Mapping[str, Any]) -> Episode:
     parts = dict(facts)
     if parts.get("network") is not None:
         network = dict(parts["network"])
-        parts["network"] = Network(**{**network, "widths": tuple(network["widths"])})
+        for name in ("widths", "orders", "ternary"):
+            network[name] = tuple(network.get(name, ()))
+        parts["network"] = Network(**network)
     parts["prelude"] = tuple(parts.get("prelude", ()))
     parts["packets"] = tuple(Packet(**packet) for packet in parts.get("packets", ()))
     parts["accesses"] = tuple(Access(**access) for access in parts.get("accesses", ()))

@@ -60,11 +60,19 @@ def _networks(draw: st.DrawFn, core: dict[str, int]) -> Network:
     layers = draw(st.integers(1, core["max_layers"]))
     classes = draw(st.integers(1, core["max_classes"]))
     widths = draw(st.lists(sizes, min_size=layers, max_size=layers))
+    kinds: dict[str, Any] = {}
+    if core["order"] == 2:
+        orders = st.lists(st.integers(1, 2), min_size=layers, max_size=layers)
+        kinds["orders"] = tuple(draw(orders))
+    if core["ternary"]:
+        ternary = st.lists(st.booleans(), min_size=layers, max_size=layers)
+        kinds["ternary"] = tuple(draw(ternary))
     return Network(
         (*widths, classes),
         draw(_SEEDS),
         draw(st.sampled_from(THRESHOLDS)),
         draw(st.sampled_from(BIASES)),
+        **kinds,
     )
 
 
@@ -107,6 +115,11 @@ def _episodes(draw: st.DrawFn, core: dict[str, int], first: bool) -> Episode:
         streamed["weight_gaps"] = draw(st.one_of(st.just(()), _BURSTS))
         streamed["bad_weights"] = draw(st.sampled_from(("", "", "", *BAD_WEIGHTS)))
         streamed["ahead"] = draw(st.integers(0, 2)) if streamed["bad_weights"] else 0
+    residual: dict[str, Any] = {}
+    if core["order"] == 2:
+        residual["pixel_residual"] = draw(
+            st.one_of(st.sampled_from((0xC040, 0, 0xFFFF)), st.integers(0, 0xFFFF))
+        )
     return Episode(
         network=None if keep else draw(_networks(core)),
         prelude=tuple(
@@ -128,6 +141,7 @@ def _episodes(draw: st.DrawFn, core: dict[str, int], first: bool) -> Episode:
         cut=draw(st.sampled_from((100, 100, 50)) if ending == "drained" else st.integers(0, 100)),
         wait=0 if ending == "drained" else draw(st.integers(0, 400)),
         **streamed,
+        **residual,
     )
 
 
@@ -140,20 +154,23 @@ def scenarios(draw: st.DrawFn, episodes: int = 6) -> Scenario:
     widest = min(_WIDEST, isqrt((_STREAMED_STEPS if stream else _STEPS) * pe * simd))
     width = draw(st.integers(1, widest))
     ring = -(-width // simd)
+    lanes = draw(st.integers(1, max(1, min(5, _XNORS // (pe * simd)))))
     core = {
         "pe": pe,
         "simd": simd,
-        "lanes": draw(st.integers(1, max(1, min(5, _XNORS // (pe * simd))))),
+        "lanes": lanes,
         "max_width": width,
         "taps": draw(st.integers(1, min(pe, ring))),
         "max_layers": draw(st.integers(1, 6)),
         "max_classes": draw(st.integers(1, min(width, 12))),
         "image_width": draw(st.sampled_from(IMAGE_WIDTHS)),
         "weight_stream": stream,
+        "order": draw(st.integers(1, 2)) if lanes % 2 == 0 else 1,
+        "ternary": draw(st.sampled_from((0, 0, 1))),
     }
     count = draw(st.integers(1, episodes))
     played = tuple(draw(_episodes(core, number == 0)) for number in range(count))
-    needs = [steps_needed(core, e.network.widths) for e in played if e.network is not None]
+    needs = [steps_needed(core, e.network.shape) for e in played if e.network is not None]
     slack = st.one_of(st.just(0), st.integers(0, 50))
     weights = 2 if stream else max(2, max(words for words, _ in needs) + draw(slack))
     core["weight_depth"] = weights

@@ -40,7 +40,7 @@ from flood_tests import (
 from scenario import Episode, Packet, Scenario
 from streams import write_burst
 from twin import Twin
-from xnor_fcc.geometry import Geometry
+from xnor_fcc.geometry import Geometry, Shape
 from xnor_fcc.integer import IntegerNetwork
 from xnor_fcc.pack import MemoryImage, pack
 from xnor_fcc.registers import ADDRESS, BIT, errors_in
@@ -167,6 +167,7 @@ class Player:
         self.twin = ScenarioTwin(dut, self.bench)
         self.host = Host(dut, self.geometry.max_layers, scenario.seed)
         self.network: IntegerNetwork | None = None
+        self.shape = Shape.of((1, 1))
         self.image: MemoryImage | None = None
         self.loaded = False
         self.hidden_bits = 0
@@ -240,7 +241,8 @@ class Player:
                 words = 0 if g.weight_stream else g.weight_depth
                 await self._overflow(0, words * -(-g.pe * g.simd // 32), 32)
             case "thresholds overflow":
-                await self._overflow(1, g.threshold_depth * g.pe, g.score_bits)
+                chunks = g.threshold_depth * image.offset_chunks().shape[1]
+                await self._overflow(1, chunks, g.score_bits)
             case "soft reset":
                 await bench.write("CONTROL", _SOFT_RESET)
                 await ClockCycles(self.dut.clk, 4)
@@ -262,26 +264,27 @@ class Player:
 
     # ---- what is sent
 
-    def _packets(self, episode: Episode, widths: tuple[int, ...]) -> list[Packet]:
+    def _packets(self, episode: Episode) -> list[Packet]:
         """The packets of an episode."""
         packets = list(episode.packets)
         if episode.bad_weights:  # images enough to meet the bad packet
             packets = [Packet(seed=7, repeat=4 * self.geometry.lanes)]
         if episode.steady:
-            packets = [Packet(repeat=self._steady_images(widths)), *packets]
+            packets = [Packet(repeat=self._steady_images()), *packets]
         if episode.lone:
             packets = [Packet(seed=11), *packets]
         return packets
 
-    def _steady_images(self, widths: tuple[int, ...]) -> int:
-        lanes = self.geometry.lanes
-        return min(_STEADY_IMAGES, (batches_until_steady(self.geometry, widths) + 1) * lanes)
+    def _steady_images(self) -> int:
+        g, shape = self.geometry, self.shape
+        batches = batches_until_steady(g, shape, False) + 1
+        return min(_STEADY_IMAGES, batches * g.images_per_batch(shape))
 
-    def _sendings(self, episode: Episode, inputs: int, packets: Sequence[Packet]) -> list[Sending]:
+    def _sendings(self, episode: Episode, packets: Sequence[Packet]) -> list[Sending]:
         """Packets as beats."""
         result: list[Sending] = []
         for packet in packets:
-            form = Format(self.geometry.image_width, inputs, episode.grey,
+            form = Format(self.geometry.image_width, self.shape.widths[0], self._grey(episode),
                           episode.pixel_threshold, packet.seed)  # fmt: skip
             result += [
                 (packet.gap, packet.pause, beats_of(form, packet.kind))
@@ -298,37 +301,42 @@ class Player:
             self.image = pack(self.network, g)
             self.loaded = False
         assert self.network is not None
-        widths = self.network.widths
+        self.shape = shape = self.network.shape
+        grey, levels = self._grey(episode), shape.orders[0] == 2
+        inputs = shape.widths[0]
         for name in episode.prelude:
             await self._prelude(name)
         if not self.loaded:
             await self._load()
         timeout = episode.timeout
         if episode.steady:
-            timeout = g.image_beats(widths[0], episode.grey) + 40
+            timeout = g.image_beats(inputs, grey) + 40
         await bench.write("PIXEL_THRESHOLD", episode.pixel_threshold)
+        await bench.write("PIXEL_RESIDUAL", episode.pixel_residual)
         await bench.write("PARTIAL_TIMEOUT", timeout)
 
-        sendings = self._sendings(episode, widths[0], self._packets(episode, widths))
+        sendings = self._sendings(episode, self._packets(episode))
         rules = deepcopy(twin.packets)
-        rules.configure(widths[0], episode.grey, episode.pixel_threshold)
+        residual = episode.pixel_residual if levels else None
+        rules.configure(inputs, grey, episode.pixel_threshold, residual)
         images = []
         for _, _, beats in sendings:
             fates = map(rules.beat, beats)
             images += [fate.image[1] for fate in fates if fate.image is not None]
-        rows = [[i >> j & 1 for j in range(widths[0])] for i in images]
+        bits = 2 if levels else 1
+        rows = [[i >> bits * j & (1 << bits) - 1 for j in range(inputs)] for i in images]
         self.hidden_bits += bench.passes.hidden_bits
-        bench.expect(self.network, np.array(rows or [[0] * widths[0]], np.uint8))
+        bench.expect(self.network, np.array(rows or [[0] * inputs], np.uint8))
         twin.begin({image: i for i, image in enumerate(images)})
         first, before = bench.results.head, await counters(bench)
         waited = await bench.read("WEIGHT_STALL_CYCLES")
 
         await self._start(episode)
         open_before = twin.packets.open
-        quiet = patience(g, widths, min(timeout, _SOON))
+        quiet = patience(g, shape, min(timeout, _SOON))
         if episode.backpressure:  # so long takes a batch
             ready = sum(on for on, _ in episode.backpressure)
-            bursts = 2 + g.lanes * (widths[-1] + 1) // ready
+            bursts = 2 + g.lanes * (shape.widths[-1] + 1) // ready
             quiet += bursts * sum(map(sum, episode.backpressure))
         good_weights = not (episode.bad_weights and g.weight_stream)
         if episode.lone and timeout <= _SOON and not open_before and good_weights:
@@ -338,15 +346,14 @@ class Player:
             await ClockCycles(dut.clk, 2)
             if not (episode.weight_gaps and g.weight_stream):
                 latency = await bench.read("LATENCY")
-                assert latency == g.latency_cycles(widths, timeout), (
-                    f"latency {latency}, the model says {g.latency_cycles(widths, timeout)}"
-                )
+                want = g.latency_cycles(shape, timeout)
+                assert latency == want, f"latency {latency}, the model says {want}"
             sendings = sendings[1:]
-        if episode.steady and good_weights and not (episode.weight_gaps or episode.grey):
-            sendings = await self._steady(sendings, widths, quiet)
+        if episode.steady and good_weights and not (episode.weight_gaps or grey):
+            sendings = await self._steady(sendings, quiet)
 
         if not good_weights:
-            await self._out_of_step(episode, sendings, widths, quiet)
+            await self._out_of_step(episode, sendings, quiet)
             return
         await self._traffic(episode, sendings, quiet)
         if "reset" in episode.ending:
@@ -354,7 +361,8 @@ class Player:
 
         assert await bench.read("STATUS") == 0
         answered = bench.results.head - first
-        assert bench.passes.hidden_bits == answered * sum(widths[1:-1])
+        bits = sum(m * order for m, order in zip(shape.widths[1:], shape.orders[1:], strict=False))
+        assert bench.passes.hidden_bits == answered * bits
         after = await counters(bench)
         change = {name: after[name] - before[name] for name in after}
         batches = change["BATCHES"]
@@ -362,20 +370,24 @@ class Player:
         assert batches == len(bench.passes.batches)
         waited = await bench.read("WEIGHT_STALL_CYCLES") - waited
         busy = change["BUSY_CYCLES"] - change["STALL_CYCLES"] - waited
-        assert busy == batches * g.pass_cycles(widths), (
-            f"{busy} cycles for {batches} batches, the model says {g.pass_cycles(widths)} for each"
+        assert busy == batches * g.pass_cycles(shape), (
+            f"{busy} cycles for {batches} batches, the model says {g.pass_cycles(shape)} for each"
         )
-        assert change["STEP_CYCLES"] == batches * g.steps(widths)
+        assert change["STEP_CYCLES"] == batches * g.steps(shape)
+
+    def _grey(self, episode: Episode) -> bool:
+        """Whether images come as 8-bit pixels."""
+        return episode.grey or self.shape.orders[0] == 2
 
     async def _start(self, episode: Episode) -> None:
         """Start the core, at once written to while it checks its table."""
         bench, dut = self.bench, self.dut
         bench.weight_gaps = cycle(episode.weight_gaps) if episode.weight_gaps else None
         if episode.eager:
-            control = _ENABLE | (_PIXEL_8BIT if episode.grey else 0)
+            control = _ENABLE | (_PIXEL_8BIT if self._grey(episode) else 0)
             await write_burst(dut, ADDRESS["CONTROL"], [control])
             await write_burst(dut, ADDRESS["LAYERS"], [0] * episode.eager)
-        await bench.start(pixel_8bit=episode.grey, weights=self._weights(episode))
+        await bench.start(pixel_8bit=self._grey(episode), weights=self._weights(episode))
 
     def _weights(self, episode: Episode) -> Iterator[list[Beat]] | None:
         """Packets of streamed weights, one of them bad; None for good ones."""
@@ -383,24 +395,23 @@ class Player:
         if not self.geometry.weight_stream or not episode.bad_weights:
             return None
         assert self.network is not None
-        kinds = out_of_step(good, len(good) // self.geometry.steps(self.network.widths))
+        kinds = out_of_step(good, len(good) // self.geometry.steps(self.shape))
         bad = kinds.get(episode.bad_weights, kinds["headless"])
         return chain(repeat(good, episode.ahead), [bad], repeat(good))
 
-    async def _steady(
-        self, sendings: list[Sending], widths: tuple[int, ...], quiet: int
-    ) -> list[Sending]:
+    async def _steady(self, sendings: list[Sending], quiet: int) -> list[Sending]:
         """The first packets at full rate: batches follow each other as the cycle model says."""
-        g, bench = self.geometry, self.bench
-        images = self._steady_images(widths)
+        g, bench, shape = self.geometry, self.bench, self.shape
+        images, batch = self._steady_images(), g.images_per_batch(shape)
         first = len(bench.passes.starts)
         await send(self.dut, sendings[:images])
         await bench.drain(quiet)
-        if images >= batches_until_steady(g, widths) * g.lanes and not self.twin.packets.bad:
-            full = [count == g.lanes for _, count in bench.passes.batches[first:]]
+        enough = batches_until_steady(g, shape, False) * batch
+        if images >= enough and not self.twin.packets.bad:
+            full = [count == batch for _, count in bench.passes.batches[first:]]
             periods = np.diff(bench.passes.starts[first:])
             steady = [int(p) for p, f in zip(periods, full[1:], strict=True) if f][-2:]
-            want = g.period_cycles(widths)
+            want = g.period_cycles(shape)
             assert set(steady) <= {want}, f"periods of {steady} cycles, the model says {want}"
         return sendings[images:]
 
@@ -456,7 +467,7 @@ class Player:
         self._quiet(sending)
 
     async def _out_of_step(
-        self, episode: Episode, sendings: list[Sending], widths: tuple[int, ...], quiet: int
+        self, episode: Episode, sendings: list[Sending], quiet: int
     ) -> None:
         """Weights that are out of step: the error, no answer with them, and a soft reset."""
         dut, bench, twin = self.dut, self.bench, self.twin
@@ -467,7 +478,7 @@ class Player:
         twin.fault_is_due = True
         head = bench.results.head
         sending = cocotb.start_soon(send(dut, sendings))
-        lanes, period = self.geometry.lanes, self.geometry.period_cycles(widths, True)
+        lanes, period = self.geometry.lanes, self.geometry.period_cycles(self.shape, True)
         for _ in range(0, (episode.ahead + 2) * quiet, 64):
             await ClockCycles(dut.clk, 64)
             if "WEIGHT_FRAME" in errors_in(await bench.read("ERROR")):

@@ -39,13 +39,13 @@ class Remembered(Expected):
 
     def __init__(self, image: MemoryImage, network: IntegerNetwork, bits: np.ndarray) -> None:
         self.network = network
-        self.bits = bits
+        self.x, self.lanes = bits, 1
         # Unused neurons are compared, too, as far as the ring has room for them.
         sums = [each[:, : image.geometry.capacity]
                 for each in layer_sums(image, weights_in(image), bits)]
         scores = sums[-1][:, : image.classes]
         self.sums = [*sums[:-1], scores]
-        self.hidden = [[planes(row[None]) for row in layer >= 0] for layer in sums[:-1]]
+        self.hidden = [[[planes(row[None]) for row in layer >= 0]] for layer in sums[:-1]]
         self.scores = scores.tolist()
         self.classes = scores.argmax(axis=1).tolist()
 

@@ -48,7 +48,8 @@ class Fate:
 
     errors: int = 0
     dropped: int = 0
-    image: tuple[int, int] | None = None  # (id, activation bits, pixel 0 lowest)
+    # (id, activation bits, or levels of two bits each, pixel 0 lowest)
+    image: tuple[int, int] | None = None
 
 
 class Packets:
@@ -58,9 +59,12 @@ class Packets:
         self.size = width // 8
         self.reset()
 
-    def configure(self, inputs: int, grey: bool, threshold: int) -> None:
-        """Format of the images from now on."""
+    def configure(
+        self, inputs: int, grey: bool, threshold: int, residual: int | None = None
+    ) -> None:
+        """Format of the images from now on; `residual`: PIXEL_RESIDUAL, where they have levels."""
         self.inputs, self.grey, self.threshold = inputs, grey, threshold
+        self.residual = residual
         self.bytes = inputs if grey else ceil_div(inputs, 8)
 
     def reset(self) -> None:
@@ -108,9 +112,17 @@ class Packets:
         return fate
 
     def _bits(self) -> int:
+        if self.residual is not None:
+            return sum(self._level(byte) << 2 * i for i, byte in enumerate(self.payload))
         if self.grey:
             return sum((byte >= self.threshold) << i for i, byte in enumerate(self.payload))
         return int.from_bytes(self.payload, "little") & ((1 << self.inputs) - 1)
+
+
+    def _level(self, byte: int) -> int:
+        assert self.residual is not None
+        first = byte >= self.threshold
+        return first << 1 | (byte >= (self.residual >> 8 if first else self.residual & 0xFF))
 
 
 @dataclass
@@ -162,7 +174,9 @@ class Twin:
         self.table = [0] * g.max_layers
         self.loaders = [
             Loader(32, g.pe * g.simd, g.weight_depth, 0),
-            Loader(g.score_bits, g.pe * g.score_bits, g.threshold_depth, 0),
+            Loader(
+                g.score_bits, g.pe * g.score_bits * (3 if g.order == 2 else 1), g.threshold_depth, 0
+            ),
         ]
         self.crcs = [0, 0]
         self.locked: bool | None = False  # None: until the images inside are answered
@@ -391,8 +405,12 @@ class Twin:
             limit = 3 * self.geometry.max_layers + 4
             self.check = (limit, wrong) if wrong else (cycles, 0)
             self.packets.number = 0
+            levels = self.table[0] >> BIT["LAYER_TABLE"]["ORDER_2"] & 1
             self.packets.configure(
-                self.stored["INPUTS"], grey, self.stored["PIXEL_THRESHOLD"]
+                self.stored["INPUTS"],
+                grey,
+                self.stored["PIXEL_THRESHOLD"],
+                self.stored["PIXEL_RESIDUAL"] if levels else None,
             )
         return 0
 
@@ -407,6 +425,7 @@ class Twin:
             self.loaders[0].loaded,
             self.loaders[1].loaded,
             layers,
+            self.grey,
         )
         if not self.rules.fits(described):
             return _ERROR["BAD_TABLE"]
