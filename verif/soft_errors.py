@@ -17,7 +17,7 @@ import json
 import math
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import pairwise
 from pathlib import Path
@@ -26,6 +26,7 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
+import plot
 import simulator
 from generated import fill
 from report_source import source
@@ -313,7 +314,7 @@ def simulate(
 
 # ---- picture and page
 
-_LEFT, _TOP, _WIDTH, _HEIGHT = 70, 30, 700, 380
+_FRAME = plot.Frame(70, 30, 700, 380)
 _STYLES = {
     "weights": ("#1f77b4", "weight memory, parity-coded as built"),
     "uncoded": ("#e6862e", "the same flips, were weights stored uncoded"),
@@ -325,37 +326,30 @@ def picture(report: dict[str, Any]) -> str:
     """The curves as a drawing (SVG): accuracy over flips, median with the range of the draws."""
     curves = report["curves"]
     end = math.log10(max(curve["flips"][-1] for curve in curves.values())) + 0.1
-    right, bottom = _LEFT + _WIDTH, _TOP + _HEIGHT
+    left, right, bottom = _FRAME.left, _FRAME.right, _FRAME.bottom
 
     def x_of(flips: float) -> float:
-        return _LEFT + _WIDTH * math.log10(flips) / end
+        return left + _FRAME.width * math.log10(flips) / end
 
     def y_of(accuracy: float) -> float:
-        return bottom - _HEIGHT * accuracy
+        return bottom - _FRAME.height * accuracy
 
     parts = [f"<title>Accuracy after bit flips in the memories, {report['images']:,} test images"
              "</title>"]
-    for percent in range(0, 101, 10):
-        y = y_of(percent / 100)
-        parts.append(f'<line x1="{_LEFT}" y1="{y:.1f}" x2="{right}" y2="{y:.1f}" stroke="#eee"/>'
-                     f'<text x="{_LEFT - 8}" y="{y + 4:.1f}" text-anchor="end">{percent} %</text>')
-    for decade in range(int(end) + 1):
-        x = x_of(10**decade)
-        parts.append(f'<line x1="{x:.1f}" y1="{_TOP}" x2="{x:.1f}" y2="{bottom}" stroke="#eee"/>'
-                     f'<text x="{x:.1f}" y="{bottom + 18}" text-anchor="middle">{10**decade:,}'
-                     "</text>")
+    parts += [_FRAME.row(y_of(percent / 100), f"{percent} %") for percent in range(0, 101, 10)]
+    parts += [_FRAME.column(x_of(10**n), f"{10**n:,}") for n in range(int(end) + 1)]
     chance = 1 / report["classes"]
-    parts.append(f'<line x1="{_LEFT}" y1="{y_of(chance):.1f}" x2="{right}" y2="{y_of(chance):.1f}" '
+    parts.append(f'<line x1="{left}" y1="{y_of(chance):.1f}" x2="{right}" y2="{y_of(chance):.1f}" '
                  'stroke="#999" stroke-dasharray="6 4"/>'
-                 f'<text x="{_LEFT + 6}" y="{y_of(chance) - 5:.1f}" fill="#666">chance</text>')
+                 f'<text x="{left + 6}" y="{y_of(chance) - 5:.1f}" fill="#666">chance</text>')
     for name, curve in curves.items():
         colour, _ = _STYLES[name]
         xs = [x_of(flips) for flips in curve["flips"]]
         low, middle, high = ([y_of(a) for a in curve[f"accuracy_{key}"]]
                              for key in ("min", "median", "max"))
         band = [*zip(xs, low, strict=True), *reversed(list(zip(xs, high, strict=True)))]
-        parts.append(f'<polygon points="{_points(band)}" fill="{colour}" opacity="0.2"/>')
-        parts.append(f'<polyline points="{_points(zip(xs, middle, strict=True))}" fill="none" '
+        parts.append(f'<polygon points="{plot.points(band)}" fill="{colour}" opacity="0.2"/>')
+        parts.append(f'<polyline points="{plot.points(zip(xs, middle, strict=True))}" fill="none" '
                      f'stroke="{colour}" stroke-width="2"/>')
         for i, (x, y) in enumerate(zip(xs, middle, strict=True)):
             tip = (f"{curve['flips'][i]:,} flips: {curve['accuracy_median'][i]:.2%} "
@@ -366,38 +360,23 @@ def picture(report: dict[str, Any]) -> str:
         y = bottom + 86 + 22 * row
         lost = curves[name]["flips_for_one_percent"]
         cost = f": {_about(lost)} flips cost 1 %" if lost else ""
-        parts.append(f'<line x1="{_LEFT}" y1="{y}" x2="{_LEFT + 24}" y2="{y}" stroke="{colour}" '
-                     f'stroke-width="3"/><text x="{_LEFT + 32}" y="{y + 4}">{text}{cost}</text>')
+        parts.append(f'<line x1="{left}" y1="{y}" x2="{left + 24}" y2="{y}" stroke="{colour}" '
+                     f'stroke-width="3"/><text x="{left + 32}" y="{y + 4}">{text}{cost}</text>')
     g = report["geometry"]
     parts.append(
-        f'<text x="{_LEFT + _WIDTH / 2}" y="{bottom + 40}" text-anchor="middle">flipped bits</text>'
-        f'<text x="{_LEFT}" y="{bottom + 64}">In use, PE={g["pe"]} SIMD={g["simd"]}: '
+        f'<text x="{left}" y="{bottom + 64}">In use, PE={g["pe"]} SIMD={g["simd"]}: '
         f'{curves["weights"]["memory_bits"]:,} weight bits and '
         f'{curves["thresholds"]["memory_bits"]:,} threshold bits. Median and range of '
         f'{report["draws"]} draws:</text>'
-        f'<text x="16" y="{_TOP + _HEIGHT / 2}" text-anchor="middle" '
-        f'transform="rotate(-90 16 {_TOP + _HEIGHT / 2})">accuracy, {report["images"]:,} test '
-        "images</text>"
-        f'<rect x="{_LEFT}" y="{_TOP}" width="{_WIDTH}" height="{_HEIGHT}" fill="none" '
-        'stroke="#999"/>'
     )
-    width, height = right + 30, bottom + 146
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" role="img" width="{width}" height="{height}" '
-        f'viewBox="0 0 {width} {height}" font-family="sans-serif" font-size="13">\n'
-        "<!-- Generated by `make softerrors`. -->\n"
-        '<rect width="100%" height="100%" fill="white"/>\n' + "\n".join(parts) + "\n</svg>\n"
-    )
+    parts.append(_FRAME.edges("flipped bits", f"accuracy, {report['images']:,} test images"))
+    return plot.document(right + 30, bottom + 146, "make softerrors", parts)
 
 
 def _about(flips: int) -> str:
     """Two digits: more is not known from some draws."""
     digits = len(str(flips)) - 2
     return f"{round(flips, -digits):,}" if digits > 0 else str(flips)
-
-
-def _points(places: Iterable[tuple[float, float]]) -> str:
-    return " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
 
 
 def table(report: dict[str, Any]) -> str:
