@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,8 @@ import pytest
 import sim
 import simulator
 from xnor_fcc.data import load_test_bits
-from xnor_fcc.integer import IntegerNetwork, random_network
+from xnor_fcc.geometry import Geometry
+from xnor_fcc.integer import IntegerNetwork, Layer, ShiftLayer, random_network
 from xnor_fcc.reference import evaluate
 
 NETWORK = simulator.ROOT / "model" / "networks" / "mnist.npz"
@@ -71,6 +73,49 @@ def test_one_planted_fault_is_caught_and_named(
     assert any(f"{name}, neuron {neuron}:" in message for name in layer.split("|")), message
     report = json.loads((tmp_path / "report.json").read_text())
     assert report["wrong_bits"] > 0 and report["flip"] == flip
+
+
+# A network of each kind, small: (orders of the layers, whether each is ternary).
+KINDS = {
+    "order-2": ((2, 2, 2), (False, False, False)),
+    "ternary": ((1, 1, 1), (True, True, True)),
+    "mixed": ((2, 1, 2), (True, False, True)),
+}
+
+
+def network_of(path: Path, kind: str) -> IntegerNetwork:
+    orders, ternary = KINDS[kind]
+    rng = np.random.default_rng(4)
+    network = random_network(rng, (784, 100, 64, 10), orders=orders, ternary=ternary)
+    network.save(path)
+    return network
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", KINDS)
+def test_networks_of_every_kind(tmp_path: Path, kind: str) -> None:
+    """Digits as the network takes them, every bit plane, score and cycle; then planted faults."""
+    network = network_of(tmp_path / "net.npz", kind)
+    small = ["--network", str(tmp_path / "net.npz"), "--pe", "12", "--simd", "32", "--lanes", "4"]
+    result = run(tmp_path, *small, "--images", "101")
+    assert result.returncode == 0, result.stdout + result.stderr
+    report = json.loads((tmp_path / "report.json").read_text())
+    g, shape = Geometry(**report["geometry"]), network.shape
+    assert g == Geometry.for_widths(shape, 12, 32, 4)
+    assert (g.order, g.ternary) == (1 + ("order-2" in network.kinds), "ternary" in network.kinds)
+    assert report["kinds"] == sorted(network.kinds)
+    planes = 100 * shape.orders[1] + 64 * shape.orders[2]
+    assert report["images"] == 101 and report["wrong_bits"] == 0
+    assert report["hidden_bits_checked"] == 102 * planes
+    assert report["batch_period_cycles"] == [g.period_cycles(shape)]
+    assert report["cycles_per_image"] == g.period_cycles(shape) / (2 if shape.pairs else 4)
+    assert report["latency_cycles"] == report["model_latency_cycles"]
+
+    for flip, place in (("weight:0:3:100", "layer 0, neuron 3"),
+                        ("threshold:1:5", "layer 1, neuron 5")):  # fmt: skip
+        result = run(tmp_path, *small, "--images", "8", "--flip", flip)
+        assert result.returncode == 1
+        assert place in result.stderr.strip().splitlines()[-1]
 
 
 @pytest.mark.slow
@@ -135,13 +180,56 @@ def test_bad_input_ends_in_one_sentence(
     assert not (tmp_path / "out").exists(), "left something behind"
 
 
-@pytest.mark.parametrize("make", [corrupt, truncated, of_other_size])
+def of_powers_of_two(path: Path) -> Path:
+    rng = np.random.default_rng(0)
+    plain = random_network(rng, (784, 20, 10))
+    weights, exponents = rng.integers(0, 2, (20, 784)), rng.integers(0, 8, (20, 784))
+    first = ShiftLayer(
+        weights.astype(np.uint8), exponents.astype(np.uint8), np.zeros(20, np.int32)
+    )
+    replace(plain, hidden=(first,)).save(path)
+    return path
+
+
+@pytest.mark.parametrize("make", [corrupt, truncated, of_other_size, of_powers_of_two])
 def test_a_bad_network_file_ends_in_one_sentence(tmp_path: Path, make) -> None:  # type: ignore[no-untyped-def]
     path = make(tmp_path / "network.npz")
     result = run(tmp_path / "out", "--network", str(path))
     assert result.returncode == 2
     assert result.stderr.startswith("error: ") and len(result.stderr.splitlines()) == 1
     assert not (tmp_path / "out").exists()
+
+
+def test_pairs_need_an_even_number_of_lanes(tmp_path: Path) -> None:
+    network_of(tmp_path / "net.npz", "order-2")
+    result = run(tmp_path / "out", "--network", str(tmp_path / "net.npz"), "--lanes", "3")
+    assert result.returncode == 2
+    assert result.stderr == "error: LANES=3 must be even where ORDER is 2.\n"
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_planted_fault_in_other_kinds() -> None:
+    """A weight of 0 becomes -1, any other turns; thresholds stay in order, whatever they are."""
+    rng = np.random.default_rng(1)
+    network = random_network(rng, (90, 70, 50), orders=(2, 2), ternary=True)
+    layer = network.hidden[0]
+    assert isinstance(layer, Layer) and layer.mask is not None
+    for neuron, synapse in ((0, 0), (1, 3), *np.argwhere(layer.mask == 0)[:3]):
+        changed = sim.plant_fault(network, f"weight:0:{neuron}:{synapse}").hidden[0]
+        assert isinstance(changed, Layer) and changed.mask is not None
+        before, after = (2 * one.weights.astype(int) - one.mask for one in (layer, changed))
+        assert np.argwhere(before != after).tolist() == [[neuron, synapse]]
+        assert after[neuron, synapse] == (-before[neuron, synapse] or -1)
+    most = layer.most
+    for lower, middle, upper in ((1, 5, 9), (1, 5, 5), (5, 5, 9), (5, 5, 5), (0, 0, 0),
+                                 (most + 1,) * 3, (0, most + 1, most + 1)):  # fmt: skip
+        bounds = (np.full(70, n, np.int32) for n in (middle, lower, upper))
+        thresholds, lowers, uppers = bounds
+        one = replace(layer, thresholds=thresholds, lower=lowers, upper=uppers)
+        planted = sim.plant_fault(replace(network, hidden=(one,)), "threshold:0:7").hidden[0]
+        assert isinstance(planted, Layer)
+        difference = planted.thresholds - thresholds
+        assert np.flatnonzero(difference).tolist() == [7] and abs(difference[7]) == 1
 
 
 def test_a_planted_fault_changes_one_number() -> None:
