@@ -230,6 +230,22 @@ async def kinds(dut) -> None:  # type: ignore[no-untyped-def]
 
 
 @cocotb.test(timeout_time=1, timeout_unit="sec")
+async def preset(dut) -> None:  # type: ignore[no-untyped-def]
+    """A core that has its network, with grey images, from memory images."""
+    _, transport = await _system(dut)
+    network = IntegerNetwork.load(settings()["network"])
+    grey = np.random.default_rng(4).integers(0, 256, (21, network.inputs), np.uint8)
+    expected = evaluate(network, network.inputs_from(grey))
+
+    def run() -> None:
+        with Driver(transport, _SHORT_TIMEOUT) as core:
+            core.network = network  # without loading it
+            np.testing.assert_array_equal(core.classify(grey, grey=True).scores, expected.scores)
+
+    await bridge(run)()
+
+
+@cocotb.test(timeout_time=1, timeout_unit="sec")
 async def command_line(dut) -> None:  # type: ignore[no-untyped-def]
     """`host` as a user calls it, and the words of the DMA descriptors it leads to."""
     geometry, transport = await _system(dut)

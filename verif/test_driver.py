@@ -82,9 +82,9 @@ def networks_of_every_kind() -> dict[str, IntegerNetwork]:
 
 
 def run_small(
-    testcase: str, name: str, geometry: Geometry = SMALL, **settings: object
+    testcase: str, name: str, geometry: Geometry = SMALL, preset: str = "", **settings: object
 ) -> None:
-    model = simulator.build("xnor_fcc", geometry.parameters())
+    model = simulator.build("xnor_fcc", {**geometry.parameters(), "PRESET": preset})
     model.run(
         "driver_tests",
         simulator.run_directory(f"driver-{name}"),
@@ -101,6 +101,15 @@ def test_errors_through_the_simulated_core(network: Path) -> None:
 def test_kinds_through_the_simulated_core(lanes: int) -> None:
     """Networks of every kind one after the other, on one pair of lanes and on two."""
     run_small("kinds", f"kinds-{lanes}", replace(ABLE, lanes=lanes), widths=WIDTHS)
+
+
+def test_a_preset_of_second_order_in_the_simulated_core(tmp_path: Path) -> None:
+    """The margins and the residual's pixel thresholds come from the memory images, too."""
+    network = random_network(np.random.default_rng(9), WIDTHS, (2, 2, 2), (False, True, False))
+    network.save(tmp_path / "network.npz")
+    pack(network, ABLE).write_preset(tmp_path / "preset")
+    path = str(tmp_path / "network.npz")
+    run_small("preset", "preset", ABLE, str(tmp_path / "preset"), network=path)
 
 
 def test_command_line_through_the_simulated_core(network: Path, tmp_path: Path) -> None:
