@@ -9,7 +9,7 @@ import torch
 
 from test_network import random_model, random_signs
 from xnor_fcc.errors import UserError
-from xnor_fcc.network import BinaryLinear, Form
+from xnor_fcc.network import BinaryLinear, Form, from_compact, to_compact
 from xnor_fcc.prune import prune, usefulness
 
 WIDTHS = (37, 24, 15, 6)
@@ -63,11 +63,26 @@ def test_what_stays_is_what_it_was(form: Form) -> None:
     before, after = model.hidden_layers(), small.hidden_layers()
     # The first layer loses no inputs, so its neurons answer as before.
     assert torch.equal(after[0](x), before[0](x)[:, kept[0]])
-    one, other = before[1].linear.values(), after[1].linear.values()
-    assert np.array_equal(other, one[kept[1].numpy()][:, kept[0].numpy()])
+    one, other = before[1].linear, after[1].linear
+    assert isinstance(one, BinaryLinear) and isinstance(other, BinaryLinear)
+    assert np.array_equal(other.values(), one.values()[kept[1].numpy()][:, kept[0].numpy()])
     outputs = model.output.linear.values()
     assert np.array_equal(small.output.linear.values(), outputs[:, kept[1].numpy()])
-    assert np.array_equal(small.output.integer_bias(), model.output.integer_bias())
+
+
+def test_a_cut_neuron_leaves_its_mean_behind() -> None:
+    """Neurons that never switch are cut, and nothing changes."""
+    model = random_model(5)
+    with torch.no_grad():
+        for layer, still in zip(model.hidden_layers(), ([1, 7, 20], [2, 14]), strict=True):
+            layer.norm.weight[still] = 0.0
+            layer.norm.bias[still] = torch.tensor([1.0, -1.0, 1.0])[: len(still)]
+    # As from a file: a neuron's latent weights are of one size, which is its alpha.
+    model = from_compact(to_compact(model), WIDTHS, model.eps(), model.pixel_threshold)
+    x, labels = task()
+    small = prune(model, (37, 21, 13, 6), x, labels)
+    assert torch.equal(small(x), model(x))
+    assert small.output.integer_bias().tolist() != model.output.integer_bias().tolist()
 
 
 def test_without_a_neuron_that_no_layer_listens_to_nothing_changes() -> None:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import signal
@@ -37,6 +38,9 @@ TINY = Recipe(
     teacher_epochs=2,
     norm_images=60,
 )
+
+# A committed network to prune.
+BEST = Path(train.__file__).resolve().parents[1] / "networks" / "mnist_trained.npz"
 
 
 def fake_mnist(seed: int = 0) -> Mnist:
@@ -312,11 +316,29 @@ def test_distortion_shrinks_at_the_end() -> None:
         ["--recipe", "seed", "--average", "0.9"],
         ["--halving", "10"],
         ["--distortion", "-1"],
+        ["--order", "3"],
+        ["--weights", "octal"],
+        ["--first-layer", "shifts", "--order", "2"],
+        ["--first-layer", "shifts", "--hidden", ""],
+        ["--recipe", "float", "--order", "2"],
+        ["--distinct", "3"],
+        ["--shared", "there"],
+        ["--data-seed", "1", "--distinct", "-1"],
+        ["--prune-from", "nowhere.npz"],
+        ["--prune-from", str(BEST), "--hidden", "1024,1024"],
+        ["--prune-from", str(BEST), "--hidden", "1024,1025,10"],
+        ["--prune-from", str(BEST), "--hidden", "9,9,9", "--weights", "ternary"],
+        ["--prune-from", str(BEST), "--hidden", "9,9,9", "--recipe", "seed"],
     ],
 )
 def test_the_command_refuses_in_one_sentence(
-    arguments: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    arguments: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
+    if "--prune-from" in arguments:
+        monkeypatch.setattr(train, "load_mnist", lambda directory: fake_mnist())
     out = tmp_path / "out"
     code = run_main(lambda: train.main([*arguments, "--out", str(out)]))
     error = capsys.readouterr().err
@@ -337,3 +359,36 @@ def test_the_command_trains(
     first = results(tmp_path)
     assert train.main([*arguments, "--restart"]) == 0
     assert results(tmp_path) == first
+
+
+@pytest.mark.parametrize(
+    ("options", "kinds"),
+    [
+        (["--order", "2", "--weights", "ternary"], {"order-2", "ternary"}),
+        (["--first-layer", "shifts"], {"power-of-two"}),
+        (["--prune-from", str(BEST)], set()),
+        (["--recipe", "seed", "--weights", "ternary"], {"ternary"}),
+    ],
+)
+def test_the_command_trains_networks_of_every_kind(
+    options: list[str], kinds: set[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mnist = fake_mnist()
+    monkeypatch.setattr(train, "load_mnist", lambda directory: mnist)
+    monkeypatch.setattr(train, "split", lambda mnist, recipe: split(mnist, TINY))
+    arguments = ["--out", str(tmp_path), "--epochs", "6", "--teacher-epochs", "0"]
+    arguments += ["--hidden", "40,30,20", "--batch", "20", "--threads", "1", "--distortion", "0"]
+    assert train.main([*arguments, *options]) == 0
+    network = IntegerNetwork.load(tmp_path / train.INTEGER_NAME)
+    assert network.kinds == kinds and network.widths == (784, 40, 30, 20, 10)
+    report = json.loads((tmp_path / train.REPORT_NAME).read_text())
+    answers = evaluate(network, network.inputs_from(mnist.test_images)).classes
+    assert report["test_accuracy"] == pytest.approx((answers == mnist.test_labels).mean())
+    recipe = report["recipe"]
+    if "--prune-from" in options:
+        # Too few steps for weights that know other digits.
+        assert recipe["pruned_from"] == BEST.name
+        assert recipe["pruned_sha256"] == hashlib.sha256(BEST.read_bytes()).hexdigest()
+    else:
+        assert recipe["pruned_from"] == recipe["pruned_sha256"] == ""
+        assert report["test_accuracy"] > 0.5

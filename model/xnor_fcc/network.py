@@ -297,15 +297,19 @@ class HiddenLayer(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         return self.activate(self.linear(x))
 
+    def scaled(self, product: Tensor) -> Tensor:
+        """The product times alpha, where there is one."""
+        if isinstance(self.linear, BinaryLinear) and self.has_alpha:
+            return product * self.linear.alpha()
+        return product
+
     def activate(self, product: Tensor) -> Tensor:
         """What follows the exact product, (N, outputs) -> (N, outputs); `export` tabulates it.
 
         The loss cannot tell alpha from batch normalisation's own scale, so alpha carries no
         gradient to the latent weights.
         """
-        if isinstance(self.linear, BinaryLinear) and self.has_alpha:
-            product = product * self.linear.alpha()
-        y = self.norm(product)
+        y = self.norm(self.scaled(product))
         first: Tensor = self.sign(y)
         if self.form.order == 1:
             return first

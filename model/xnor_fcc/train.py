@@ -41,7 +41,7 @@ from .examples import Examples, Split, batches, fingerprint, generator, inputs_o
 from .export import export
 from .network import BinaryNetwork, load_trained, save_trained
 from .plain import PlainNetwork
-from .prune import prune
+from .prune import prune, require_part
 from .recipes import RECIPES, Recipe, SeedRecipe, cosine
 from .teacher import Teacher
 
@@ -311,6 +311,13 @@ def run(
     If `out` already holds the finished report of this very recipe it is returned as it is: the
     test set is evaluated once per run.
     """
+    if start is not None:
+        require_part(start, recipe.widths)
+        if (start.form, start.pixel_threshold) != (recipe.form, recipe.pixel_threshold):
+            raise UserError(
+                "The network to prune is not of the kind, or not for the pixel threshold, that "
+                "the recipe has."
+            )
     report_path = out / REPORT_NAME
     finished = _finished(report_path, recipe)
     if finished is not None:
@@ -556,6 +563,9 @@ def _recipe(options: argparse.Namespace) -> Recipe:
                 pruned_from=options.prune_from.name,
                 pruned_sha256=_sha256(options.prune_from),
             )
+        if options.first_layer == "shifts" and not options.hidden:
+            raise UserError("--first-layer shifts needs a hidden layer.")
+    _ = base.form  # raises UserError where its parts do not go together
     return replace(
         base,
         widths=(base.widths[0], *options.hidden, base.widths[-1]),
