@@ -30,7 +30,7 @@ from xnor_fcc.area import estimate
 from xnor_fcc.container import write_json
 from xnor_fcc.data import load_test_images
 from xnor_fcc.errors import CommandLine, UserError, run_main
-from xnor_fcc.explore import devices
+from xnor_fcc.explore import Space, devices
 from xnor_fcc.geometry import NAMED, Geometry, Shape
 from xnor_fcc.integer import NETWORKS, IntegerNetwork
 from xnor_fcc.reference import evaluate
@@ -41,6 +41,7 @@ PAGE = simulator.VERIF / "METHODS.md"
 PICTURE = simulator.VERIF / "methods.svg"
 
 SIZES = NAMED["throughput"]
+DEVICE = "de1-soc"
 # Accuracies for which the quickest network is looked for.
 GOALS = (0.984, 0.98, 0.97)
 
@@ -162,7 +163,8 @@ def hardware(shape: Shape) -> dict[str, Any]:
     """Cycles, area and the proxy of the energy, in the core that a network of `shape` runs in."""
     g = Geometry.for_widths(shape, *SIZES)
     area = estimate(g)
-    device = devices()["de1-soc"]
+    space = Space(devices()[DEVICE], shape, timeout=0)
+    exceeds = space.excess(g, area)
     images = g.images_per_batch(shape)
     # Bits of weights read in a pass, each of which meets every lane, in use or not.
     read = g.steps(shape) * g.pe * g.simd
@@ -175,10 +177,26 @@ def hardware(shape: Shape) -> dict[str, Any]:
         "latency_cycles": g.latency_cycles(shape, 0),
         "alm": round(area.alm),
         "m10k": area.blocks,
-        "fits": area.alm <= device.alm_limit and area.blocks <= device.block_limit(area.alm),
+        "exceeds": exceeds,
+        "fitting": quickest_fitting(space) if exceeds else None,
         "xnors_per_image": xnors,
         "weight_bits_read_per_image": bits,
         "toggles_per_image": _TOGGLES_PER_XNOR * xnors + _TOGGLES_PER_WEIGHT_BIT * bits,
+    }
+
+
+def quickest_fitting(space: Space) -> dict[str, Any] | None:
+    """The geometry with the fewest cycles an image that fits the chip; None where none does."""
+    found = space.explore()
+    if not found:
+        return None
+    best = min(found, key=lambda candidate: candidate.costs)
+    return {
+        **best.sizes._asdict(),
+        "cycles_per_image": best.cycles,
+        "latency_cycles": best.latency,
+        "alm": round(best.area.alm),
+        "m10k": best.area.blocks,
     }
 
 
@@ -324,7 +342,7 @@ def table(report: Mapping[str, Any]) -> str:
         )
         core = ["-"] * 5
         if "cycles_per_image" in row:
-            beyond = "" if row["fits"] else " *"
+            beyond = " *" if row["exceeds"] else ""
             core = [f"{row['cycles_per_image']:g}", f"{row['latency_cycles']}",
                     f"{row['alm']:,}{beyond}", f"{row['m10k']:,}{beyond}",
                     _bits(row["toggles_per_image"])]  # fmt: skip
@@ -360,14 +378,30 @@ def goals_table(report: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def beyond_text(report: Mapping[str, Any]) -> str:
+    """What the stars of the table mean: what the chip has too little of, and what fits it."""
+    board = devices()[DEVICE].board
+    lines = []
+    for row in report["rows"]:
+        if not row.get("exceeds"):
+            continue
+        fitting = row["fitting"]
+        instead = "no geometry with a weight memory does" if fitting is None else (
+            f"the quickest geometry that does is PE={fitting['pe']} SIMD={fitting['simd']} "
+            f"LANES={fitting['lanes']}, {fitting['cycles_per_image']:g} cycles an image, latency "
+            f"{fitting['latency_cycles']}, {fitting['alm']:,} ALMs, {fitting['m10k']} M10K"
+        )
+        lines.append(f"\n\n\\* `{row['name']}` does not fit the {board} in this geometry "
+                     f"({', '.join(row['exceeds'])}); {instead}.")  # fmt: skip
+    return "".join(lines)
+
+
 def page(report: Mapping[str, Any]) -> str:
     """The part of METHODS.md that is generated."""
     pe, simd, lanes = report["sizes"]
-    starred = any(not row.get("fits", True) for row in report["rows"])
-    star = "\n\n\\* More than one dares to fill of a DE1-SoC." if starred else ""
     return (
         f"The {report['images']:,} test images, PE={pe} SIMD={simd} LANES={lanes}.\n\n"
-        f"{table(report)}{star}\n\n"
+        f"{table(report)}{beyond_text(report)}\n\n"
         f"**What binarisation costs**, the same layers throughout:\n\n{binarisation_table(report)}"
         f"\n\n**The quickest pruned networks:**\n\n{goals_table(report)}"
     )

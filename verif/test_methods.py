@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import xml.etree.ElementTree as ElementTree
+from copy import deepcopy
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -21,7 +22,8 @@ from xnor_fcc.geometry import NAMED, Geometry, Shape
 from xnor_fcc.integer import random_network
 from xnor_fcc.reference import evaluate
 
-WIDTHS = (784, 30, 20, 10)
+WIDTHS = (784, 210, 100, 10)
+WHOLE = (784, 1024, 1024, 1024, 10)
 IMAGES = np.random.default_rng(1).integers(0, 256, (200, 784)).astype(np.uint8)
 LABELS = np.random.default_rng(2).integers(0, 10, 200)
 
@@ -48,21 +50,28 @@ def commit(directory: Path, file: str, found: float | None = None, **changes: An
     replace(network, info={"recipe": told, "test_accuracy": accuracy}).save(path)
 
 
-@pytest.fixture
-def report(tmp_path: Path) -> dict[str, Any]:
+@pytest.fixture(scope="module")
+def measured(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """Of two seeds of a binary network, one in float, one of order 2, a ternary and a pruned one,
     and a run with a first layer of shifts."""
+    tmp_path = tmp_path_factory.mktemp("committed")
     commit(tmp_path, "mnist.npz")
     commit(tmp_path, "other.json", 0.5, seed=2)
     commit(tmp_path, "exact.json", 0.75, name="float", epochs=9)
     commit(tmp_path, "double.npz", order=2)
     commit(tmp_path, "ternary.npz", weights="ternary")
-    commit(tmp_path, "cut.npz", widths=[784, 12, 10], pruned_from="x.npz")
+    commit(tmp_path, "cut.npz", widths=[784, 150, 10], pruned_from="x.npz")
     commit(tmp_path, "shifts.json", 0.25, first_layer="shifts")
     (tmp_path / "mnist_trained.npz").write_text("not an integer network, and not asked for")
     runs = methods.load_runs(tmp_path, tmp_path)
     assert len(runs) == 7
     return methods.measure(runs, IMAGES, LABELS)
+
+
+@pytest.fixture
+def report(measured: dict[str, Any]) -> dict[str, Any]:
+    """A copy to play with."""
+    return deepcopy(measured)
 
 
 def row(report: dict[str, Any], name: str) -> dict[str, Any]:
@@ -73,17 +82,17 @@ def row(report: dict[str, Any], name: str) -> dict[str, Any]:
 def test_figures_of_every_kind(report: dict[str, Any]) -> None:
     plain, double = row(report, "mnist"), row(report, "double")
     ternary, cut = row(report, "ternary"), row(report, "cut")
-    bits = 784 * 30 + 30 * 20 + 20 * 10
+    bits = 784 * 210 + 210 * 100 + 100 * 10
     assert plain["weight_bits"] == double["weight_bits"] == bits == ternary["weight_bits"] // 2
     assert row(report, "exact")["weight_bits"] == 32 * bits
-    assert row(report, "shifts")["weight_bits"] == bits + 3 * 784 * 30
+    assert row(report, "shifts")["weight_bits"] == bits + 3 * 784 * 210
     for name in ("exact", "shifts"):
         assert "cycles_per_image" not in row(report, name) and not row(report, name)["network"]
 
     g = Geometry.for_widths(WIDTHS, *NAMED["throughput"])
     assert plain["cycles_per_image"] == g.period_cycles(WIDTHS) / 2
     assert plain["latency_cycles"] == g.latency_cycles(WIDTHS, 0)
-    steps = 4 + 1 + 1
+    steps = 4 * 4 + 2 * 2 + 1
     assert plain["xnors_per_image"] == steps * 69 * 205 == 2 * plain["weight_bits_read_per_image"]
     # Both lanes for one image; or two rounds for both.
     assert double["xnors_per_image"] == 2 * plain["xnors_per_image"]
@@ -96,16 +105,26 @@ def test_figures_of_every_kind(report: dict[str, Any]) -> None:
 
 
 def test_what_does_not_fit_the_chip_is_marked(report: dict[str, Any]) -> None:
-    whole = (784, 1024, 1024, 1024, 10)
-    assert methods.hardware(Shape.of(whole))["fits"]
-    ternary = methods.hardware(Shape(whole, (1,) * 4, (True,) * 4))
-    assert not ternary["fits"] and ternary["m10k"] > 397
+    """The default network of order 2 needs another geometry, the ternary one another chip."""
+    assert methods.hardware(Shape.of(WHOLE))["exceeds"] == []
+    double = methods.hardware(Shape(WHOLE, (2,) * 4, (False,) * 4))
+    assert double["m10k"] > 397 and double["exceeds"] == ["memory width"]
+    instead = double["fitting"]
+    assert instead["m10k"] <= 397 and instead["alm"] <= 32_070 and instead["lanes"] % 2 == 0
+    assert double["cycles_per_image"] < instead["cycles_per_image"] < 300
+    ternary = methods.hardware(Shape(WHOLE, (1,) * 4, (True,) * 4))
+    assert ternary["exceeds"] == ["memory depth"] and ternary["fitting"] is None
+
     for each in report["rows"]:
-        each["fits"] = True
-    assert "*" not in methods.table(report) and "\\*" not in methods.page(report)
-    row(report, "mnist")["fits"] = False
+        each["exceeds"] = []
+    assert "*" not in methods.table(report) and "does not fit" not in methods.page(report)
+    row(report, "mnist").update(exceeds=["logic"], fitting=instead)
     assert f"{row(report, 'mnist')['m10k']} * |" in methods.table(report)
-    assert "More than one dares to fill" in methods.page(report)
+    text = methods.page(report)
+    assert "`mnist` does not fit the Terasic DE1-SoC in this geometry (logic); the quickest" in text
+    assert f"that does is PE={instead['pe']} SIMD={instead['simd']} " in text
+    row(report, "mnist")["fitting"] = None
+    assert "no geometry with a weight memory does." in methods.page(report)
 
 
 def test_runs_of_one_method_share_a_row(report: dict[str, Any]) -> None:
