@@ -129,6 +129,15 @@ PROOFS: tuple[Proof, ...] = (
         parameters=(("PE", 3), ("TAPS", 3)),
     ),
     Proof(
+        "sequencer_ternary",
+        "the same where layers may have ternary weights: two rounds through a group's words",
+        PROVE,
+        5,
+        Twin("fcc_sequencer.v", "(word_reg == 0) && !round_reg", "(word_reg == 0)", depth=20),
+        top="sequencer",
+        parameters=(("TERNARY", 1), ("TAPS", 1), ("MAX_LAYERS", 2), ("GROUPS", 2)),
+    ),
+    Proof(
         "word_loader",
         "words are the chunks in order; no word beyond the memory, no count beyond its size",
         PROVE,
@@ -150,11 +159,36 @@ PROOFS: tuple[Proof, ...] = (
         Twin("fcc_table_check.v", "inputs32 + SIMD > reads_reg", "inputs32 + SIMD >= reads_reg"),
     ),
     Proof(
+        "table_check_kinds",
+        "the same where layers may have inputs of order 2 and ternary weights",
+        BOUNDED,
+        15,
+        Twin("fcc_table_check.v", "pixel_mode || layer_reg != 0", "pixel_mode || layer_reg == 0"),
+        top="table_check",
+        parameters=(("ORDER", 2), ("TERNARY", 1)),
+    ),
+    Proof(
         "batcher",
         "batches of 1 to LANES images in order, offered when full or after the timeout",
         PROVE,
         4,
         Twin("fcc_batcher.v", "!full && !load_image", "!load_image", depth=16),
+    ),
+    Proof(
+        "batcher_pairs",
+        "the same where an image may take two lanes, with one plane or with two",
+        PROVE,
+        4,
+        Twin("fcc_batcher.v", "(ORDER == 2) && LOW && planes", "1'b0", depth=8),
+        top="batcher",
+        parameters=(("LANES", 4), ("ORDER", 2)),
+    ),
+    Proof(
+        "pair",
+        "two lanes' scores and bits are those of the sum of their planes",
+        PROVE,
+        4,
+        Twin("fcc_pair.v", "ACC_BITS - 1) {1'b0}}, first}", "ACC_BITS - 1) {1'b0}}, 1'b1}"),
     ),
     Proof(
         "result_source",
@@ -177,14 +211,14 @@ PROOFS: tuple[Proof, ...] = (
         4,
         Twin("fcc_image_sink.v", "(asi_empty < expected_empty)", "1'b0", depth=10),
         top="image_sink",
-        parameters=(("WIDTH", 32), ("CAPACITY", 13)),
+        parameters=(("WIDTH", 32), ("CAPACITY", 13), ("ORDER", 1)),
     ),
     Proof(
         "order",
         "results leave in the order in which images arrived, none lost, none doubled",
         PROVE,
         6,
-        Twin("fcc_result_source.v", "lane_reg  <= lane_reg + 1'b1;", "", depth=30),
+        Twin("fcc_result_source.v", "lane_reg  <= next_lane;", "", depth=30),
     ),
     Proof(
         "registers",
@@ -198,7 +232,7 @@ PROOFS: tuple[Proof, ...] = (
         "the whole core: scores and classes for all weights, thresholds and images",
         BOUNDED,
         82,
-        Twin("fcc_core.v", "localparam DRAIN = 7;", "localparam DRAIN = 6;"),
+        Twin("fcc_core.v", "(ORDER == 2) ? 9 : 7;", "(ORDER == 2) ? 9 : 6;"),
     ),
 )
 

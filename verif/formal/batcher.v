@@ -3,7 +3,8 @@
 // fcc_batcher: a batch is the images staged since the one before, in order, 1 to LANES of them,
 // with their bits, their ids and the cycle of the oldest one's last beat; it is offered when the
 // lanes are full, when no image has come for `timeout` cycles, or when there is no `enable`, and
-// not again once taken. No counter passes its end.
+// not again once taken. No counter passes its end. Where an image takes two lanes, the higher one has
+// its first plane, the lower one its residual plane, or its first one where there is but one.
 //
 // Assumed: an image stays staged until it is taken and is followed by a cycle without one
 // (image_sink.v proves it); a batch is taken only when offered (sequencer.v), and its images are
@@ -13,7 +14,8 @@
 
 module batcher #(
     parameter LANES = 3,
-    parameter CAPACITY = 2
+    parameter CAPACITY = 2,
+    parameter ORDER = 1
 ) (
     input wire                clk,
     input wire                reset,
@@ -21,9 +23,14 @@ module batcher #(
     input wire [        31:0] timeout,
     input wire                staged_valid,
     input wire [CAPACITY-1:0] staged_bits,
+    input wire [CAPACITY-1:0] staged_residual,
     input wire [        15:0] staged_id,
     input wire                batch_taken
 );
+
+  (* anyconst *) wire pairs;
+  (* anyconst *) wire planes;
+  wire paired = (ORDER == 2) && pairs;
 
   wire staged_ready;
   wire batch_valid;
@@ -38,25 +45,29 @@ module batcher #(
 
   fcc_batcher #(
       .LANES   (LANES),
-      .CAPACITY(CAPACITY)
+      .CAPACITY(CAPACITY),
+      .ORDER   (ORDER)
   ) dut (
-      .clk         (clk),
-      .reset       (reset),
-      .enable      (enable),
-      .timeout     (timeout),
-      .now         (now),
-      .staged_valid(staged_valid),
-      .staged_ready(staged_ready),
-      .staged_bits (staged_bits),
-      .staged_id   (staged_id),
-      .batch_valid (batch_valid),
-      .batch_taken (batch_taken),
-      .load_image  (load_image),
-      .images      (images),
-      .waiting     (waiting),
-      .batch_count (batch_count),
-      .batch_ids   (batch_ids),
-      .batch_stamp (batch_stamp)
+      .clk            (clk),
+      .reset          (reset),
+      .enable         (enable),
+      .timeout        (timeout),
+      .now            (now),
+      .staged_valid   (staged_valid),
+      .staged_ready   (staged_ready),
+      .staged_bits    (staged_bits),
+      .staged_residual(staged_residual),
+      .pairs          (pairs),
+      .planes         (planes),
+      .staged_id      (staged_id),
+      .batch_valid    (batch_valid),
+      .batch_taken    (batch_taken),
+      .load_image     (load_image),
+      .images         (images),
+      .waiting        (waiting),
+      .batch_count    (batch_count),
+      .batch_ids      (batch_ids),
+      .batch_stamp    (batch_stamp)
   );
 
   reg started = 1'b0;
@@ -64,18 +75,22 @@ module batcher #(
   reg take_s1;
   reg held;
   reg [CAPACITY-1:0] bits_s1;
+  reg [CAPACITY-1:0] residual_s1;
   reg [15:0] id_s1;
 
   always @* begin
+    // Images of two planes are those of a network that takes two lanes (table_check.v).
+    if (planes) assume (paired);
     if (!started) assume (reset);
     if (batch_taken) assume (batch_valid);
     if (started && held) begin
       assume (staged_valid && staged_bits == bits_s1 && staged_id == id_s1);
+      assume (staged_residual == residual_s1);
     end
     if (started && take_s1) assume (!staged_valid);
   end
 
-  // The images of the batch that is being filled, and of the one handed over.
+  // The images of the batch that is being filled, and of the one handed over, lane by lane.
   reg [7:0] count;
   reg [LANES*CAPACITY-1:0] bits;
   reg [LANES*16-1:0] ids;
@@ -102,13 +117,18 @@ module batcher #(
     take_s1 <= take;
     held <= staged_valid && !take;
     bits_s1 <= staged_bits;
+    residual_s1 <= staged_residual;
     id_s1 <= staged_id;
     first_seen <= seen;
     if (!expired) since <= since + 32'd1;
     if (take) begin
-      bits[count*CAPACITY+:CAPACITY] <= staged_bits;
+      bits[count*CAPACITY+:CAPACITY] <= planes ? staged_residual : staged_bits;
       ids[count*16+:16] <= staged_id;
-      count <= count + 1'b1;
+      if (paired) begin
+        bits[(count+1)*CAPACITY+:CAPACITY] <= staged_bits;
+        ids[(count+1)*16+:16] <= staged_id;
+      end
+      count <= count + (paired ? 2 : 1);
       if (count == 0) stamp <= seen - 32'd1;
       patience <= timeout;
       since <= 32'd0;
@@ -162,9 +182,9 @@ module batcher #(
       assert (batch_valid == (!taken && count != 0 && (count == LANES || expired || !enable)));
       assert (waiting == (count != 0));
       assert (staged_ready == (count != LANES && !load_image));
-      assert (count <= LANES);
+      assert (count <= LANES && !(paired && count[0]));
       if (given) begin
-        assert (given_count >= 1 && given_count <= LANES);
+        assert (given_count >= 1 && given_count <= LANES && !(paired && given_count[0]));
         assert (batch_count == given_count && batch_stamp == given_stamp);
       end
 

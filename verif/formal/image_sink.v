@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // fcc_image_sink: exactly the well-formed packets are staged, each as it was sent: every activation
-// bit of the image, 0 beyond its end, and the packet's number since `restart`. What is staged stays
+// bit of the image, those of the second plane too, 0 beyond its end, and the packet's number since `restart`. What is staged stays
 // as it is until it is taken, and nothing is accepted meanwhile. Every other packet is dropped
 // whole and counted, with the reason.
 //
@@ -16,7 +16,8 @@
 module image_sink #(
     // Bits of a beat (>= 16): a byte alone cannot be empty.
     parameter WIDTH = 16,
-    parameter CAPACITY = 18
+    parameter CAPACITY = 18,
+    parameter ORDER = 2
 ) (
     input wire             clk,
     input wire             reset,
@@ -36,19 +37,22 @@ module image_sink #(
   (* anyconst *) wire [15:0] inputs;
   (* anyconst *) wire pixel_mode;
   (* anyconst *) wire [7:0] pixel_threshold;
+  (* anyconst *) wire [15:0] pixel_residual;
   // Any one pixel.
   (* anyconst *) wire [7:0] pixel;
 
   wire asi_ready;
   wire staged_valid;
   wire [CAPACITY-1:0] staged_bits;
+  wire [CAPACITY-1:0] staged_residual;
   wire [15:0] staged_id;
   wire [1:0] dropped;
   wire error_short, error_long, error_frame, error_flag;
 
   fcc_image_sink #(
       .WIDTH   (WIDTH),
-      .CAPACITY(CAPACITY)
+      .CAPACITY(CAPACITY),
+      .ORDER   (ORDER)
   ) dut (
       .clk              (clk),
       .reset            (reset),
@@ -57,6 +61,7 @@ module image_sink #(
       .inputs           (inputs),
       .pixel_mode       (pixel_mode),
       .pixel_threshold  (pixel_threshold),
+      .pixel_residual   (pixel_residual),
       .asi_valid        (asi_valid),
       .asi_ready        (asi_ready),
       .asi_data         (asi_data),
@@ -67,6 +72,7 @@ module image_sink #(
       .staged_valid     (staged_valid),
       .staged_ready     (staged_ready),
       .staged_bits      (staged_bits),
+      .staged_residual  (staged_residual),
       .staged_id        (staged_id),
       .dropped          (dropped),
       .error_short      (error_short),
@@ -92,7 +98,9 @@ module image_sink #(
   reg in_packet;
   reg spoiled;
   reg [7:0] bytes;
+  // Its bit in the first plane, and in the second one.
   reg value;
+  reg value_2;
   reg [15:0] number;
 
   wire accept = asi_valid && asi_ready;
@@ -119,11 +127,16 @@ module image_sink #(
   wire value_here = (pixel < inputs)
       && (pixel_mode ? byte_here >= pixel_threshold : byte_here[pixel[2:0]]);
   wire new_value = here ? value_here : value;
+  wire [7:0] its_threshold =
+      (byte_here >= pixel_threshold) ? pixel_residual[15:8] : pixel_residual[7:0];
+  wire value_2_here = (ORDER == 2) && pixel_mode && (pixel < inputs) && byte_here >= its_threshold;
+  wire new_value_2 = here ? value_2_here : value_2;
 
   // ---- what has to be staged
 
   reg full;
   reg want;
+  reg want_2;
   reg [15:0] want_id;
   reg [1:0] lost_s1;
   reg [3:0] errors_s1;
@@ -139,6 +152,7 @@ module image_sink #(
       spoiled <= fails;
       bytes <= after_beat;
       value <= new_value;
+      value_2 <= new_value_2;
       number <= this_number + asi_endofpacket;
     end else if (!enable) begin
       spoiled <= 1'b1;
@@ -146,6 +160,7 @@ module image_sink #(
     if (good) begin
       full <= 1'b1;
       want <= (pixel < inputs) && new_value;
+      want_2 <= (pixel < inputs) && new_value_2;
       want_id <= this_number;
     end
     if (restart) number <= 16'd0;
@@ -162,11 +177,13 @@ module image_sink #(
   reg stays = 1'b0;
   reg taken = 1'b0;
   reg [CAPACITY-1:0] bits_s1;
+  reg [CAPACITY-1:0] residual_s1;
   reg [15:0] id_s1;
   always @(posedge clk) begin
     stays <= staged_valid && !staged_ready && !reset;
     taken <= staged_valid && staged_ready;
     bits_s1 <= staged_bits;
+    residual_s1 <= staged_residual;
     id_s1 <= staged_id;
   end
 
@@ -186,9 +203,10 @@ module image_sink #(
       assert (asi_ready == (enable && !full));
       assert (staged_valid == full);
       if (stays) assert (staged_valid && staged_bits == bits_s1 && staged_id == id_s1);
+      if (stays) assert (staged_residual == residual_s1);
       if (taken) assert (!staged_valid);
       if (staged_valid) begin
-        assert (staged_bits[pixel] == want);
+        assert (staged_bits[pixel] == want && staged_residual[pixel] == want_2);
         assert (staged_id == want_id);
       end
       assert (dropped == lost_s1);
@@ -197,13 +215,16 @@ module image_sink #(
       assert (\dut.last_byte == image_bytes - 1'b1 && \dut.last_beat == image_beats - 1'b1);
       assert (\dut.in_packet_reg == in_packet && \dut.id_reg == number);
       if (pixel >= inputs) assert (!staged_bits[pixel]);
+      if (pixel >= inputs || !pixel_mode || ORDER != 2) assert (!staged_residual[pixel]);
       if (in_packet) assert (bytes <= TOO_MANY && bytes % BYTES == 0);
       if (in_packet && \dut.bad_reg ) assert (spoiled || bytes >= image_bytes);
       if (in_packet && !\dut.bad_reg ) begin
         assert (!spoiled && !\dut.past_last_reg && \dut.beat_reg < image_beats);
         assert (bytes == \dut.beat_reg * BYTES);
         assert (\dut.at_last_reg == (\dut.beat_reg + 1'b1 == image_beats));
-        if (its_byte < bytes && pixel < inputs) assert (staged_bits[pixel] == value);
+        if (its_byte < bytes && pixel < inputs) begin
+          assert (staged_bits[pixel] == value && staged_residual[pixel] == value_2);
+        end
       end
     end
   end

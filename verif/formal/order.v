@@ -2,7 +2,7 @@
 //
 // fcc_batcher and fcc_result_source, joined as in fcc_core: results leave in the order in which the
 // images arrived, none lost, none doubled, whatever the batches, however full, however passes
-// overlap and whenever results are accepted.
+// overlap, whenever results are accepted, and whether an image takes one lane or two.
 //
 // Assumed of the sequencer, which sequencer.v proves: a pass begins with `load_image`, only when a
 // batch is offered; its output layer is loaded once, in the same cycle or later, before the next
@@ -12,7 +12,7 @@
 `default_nettype none
 
 module order #(
-    parameter LANES = 2
+    parameter LANES = 4
 ) (
     input wire                       clk,
     input wire                       reset,
@@ -42,6 +42,9 @@ module order #(
   // The delays of fcc_core.
   reg load_image_s1, load_image_s2, load_output_s1, load_output_s2, load_output_s3;
 
+  // Two lanes an image.
+  (* anyconst *) wire pairs;
+
   wire waiting, busy, image_sent;
   wire [LANES-1:0] images;
   wire [31:0] batch_stamp, latency;
@@ -51,25 +54,29 @@ module order #(
 
   fcc_batcher #(
       .LANES   (LANES),
-      .CAPACITY(1)
+      .CAPACITY(1),
+      .ORDER   (2)
   ) batcher (
-      .clk         (clk),
-      .reset       (reset),
-      .enable      (enable),
-      .timeout     (timeout),
-      .now         (now),
-      .staged_valid(staged_valid),
-      .staged_ready(staged_ready),
-      .staged_bits (1'b0),
-      .staged_id   (arrived),
-      .batch_valid (batch_valid),
-      .batch_taken (load_image),
-      .load_image  (load_image_s2),
-      .images      (images),
-      .waiting     (waiting),
-      .batch_count (batch_count),
-      .batch_ids   (batch_ids),
-      .batch_stamp (batch_stamp)
+      .clk            (clk),
+      .reset          (reset),
+      .enable         (enable),
+      .timeout        (timeout),
+      .now            (now),
+      .staged_valid   (staged_valid),
+      .staged_ready   (staged_ready),
+      .staged_bits    (1'b0),
+      .staged_residual(1'b0),
+      .pairs          (pairs),
+      .planes         (1'b0),
+      .staged_id      (arrived),
+      .batch_valid    (batch_valid),
+      .batch_taken    (load_image),
+      .load_image     (load_image_s2),
+      .images         (images),
+      .waiting        (waiting),
+      .batch_count    (batch_count),
+      .batch_ids      (batch_ids),
+      .batch_stamp    (batch_stamp)
   );
 
   fcc_result_source #(
@@ -82,6 +89,7 @@ module order #(
       .clk              (clk),
       .reset            (reset),
       .classes          (2'd2),
+      .pairs            (pairs),
       .now              (now),
       .begin_batch      (load_output_s3),
       .batch_count      (batch_count),
@@ -164,6 +172,11 @@ module order #(
   (* hierconn *) wire [1:0] \result_source.class_reg ;
   (* hierconn *) wire \result_source.sending_reg ;
 
+  // Images of so many lanes.
+  function [15:0] images_of(input [COUNT_BITS-1:0] lanes);
+    images_of = pairs ? lanes >> 1 : lanes;
+  endfunction
+
   // In the rings and not yet known to the results; known to the results and not yet presented.
   reg in_rings;
   reg in_results;
@@ -179,19 +192,19 @@ module order #(
     if (results_sent) in_results <= 1'b0;
     if (load_image_s2) begin
       in_rings <= 1'b1;
-      first_in_rings <= arrived - \batcher.count_reg ;
+      first_in_rings <= arrived - images_of(\batcher.count_reg );
     end
     if (reset) begin
       in_rings <= 1'b0;
       in_results <= 1'b0;
     end
   end
-  wire [15:0] behind_rings = arrived - \batcher.count_reg ;
+  wire [15:0] behind_rings = arrived - images_of(\batcher.count_reg );
   wire [15:0] behind_results = in_rings ? first_in_rings : behind_rings;
-  wire [15:0] of_batch = computing ? 16'd0 : \result_source.lane_reg ;
+  wire [15:0] of_batch = computing ? 16'd0 : images_of(\result_source.lane_reg );
   wire [15:0] to_present = in_results ? first_in_results + of_batch : behind_results;
-  wire [15:0] after_rings = first_in_rings + batch_count;
-  wire [15:0] after_results = first_in_results + \result_source.count_reg ;
+  wire [15:0] after_rings = first_in_rings + images_of(batch_count);
+  wire [15:0] after_results = first_in_results + images_of(\result_source.count_reg );
   wire [15:0] presented = sent + (aso_valid && aso_endofpacket);
   wire on_its_way = load_output_s1 || load_output_s2 || load_output_s3;
 
@@ -199,9 +212,9 @@ module order #(
   generate
     for (l = 0; l < LANES; l = l + 1) begin : g_lane
       // Numbers begin anew after 2^16.
-      wire [15:0] behind_rings_l = behind_rings + l;
-      wire [15:0] first_in_rings_l = first_in_rings + l;
-      wire [15:0] first_in_results_l = first_in_results + l;
+      wire [15:0] behind_rings_l = behind_rings + images_of(l);
+      wire [15:0] first_in_rings_l = first_in_rings + images_of(l);
+      wire [15:0] first_in_results_l = first_in_results + images_of(l);
       always @* begin
         if (started) begin
           if (l < \batcher.count_reg ) begin
@@ -218,16 +231,17 @@ module order #(
 
   always @* begin
     if (started) begin
-      assert (\batcher.count_reg <= LANES);
+      assert (\batcher.count_reg <= LANES && !(pairs && \batcher.count_reg [0]));
       assert (\batcher.taken_reg == (load_image_s1 || load_image_s2));
       assert (!(load_image_s1 && load_image_s2));
       if (\batcher.taken_reg ) assert (\batcher.count_reg != 0);
       if (in_rings) begin
-        assert (batch_count >= 1 && batch_count <= LANES);
+        assert (batch_count >= 1 && batch_count <= LANES && !(pairs && batch_count[0]));
         assert (after_rings == behind_rings);
       end
       if (in_results) begin
         assert (\result_source.count_reg >= 1 && \result_source.count_reg <= LANES);
+        assert (!(pairs && \result_source.count_reg [0]));
         assert (after_results == behind_results);
       end
       // Where a pass stands.
@@ -246,6 +260,7 @@ module order #(
       assert (!(computing && \result_source.sending_reg ));
       if (\result_source.sending_reg ) begin
         assert (\result_source.lane_reg < \result_source.count_reg );
+        assert (!(pairs && \result_source.lane_reg [0]));
         assert (\result_source.class_reg <= CLASSES);
       end
       assert (presented == to_present);

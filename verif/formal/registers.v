@@ -47,7 +47,7 @@ module registers #(
   wire [31:0] readdata;
   wire readdatavalid, irq, core_reset, running, pixel_mode, check_start;
   wire [7:0] pixel_threshold;
-  wire [15:0] inputs, classes, layers;
+  wire [15:0] inputs, classes, layers, pixel_residual;
   wire [31:0] partial_timeout, now, chunk;
   wire [32*MAX_LAYERS-1:0] table_entries;
   wire weight_restart, weight_chunk_valid, threshold_restart, threshold_chunk_valid;
@@ -64,7 +64,9 @@ module registers #(
       .THRESHOLD_DEPTH(13),
       .IMAGE_WIDTH    (64),
       .SCORE_BITS     (9),
-      .WEIGHT_STREAM  (0)
+      .WEIGHT_STREAM  (0),
+      .ORDER          (2),
+      .TERNARY        (1)
   ) dut (
       .clk                  (clk),
       .reset                (reset),
@@ -79,6 +81,7 @@ module registers #(
       .running              (running),
       .pixel_mode           (pixel_mode),
       .pixel_threshold      (pixel_threshold),
+      .pixel_residual       (pixel_residual),
       .inputs               (inputs),
       .classes              (classes),
       .layers               (layers),
@@ -134,11 +137,15 @@ module registers #(
   (* anyconst *) wire [5:0] that;
   wire [31:0] mask = (that == 6'd24) ? 32'h0000_00FF : (that == 6'd25 || that >= 6'd48)
       ? 32'hFFFF_FFFF : (that == 6'd26) ? 32'd1 : 32'h0000_FFFF;
-  always @* assume ((that >= 6'd21 && that <= 6'd26) || (that >= 6'd48 && that < 48 + MAX_LAYERS));
+  function configures(input [5:0] register);
+    configures = (register >= 6'd21 && register <= 6'd26) || register == 6'd42
+        || (register >= 6'd48 && register < 48 + MAX_LAYERS);
+  endfunction
+  always @* assume (configures(that));
   reg [31:0] value;
   wire [31:0] shown = (that == 6'd21) ? inputs : (that == 6'd22) ? classes
       : (that == 6'd23) ? layers : (that == 6'd24) ? pixel_threshold
-      : (that == 6'd25) ? partial_timeout
+      : (that == 6'd25) ? partial_timeout : (that == 6'd42) ? pixel_residual
       : (that >= 6'd48) ? table_entries[32*(that-6'd48)+:32] : value;
   reg selected;
   reg mode;
@@ -154,9 +161,10 @@ module registers #(
   end
 
   // All of it at once.
-  wire [32*MAX_LAYERS+88:0] configuration =
-      {inputs, classes, layers, pixel_threshold, partial_timeout, pixel_mode, table_entries};
-  reg [32*MAX_LAYERS+88:0] configuration_s1;
+  localparam ALL = 32 * MAX_LAYERS + 105;
+  wire [ALL-1:0] configuration = {inputs, classes, layers, pixel_threshold, pixel_residual,
+      partial_timeout, pixel_mode, table_entries};
+  reg [ALL-1:0] configuration_s1;
   reg locked_s1;
   reg running_s1;
   reg content_s1;
@@ -173,7 +181,7 @@ module registers #(
   // What runs is what was checked. The check is busy from the cycle after its start to the one
   // before its verdict (table_check.v).
   reg checking = 1'b0;
-  reg [32*MAX_LAYERS+88:0] checked;
+  reg [ALL-1:0] checked;
   always @* begin
     assume (check_busy == (checking && !check_done));
     if (!checking) assume (!check_done);
@@ -198,8 +206,7 @@ module registers #(
   reg [1:0] irq_enable;
   wire [8:0] events = {weight_fault, packet_flagged, packet_frame, packet_long, packet_short,
       load_overflow, write && locked && !soft_reset
-          && ((address >= 6'd21 && address <= 6'd27)
-              || (address >= 6'd48 && address < 48 + MAX_LAYERS)
+          && (configures(address) || address == 6'd27
               || (enables && !(running && writedata[1] == pixel_mode))),
       check_done && check_not_loaded, check_done && check_bad_table};
   always @(posedge clk) begin
@@ -230,7 +237,7 @@ module registers #(
   always @* begin
     case (address)
       6'd0: answer = 32'h58464343;
-      6'd1: answer = 32'h00010002;
+      6'd1: answer = 32'h00010003;
       6'd2: answer = 3;
       6'd3: answer = 5;
       6'd4: answer = 7;
@@ -242,6 +249,8 @@ module registers #(
       6'd10: answer = 13;
       6'd11: answer = 64;
       6'd12: answer = 9;
+      6'd14: answer = 2;
+      6'd15: answer = 1;
       6'd16: answer = {pixel_mode, running};
       6'd17: answer = {busy, running};
       6'd18: answer = errors;
@@ -265,8 +274,7 @@ module registers #(
       default: answer = (address == that) ? value : 32'd0;
     endcase
   end
-  wire told = address == that || !((address >= 6'd21 && address <= 6'd26)
-      || (address >= 6'd48 && address < 48 + MAX_LAYERS));
+  wire told = address == that || !configures(address);
   reg read_s1;
   reg told_s1;
   reg [31:0] answer_s1;

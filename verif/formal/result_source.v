@@ -1,19 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // fcc_result_source: after every batch classes + 1 beats for each of its images, in order: the
-// scores as they came, last the class (the first of the highest) with the image's id. A beat stays
+// scores as they came, those of the lower lane where an image takes two, last the class (the first of
+// the highest) with the image's id. A beat stays
 // as it is until it is accepted; start and end of packet mark the first and the last one; with
 // `aso_ready` there is a beat a cycle, from 2 cycles after the last scores on. `results_sent` comes
 // once a batch.
 //
 // Assumed: the next batch begins after `results_sent`, and its groups come from any number down to
 // 0, those of the classes included (sequencer.v proves both); 1 to MAX_CLASSES classes, 1 to LANES
-// images.
+// lanes taken, of pairs both.
 
 `default_nettype none
 
 module result_source #(
-    parameter LANES = 2,
+    parameter LANES = 4,
     parameter PE = 2,
     parameter MAX_CLASSES = 3,
     parameter SCORE_BITS = 3,
@@ -36,6 +37,7 @@ module result_source #(
   localparam ACC_BITS = SCORE_BITS - 1;
 
   (* anyconst *) wire [CLASS_BITS-1:0] classes;
+  (* anyconst *) wire pairs;
   wire busy, results_sent, image_sent;
   wire [31:0] latency;
   wire aso_valid;
@@ -53,6 +55,7 @@ module result_source #(
       .clk              (clk),
       .reset            (reset),
       .classes          (classes),
+      .pairs            (pairs),
       .now              (now),
       .begin_batch      (begin_batch),
       .batch_count      (batch_count),
@@ -96,7 +99,7 @@ module result_source #(
     assume (classes >= 1 && classes <= MAX_CLASSES);
     if (begin_batch) begin
       assume (!started || phase == IDLE);
-      assume (batch_count >= 1 && batch_count <= LANES);
+      assume (batch_count >= 1 && batch_count <= LANES && !(pairs && batch_count[0]));
     end
     if (scores_done) begin
       assume (!started || phase == COMPUTING);
@@ -110,7 +113,8 @@ module result_source #(
   reg [7:0] beat;
   wire present = (phase == SENDING) && (!aso_valid || aso_ready);
   wire is_class = (beat == classes);
-  wire is_end = is_class && lane + 1'b1 == count;
+  wire [7:0] next_lane = lane + (pairs ? 2 : 1);
+  wire is_end = is_class && next_lane == count;
 
   integer c;
   reg signed [SCORE_BITS-1:0] score;
@@ -162,7 +166,7 @@ module result_source #(
     end
     if (present) begin
       beat <= is_class ? 0 : beat + 1'b1;
-      if (is_class) lane <= lane + 1'b1;
+      if (is_class) lane <= next_lane;
       if (is_end) phase <= IDLE;
     end
     if (reset) phase <= IDLE;
@@ -268,11 +272,11 @@ module result_source #(
       assert (beats <= classes);
       if (phase == COMPUTING) assert (group <= (1 << GROUP_BITS) && (none_yet || group != 0));
       if (phase != IDLE) begin
-        assert (count >= 1 && count <= LANES);
+        assert (count >= 1 && count <= LANES && !(pairs && count[0]));
         assert (\dut.count_reg == count && \dut.ids_reg == ids && \dut.stamp_reg == stamp);
       end
       if (phase == SENDING) begin
-        assert (lane < count && beat <= classes);
+        assert (lane < count && beat <= classes && !(pairs && lane[0]));
         assert (\dut.lane_reg == lane && \dut.class_reg == beat);
         assert (beat == (aso_valid ? (aso_endofpacket ? 0 : beats + 1'b1) : beats));
         if (beat != 0) begin

@@ -20,7 +20,8 @@ module sequencer #(
     parameter TAPS = 2,
     parameter MAX_LAYERS = 3,
     parameter GROUPS = 3,
-    parameter DRAIN = 3
+    parameter DRAIN = 3,
+    parameter TERNARY = 0
 ) (
     input wire                               clk,
     input wire                               reset,
@@ -32,11 +33,11 @@ module sequencer #(
 );
 
   localparam GROUP_BITS = 2;
-  localparam WEIGHT_DEPTH = MAX_LAYERS * RING * GROUPS;
+  localparam WEIGHT_DEPTH = MAX_LAYERS * RING * GROUPS * (1 + TERNARY);
   localparam THRESHOLD_DEPTH = MAX_LAYERS * GROUPS;
 
   wire busy, stall, weight_stall, load_image, load_hidden, load_late, load_output;
-  wire rotate, step, step_due, pass_last, first, last, output_layer;
+  wire rotate, step, step_due, pass_last, first, last, output_layer, combine, split;
   wire [$clog2(WEIGHT_DEPTH)-1:0] weight_address;
   wire [$clog2(THRESHOLD_DEPTH)-1:0] threshold_address;
   wire [RING-1:0] length;
@@ -52,7 +53,8 @@ module sequencer #(
       .GROUP_BITS     (GROUP_BITS),
       .WEIGHT_DEPTH   (WEIGHT_DEPTH),
       .THRESHOLD_DEPTH(THRESHOLD_DEPTH),
-      .DRAIN          (DRAIN)
+      .DRAIN          (DRAIN),
+      .TERNARY        (TERNARY)
   ) dut (
       .clk              (clk),
       .reset            (reset),
@@ -78,7 +80,9 @@ module sequencer #(
       .first            (first),
       .last             (last),
       .group            (group),
-      .output_layer     (output_layer)
+      .output_layer     (output_layer),
+      .combine          (combine),
+      .split            (split)
   );
 
   // ---- the table
@@ -95,6 +99,20 @@ module sequencer #(
     groups_of = table_entries[32*layer+16+:W];
   endfunction
 
+  // Inputs of order 2; ternary weights.
+  function order_of(input integer layer);
+    order_of = table_entries[32*layer+15];
+  endfunction
+
+  function ternary_of(input integer layer);
+    ternary_of = table_entries[32*layer+31];
+  endfunction
+
+  // Steps of a group: its words, once for each plane of its weights.
+  function [W-1:0] turn_of(input integer layer);
+    turn_of = table_entries[32*layer+:W] << table_entries[32*layer+31];
+  endfunction
+
   reg started = 1'b0;
   reg [32*MAX_LAYERS-1:0] table_s1;
   reg [$clog2(MAX_LAYERS+1)-1:0] layers_s1;
@@ -106,8 +124,9 @@ module sequencer #(
     if (!started) assume (reset);
     assume (layers >= 1 && layers <= MAX_LAYERS);
     for (l = 0; l < MAX_LAYERS; l = l + 1) begin
-      assume (table_entries[32*l+:16] >= 1 && table_entries[32*l+:16] <= RING);
-      assume (table_entries[32*l+16+:16] >= 1 && table_entries[32*l+16+:16] <= GROUPS);
+      assume (table_entries[32*l+:15] >= 1 && table_entries[32*l+:15] <= RING);
+      assume (table_entries[32*l+16+:15] >= 1 && table_entries[32*l+16+:15] <= GROUPS);
+      if (!TERNARY) assume (!ternary_of(l));
     end
     if (started && busy) assume (table_entries == table_s1 && layers == layers_s1);
     if (batch_valid) assume (same == 2'd2 && table_entries == table_s1 && layers == layers_s1);
@@ -136,11 +155,13 @@ module sequencer #(
   reg pending = 1'b0;
 
   wire [W-1:0] words = words_of(layer);
+  wire [W-1:0] turn = turn_of(layer);
   wire load = load_image || load_hidden;
   wire [W-1:0] next = (layers_left == 0) ? 0 : layer + 1'b1;
   wire [W-1:0] next_words = words_of(next);
   wire [W-1:0] next_groups = groups_of(next);
-  wire is_last_word = (word + 1'b1 == words);
+  // The last step of a group; `word` counts on through its second plane.
+  wire is_last_word = (word + 1'b1 == turn);
   wire finishes = step && is_last_word && to_do == 0;
   wire is_output = (layer + 1'b1 == layers);
   wire first_group = (to_do + 1'b1 == groups_of(layer));
@@ -183,7 +204,7 @@ module sequencer #(
   (* anyconst *) wire [W-1:0] that_group;
   (* anyconst *) wire [W-1:0] that_word;
   wire exists = that_layer < layers && that_group < groups_of(that_layer)
-      && that_word < words_of(that_layer);
+      && that_word < turn_of(that_layer);
   reg [W-1:0] shown_layer;
   reg [W-1:0] shown_word;
   reg [1:0] visits;
@@ -215,7 +236,7 @@ module sequencer #(
 
   // The gap in front of the next layer, as the header of fcc_sequencer has it.
   wire [W-1:0] spare = (next_words > TAP_WORDS) ? next_words - TAP_WORDS : 0;
-  wire [W-1:0] overlap = (spare < words) ? spare : words;
+  wire [W-1:0] overlap = (spare < turn) ? spare : turn;
   wire [W-1:0] gap = (PE > SIMD) ? DRAIN : (overlap < DRAIN) ? DRAIN - overlap : 0;
   // Results of the batch before stand where those of the next layer would go.
   wire due = (layers_left == 0) ? batch_valid && (!active || finishes)
@@ -230,7 +251,7 @@ module sequencer #(
   wire [W-1:0] turns = (next_words < TAP_WORDS) ? TAP_WORDS - next_words : 0;
   wire idle = !active && layers_left == 0;
   always @(posedge clk) begin
-    if (load) left <= turns + next_words * next_groups + DRAIN;
+    if (load) left <= turns + turn_of(next) * next_groups + DRAIN;
     else if (!stall && !weight_stall && !idle) left <= left - 1'b1;
   end
 
@@ -244,6 +265,8 @@ module sequencer #(
         assert (first == (word == 0));
         assert (last == is_last_word);
         assert (output_layer == is_output);
+        assert (combine == order_of(layer));
+        if (!is_output) assert (split == order_of(layer + 1));
         assert (weight_address == steps);
         assert (threshold_address == groups);
       end
@@ -295,6 +318,8 @@ module sequencer #(
   (* hierconn *) wire [GROUP_BITS-1:0] \dut.group_reg ;
   (* hierconn *) wire \dut.output_reg ;
   (* hierconn *) wire \dut.late_reg ;
+  (* hierconn *) wire \dut.ternary_reg ;
+  (* hierconn *) wire \dut.round_reg ;
   (* hierconn *) wire \dut.results_pending_reg ;
   (* hierconn *) wire [$clog2(DRAIN+1)-1:0] \dut.since_reg ;
 
@@ -307,7 +332,7 @@ module sequencer #(
     groups_before = 0;
     for (g = 0; g < MAX_LAYERS; g = g + 1) begin
       if (g < layer) begin
-        steps_before = steps_before + words_of(g) * groups_of(g);
+        steps_before = steps_before + turn_of(g) * groups_of(g);
         groups_before = groups_before + groups_of(g);
       end
     end
@@ -328,8 +353,9 @@ module sequencer #(
         assert (layer < layers && layers_left == layers - 1'b1 - layer);
         assert (\dut.next_layer_reg == (layers_left == 0 ? 0 : layer + 1'b1));
         assert (\dut.words_reg == words && \dut.output_reg == is_output);
+        assert (combine == order_of(layer) && \dut.ternary_reg == ternary_of(layer));
         if (!active) assert (to_do == {W{1'b1}} && word == 0);
-        assert (steps == steps_before + groups_done * words + word);
+        assert (steps == steps_before + groups_done * turn + word);
         assert (groups == groups_before + groups_done);
         assert (weight_address == steps && threshold_address == groups);
         assert (shown_layer == layer);
@@ -340,12 +366,13 @@ module sequencer #(
         // The wait for a hidden layer.
         assert (since_zero == \dut.since_reg );
         if (groups_of(layer) > 1) begin
-          assert (since_other == DRAIN || since_other >= words + \dut.since_reg );
+          assert (since_other == DRAIN || since_other >= turn + \dut.since_reg );
         end
         assert (left + since_zero >= DRAIN + 1 || (since_zero == DRAIN && stall));
       end
       if (active) begin
-        assert (to_do < groups_of(layer) && word < words);
+        assert (to_do < groups_of(layer) && word < turn);
+        assert (\dut.round_reg == (word >= words));
         assert (\dut.group_reg == to_do);
         assert (wound <= winding);
         if (word != 0) assert (shown_word + 1'b1 == word);
@@ -353,16 +380,17 @@ module sequencer #(
           assert (wound < winding && word == 0 && first_group);
           assert (\dut.word_reg == words + wound);
         end else begin
-          assert (wound == winding && \dut.word_reg == word);
+          assert (wound == winding && \dut.word_reg == (word < words ? word : word - words));
         end
-        assert (left == winding - wound + to_do * words + (words - word) + DRAIN);
+        assert (left == winding - wound + to_do * turn + (turn - word) + DRAIN);
         // The groups before group 0 become older with each of its steps; word 0 is due after as
         // many steps as are left to it.
         if (to_do == 0 && groups_of(layer) > 1) assert (since_other == DRAIN || since_other > word);
         if (\dut.late_reg && word + 1'b1 + TAP_WORDS <= words) begin
           assert (since_zero + (words - TAP_WORDS - word - 1'b1) >= DRAIN);
         end
-        assert (\dut.late_reg == (layer != 0 && words > TAP_WORDS && first_group));
+        assert (\dut.late_reg
+            == (layer != 0 && words > TAP_WORDS && first_group && word < words));
       end
     end
   end

@@ -16,7 +16,9 @@ module table_check #(
     parameter MAX_LAYERS = 3,
     parameter MAX_CLASSES = 4,
     parameter WEIGHT_DEPTH = 8,
-    parameter THRESHOLD_DEPTH = 4
+    parameter THRESHOLD_DEPTH = 4,
+    parameter ORDER = 1,
+    parameter TERNARY = 0
 ) (
     input wire clk
 );
@@ -28,10 +30,11 @@ module table_check #(
   (* anyconst *) wire [15:0] layers;
   (* anyconst *) wire [15:0] inputs;
   (* anyconst *) wire [15:0] classes;
+  (* anyconst *) wire pixel_mode;
   (* anyconst *) wire [31:0] weights_loaded;
   (* anyconst *) wire [31:0] thresholds_loaded;
 
-  wire busy, done, ok, bad_table, not_loaded;
+  wire busy, done, ok, bad_table, not_loaded, pairs;
   reg [7:0] cycle = 8'd0;
   reg seen = 1'b0;
 
@@ -44,7 +47,9 @@ module table_check #(
       .MAX_LAYERS     (MAX_LAYERS),
       .MAX_CLASSES    (MAX_CLASSES),
       .WEIGHT_DEPTH   (WEIGHT_DEPTH),
-      .THRESHOLD_DEPTH(THRESHOLD_DEPTH)
+      .THRESHOLD_DEPTH(THRESHOLD_DEPTH),
+      .ORDER          (ORDER),
+      .TERNARY        (TERNARY)
   ) dut (
       .clk              (clk),
       .reset            (1'b0),
@@ -53,18 +58,23 @@ module table_check #(
       .layers           (layers),
       .inputs           (inputs),
       .classes          (classes),
+      .pixel_mode       (pixel_mode),
       .weights_loaded   (weights_loaded),
       .thresholds_loaded(thresholds_loaded),
       .busy             (busy),
       .done             (done),
       .ok               (ok),
       .bad_table        (bad_table),
-      .not_loaded       (not_loaded)
+      .not_loaded       (not_loaded),
+      .pairs            (pairs)
   );
 
   // ---- what is legal
 
   reg legal;
+  reg order_2;
+  reg ternary;
+  reg any_order_2;
   reg [7:0] steps;
   reg [7:0] groups_sum;
   reg [15:0] words;
@@ -79,16 +89,24 @@ module table_check #(
     // What stands in front of a layer: words that hold something.
     words_there = (inputs + SIMD - 1) / SIMD;
     neurons = 0;
+    any_order_2 = 1'b0;
+    order_2 = 1'b0;
+    ternary = 1'b0;
     words = 0;
     groups = 0;
     for (l = 0; l < MAX_LAYERS; l = l + 1) begin
       if (l < layers) begin
-        words = table_entries[32*l+:16];
-        groups = table_entries[32*l+16+:16];
+        words = table_entries[32*l+:15];
+        groups = table_entries[32*l+16+:15];
+        order_2 = table_entries[32*l+15];
+        ternary = table_entries[32*l+31];
+        any_order_2 = any_order_2 || order_2;
+        if ((order_2 && ORDER == 1) || (ternary && TERNARY == 0)) legal = 1'b0;
+        if (order_2 && l == 0 && !pixel_mode) legal = 1'b0;
         if (words < 1 || words > RING || groups < 1 || groups > GROUPS) legal = 1'b0;
         if (l == 0 ? words != words_there : words > words_there) legal = 1'b0;
         // In range a few bits are enough.
-        steps = steps + words[3:0] * groups[3:0];
+        steps = steps + words[3:0] * groups[3:0] * (ternary ? 2 : 1);
         groups_sum = groups_sum + groups[3:0];
         neurons = groups[3:0] * PE;
         words_there = (neurons + SIMD - 1) / SIMD;
@@ -109,6 +127,7 @@ module table_check #(
         assert (bad_table == !legal);
         assert (not_loaded == (legal && !loaded));
         assert (ok == (legal && loaded));
+        if (ok) assert (pairs == any_order_2);
         if (legal) assert (cycle == 3 * layers + 3);
       end
       assert (busy == !(done || seen));
