@@ -18,10 +18,10 @@ import sim
 import simulator
 from xnor_fcc.data import load_test_bits
 from xnor_fcc.geometry import Geometry
-from xnor_fcc.integer import IntegerNetwork, Layer, ShiftLayer, random_network
+from xnor_fcc.integer import NETWORKS, IntegerNetwork, Layer, ShiftLayer, random_network
 from xnor_fcc.reference import evaluate
 
-NETWORK = simulator.ROOT / "model" / "networks" / "mnist.npz"
+NETWORK = NETWORKS / "mnist.npz"
 
 
 def run(output: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -116,6 +116,27 @@ def test_networks_of_every_kind(tmp_path: Path, kind: str) -> None:
         result = run(tmp_path, *small, "--images", "8", "--flip", flip)
         assert result.returncode == 1
         assert place in result.stderr.strip().splitlines()[-1]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "name", sorted(path.stem for path in NETWORKS.glob("*.npz") if "_trained" not in path.stem)
+)
+def test_every_committed_network(tmp_path: Path, name: str) -> None:
+    """2,000 digits, or one sentence where no core computes it."""
+    network = IntegerNetwork.load(NETWORKS / f"{name}.npz")
+    result = run(tmp_path / "out", "--network", name, "--images", "2000")
+    if "power-of-two" in network.kinds:
+        assert result.returncode == 2
+        assert result.stderr == (
+            "error: The network has power-of-two weights, which no core computes.\n"
+        )
+        return
+    assert result.returncode == 0, result.stdout + result.stderr
+    report = json.loads((tmp_path / "out" / "report.json").read_text())
+    assert report["images"] == 2000 and report["wrong_bits"] == 0
+    assert report["accuracy"] == report["model_accuracy"] > 0.95
+    assert report["cycles_per_image"] == report["model_cycles_per_image"]
 
 
 @pytest.mark.slow
