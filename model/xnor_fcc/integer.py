@@ -336,7 +336,10 @@ class IntegerNetwork:
         return 2 * bits + (pixels >= np.where(bits, upper, lower)).astype(np.uint8)
 
     def __eq__(self, other: object) -> bool:
-        """Equal in everything that decides an answer; `name` and `info` do not count."""
+        """Equal in everything that decides an answer; `name` and `info` do not count.
+
+        The orders follow from what is compared: `pixel_residual`, and which layers have `lower`.
+        """
         if not isinstance(other, IntegerNetwork):
             return NotImplemented
         mine, theirs = self._arrays(), other._arrays()
@@ -344,7 +347,6 @@ class IntegerNetwork:
             self.widths == other.widths
             and self.pixel_threshold == other.pixel_threshold
             and self.pixel_residual == other.pixel_residual
-            and self._orders() == other._orders()
             and mine.keys() == theirs.keys()
             and all(np.array_equal(array, theirs[name]) for name, array in mine.items())
         )
