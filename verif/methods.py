@@ -228,8 +228,10 @@ def row_of(runs: Sequence[Run], images: np.ndarray, labels: np.ndarray) -> dict[
         "first_layer": first.recipe["first_layer"],
         "pruned": bool(first.recipe["pruned_from"]),
         "network": first.network is not None,
-        "accuracy": first.accuracy,
+        # Of the network; where there is none, of the runs.
+        "accuracy": mean(found),
         "runs": len(runs),
+        "epochs": first.recipe["epochs"],
         "accuracy_mean": mean(found),
         "accuracy_min": min(found),
         "accuracy_max": max(found),
@@ -294,12 +296,12 @@ def quickest(rows: Iterable[Mapping[str, Any]], goal: float) -> str | None:
 
 
 def binarisation(rows: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """The network of the default widths, not pruned: as float and as binary with either recipe."""
+    """The network `mnist`, as float and as binary with either recipe."""
     rows = list(rows)
-    whole = next(row["widths"] for row in rows if row["name"] == "mnist")
+    whole = [row["widths"] for row in rows if row["name"] == "mnist"]
     plain = [
         row for row in rows
-        if row["widths"] == whole and not row["pruned"] and row["order"] == 1
+        if row["widths"] in whole and not row["pruned"] and row["order"] == 1
         and row["weights"] != "ternary" and row["first_layer"] == "binary"
     ]  # fmt: skip
     exact = next((row["accuracy"] for row in plain if row["weights"] == "float"), None)
@@ -331,14 +333,14 @@ def _bits(number: float) -> str:
 def table(report: Mapping[str, Any]) -> str:
     """The rows as a table of Markdown."""
     lines = [
-        "| method | network | hidden | accuracy | seeds: mean (lowest to highest) | weight bits | "
+        "| method | network | hidden | accuracy | runs: mean (lowest to highest) | weight bits | "
         "cycles an image | latency | ALM | M10K | toggles |",
         "|---" * 11 + "|",
     ]
     for row in report["rows"]:
         seeds = "" if row["runs"] == 1 else (
-            f"{row['runs']}: {row['accuracy_mean']:.2%} ({row['accuracy_min']:.2%} to "
-            f"{row['accuracy_max']:.2%})"
+            f"{row['runs']} of {row['epochs']} epochs: {row['accuracy_mean']:.2%} "
+            f"({row['accuracy_min']:.2%} to {row['accuracy_max']:.2%})"
         )
         core = ["-"] * 5
         if "cycles_per_image" in row:
@@ -493,10 +495,9 @@ def picture(report: Mapping[str, Any]) -> str:
                      f'stroke="#999" stroke-dasharray="6 4"/>')  # fmt: skip
         parts.append(names.place(frame.left, y - 9, f"{row['method']}: {row['accuracy']:.2%}"))
     best = [row for row in rows if row["name"] in report["front"]]
-    steps = sorted((x_of(row["cycles_per_image"]), y_of(row["accuracy"])) for row in best)
-    stairs = [steps[0]]
-    for x, y in steps[1:]:
-        stairs += [(x, stairs[-1][1]), (x, y)]
+    stairs: list[tuple[float, float]] = []
+    for x, y in sorted((x_of(row["cycles_per_image"]), y_of(row["accuracy"])) for row in best):
+        stairs += [(x, stairs[-1][1] if stairs else y), (x, y)]
     parts.append(f'<polyline points="{plot.points(stairs)}" fill="none" stroke="#999"/>')
     for row in rows:
         x, y = x_of(row["cycles_per_image"]), y_of(row["accuracy"])

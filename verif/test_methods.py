@@ -133,7 +133,19 @@ def test_runs_of_one_method_share_a_row(report: dict[str, Any]) -> None:
     assert plain["accuracy_min"] == plain["accuracy"]
     assert plain["accuracy_mean"] == (plain["accuracy"] + 0.5) / 2
     assert row(report, "double")["runs"] == 1
-    assert "2: " in methods.table(report)
+    assert "2 of 3 epochs: " in methods.table(report)
+
+
+def test_runs_without_a_network_are_told_by_their_mean(tmp_path: Path) -> None:
+    for seed, accuracy in enumerate((0.5, 0.25, 0.75)):
+        commit(tmp_path, f"run{seed}.json", accuracy, seed=seed, pruned_from="x.npz")
+    commit(tmp_path, "longer.json", 0.9, epochs=4, pruned_from="x.npz")
+    report = methods.measure(methods.load_runs(tmp_path, tmp_path), IMAGES, LABELS)
+    assert [(r["name"], r["accuracy"], r["runs"]) for r in report["rows"]] == [
+        ("longer", 0.9, 1), ("run0", 0.5, 3)
+    ]  # fmt: skip
+    assert report["pruned"] == [] and report["front"] == []
+    assert ElementTree.fromstring(methods.picture(report)) is not None
 
 
 def test_summaries(report: dict[str, Any]) -> None:
