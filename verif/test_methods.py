@@ -101,6 +101,10 @@ def test_figures_of_every_kind(report: dict[str, Any]) -> None:
     pairs = Geometry.for_widths(shape, *NAMED["throughput"])
     assert (pairs.order, pairs.lanes) == (2, 2)
     assert double["cycles_per_image"] == pairs.period_cycles(shape)
+    # A core that was built for more takes as long.
+    larger = Geometry.for_widths(WHOLE, *NAMED["throughput"])
+    assert cut["cycles_per_image"] == larger.period_cycles(cut["widths"]) / 2
+    assert cut["latency_cycles"] == larger.latency_cycles(cut["widths"], 0)
     assert cut["toggles_per_image"] < plain["toggles_per_image"] < ternary["toggles_per_image"]
 
 
