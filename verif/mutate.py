@@ -58,7 +58,9 @@ CHEAP = (
     "fcc_argmax",
     "fcc_batcher",
     "fcc_csr",
+    "fcc_margin_memory",
     "fcc_memory_bank",
+    "fcc_pair",
     "fcc_result_source",
     "fcc_table_check",
     "fcc_threshold_memory",
@@ -114,10 +116,12 @@ class Stage:
         return sorted(set(result))
 
 
-# Whole cores, small enough for Icarus; the second one takes its weights from outside.
+# Whole cores, small enough for Icarus; the second one takes its weights from outside, the third one
+# has lanes that work in pairs and ternary weights.
 _CORE = "verif/test_core.py::test_"
 CORE = Stage((f"{_CORE}corner_geometry[odd]", f"{_CORE}preset_memory_images"))
 STREAMED = Stage((f"{_CORE}corner_geometry[streamed-in-part]",))
+KINDS = Stage((f"{_CORE}corner_geometry[order-2-ternary]",))
 _STREAMED_MODULES = ("fcc_weight_stream", "fcc_core", "xnor_fcc")
 PARAMETERS = Stage(("verif/test_parameters.py",), "iverilog")
 # Counters of many sizes take long to build: most faults show sooner in a lane.
@@ -129,7 +133,11 @@ _POPCOUNTS = tuple({"PE": 2, "SIMD": simd} for simd in (1, 2, 3, 8, 13, 24, 33, 
 PROOFS: dict[str, tuple[dict[str, int], ...]] = {
     "fcc_accumulators": ({"PE": 3, "COUNT_BITS": 3, "ACC_BITS": 6},),
     "fcc_argmax": ({"SCORE_BITS": 7, "INDEX_BITS": 4},),
-    "fcc_batcher": ({"LANES": 1, "CAPACITY": 5}, {"LANES": 3, "CAPACITY": 4}),
+    "fcc_batcher": (
+        {"LANES": 1, "CAPACITY": 5},
+        {"LANES": 3, "CAPACITY": 4},
+        {"LANES": 4, "CAPACITY": 3, "ORDER": 2},
+    ),
     "fcc_chunk_shifter": ({"CHUNK": 8, "WIDTH": 29}, {"CHUNK": 8, "WIDTH": 5}),
     "fcc_counter_5to3": ({"WIDTH": 3},),
     "fcc_csr": ({"MAX_LAYERS": 3}, {"MAX_LAYERS": 16}),
@@ -141,15 +149,20 @@ PROOFS: dict[str, tuple[dict[str, int], ...]] = {
         {"WIDTH": 8, "CAPACITY": 13},
         {"WIDTH": 16, "CAPACITY": 21},
         {"WIDTH": 64, "CAPACITY": 70},
+        {"WIDTH": 16, "CAPACITY": 21, "ORDER": 2},
     ),
     "fcc_lane": tuple(
         {
             "PE": pe, "SIMD": simd, "RING": ring, "TAPS": taps, "ACC_BITS": 6,
-            "GROUPS": groups, "GROUP_BITS": 2,
+            "GROUPS": groups, "GROUP_BITS": 2, "ORDER": order,
         }
-        for pe, simd, ring, taps, groups in ((3, 4, 3, 2, 4), (5, 2, 4, 3, 2), (4, 4, 3, 1, 3))
+        for pe, simd, ring, taps, groups, order in (
+            (3, 4, 3, 2, 4, 1), (5, 2, 4, 3, 2, 1), (4, 4, 3, 1, 3, 1), (3, 4, 3, 2, 4, 2)
+        )
     ),
+    "fcc_margin_memory": ({"PE": 2, "MARGIN_BITS": 3, "DEPTH": 5},),
     "fcc_memory_bank": ({"WIDTH": 3, "DEPTH": 5}, {"WIDTH": 3, "DEPTH": 1}),
+    "fcc_pair": ({"PE": 2, "ACC_BITS": 4},),
     "fcc_parity_coder": tuple({"WIDTH": width} for width in (1, 8, 21, 37)),
     "fcc_parity_prefix": tuple({"WIDTH": width} for width in (1, 2, 7, 16)),
     "fcc_pe_array": (
@@ -175,17 +188,20 @@ PROOFS: dict[str, tuple[dict[str, int], ...]] = {
         {
             "PE": pe, "SIMD": simd, "RING": ring, "TAPS": taps, "MAX_LAYERS": 3, "GROUPS": groups,
             "GROUP_BITS": 2, "WEIGHT_DEPTH": 40, "THRESHOLD_DEPTH": 12, "DRAIN": drain,
+            "TERNARY": ternary,
         }
-        for pe, simd, ring, taps, groups, drain in (
-            (5, 3, 5, 3, 3, 7), (3, 4, 5, 1, 4, 7), (2, 3, 4, 2, 4, 3)
+        for pe, simd, ring, taps, groups, drain, ternary in (
+            *((5, 3, 5, 3, 3, 7, 0), (3, 4, 5, 1, 4, 7, 0), (2, 3, 4, 2, 4, 3, 0)),
+            (3, 4, 5, 1, 4, 9, 1),
         )
     ),
     "fcc_table_check": tuple(
         {
             "PE": pe, "SIMD": simd, "RING": 6, "GROUPS": 5, "MAX_WIDTH": 29, "MAX_LAYERS": 5,
-            "MAX_CLASSES": 7, "WEIGHT_DEPTH": 71, "THRESHOLD_DEPTH": 23,
+            "MAX_CLASSES": 7, "WEIGHT_DEPTH": 71, "THRESHOLD_DEPTH": 23, "ORDER": order,
+            "TERNARY": ternary,
         }
-        for pe, simd in ((3, 5), (11, 2))
+        for pe, simd, order, ternary in ((3, 5, 1, 0), (11, 2, 1, 0), (3, 5, 2, 1))
     ),
     "fcc_threshold_memory": ({"PE": 3, "SCORE_BITS": 4, "DEPTH": 5},),
     "fcc_weight_memory": (
@@ -251,7 +267,7 @@ def stages(module: str) -> list[Stage]:
         seen |= set(level)
     if result[:1] == [Stage((_POPCOUNT_TEST,))]:
         result = [Stage(_SOONER), *result[-1:]]
-    result.append(CORE)
+    result += [CORE, KINDS]
     if module in _STREAMED_MODULES:
         result.append(STREAMED)
     if module == "xnor_fcc":
