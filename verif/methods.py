@@ -308,6 +308,7 @@ def binarisation(rows: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
     return [
         {
             "recipe": row["recipe"],
+            "epochs": row["epochs"],
             "accuracy": row["accuracy"],
             "below_float": None if exact is None else exact - row["accuracy"],
         }
@@ -358,11 +359,12 @@ def table(report: Mapping[str, Any]) -> str:
 def binarisation_table(report: Mapping[str, Any]) -> str:
     """What binary weights and activations cost."""
     names = {"float": "float", "best": "binary, recipe best", "seed": "binary, recipe seed"}
-    lines = ["| training | accuracy | below float |", "|---|---|---|"]
+    lines = ["| training | epochs | accuracy | below float |", "|---" * 4 + "|"]
     for row in report["binarisation"]:
         below = row["below_float"]
         text = "" if below is None or row["recipe"] == "float" else f"{100 * below:.2f} points"
-        lines.append(f"| {names[row['recipe']]} | {row['accuracy']:.2%} | {text} |")
+        name = names[row["recipe"]]
+        lines.append(f"| {name} | {row['epochs']} | {row['accuracy']:.2%} | {text} |")
     return "\n".join(lines)
 
 
