@@ -385,3 +385,26 @@ def test_unheard_of_kinds_are_refused(tmp_path: Path, fields: dict, match: str) 
 def test_a_first_layer_of_shifts_must_be_hidden() -> None:
     with pytest.raises(UserError, match="hidden"):
         BinaryNetwork((12, 7), 128, Form(first_layer="shifts"))
+
+
+def test_free_scales_weigh_positive_and_negative_weights_apart() -> None:
+    rng = np.random.default_rng(2)
+    x = torch.from_numpy(rng.choice([-3.0, -1.0, 1.0, 3.0], (20, 31)).astype(np.float32))
+    x.requires_grad_()
+    layer = BinaryLinear(31, 6, ternary=True)
+    plain = layer(x).detach()
+    layer.free_scales()
+    assert torch.equal(layer(x), plain)
+    assert layer.imbalance is not None
+    with torch.no_grad():
+        layer.imbalance.copy_(torch.tensor([-1.0, -0.5, 0.0, 0.25, 0.5, 1.0]))
+    values = torch.from_numpy(layer.values()).float()
+    weights = values.clamp(min=0) * (1 + layer.imbalance.detach()[:, None])
+    weights += values.clamp(max=0) * (1 - layer.imbalance.detach()[:, None])
+    assert torch.equal(layer.train()(x), x @ weights.t())
+    assert torch.equal(layer.eval()(x), x @ weights.t())
+    upstream = torch.from_numpy(rng.integers(-2, 3, (20, 6)).astype(np.float32))
+    layer.train()(x).backward(upstream)
+    assert x.grad is not None and layer.imbalance.grad is not None
+    assert torch.equal(x.grad, upstream @ weights)
+    assert torch.equal(layer.imbalance.grad, (upstream * (x @ values.abs().t())).sum(dim=0))

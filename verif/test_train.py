@@ -361,6 +361,23 @@ def test_the_command_trains(
     assert results(tmp_path) == first
 
 
+def test_the_command_trains_with_free_scales(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(train, "load_mnist", lambda directory: fake_mnist())
+    monkeypatch.setattr(train, "split", lambda mnist, recipe: split(mnist, TINY))
+    arguments = ["--recipe", "ttq", "--out", str(tmp_path), "--epochs", "6", "--threads", "1"]
+    arguments += ["--teacher-epochs", "0", "--hidden", "40,20", "--batch", "20"]
+    assert train.main([*arguments, "--distortion", "0"]) == 0
+    report = json.loads((tmp_path / train.REPORT_NAME).read_text())
+    assert report["recipe"]["weights"] == "ternary" and report["test_accuracy"] > 0.5
+    # No core computes it, so there is no network to load.
+    assert not (tmp_path / train.INTEGER_NAME).exists()
+    found = checkpoint.load_newest(tmp_path / "checkpoints", "student")
+    assert found is not None
+    assert all((found[1]["best"][f"hidden.{i}.linear.imbalance"] != 0).any() for i in (0, 1))
+
+
 @pytest.mark.parametrize(
     ("options", "kinds"),
     [

@@ -187,22 +187,36 @@ class BinaryLinear(QuantLinear):
         quantiser = UnitTernaryWeight if ternary else UnitWeight
         super().__init__(inputs, outputs, bias=False, weight_quant=quantiser)
         self.ternary = ternary
+        # Of `free_scales`: (positive - negative scale) / (their sum), by neuron.
+        self.register_parameter("imbalance", None)
         if ternary:
             # The usual small start would be all zeros.
             nn.init.uniform_(self.weight, -1, 1)
 
     def forward(self, x: Tensor) -> Tensor:
         """The exact product, float32 (N, outputs); Brevitas' own path outside training."""
-        if not self.training:
-            product: Tensor = super().forward(x)
-            return product
-        latent = self.weight.detach()
-        if self.ternary:
-            values = latent.clamp(-1, 1).round_().to(torch.int8)
+        if self.training:
+            latent = self.weight.detach()
+            if self.ternary:
+                values = latent.clamp(-1, 1).round_().to(torch.int8)
+            else:
+                values = (latent >= 0).to(torch.int8).mul_(2).sub_(1)
+            product: Tensor = _ExactProduct.apply(x, self.weight, values)
         else:
-            values = (latent >= 0).to(torch.int8).mul_(2).sub_(1)
-        fast: Tensor = _ExactProduct.apply(x, self.weight, values)
-        return fast
+            values = torch.from_numpy(self.values()) if self.imbalance is not None else None
+            product = super().forward(x)
+        if self.imbalance is not None:
+            size = _ExactProduct.apply(x, self.weight.detach(), values.abs())
+            product = product + self.imbalance * size
+        return product
+
+    def free_scales(self) -> None:
+        """Give the positive and the negative weights of each neuron a learned scale of their own.
+
+        The sum over both is then (1 + imbalance) * positive part - (1 - imbalance) * negative part.
+        No core computes that; it tells what one scale for both costs.
+        """
+        self.imbalance = nn.Parameter(torch.zeros(self.out_features))
 
     def values(self) -> np.ndarray:
         """The weights as int8 (outputs, inputs) of -1, 0, +1, as Brevitas quantises them."""

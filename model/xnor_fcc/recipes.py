@@ -6,12 +6,17 @@
 | best | binary, alpha, batch normalisation | cross-entropy, teacher | Adam | cosine |
 | seed | binary, shift-based normalisation | squared hinge | shift-based AdaMax | right shifts |
 | float | float weights, ReLU | as best | as best | as best |
+| ttq | ternary, free scales | as best | as best | as best |
 
 `best` also distorts the digits, averages the latent weights and re-estimates batch normalisation
 before each evaluation; `float` does the same, so that the difference of the two is what binary
 weights and activations cost.  All see the same +-1 inputs of the same split of the training set.
 `best` and `seed` also train networks of another `network.Form`, and networks cut out of a larger
 one (`prune`); everything else stays as it is.
+
+`ttq` is the trained ternary quantisation of Zhu et al. (2017) by neuron: its positive and its
+negative weights have a learned scale each.  The core has one for both, as `--weights ternary`
+trains it; this recipe is there to tell what that costs.
 
 `seed` is the training that the report behind this project describes, which says: 1,024 neurons in
 each hidden layer, shift-based AdaMax and batch normalisation, batches of 200, one right shift of
@@ -35,7 +40,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from .augment import Distortion
-from .network import DEFAULT_WIDTHS, BinaryNetwork, Form, from_compact, to_compact
+from .network import DEFAULT_WIDTHS, BinaryLinear, BinaryNetwork, Form, from_compact, to_compact
 from .plain import PlainNetwork
 from .shift import ALPHA, ShiftAdaMax, glorot_coefficient, shifted_rate
 
@@ -184,7 +189,7 @@ class FloatRecipe(Recipe):
         return PlainNetwork(self.widths)
 
     def kept(self, model: Any) -> dict[str, Tensor]:
-        return {name: tensor.detach().clone() for name, tensor in model.state_dict().items()}
+        return _state(model)
 
     def restored(self, kept: Mapping[str, Tensor]) -> PlainNetwork:
         model = self.model()
@@ -192,7 +197,42 @@ class FloatRecipe(Recipe):
         return model.eval()
 
 
-RECIPES: dict[str, type[Recipe]] = {"best": Recipe, "seed": SeedRecipe, "float": FloatRecipe}
+@dataclass(frozen=True)
+class TtqRecipe(Recipe):
+    """The recipe `ttq`: ternary weights with free scales, which no core computes."""
+
+    exports: ClassVar[bool] = False
+
+    name: str = "ttq"
+    weights: str = "ternary"
+
+    def model(self) -> BinaryNetwork:
+        network = super().model()
+        assert isinstance(network, BinaryNetwork)
+        for layer in network.latent_layers():
+            assert isinstance(layer, BinaryLinear)
+            layer.free_scales()
+        return network
+
+    def kept(self, model: Any) -> dict[str, Tensor]:
+        return _state(model)
+
+    def restored(self, kept: Mapping[str, Tensor]) -> BinaryNetwork:
+        model = self.model()
+        model.load_state_dict(dict(kept))
+        return model.eval()
+
+
+RECIPES: dict[str, type[Recipe]] = {
+    "best": Recipe,
+    "seed": SeedRecipe,
+    "float": FloatRecipe,
+    "ttq": TtqRecipe,
+}
+
+
+def _state(model: nn.Module) -> dict[str, Tensor]:
+    return {name: tensor.detach().clone() for name, tensor in model.state_dict().items()}
 
 
 def cosine(step: int, total: int, warmup: int) -> float:

@@ -348,7 +348,8 @@ def run(
         "test_images": len(test),
         "torch": torch.__version__,
     }
-    if isinstance(model, BinaryNetwork):
+    if recipe.exports:
+        assert isinstance(model, BinaryNetwork)
         save_trained(out / TRAINED_NAME, model, info)
         export(model, name="mnist", info=info).save(out / INTEGER_NAME)
     report = {"finished": True, **info, "seconds": round(student.seconds)}
@@ -390,11 +391,11 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         description="Train a network on MNIST.  --recipe best: the binary network, as well as it "
         "gets.  --recipe seed: the binary network with shift-based AdaMax and batch normalisation, "
         "a squared hinge loss, no teacher and no distortion.  --recipe float: the layers of best "
-        "in float.  Killed at any moment, the same command goes on from the last finished epoch.  "
-        "Results go to --out, never over the committed networks: report.json (accuracies) and, "
-        "unless the recipe is float, mnist_trained.npz (the Brevitas network, compact) and "
-        "mnist.npz (the integer network that the core loads).  The defaults below are those of "
-        f"--recipe {name}.",
+        "in float.  --recipe ttq: ternary weights with two scales.  Killed at any moment, the same "
+        "command goes on from the last finished epoch.  Results go to --out, never over the "
+        "committed networks: report.json (accuracies) and, unless the recipe is float or ttq, "
+        "mnist_trained.npz (the Brevitas network, compact) and mnist.npz (the integer network that "
+        f"the core loads).  The defaults below are those of --recipe {name}.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
         allow_abbrev=False,
     )
