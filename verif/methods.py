@@ -56,6 +56,9 @@ _BITS = {"binary": 1, "ternary": 2, "float": 32}
 # Sign and exponent.
 _SHIFT_BITS = 4
 
+# Recipes whose networks have no integer form.
+_MODEL_ONLY = ("float", "ttq")
+
 # What a recipe says only where it is not this (an old one says less than a new one); and what tells
 # runs of one method from each other.
 _PLAIN = {"name": "best", "order": 1, "weights": "binary", "first_layer": "binary",
@@ -95,7 +98,7 @@ class Run:
     def shape(self) -> Shape | None:
         """What decides its core and its cycles; None where no core computes such a network."""
         recipe = self.recipe
-        if recipe["name"] == "float" or recipe["first_layer"] != "binary":
+        if recipe["name"] in _MODEL_ONLY or recipe["first_layer"] != "binary":
             return None
         if self.network is not None:
             return self.network.shape
@@ -204,6 +207,8 @@ def label(recipe: Mapping[str, Any]) -> str:
     """What the tables call a method."""
     if recipe["name"] == "float":
         return "float"
+    if recipe["name"] == "ttq":
+        return "ternary weights, a scale for each sign"
     words = [
         "order 2" if recipe["order"] == 2 else "",
         "ternary weights" if recipe["weights"] == "ternary" else "",

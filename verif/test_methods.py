@@ -53,7 +53,7 @@ def commit(directory: Path, file: str, found: float | None = None, **changes: An
 @pytest.fixture(scope="module")
 def measured(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """Of two seeds of a binary network, one in float, one of order 2, a ternary and a pruned one,
-    and a run with a first layer of shifts."""
+    and runs with a first layer of shifts and with two scales of ternary weights."""
     tmp_path = tmp_path_factory.mktemp("committed")
     commit(tmp_path, "mnist.npz")
     commit(tmp_path, "other.json", 0.5, seed=2)
@@ -62,9 +62,10 @@ def measured(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     commit(tmp_path, "ternary.npz", weights="ternary")
     commit(tmp_path, "cut.npz", widths=[784, 150, 10], pruned_from="x.npz")
     commit(tmp_path, "shifts.json", 0.25, first_layer="shifts")
+    commit(tmp_path, "scales.json", 0.4, name="ttq", weights="ternary")
     (tmp_path / "mnist_trained.npz").write_text("not an integer network, and not asked for")
     runs = methods.load_runs(tmp_path, tmp_path)
-    assert len(runs) == 7
+    assert len(runs) == 8
     return methods.measure(runs, IMAGES, LABELS)
 
 
@@ -86,7 +87,7 @@ def test_figures_of_every_kind(report: dict[str, Any]) -> None:
     assert plain["weight_bits"] == double["weight_bits"] == bits == ternary["weight_bits"] // 2
     assert row(report, "exact")["weight_bits"] == 32 * bits
     assert row(report, "shifts")["weight_bits"] == bits + 3 * 784 * 210
-    for name in ("exact", "shifts"):
+    for name in ("exact", "shifts", "scales"):
         assert "cycles_per_image" not in row(report, name) and not row(report, name)["network"]
 
     g = Geometry.for_widths(WIDTHS, *NAMED["throughput"])
@@ -243,3 +244,8 @@ def test_the_page_and_the_picture_are_what_the_command_writes(committed: dict[st
     kept = methods.PAGE.read_text().split(begin, 1)[1].split(end, 1)[0]
     assert kept.strip() == methods.page(committed), "run `make methods ARGS=--write`"
     assert methods.PICTURE.read_text() == methods.picture(committed)
+
+
+@pytest.mark.slow
+def test_what_the_committed_networks_reach(committed: dict[str, Any]) -> None:
+    assert committed["order2_accuracy"] >= 0.99
