@@ -34,10 +34,11 @@ _ENABLE, _GREY, _SOFT_RESET = (
     1 << BIT["CONTROL"][name] for name in ("ENABLE", "PIXEL_8BIT", "SOFT_RESET")
 )
 _TABLE = ADDRESS["LAYER_TABLE"]
+_ORDER_2, _TERNARY = (1 << BIT["LAYER_TABLE"][name] for name in ("ORDER_2", "TERNARY"))
 _NAME = {r["address"]: r["name"] for r in MAP["registers"] if "count" not in r}
 _CONFIGURATION = (
-    "INPUTS", "CLASSES", "LAYERS", "PIXEL_THRESHOLD", "PARTIAL_TIMEOUT", "LOAD_SELECT", "LOAD_DATA",
-    "LAYER_TABLE",
+    "INPUTS", "CLASSES", "LAYERS", "PIXEL_THRESHOLD", "PIXEL_RESIDUAL", "PARTIAL_TIMEOUT",
+    "LOAD_SELECT", "LOAD_DATA", "LAYER_TABLE",
 )  # fmt: skip
 _LOCKING = {
     "table check", "running, empty", "image half in", "image waiting", "between layers",
@@ -335,17 +336,30 @@ class Monitor:
             self.batches = 0
             self.last_id = None
 
-    def _table(self) -> list[tuple[int, int]]:
-        """(words, groups) of the layers in use, as the core holds them."""
+    def _entries(self) -> list[int]:
+        """Entries of the layers in use, as the core holds them."""
         packed = int(self.core.table_entries.value)
         layers = min(int(self.csr.layers_reg.value), self.geometry.max_layers)
-        entries = [packed >> 32 * layer & _ONES for layer in range(layers)]
-        return [(entry & 0xFFFF, entry >> 16) for entry in entries]
+        return [packed >> 32 * layer & _ONES for layer in range(layers)]
+
+    def _table(self) -> list[tuple[int, int]]:
+        """(words, groups) of the layers in use."""
+        return [(entry & 0x7FFF, entry >> 16 & 0x7FFF) for entry in self._entries()]
+
+    def _kinds(self) -> list[tuple[bool, bool]]:
+        """Whether the inputs of each layer in use are of order 2, and its weights ternary."""
+        return [(entry & _ORDER_2 != 0, entry & _TERNARY != 0) for entry in self._entries()]
+
+    def _share(self) -> int:
+        """Lanes of an image."""
+        return 2 if self.geometry.order == 2 and self.core.pairs.value == 1 else 1
 
     def _needs(self) -> tuple[int, int]:
         """Weight words and threshold words of the layer table."""
         table = self._table()
-        return sum(words * groups for words, groups in table), sum(groups for _, groups in table)
+        layers = zip(table, self._kinds(), strict=True)
+        steps = sum(words * groups * (1 + ternary) for (words, groups), (_, ternary) in layers)
+        return steps, sum(groups for _, groups in table)
 
     def _wrong_table(self) -> list[str]:
         """Every condition that the description of the network breaks, by itself."""
@@ -378,6 +392,13 @@ class Monitor:
                 wrong.append("groups beyond GROUPS")
             # A layer without neurons is wrong by itself, not by what it cannot fill.
             filled = count * g.pe or g.capacity
+        kinds = self._kinds()
+        if g.order == 1 and any(order_2 for order_2, _ in kinds):
+            wrong.append("order 2 on a core of order 1")
+        elif kinds[0][0] and csr.pixel_mode_reg.value != 1:
+            wrong.append("order 2 of 1-bit pixels")
+        if not g.ternary and any(ternary for _, ternary in kinds):
+            wrong.append("ternary weights on a core without")
         if inputs == 0:
             wrong.append("INPUTS 0")
         if inputs > g.max_width:
@@ -583,12 +604,13 @@ class Monitor:
         elif self.gap is not None:
             self.gap += 1
         if core.load_hidden.value == 1 and self.gap is not None:
-            kind = {0: "0", 7: "7"}.get(self.gap, "1 to 6")
+            kind = {0: "none", g.drain: "the whole drain"}.get(self.gap, "in part")
             self.see("gap", kind, "PE <= SIMD" if g.pe <= g.simd else "PE > SIMD")
 
     def _batch(self) -> None:
-        batcher, lanes = self.batcher, self.geometry.lanes
-        count = int(batcher.count_reg.value)
+        share = self._share()
+        lanes = self.geometry.lanes // share
+        count = int(self.batcher.count_reg.value) // share
         self.batches += 1
         self.hidden_layer = 0
         running = self.csr.running_reg.value == 1
@@ -606,9 +628,11 @@ class Monitor:
         if expected is None or self.batches > _BATCHES or layer >= len(expected.network.hidden):
             return
         hidden = expected.network.hidden[layer]
-        lanes = int(self.core.batch_count.value)
-        bits = [int(self.core.g_lane[lane].lane.hidden.value) for lane in range(lanes)]
-        n = hidden.inputs
+        # The higher lane of a pair has the first bits.
+        share = self._share()
+        lanes = range(share - 1, int(self.core.batch_count.value), share)
+        bits = [int(self.core.g_lane[lane].lane.hidden.value) for lane in lanes]
+        n = hidden.most
         for neuron, threshold in enumerate(hidden.thresholds.tolist()):
             names = {0: "0, always 1", n + 1: "n + 1, never 1"}.get(threshold)
             ends = {1: "1", n: "n"}
@@ -723,6 +747,11 @@ class Monitor:
         table = self._table()
         assert table == [(g.words(n), g.groups(m)) for n, m in pairwise(widths)]
         layers = len(table)
+        for number, (order_2, ternary) in enumerate(self._kinds()):
+            place = "output" if number == layers - 1 else "hidden" if number else "first"
+            plain = "order 1" if self._share() == 1 else "order 1 in a pair"
+            weights = "ternary" if ternary else "binary"
+            see("kind", place, "order 2" if order_2 else plain, weights)
         see("layers", str(layers) if layers < 3 else "3 or more")
         if layers == g.max_layers:
             see("layers", "MAX_LAYERS")

@@ -48,6 +48,7 @@ GEOMETRIES = {
                           bank_depth=1, threshold_depth=24, max_classes=4, max_layers=4,
                           image_width=16, weight_stream=8),
     "flood": asdict(FLOODED),
+    "flood-kinds": {**asdict(FLOODED), "lanes": 2, "order": 2, "ternary": 1},
     "small": SMALL,
     "small-taps": {**SMALL, "taps": 3},
     "small-stream": {**SMALL, "weight_stream": 8},
@@ -106,8 +107,9 @@ def test_moments(name: str) -> None:
     run(name, ["refusals", "stops"], "coverage_tests", moments=120)
 
 
-def test_tables() -> None:
-    run("flood", ["wrong_tables"], "coverage_tests")
+@pytest.mark.parametrize("name", ["flood", "flood-kinds"])
+def test_tables(name: str) -> None:
+    run(name, ["wrong_tables"], "coverage_tests")
 
 
 @pytest.mark.parametrize("name", ["flood", "one-lane", "word-wider-than-layers"])

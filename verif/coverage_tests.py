@@ -32,6 +32,7 @@ _ENABLE, _GREY, _RESET = (
     1 << BIT["CONTROL"][name] for name in ("ENABLE", "PIXEL_8BIT", "SOFT_RESET")
 )
 _ALL_ERRORS = (1 << len(BIT["ERROR"])) - 1
+_ORDER_2, _TERNARY = (1 << BIT["LAYER_TABLE"][name] for name in ("ORDER_2", "TERNARY"))
 _WRAP = 1 << 32
 
 
@@ -192,9 +193,10 @@ async def refusals(dut: Any) -> None:
     bench, g, rng = run.bench, run.geometry, run.rng
     await bench.reset()
     await run.load(timeout=20)
-    registers = ("INPUTS", "CLASSES", "LAYERS", "PIXEL_THRESHOLD", "PARTIAL_TIMEOUT",
-                 "LOAD_SELECT", "LOAD_DATA", "LAYER_TABLE", "CONTROL")  # fmt: skip
-    kept = {name: await bench.read(name) for name in registers[:6]}
+    registers = ("INPUTS", "CLASSES", "LAYERS", "PIXEL_THRESHOLD", "PIXEL_RESIDUAL",
+                 "PARTIAL_TIMEOUT", "LOAD_SELECT", "LOAD_DATA", "LAYER_TABLE",
+                 "CONTROL")  # fmt: skip
+    kept = {name: await bench.read(name) for name in registers[:7]}
     loaded = await bench.read("THRESHOLDS_LOADED")
     span = g.latency_cycles(run.network.widths, 0)
     for number in range(int(settings()["moments"])):
@@ -307,6 +309,12 @@ async def wrong_tables(dut: Any) -> None:
         (inputs_of_ring, 1, 3, [(ring, groups)] * 3),
         (1, 1, g.max_layers, [(1, groups)] * g.max_layers),
     ]
+    # Two planes of 1-bit pixels; kinds of layers that the core was built without.
+    wrong.append((*good[:3], [(1 | _ORDER_2, 1), (1, 1)]))
+    if g.order == 1:
+        wrong.append((*good[:3], [(1, 1), (1 | _ORDER_2, 1)]))
+    if not g.ternary:
+        wrong.append((*good[:3], [(1, 1), (1, 1 | _TERNARY >> 16)]))
     for inputs, most, layers, table in wrong:
         for name, value in (("INPUTS", inputs), ("CLASSES", most), ("LAYERS", layers)):
             await bench.write(name, value)
