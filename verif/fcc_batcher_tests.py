@@ -32,8 +32,9 @@ class Bench:
         built = settings()["parameters"]
         self.dut = dut
         self.capacity: int = built["CAPACITY"]
-        self.pairs: bool = settings()["pairs"]
-        self.planes: bool = settings()["planes"]
+        # Marks that a batcher of order 1 does not look at.
+        self.marks: dict[str, int] = {name: settings()[name] for name in ("pairs", "planes")}
+        self.pairs, self.planes = (built["ORDER"] == 2 and mark for mark in self.marks.values())
         # Lanes of an image, images of a batch.
         self.share = 2 if self.pairs else 1
         self.room: int = built["LANES"] // self.share
@@ -53,7 +54,7 @@ class Bench:
         """Empty."""
         self.timeout = timeout
         names = ("now", "staged_valid", "staged_bits", "staged_id", "batch_taken", "load_image")
-        drive(self.dut, staged_residual=0, pairs=self.pairs, planes=self.planes)
+        drive(self.dut, staged_residual=0, **self.marks)
         await start(self.dut, enable=1, timeout=timeout, **dict.fromkeys(names, 0))
 
     def lanes(self, image: Image) -> list[int]:

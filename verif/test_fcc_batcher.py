@@ -10,12 +10,13 @@ import pytest
 import simulator
 
 
-# An image a lane, one in two lanes with one plane and with two; one image a batch.
+# An image a lane, whatever the marks say; one in two lanes with one plane and with two; one image a
+# batch.
 @pytest.mark.parametrize(
     ("lanes", "capacity", "order", "pairs", "planes"),
     [
         (1, 5, 1, False, False),
-        (3, 37, 1, False, False),
+        (3, 37, 1, True, True),
         (6, 19, 2, False, False),
         (6, 19, 2, True, False),
         (6, 19, 2, True, True),
