@@ -234,6 +234,13 @@ PROOFS: tuple[Proof, ...] = (
         82,
         Twin("fcc_core.v", "(ORDER == 2) ? 9 : 7;", "(ORDER == 2) ? 9 : 6;"),
     ),
+    Proof(
+        "core_kinds",
+        "the whole core with activations of order 2, ternary weights and 8-bit pixels",
+        BOUNDED,
+        78,
+        Twin("fcc_core.v", "l % 2 == 1 && combine_s1", "l % 2 == 0 && combine_s1"),
+    ),
 )
 
 
