@@ -344,10 +344,10 @@ def table(report: Mapping[str, Any]) -> str:
         "|---" * 11 + "|",
     ]
     for row in report["rows"]:
-        seeds = "" if row["runs"] == 1 else (
-            f"{row['runs']} of {row['epochs']} epochs: {row['accuracy_mean']:.2%} "
-            f"({row['accuracy_min']:.2%} to {row['accuracy_max']:.2%})"
-        )
+        seeds = f"{row['runs']} of {row['epochs']} epochs"
+        if row["runs"] > 1:
+            seeds += (f": {row['accuracy_mean']:.2%} ({row['accuracy_min']:.2%} to "
+                      f"{row['accuracy_max']:.2%})")  # fmt: skip
         core = ["-"] * 5
         if "cycles_per_image" in row:
             beyond = " *" if row["exceeds"] else ""
@@ -427,7 +427,7 @@ _COLOURS = {
     "other": "#7f7f7f",
 }
 # Errors in percent and cycles that the axes may name.
-_TICKS = tuple(digit * 10.0**decade for decade in range(-1, 5) for digit in (1, 2, 3, 4, 5, 7))
+_TICKS = tuple(digit * 10.0**decade for decade in range(-1, 5) for digit in (1, 1.5, 2, 3, 5, 7))
 _SMALL = 11
 # Room that a name takes, in units of the drawing.
 _NAME_WIDTH, _NAME_HEIGHT = 6.2, 13
