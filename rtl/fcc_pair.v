@@ -24,7 +24,8 @@
 module fcc_pair #(
     // PEs (>= 1).
     parameter PE = 16,
-    // Bits of a signed sum, which must hold K; also of an unsigned margin.
+    // Bits of a signed sum, which must hold K, -M - 1 to M with M the greatest P; also of a margin,
+    // 0 to M + 1.
     parameter ACC_BITS = 14
 ) (
     input  wire                   clk,
