@@ -51,6 +51,16 @@ def test_figures_in_the_readme_are_those_of_the_repository() -> None:
         cycles = g.period_cycles(network.widths) / g.lanes
         row = f"| {', '.join(map(str, sizes))} | {cycles} | "
         assert row + f"{g.latency_cycles(network.widths, 0)} cycles |" in README, name
+    # Every committed network has its row, but for what it is in words.
+    for path in (ROOT / "model" / "networks").glob("*.npz"):
+        if "_trained" in path.stem:
+            continue
+        other = IntegerNetwork.load(path)
+        g = Geometry.for_widths(other.shape, *NAMED["throughput"])
+        cycles = g.period_cycles(other.shape) / g.images_per_batch(other.shape)
+        right = 100 * other.info["test_accuracy"]
+        row = rf"\| `{path.stem}` \| [^|]+ \| {right:.2f} % \| {cycles} \|"
+        assert re.search(row, README), row
     accuracy = re.search(r"([\d.]+) % of the 10,000", README)
     assert accuracy is not None
     # test_sim and test_parity hold the network to what it says of itself.
