@@ -4,8 +4,8 @@
 Every integer network of model/networks is evaluated by the reference on all test images, and must
 answer as many of them right as the report of its training says. Its cycles are those of `Geometry`,
 its area that of `area.estimate`, for the core that it would run in: PE, SIMD and LANES of the
-geometry `throughput`, and otherwise the smallest one. Reports of runs without a committed network,
-of other seeds or in float, are in model/results.
+geometry `throughput`, and otherwise the smallest one. Reports of further runs, of other seeds or in
+float, are in model/results, with the networks that no core computes.
 """
 
 from __future__ import annotations
@@ -110,7 +110,8 @@ class Run:
 def load_runs(networks: Path = NETWORKS, results: Path = RESULTS) -> list[Run]:
     """Every run of which a network or a report is committed, by name."""
     runs = []
-    for path in sorted(networks.glob("*.npz")):
+    files = {path for directory in (networks, results) for path in directory.glob("*.npz")}
+    for path in sorted(files, key=lambda path: path.stem):
         if path.stem.endswith("_trained"):
             continue  # before it was made integer
         network = IntegerNetwork.load(path)
