@@ -501,7 +501,8 @@ def picture(report: Mapping[str, Any]) -> str:
         y = y_of(row["accuracy"])
         parts.append(f'<line x1="{frame.left}" y1="{y:.1f}" x2="{frame.right}" y2="{y:.1f}" '
                      f'stroke="#999" stroke-dasharray="6 4"/>')  # fmt: skip
-        parts.append(names.place(frame.left, y - 9, f"{row['method']}: {row['accuracy']:.2%}"))
+        text = f"{row['method']}, {_hidden(row['widths'])}: {row['accuracy']:.2%}"
+        parts.append(names.place(frame.left, y - 9, text))
     best = [row for row in rows if row["name"] in report["front"]]
     stairs: list[tuple[float, float]] = []
     for x, y in sorted((x_of(row["cycles_per_image"]), y_of(row["accuracy"])) for row in best):

@@ -219,7 +219,8 @@ def test_the_picture(report: dict[str, Any]) -> None:
         row(report, "mnist")["accuracy"] > row(report, "double")["accuracy"]
     )
     texts = [t.text for t in root.iter(f"{name}text")]
-    assert "float: 75.00%" in texts and "first layer +-2^k: 25.00%" in texts
+    assert "float, 210, 100: 75.00%" in texts
+    assert "first layer +-2^k, 210, 100: 25.00%" in texts
 
 
 def test_names_do_not_cover_each_other() -> None:
