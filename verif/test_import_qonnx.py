@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -12,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from brevitas.export import export_qonnx
 from onnx import TensorProto, helper, numpy_helper
 from qonnx.core.modelwrapper import ModelWrapper
 from torch import nn
@@ -402,6 +405,66 @@ def test_images_of_the_wrong_size_are_refused(
     np.save(tmp_path / "images.npy", np.zeros((2, 5, 5), np.uint8))
     refused(path, capsys, "--grey", "-1", "1", "--inputs", str(tmp_path / "images.npy"),
             says="The images have 25 pixels, but the network has 16 inputs.")  # fmt: skip
+
+
+def test_a_missing_package_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = _save(random_mlp(0, (16, 8, 3)), tmp_path)
+    monkeypatch.setitem(sys.modules, "onnx", None)
+    monkeypatch.delitem(sys.modules, "xnor_fcc.import_qonnx")
+    refused(path, capsys, says="QONNX files need the Python package onnx: pip install")
+
+
+def test_no_torch_is_needed() -> None:
+    code = "import sys, xnor_fcc.importing, xnor_fcc.import_arrays, xnor_fcc.import_qonnx;"
+    code += "sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+class Viewing(nn.Module):
+    """Scales and flattens pixels in its forward."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.chain = random_mlp(6, (16, 8, 3))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        scores: torch.Tensor = self.chain(x.view(x.shape[0], -1) * 2 - 1)
+        return scores
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        {"dynamo": True, "verbose": False},
+        {"dynamo": False, "input_names": ["x"], "dynamic_axes": {"x": {0: "images"}}},
+    ],
+    ids=["dynamo", "any number of images"],
+)
+def test_other_ways_to_export(how: dict[str, Any], tmp_path: Path) -> None:
+    path = tmp_path / "net.onnx"
+    export_qonnx(Viewing().eval(), torch.zeros(2, 4, 4), export_path=str(path), **how)
+    network, report = import_network(load_qonnx(path))
+    assert network.pixel_threshold == 128
+    assert report["differing_bits"] == report["differing_scores"] == 0
+
+
+def test_a_command_on_black_and_white_images(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Truth values as images; the number of images is left open in the file."""
+    module = random_mlp(6, (16, 8, 3), quantised_inputs=False)
+    path = tmp_path / "open.onnx"
+    export_qonnx(module, torch.zeros(2, 4, 4), export_path=str(path), dynamo=False,
+                 input_names=["x"], dynamic_axes={"x": {0: "images"}})  # fmt: skip
+    np.save(tmp_path / "images.npy", np.random.default_rng(0).random((30, 4, 4)) < 0.5)
+    arguments = ["--out", str(tmp_path / "out.npz"), "--bits", "-1", "1", "--inputs",
+                 str(tmp_path / "images.npy"), "--json", "--pixel-threshold", "7"]  # fmt: skip
+    assert main([str(path), *arguments]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report["images"] == 30 and report["differing_bits"] == 0
+    assert report["pixel_threshold"] == 7
 
 
 def test_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -12,6 +12,7 @@ normalisation over a layer - shows in the comparison.
 from __future__ import annotations
 
 import runpy
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
@@ -170,14 +171,18 @@ class Brevitas:
 def load_module(path: Path, make: str, state: Path | None = None) -> Brevitas:
     """The source in the module that the function or class `make` of a Python file returns.
 
-    The file's own code is run.  `state`: a file of `torch.save(module.state_dict(), ...)`.
+    The file's own code is run, with the files beside it importable.  `state`: a file of
+    `torch.save(module.state_dict(), ...)`.
     """
+    sys.path.insert(0, str(path.resolve().parent))
     try:
         module = runpy.run_path(str(path), run_name=path.stem)[make]()
     except Exception as cause:  # whatever the user's code raises
         raise UserError(
             f"{path}:{make} makes no module: {type(cause).__name__}: {_first_line(cause)}."
         ) from cause
+    finally:
+        sys.path.pop(0)
     if not isinstance(module, nn.Module):
         raise UserError(f"{path}:{make} makes a {type(module).__name__}, not a module of torch.")
     if state is not None:

@@ -61,12 +61,18 @@ _FOLDED = frozenset({"Shape", "Gather", "Slice", "Concat"})
 _ENDS = frozenset({"Softmax", "LogSoftmax", "ArgMax", "TopK"})
 
 _NOT_CONNECTED = "a core computes fully connected layers only"
+_MIXES = "it mixes the values of a layer, which must each stand alone"
 _REASONS = {
     "Conv": _NOT_CONNECTED,
     "ConvTranspose": _NOT_CONNECTED,
     "MaxPool": _NOT_CONNECTED,
     "AveragePool": _NOT_CONNECTED,
     "GlobalAveragePool": _NOT_CONNECTED,
+    "LayerNormalization": _MIXES,
+    "InstanceNormalization": _MIXES,
+    "ReduceMean": _MIXES,
+    "ReduceSum": _MIXES,
+    "Transpose": "it moves values to other places, and only constants may be transposed",
     "Trunc": "it is not one of a quantised fully connected network",
     "FloatQuant": "activations are of one bit or two, not small floats",
 }
@@ -219,7 +225,7 @@ class _Segment:
 def load_qonnx(path: Path) -> Qonnx:
     """The source of an .onnx file."""
     try:
-        model = ModelWrapper(onnx.load_from_string(path.read_bytes()))
+        model = ModelWrapper(onnx.load(str(path)))
     except Exception as cause:  # protobuf's own errors are not public
         raise UserError(f"{path} is not an ONNX file.") from cause
     if not model.graph.node or not model.graph.input:

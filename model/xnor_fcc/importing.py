@@ -39,7 +39,8 @@ images normalised by mean and deviation 1/2; -0.4242 2.8215 for MNIST's usual on
 without one, trained on black and white images, takes them as two values: --bits -1 1, or 0 1.
 
 The comparison runs the source itself (torch, qonnx, or plain numpy for arrays) on the images of
---inputs, or on random ones, and counts differing bits of the hidden layers, scores and classes.
+--inputs (grey, or of 0 and 1 only, which are black and white), or on random ones, and counts
+differing bits of the hidden layers, scores and classes.
   undecided bits   differ where rounding errors of the source's own sums decide
   near ties        classes whose scores are equal but for rounding: of the source's sums, or of
                    biases, which are whole numbers in the core
@@ -101,12 +102,15 @@ def import_network(
     )
 
     def progress(stages: Sequence[Stage]) -> Iterable[Stage]:
-        return tqdm(stages, "folding", unit="layer", disable=not show, leave=False)
+        quiet = None if show else True  # None: unless this is a terminal
+        return tqdm(stages, "folding", unit="layer", delay=2, disable=quiet, leave=False)
 
     imported = integers(source, inputs, name, progress)
     network = imported.network
     if isinstance(images, int):
         images = random_images(inputs, source.inputs, images, seed)
+    if images.max(initial=0) == 1:
+        images = images * np.uint8(255)  # black and white, as truth values are read
     if len(images) < 1:
         raise UserError("There must be at least one image to compare on.")
     pixels = int(np.prod(images.shape[1:]))
