@@ -228,3 +228,12 @@ def test_a_source_whose_run_differs_from_its_layers_is_refused() -> None:
 
     with pytest.raises(UserError, match=r"1 hidden bits.*image 3, layer 1, neuron 5"):
         import_network(Liar(random_arrays(0)))
+
+    class Stranger(Arrays):
+        def run(self, x: np.ndarray) -> list[np.ndarray]:
+            outputs = super().run(x)
+            outputs[0][7, 2] *= 1.5
+            return outputs
+
+    with pytest.raises(UserError, match=r"1 hidden bits.*image 7, layer 0, neuron 2"):
+        import_network(Stranger(random_arrays(0)))

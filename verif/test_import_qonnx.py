@@ -21,7 +21,8 @@ from torch import nn
 
 import simulator
 from foreign import random_mlp, random_norm, to_qonnx
-from xnor_fcc.chain import Imported, Inputs, compare, integers, random_images
+from xnor_fcc.chain import Imported, Inputs, integers
+from xnor_fcc.comparison import compare, random_images
 from xnor_fcc.errors import run_main
 from xnor_fcc.geometry import Geometry, Shape
 from xnor_fcc.import_qonnx import Qonnx, load_qonnx

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What every import ends in: a chain of layers, folded into integers and compared with its source.
+"""What every import ends in: a chain of layers, folded into integers.
 
 A source of any kind is brought into one form: what prepares the inputs, and then layers that are a
 matrix of weights and a function of the product (`Stage`).  That function is the source's own code:
@@ -19,7 +19,7 @@ of four levels.
 Sums of the source.  Weights of magnitude 0.1, say, make float sums that depend on the order in
 which they are added.  The product above is rounded once.  Where the source's answer is another one
 for a product a few rounding errors away, its bit is `undecided`: it depends on the source's matrix
-product, not on the network, and the comparison counts it apart.
+product, not on the network, and `comparison` counts it apart.
 
 Scores.  The core's are 2P - M + bias.  The source's must be a common positive scale times these,
 plus a common offset, with any bias per class.  Biases that are not whole numbers in this scale are
@@ -32,14 +32,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 
 from .errors import UserError
 from .folding import fold
 from .integer import IntegerNetwork, Layer, OutputLayer
-from .reference import activations, counted, evaluate
 
 # One rounding of float32, relative.
 _ROUNDING = 2.0**-24
@@ -99,6 +98,12 @@ class Grid:
     def reach(self) -> float:
         """The greatest magnitude of a value."""
         return abs(self.centre) + abs(self.half) * self.top
+
+    def holds(self, values: np.ndarray) -> np.ndarray:
+        """Whether each is a value of the grid, bool of the same shape."""
+        steps = ((values.astype(np.float64) - self.centre) / self.half + self.top) / 2
+        near: np.ndarray = np.abs(steps - np.rint(steps).clip(0, self.top)) < 1e-3
+        return near
 
     def levels(self, values: np.ndarray) -> np.ndarray:
         """The nearest levels, uint8 of the same shape."""
@@ -259,7 +264,7 @@ class Inputs:
 
 
 @dataclass(frozen=True)
-class _Hidden:
+class Folded:
     """A folded hidden layer with what the comparison needs."""
 
     signs: Signs
@@ -285,12 +290,12 @@ class Scores:
 
 @dataclass(frozen=True)
 class Imported:
-    """A folded network, with the comparison to its source."""
+    """A folded network, with what `comparison` needs."""
 
     network: IntegerNetwork
     inputs: Inputs
     scores: Scores
-    hidden: tuple[_Hidden, ...]
+    hidden: tuple[Folded, ...]
 
 
 def integers(
@@ -332,7 +337,7 @@ def integers(
         if noise.any():
             for near in (products - noise, products + noise):
                 loose |= given.levels(_answers(stage, near.astype(np.float32))) != levels
-        layers.append(_Hidden(signs, grid, given, loose))
+        layers.append(Folded(signs, grid, given, loose))
         grid = given
     assert output is not None
     network = IntegerNetwork(
@@ -430,81 +435,6 @@ def whole_biases(biases: np.ndarray) -> np.ndarray:
             if wrong < fewest:
                 best, fewest = whole, wrong
     return best
-
-
-def compare(imported: Imported, source: Source, grey: np.ndarray) -> dict[str, Any]:
-    """Run source and integer network on grey uint8 (N, inputs): counts of what differs.
-
-    `hidden_bits`: compared; `differing_bits`: of these, with each layer on what the layers before
-    gave; `undecided_bits`: that differ where rounding in the source decides, with each layer on
-    what the source gave, as in `wrong_bits`: those that differ anywhere else.  `differing_scores`
-    is None where biases had to be rounded.  `near_ties`: classes that differ by rounding alone.
-    `wrong_scores`, `wrong_classes`: of images whose hidden bits agree, those left unexplained.
-    """
-    network, scores = imported.network, imported.scores
-    given = network.inputs_from(grey)
-    *outputs, answers = source.run(imported.inputs.values[grey])
-    mine = evaluate(network, given)
-    clean = np.ones(len(grey), np.bool_)
-    counts = {"hidden_bits": 0, "differing_bits": 0, "undecided_bits": 0, "wrong_bits": 0}
-    first = None
-    taken = given
-    for i, (layer, theirs) in enumerate(zip(imported.hidden, outputs, strict=True)):
-        levels = layer.given.levels(theirs)
-        there = mine.hidden[i] ^ levels
-        counts["hidden_bits"] += levels.size * layer.given.order
-        counts["differing_bits"] += _ones(there)
-        clean &= ~there.any(axis=1)
-        # The same layer alone, on the source's own activations.
-        hardware = network.hidden[i]
-        assert isinstance(hardware, Layer)
-        alone = activations(hardware, counted(hardware, taken)) ^ levels
-        loose = np.take_along_axis(layer.loose, layer.signs.popcounts(taken, layer.taken), axis=0)
-        counts["undecided_bits"] += _ones(np.where(loose, alone, 0))
-        wrong = np.where(loose, 0, alone)
-        counts["wrong_bits"] += _ones(wrong)
-        if first is None and wrong.any():
-            image, neuron = (int(place[0]) for place in np.nonzero(wrong))
-            first = {"image": image, "layer": i, "neuron": neuron}
-        taken = levels
-    theirs = answers.astype(np.float64)
-    values = theirs / scores.scale - scores.offset
-    wrong_values = np.abs(values - mine.scores).max(axis=1) > scores.rounding + 0.25
-    classes = theirs.argmax(axis=1)
-    other = classes != mine.classes
-    rows = np.arange(len(grey))
-    margin = theirs[rows, classes] - theirs[rows, mine.classes]
-    tie = margin <= 2 * (scores.rounding * scores.scale + scores.noise)
-    return {
-        "images": len(grey),
-        **counts,
-        "differing_scores": (
-            int((np.rint(values) != mine.scores).sum()) if scores.exact else None
-        ),
-        "wrong_scores": int((wrong_values & clean).sum()),
-        "differing_classes": int(other.sum()),
-        "near_ties": int((other & tie & clean).sum()),
-        "wrong_classes": int((other & ~tie & clean).sum()),
-        "bias_rounding": 0.0 if scores.exact else scores.rounding,
-        "first_wrong": first,
-    }
-
-
-def random_images(inputs: Inputs, width: int, count: int, seed: int) -> np.ndarray:
-    """Grey images uint8 (count, width): dark ones, bright ones, and pixels next to thresholds."""
-    rng = np.random.default_rng(seed)
-    share = rng.random((count, 1))
-    grey = np.where(rng.random((count, width)) < share, rng.integers(128, 256, (count, width)),
-                    rng.integers(0, 128, (count, width)))  # fmt: skip
-    limits = np.array([inputs.threshold, *(inputs.residual or ())])
-    near = rng.choice(limits, (count, width)) - rng.integers(0, 2, (count, width))
-    grey = np.where(rng.random((count, width)) < 0.2, near, grey)
-    return grey.clip(0, 255).astype(np.uint8)
-
-
-def _ones(levels: np.ndarray) -> int:
-    """How many bits of levels 0 to 3 are 1."""
-    return int((levels & 1).sum() + (levels >> 1).sum())
 
 
 def _odd_part(value: float) -> float:

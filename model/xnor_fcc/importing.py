@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from .chain import Inputs, Source, Stage, compare, integers, random_images
+from .chain import Inputs, Source, Stage, integers
+from .comparison import compare, random_images
 from .errors import CommandLine, UserError, run_main
 from .images import read_images
 from .integer import IntegerNetwork
