@@ -6,10 +6,6 @@ and activation, in their own float32 precision, are evaluated on every P from 0 
 what these are), and T, with second-order activations lower and upper as well, is where the answer
 steps.  Nothing is rederived by a formula, so nothing can round differently.
 
-A neuron whose folded slope is negative answers more for *small* P.  Its weights are stored negated,
-which turns P into M - P: from 1 for P <= s it becomes 1 for P' >= M - s.  A neuron that never
-switches keeps its weights and gets T = 0 (always 1) or T = M + 1 (always 0).
-
 Sums of power-of-two weights have too many values for a table; their neurons' T is found by halving.
 """
 
@@ -26,6 +22,7 @@ import torch
 from torch import Tensor
 
 from .errors import CommandLine, UserError, run_main
+from .folding import fold
 from .integer import IntegerNetwork, Layer, OutputLayer, ShiftLayer
 from .network import BinaryNetwork, HiddenLayer, PowerLinear, load_trained, pixel_residual
 
@@ -44,38 +41,6 @@ def levels(activations: Tensor, order: int) -> np.ndarray:
     """Activations +-1, or -3, -1, 1, 3 of order 2, as bits 0/1 or levels 0..3, uint8."""
     top = 3 if order == 2 else 1
     return ((activations + top) / 2).to(torch.uint8).numpy()
-
-
-def fold(
-    weights: np.ndarray, responses: np.ndarray, mask: np.ndarray | None = None, order: int = 1
-) -> Layer:
-    """The integer layer of weights uint8 (m, n) and answers uint8 (M + 1, m) by P.
-
-    `order` is that of inputs and answers, `mask` uint8 (m, n) marks ternary weights that count.
-    Raises UserError if a neuron's answers both rise and fall: then no threshold describes it.
-    """
-    most = len(responses) - 1
-    steps = np.diff(responses.astype(np.int8), axis=0)
-    torn = (steps > 0).any(axis=0) & (steps < 0).any(axis=0)
-    if torn.any():
-        raise UserError(
-            f"Neuron {int(torn.argmax())} both rises and falls over its popcounts, so it "
-            "has no threshold; its batch normalisation holds values that are not finite."
-        )
-    falling = responses[0] > responses[-1]
-    counted = np.ones_like(weights) if mask is None else mask
-    folded = np.where(falling[:, None], counted - weights, weights).astype(np.uint8)
-
-    def threshold(level: int) -> np.ndarray:
-        # Rising or constant: reached on the last `reached` values of P, P >= M + 1 - reached.
-        # Falling: on the first, P <= reached - 1, so with negated weights P' = M - P is at least
-        # M + 1 - reached as well.
-        reached = (responses >= level).sum(axis=0)
-        return (most + 1 - reached).astype(np.int32)
-
-    if order == 1:
-        return Layer(folded, threshold(1), mask)
-    return Layer(folded, threshold(2), mask, lower=threshold(1), upper=threshold(3), order=2)
 
 
 def fold_shifts(layer: HiddenLayer) -> ShiftLayer:

@@ -59,7 +59,7 @@ def preactivations(network: IntegerNetwork, x: np.ndarray) -> list[np.ndarray]:
     x = _checked(network, x)
     sums = []
     for layer in network.hidden:
-        sums.append(_shifted(layer, x) if isinstance(layer, ShiftLayer) else _counted(layer, x))
+        sums.append(_shifted(layer, x) if isinstance(layer, ShiftLayer) else counted(layer, x))
         x = activations(layer, sums[-1])
     sums.append(_product(network.output, x) + network.output.bias)
     return sums
@@ -94,7 +94,8 @@ def _checked(network: IntegerNetwork, x: np.ndarray) -> np.ndarray:
     return x
 
 
-def _counted(layer: Layer, x: np.ndarray) -> np.ndarray:
+def counted(layer: Layer, x: np.ndarray) -> np.ndarray:
+    """`preactivations` of one hidden layer, from its own inputs uint8 (N, n): bits or levels."""
     # 2P + 1 - 2T = (2P - M) + (M + 1 - 2T)
     return _product(layer, x) + (layer.most + 1 - 2 * layer.thresholds)
 

@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Random networks of the kinds that people have, for the tests of the import."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+from pathlib import Path
+
+import torch
+from brevitas.export import export_qonnx
+from brevitas.nn import QuantIdentity, QuantLinear
+from brevitas.quant.binary import SignedBinaryActPerTensorConst, SignedBinaryWeightPerTensorConst
+from brevitas.quant.ternary import SignedTernaryActPerTensorConst, SignedTernaryWeightPerTensorConst
+from torch import nn
+
+
+def sign(ternary: bool = False) -> QuantIdentity:
+    """An activation of +-1, or of -1, 0, 1."""
+    return QuantIdentity(
+        act_quant=SignedTernaryActPerTensorConst if ternary else SignedBinaryActPerTensorConst
+    )
+
+
+def random_mlp(
+    seed: int,
+    widths: Sequence[int],
+    weights: str = "binary",
+    bias: bool = False,
+    scale: float = 1.0,
+    quantised_inputs: bool = True,
+    ternary_activations: bool = False,
+    temperature: float | None = None,
+) -> nn.Sequential:
+    """A Brevitas MLP as training might leave it, in eval mode.
+
+    Its inputs are bits of +-1 unless they are quantised at 0; `temperature` is the slope of a batch
+    normalisation behind the scores.
+    """
+    torch.manual_seed(seed)
+    quantiser = {
+        "binary": SignedBinaryWeightPerTensorConst,
+        "ternary": SignedTernaryWeightPerTensorConst,
+    }[weights].let(scaling_const=scale)
+    layers: list[nn.Module] = [nn.Flatten()]
+    if quantised_inputs:
+        layers.append(sign())
+    last = len(widths) - 2
+    for i, (n, m) in enumerate(pairwise(widths)):
+        linear = QuantLinear(n, m, bias=bias, weight_quant=quantiser)
+        nn.init.uniform_(linear.weight, -scale, scale)
+        if bias:
+            nn.init.normal_(linear.bias, std=scale)
+        layers.append(linear)
+        if i < last:
+            layers += [random_norm(m, scale * n**0.5), sign(ternary_activations)]
+    if temperature is not None:
+        norm = nn.BatchNorm1d(widths[-1], affine=False)
+        assert norm.running_var is not None
+        nn.init.constant_(norm.running_var, temperature**-2)
+        layers.append(norm)
+    return nn.Sequential(*layers).eval()
+
+
+def random_norm(features: int, spread: float) -> nn.BatchNorm1d:
+    """Batch normalisation of sums of about that spread, every parameter away from its start."""
+    norm = nn.BatchNorm1d(features)
+    assert norm.running_mean is not None and norm.running_var is not None
+    nn.init.normal_(norm.running_mean, std=spread / 2)
+    nn.init.uniform_(norm.running_var, spread**2 / 4, spread**2)
+    nn.init.normal_(norm.weight)
+    nn.init.normal_(norm.bias, std=0.3)
+    return norm
+
+
+def to_qonnx(module: nn.Module, inputs: Sequence[int], path: Path) -> Path:
+    """The file that Brevitas writes of a module for images of this shape."""
+    export_qonnx(module, torch.zeros(1, *inputs), export_path=str(path), dynamo=False)
+    return path
