@@ -277,6 +277,11 @@ def mutated(twin: Twin, text: str) -> str:
     return plant(twin.file, text, twin.old, twin.new)
 
 
+def _headers() -> list[Path]:
+    """What the Verilog files include."""
+    return [RTL / "fcc_registers.vh", *sorted(PROPERTIES.glob("*.vh"))]
+
+
 def job(proof: Proof, files: Sequence[str], twin: bool) -> str:
     """The .sby file of a proof or of its twin, for the Verilog files beside it."""
     # A twin needs a counterexample from reset on, not a failed induction.
@@ -295,7 +300,7 @@ def job(proof: Proof, files: Sequence[str], twin: bool) -> str:
             *("setattr -mod -unset keep_hierarchy *", f"prep -flatten -top {top}"),
             # A name inside the RTL that is not there any more would be a wire without a driver.
             "check -assert",
-            *("[files]", *files, "fcc_registers.vh", ""),
+            *("[files]", *files, *(path.name for path in _headers()), ""),
         ]
     )
 
@@ -307,7 +312,7 @@ def run(proof: Proof, twin: bool, output: Path = OUTPUT) -> Run:
     shutil.rmtree(directory, ignore_errors=True)
     directory.mkdir(parents=True)
     sources = [PROPERTIES / f"{proof.top or proof.name}.v", *rtl_sources()]
-    for path in [*sources, RTL / "fcc_registers.vh"]:
+    for path in [*sources, *_headers()]:
         shutil.copy(path, directory)
     if twin:
         faulty = directory / proof.twin.file

@@ -31,6 +31,13 @@ module core #(
   localparam SCORE_BITS = 5;
   localparam WRITES = 21;
   localparam FIRST_WRITE = 2;
+  localparam ORDER = 1;
+  localparam TERNARY = 0;
+  localparam MAX_WIDTH = 4;
+  localparam WEIGHT_DEPTH = 6;
+  localparam THRESHOLD_DEPTH = 3;
+  localparam IMAGE_WIDTH = 8;
+  localparam EMPTY_BITS = 1;
 
   // ---- any network, any images
 
@@ -80,18 +87,13 @@ module core #(
     end
   end
 
-  // ---- what the driver writes
+  // ---- the core, and what the driver writes
 
-  // Word of the weights of one step, two PEs of two inputs each, running parities of the inverted
-  // bits.
-  function [31:0] coded(input [1:0] pe_0, input [1:0] pe_1);
-    coded = {28'd0, ^(~pe_1), ^(~pe_0), ~pe_1[0], ~pe_0[0]};
-  endfunction
+  `include "core_rig.vh"
 
-  reg [7:0] cycle = 8'd0;
-  reg [5:0] address;
-  reg [31:0] data;
-  wire write = (cycle >= FIRST_WRITE && cycle < FIRST_WRITE + WRITES);
+  assign image_data = {4'd0, pixels[image*INPUTS+:INPUTS]};
+  assign image_empty = 1'b0;
+
   always @* begin
     address = REG_LOAD_DATA;
     data = 32'd0;
@@ -122,85 +124,6 @@ module core #(
       8'd20: begin address = REG_CONTROL; data = 1 << CONTROL_ENABLE; end
       default: ;
     endcase
-  end
-
-  // ---- the core
-
-  wire asi_image_ready;
-  wire asi_weight_ready;
-  wire aso_valid;
-  wire [31:0] aso_data;
-  wire aso_startofpacket, aso_endofpacket;
-  wire [1:0] aso_empty;
-  wire [31:0] readdata;
-  wire readdatavalid, irq;
-  reg [1:0] image = 2'd0;
-
-  xnor_fcc #(
-      .PE             (PE),
-      .SIMD           (SIMD),
-      .LANES          (2),
-      .MAX_WIDTH      (4),
-      .TAPS           (1),
-      .MAX_LAYERS     (2),
-      .MAX_CLASSES    (CLASSES),
-      .WEIGHT_DEPTH   (6),
-      .BANK_DEPTH     (4),
-      .THRESHOLD_DEPTH(3),
-      .IMAGE_WIDTH    (8)
-  ) dut (
-      .clk                    (clk),
-      .reset                  (cycle < FIRST_WRITE),
-      .asi_image_valid        (cycle >= FIRST_WRITE && image < IMAGES),
-      .asi_image_ready        (asi_image_ready),
-      .asi_image_data         ({4'd0, pixels[image*INPUTS+:INPUTS]}),
-      .asi_image_startofpacket(1'b1),
-      .asi_image_endofpacket  (1'b1),
-      .asi_image_empty        (1'b0),
-      .asi_image_error        (1'b0),
-      .asi_weight_valid       (1'b0),
-      .asi_weight_ready       (asi_weight_ready),
-      .asi_weight_data        (8'd0),
-      .asi_weight_startofpacket(1'b0),
-      .asi_weight_endofpacket (1'b0),
-      .aso_result_valid       (aso_valid),
-      .aso_result_ready       (aso_ready),
-      .aso_result_data        (aso_data),
-      .aso_result_startofpacket(aso_startofpacket),
-      .aso_result_endofpacket (aso_endofpacket),
-      .aso_result_empty       (aso_empty),
-      .avs_csr_address        (address),
-      .avs_csr_read           (1'b0),
-      .avs_csr_write          (write),
-      .avs_csr_writedata      (data),
-      .avs_csr_readdata       (readdata),
-      .avs_csr_readdatavalid  (readdatavalid),
-      .ins_csr_irq            (irq)
-  );
-
-  // ---- results
-
-  reg [7:0] results = 8'd0;
-  reg [7:0] beat = 8'd0;
-  reg waited = 1'b0;
-  wire signed [SCORE_BITS-1:0] want = want_scores[(results*CLASSES+beat)*SCORE_BITS+:SCORE_BITS];
-
-  always @(posedge clk) begin
-    if (cycle != 8'd255) cycle <= cycle + 8'd1;
-    if (asi_image_ready && cycle >= FIRST_WRITE && image < IMAGES) image <= image + 2'd1;
-    if (aso_valid && !aso_ready) waited <= 1'b1;
-    if (cycle >= FIRST_WRITE && aso_valid) begin
-      assert (results < IMAGES);
-      assert (aso_startofpacket == (beat == 0));
-      assert (aso_endofpacket == (beat == CLASSES));
-      if (beat == CLASSES) assert (aso_data == {15'd0, want_class[results], 8'd0, results});
-      else assert (aso_data == {{(32 - SCORE_BITS) {want[SCORE_BITS-1]}}, want});
-      if (aso_ready) begin
-        beat <= (beat == CLASSES) ? 8'd0 : beat + 8'd1;
-        if (beat == CLASSES) results <= results + 8'd1;
-      end
-    end
-    if (cycle == DEADLINE && !waited) assert (results == IMAGES);
   end
 
 endmodule
