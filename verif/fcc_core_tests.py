@@ -7,11 +7,12 @@ import zlib
 from typing import Any
 
 import cocotb
+import numpy as np
 from cocotb.triggers import ClockCycles, RisingEdge
 
-from bench import Bench, beats_of, bit_packet, settings
+from bench import Bench, beats_of, bit_packet, image_packet, settings
 from core_tests import make, patience
-from xnor_fcc.geometry import Geometry
+from xnor_fcc.geometry import Geometry, Shape
 from xnor_fcc.pack import pack
 from xnor_fcc.registers import ADDRESS, BIT, errors_in
 
@@ -90,6 +91,32 @@ async def each_memory_its_checksum(dut: Any) -> None:
     assert await checksums() == want
     await bench.reset()
     assert await checksums() == [0, 0]
+
+
+@cocotb.test(timeout_time=1, timeout_unit="ms")
+async def orders_that_change_without_a_gap(dut: Any) -> None:
+    """Layers of order 1 and 2 in turn, each loaded with the last step of the one before, whose bits
+    are still to be decided then: every bit is decided as its own layer says."""
+    want = settings()
+    geometry, rng = Geometry(**want["geometry"]), np.random.default_rng(int(want["seed"]))
+    width = geometry.max_width
+    bench = Bench(dut, geometry)
+    await bench.reset()
+    for orders in ((1, 2, 1), (2, 1, 2)):
+        shape = Shape((width, width, width, 4), orders, (False,) * 3)
+        assert geometry.pass_cycles(shape) == geometry.steps(shape)
+        network, x = make(int(want["seed"]), shape, 6)
+        bench.expect(network, x)
+        await bench.load(pack(network, geometry))
+        await bench.write("PARTIAL_TIMEOUT", 0)
+        await bench.start(pixel_8bit=orders[0] == 2)
+        for image, row in enumerate(x):
+            bench.append(image, image_packet(network, row, orders[0] == 2, rng))
+        await bench.drain(patience(geometry, shape, 0))
+        await bench.stop()
+        planes = sum(width * order for order in orders[1:])
+        assert bench.passes.hidden_bits == len(x) * planes
+    bench.check(2 * len(x))
 
 
 @cocotb.test(timeout_time=1, timeout_unit="ms")

@@ -44,9 +44,16 @@ def test_reset(form: dict[str, int], tmp_path: Path) -> None:
     run(Geometry(**{**SMALL, **form}), tmp_path, "soft_reset_in_every_cycle")
 
 
-@pytest.mark.parametrize("form", [{}, {"weight_stream": 8}], ids=named)
+@pytest.mark.parametrize("form", [{}, {"weight_stream": 8}, {"order": 2}], ids=named)
 def test_busy(form: dict[str, int], tmp_path: Path) -> None:
     run(Geometry(**{**SMALL, **form}), tmp_path, "busy_without_a_gap")
+
+
+def test_orders_in_turn(tmp_path: Path) -> None:
+    # Words enough to hide the whole pipeline behind.
+    sizes = {"pe": 4, "simd": 4, "max_width": 48, "weight_depth": 300, "threshold_depth": 30}
+    geometry = Geometry(**{**SMALL, **sizes}, order=2)
+    run(geometry, tmp_path, "orders_that_change_without_a_gap")
 
 
 def test_widest_layer(tmp_path: Path) -> None:
