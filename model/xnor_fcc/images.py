@@ -55,11 +55,11 @@ def read_array(path: Path) -> np.ndarray:
 def _from_npz(path: Path) -> tuple[np.ndarray, np.ndarray | None]:
     try:
         with np.load(path, allow_pickle=False) as archive:
+            if "manifest" in archive.files:
+                return load_test_images(path)
             arrays = {name: archive[name] for name in archive.files}
     except (OSError, ValueError, EOFError, zipfile.BadZipFile) as cause:
         raise ImageFileError(f"{path} cannot be read ({cause}).") from cause
-    if "manifest" in arrays:
-        return load_test_images(path)
     images = arrays.get("images")
     if images is None or images.dtype not in (np.uint8, np.bool_) or images.ndim < 2:
         raise ImageFileError(f"{path} has no array `images` of uint8 or bool, shape (N, ...).")
