@@ -49,25 +49,22 @@ def bit_packet(bits: np.ndarray) -> bytes:
     return np.packbits(bits, bitorder="little").tobytes()
 
 
-def grey_packet(bits: np.ndarray, threshold: int, rng: np.random.Generator) -> bytes:
-    """Packet of 8-bit pixels that threshold to `bits`, close to the threshold where it hurts."""
-    close = rng.random(bits.shape) < 0.3
-    high = np.where(close, threshold, rng.integers(threshold, 256, bits.shape))
-    low = np.where(close, threshold - 1, rng.integers(0, threshold, bits.shape))
-    return np.where(bits, high, low).astype(np.uint8).tobytes()
-
-
-def level_packet(
-    levels: np.ndarray, threshold: int, residual: tuple[int, int], rng: np.random.Generator
+def grey_packet(
+    levels: np.ndarray,
+    threshold: int,
+    rng: np.random.Generator,
+    residual: tuple[int, int] | None = None,
 ) -> bytes:
-    """Packet of 8-bit pixels that become `levels`, 0 to 3 where there are such pixels: any grey of
-    the level's range, its ends more often than not."""
-    ends = np.array([0, residual[0], threshold, residual[1], 256])
-    low, high = ends[levels], ends[levels + 1] - 1
+    """Packet of 8-bit pixels that become `levels`: 0 and 1 by the threshold, or 0 to 3 with the
+    residual thresholds below and above it; at the ends of a level's range where it hurts."""
+    ends = [0, threshold, 256]
+    if residual is not None:
+        ends = [0, residual[0], threshold, residual[1], 256]
+    low, high = np.array(ends[:-1])[levels], np.array(ends[1:])[levels] - 1
     assert (low <= high).all(), "no pixel has such a level"
-    anywhere = rng.integers(low, high + 1)
-    corner = np.where(rng.random(levels.shape) < 0.5, low, high)
-    return np.where(rng.random(levels.shape) < 0.3, anywhere, corner).astype(np.uint8).tobytes()
+    end = np.where(rng.random(levels.shape) < 0.5, low, high)
+    anywhere = rng.random(levels.shape) < 0.5
+    return np.where(anywhere, rng.integers(low, high + 1), end).astype(np.uint8).tobytes()
 
 
 def image_packet(
@@ -75,10 +72,10 @@ def image_packet(
 ) -> bytes:
     """Packet of an image (inputs,) of bits or levels as `network` takes them; `grey`: as 8-bit
     pixels, the only form in which there are levels."""
-    if network.pixel_residual is not None:
-        assert grey
-        return level_packet(x, network.pixel_threshold, network.pixel_residual, rng)
-    return grey_packet(x, network.pixel_threshold, rng) if grey else bit_packet(x)
+    assert grey or network.pixel_residual is None
+    if grey:
+        return grey_packet(x, network.pixel_threshold, rng, network.pixel_residual)
+    return bit_packet(x)
 
 
 @dataclass
