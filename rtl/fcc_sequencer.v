@@ -11,7 +11,7 @@
 //                                                                                where PE <= SIMD
 //   gap = DRAIN                                                                  otherwise
 // cycles later. A layer of ternary weights takes two rounds through its words, one for each plane of
-// its weights (see fcc_pe_array), other layers one. A pass of L layers therefore takes, without stalls,
+// its weights (see ARCHITECTURE.md), other layers one. A pass of L layers takes, without stalls,
 //   sum(max(0, TAPS - words) + groups * rounds * words) + sum of the gaps in front of layers 1 to L-1
 // cycles, and the next pass follows without a gap when a batch is waiting. The output layer waits
 // until the results of the batch before have been sent: `stall` marks the cycles by which it is
