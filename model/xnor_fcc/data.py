@@ -25,7 +25,7 @@ from pathlib import Path
 import numpy as np
 
 from . import container
-from .errors import CommandLine, UserError, run_main
+from .errors import CommandLine, UserError, first_line, run_main
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 DEFAULT_DATA_DIR = REPOSITORY / "build" / "mnist"
@@ -138,7 +138,7 @@ def _fetch(names: Sequence[str], directory: Path) -> None:
             try:
                 contents = fetch(Path(scratch))
             except Exception as cause:  # whatever goes wrong on the way, the next way may work
-                failures.append(f"{way} ({_first_line(cause)})")
+                failures.append(f"{way} ({first_line(cause)})")
                 continue
         wrong = [n for n in names if hashlib.md5(contents.get(n, b"")).hexdigest() != FILES[n]]
         if wrong:
@@ -151,11 +151,6 @@ def _fetch(names: Sequence[str], directory: Path) -> None:
         f"MNIST could not be fetched by {' nor by '.join(failures)}; put the four raw files "
         f"({', '.join(FILES)}) in a directory and name it with --data-dir."
     )
-
-
-def _first_line(cause: Exception) -> str:
-    lines = str(cause).strip().splitlines()
-    return lines[0].rstrip(".: ") if lines else type(cause).__name__
 
 
 def _from_torchvision(scratch: Path) -> dict[str, bytes]:

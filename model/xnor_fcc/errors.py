@@ -21,6 +21,12 @@ class CommandLine(argparse.ArgumentParser):
         raise UserError(f"{message[:1].upper()}{message[1:]}; {self.prog} --help explains it.")
 
 
+def first_line(cause: Exception) -> str:
+    """What another library's exception says, short enough for a sentence of ours."""
+    lines = str(cause).strip().splitlines() or [type(cause).__name__]
+    return lines[0].rstrip(".: ")[:300]
+
+
 def run_main(main: Callable[[], int | None]) -> int:
     """Call `main` and return the exit code of the command line.
 

@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 
 from .chain import Stage
-from .errors import UserError
+from .errors import UserError, first_line
 
 try:
     import torch
@@ -164,7 +164,7 @@ class Brevitas:
             raise
         except Exception as cause:  # whatever forward raises
             raise UserError(
-                f"The module cannot be run on {self.inputs} inputs an image: {_first_line(cause)}."
+                f"The module cannot be run on {self.inputs} inputs an image: {first_line(cause)}."
             ) from cause
 
 
@@ -179,7 +179,7 @@ def load_module(path: Path, make: str, state: Path | None = None) -> Brevitas:
         module = runpy.run_path(str(path), run_name=path.stem)[make]()
     except Exception as cause:  # whatever the user's code raises
         raise UserError(
-            f"{path}:{make} makes no module: {type(cause).__name__}: {_first_line(cause)}."
+            f"{path}:{make} makes no module: {type(cause).__name__}: {first_line(cause)}."
         ) from cause
     finally:
         sys.path.pop(0)
@@ -202,15 +202,10 @@ def _load_state(module: nn.Module, path: Path) -> None:
     try:
         module.load_state_dict(state)
     except RuntimeError as cause:
-        reasons = str(cause).splitlines()[1:2] or [_first_line(cause)]
+        reasons = str(cause).splitlines()[1:2] or [first_line(cause)]
         raise UserError(
             f"{path} does not fit the module: {reasons[0].strip().rstrip('.')[:300]}."
         ) from cause
-
-
-def _first_line(cause: Exception) -> str:
-    lines = str(cause).strip().splitlines() or [type(cause).__name__]
-    return lines[0].rstrip(".")[:300]
 
 
 def _plain(values: Any) -> Tensor:

@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 
 from .chain import Stage
-from .errors import UserError
+from .errors import UserError, first_line
 
 try:
     import onnx
@@ -272,7 +272,7 @@ def _clean(model: ModelWrapper) -> ModelWrapper:
             for step in steps:
                 model = model.transform(step)
     except Exception as cause:  # qonnx asserts, onnxruntime has errors of its own
-        raise UserError(f"qonnx cannot clean up the graph: {_first_line(cause)}.") from cause
+        raise UserError(f"qonnx cannot clean up the graph: {first_line(cause)}.") from cause
     return model
 
 
@@ -284,7 +284,7 @@ def _batch_of(model: ModelWrapper, rows: int) -> ModelWrapper:
             # ChangeBatchSize drops the shapes of constants too.
             return ModelWrapper(changed.model).transform(InferShapes())
     except Exception as cause:
-        raise UserError(f"The shapes of the graph do not fit: {_first_line(cause)}.") from cause
+        raise UserError(f"The shapes of the graph do not fit: {first_line(cause)}.") from cause
 
 
 def _execute(model: ModelWrapper, given: dict[str, np.ndarray], full: bool = False) -> Any:
@@ -292,7 +292,7 @@ def _execute(model: ModelWrapper, given: dict[str, np.ndarray], full: bool = Fal
         with _quietly():
             return onnx_exec.execute_onnx(model, given, return_full_exec_context=full)
     except Exception as cause:
-        raise UserError(f"qonnx cannot run the graph: {_first_line(cause)}.") from cause
+        raise UserError(f"qonnx cannot run the graph: {first_line(cause)}.") from cause
 
 
 @contextmanager
@@ -301,8 +301,3 @@ def _quietly() -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
-
-
-def _first_line(cause: Exception) -> str:
-    lines = str(cause).strip().splitlines() or [type(cause).__name__]
-    return lines[0].rstrip(".")[:300]
