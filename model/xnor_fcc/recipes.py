@@ -177,10 +177,23 @@ class SeedRecipe(Recipe):
 
 
 @dataclass(frozen=True)
-class FloatRecipe(Recipe):
-    """The recipe `float`: the same layers without binary weights and activations."""
+class _UnexportedRecipe(Recipe):
+    """A recipe whose network has no compact file: what is kept of it is torch's own state."""
 
     exports: ClassVar[bool] = False
+
+    def kept(self, model: Any) -> dict[str, Tensor]:
+        return {name: tensor.detach().clone() for name, tensor in model.state_dict().items()}
+
+    def restored(self, kept: Mapping[str, Tensor]) -> BinaryNetwork | PlainNetwork:
+        model = self.model()
+        model.load_state_dict(dict(kept))
+        return model.eval()
+
+
+@dataclass(frozen=True)
+class FloatRecipe(_UnexportedRecipe):
+    """The recipe `float`: the same layers without binary weights and activations."""
 
     name: str = "float"
     lr: float = 2e-3
@@ -188,20 +201,10 @@ class FloatRecipe(Recipe):
     def model(self) -> PlainNetwork:
         return PlainNetwork(self.widths)
 
-    def kept(self, model: Any) -> dict[str, Tensor]:
-        return _state(model)
-
-    def restored(self, kept: Mapping[str, Tensor]) -> PlainNetwork:
-        model = self.model()
-        model.load_state_dict(dict(kept))
-        return model.eval()
-
 
 @dataclass(frozen=True)
-class TtqRecipe(Recipe):
+class TtqRecipe(_UnexportedRecipe):
     """The recipe `ttq`: ternary weights with free scales, which no core computes."""
-
-    exports: ClassVar[bool] = False
 
     name: str = "ttq"
     weights: str = "ternary"
@@ -214,14 +217,6 @@ class TtqRecipe(Recipe):
             layer.free_scales()
         return network
 
-    def kept(self, model: Any) -> dict[str, Tensor]:
-        return _state(model)
-
-    def restored(self, kept: Mapping[str, Tensor]) -> BinaryNetwork:
-        model = self.model()
-        model.load_state_dict(dict(kept))
-        return model.eval()
-
 
 RECIPES: dict[str, type[Recipe]] = {
     "best": Recipe,
@@ -229,10 +224,6 @@ RECIPES: dict[str, type[Recipe]] = {
     "float": FloatRecipe,
     "ttq": TtqRecipe,
 }
-
-
-def _state(model: nn.Module) -> dict[str, Tensor]:
-    return {name: tensor.detach().clone() for name, tensor in model.state_dict().items()}
 
 
 def cosine(step: int, total: int, warmup: int) -> float:
