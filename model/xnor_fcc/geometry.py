@@ -27,6 +27,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from functools import cached_property
 from itertools import pairwise
 
 from .errors import UserError
@@ -95,7 +96,7 @@ class Shape:
         """How often a group of each layer goes through its words: once for each weight plane."""
         return tuple(2 if ternary else 1 for ternary in self.ternary)
 
-    @property
+    @cached_property
     def layers(self) -> list[tuple[int, int, int]]:
         """(inputs, outputs, rounds) of each layer."""
         sizes = zip(pairwise(self.widths), self.rounds, strict=True)
