@@ -103,6 +103,11 @@ class Shape:
         return [(n, m, rounds) for (n, m), rounds in sizes]
 
 
+def factor(order: int, ternary: bool) -> int:
+    """The greatest P of an input, over its planes of activations and of weights."""
+    return (3 if order == 2 else 1) * (2 if ternary else 1)
+
+
 def ceil_div(a: int, b: int) -> int:
     """Quotient of non-negative integers rounded up."""
     return -(-a // b)
@@ -248,7 +253,7 @@ class Geometry:
     @property
     def factor(self) -> int:
         """The greatest P of an input, over the core's planes of activations and of weights."""
-        return (3 if self.order == 2 else 1) * (2 if self.ternary else 1)
+        return factor(self.order, bool(self.ternary))
 
     @property
     def score_bits(self) -> int:

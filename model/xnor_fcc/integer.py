@@ -56,7 +56,7 @@ import numpy as np
 
 from . import container
 from .errors import UserError
-from .geometry import KindError, Shape
+from .geometry import KindError, Shape, factor
 
 # Networks that are part of the project, NAME.npz.
 NETWORKS = Path(__file__).resolve().parents[1] / "networks"
@@ -129,7 +129,7 @@ class _Counting(_Dense):
     @property
     def most(self) -> int:
         """The greatest P, M."""
-        return self.inputs * (3 if self.order == 2 else 1) * (2 if self.ternary else 1)
+        return self.inputs * factor(self.order, self.ternary)
 
 
 @dataclass(frozen=True, eq=False)
@@ -463,7 +463,7 @@ def random_network(
     ternaries = [ternary] * len(sizes) if isinstance(ternary, bool) else list(ternary)
     layers = []
     for i, (n, m) in enumerate(sizes[:-1]):
-        most = n * (3 if orders[i] == 2 else 1) * (2 if ternaries[i] else 1)
+        most = n * factor(orders[i], ternaries[i])
         # Levels have a mean square of 5; and (P - M / 2) is the dot product times s / 2.
         variance = n * (5 if orders[i] == 2 else 1) * (4 * _COUNTED if ternaries[i] else 1)
         spread = np.sqrt(variance) / 2
