@@ -105,5 +105,4 @@ def parities(bits: np.ndarray) -> np.ndarray:
 
 def planes(words: Sequence[Sequence[int]] | np.ndarray) -> int:
     """Bits (neuron, synapse) as bit planes: synapse k of neuron p at bit k * neurons + p."""
-    bits = np.ascontiguousarray(np.asarray(words, np.uint8).T).ravel()
-    return int.from_bytes(np.packbits(bits, bitorder="little").tobytes(), "little")
+    return number(np.ascontiguousarray(np.asarray(words, np.uint8).T).ravel())

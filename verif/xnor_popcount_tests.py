@@ -9,7 +9,7 @@ from typing import Any
 import cocotb
 import numpy as np
 
-from unit import drive, edge, fields, parities, planes, settings, settle, start
+from unit import drive, edge, fields, number, parities, planes, settings, settle, start
 
 _PE = 3
 _LATENCY = 3
@@ -30,11 +30,6 @@ def stimuli(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
     bits[2, ..., rng.integers(20)] = 0
     bits[3, ..., rng.integers(20)] = 1
     return bits
-
-
-def number(bits: np.ndarray) -> int:
-    """Bits, the first lowest, as an integer."""
-    return int.from_bytes(np.packbits(bits, bitorder="little").tobytes(), "little")
 
 
 def counted(packed: int, columns: int, pe: int = _PE) -> list[int]:
