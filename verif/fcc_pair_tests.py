@@ -33,10 +33,15 @@ class Group:
         """The sum of the image, or that of the lower lane."""
         return self.low + 2 * self.high if self.combine else self.low
 
+    @property
+    def decided(self) -> tuple[np.ndarray, np.ndarray]:
+        """First and residual bits of the image."""
+        first = self.k >= 0
+        return first, self.k >= np.where(first, self.up, -self.down)
+
     def bits(self, pairs: bool) -> tuple[int, int]:
         """What the lower and the higher lane store."""
-        first = self.k >= 0
-        residual = self.k >= np.where(first, self.up, -self.down)
+        first, residual = self.decided
         high = first if pairs else self.high >= 0
         return number(residual if self.split else first), number(high)
 
@@ -117,12 +122,10 @@ async def pairs_of_lanes(dut: Any) -> None:
     # Every answer of every kind, or the test says little.
     for kind in ((False, False), (False, True), (True, False), (True, True)):
         answers = {
-            (int(first), int(residual))
+            answer
             for group in groups
             if (group.combine, group.split) == kind
-            for first, residual in zip(
-                group.k >= 0, group.k >= np.where(group.k >= 0, group.up, -group.down), strict=True
-            )
+            for answer in zip(*(bits.tolist() for bits in group.decided), strict=True)
         }
         assert len(answers) == 4, kind
 
