@@ -277,10 +277,11 @@ class Bench:
         assert self.events["step"] == sum(every.values())
 
     def cycles(self, shape: Shape) -> int:
-        """Cycles of a pass by the cycle model, with the DRAIN of this build."""
+        """Cycles of a pass of the network whose table is presented, by the cycle model, with the
+        DRAIN of this build."""
         g, model = self.geometry, self.model()
         longer = 0
-        for before, after in pairwise(self.table_of(shape)):
+        for before, after in pairwise(self.table):
             theirs = g.gap(before.turn, after.words)
             mine = model.gap(before, after)
             assert mine == theirs or self.drain != DRAIN
