@@ -37,7 +37,7 @@ from typing import Protocol
 import numpy as np
 
 from .errors import UserError
-from .folding import fold
+from .folding import fold, negated
 from .integer import IntegerNetwork, Layer, OutputLayer
 
 # One rounding of float32, relative.
@@ -394,9 +394,7 @@ def _output(
             f"({np.abs(slopes).min():.4g} to {np.abs(slopes).max():.4g} for one step), but a core "
             "only adds a whole number to each: give all classes one scale."
         )
-    bits = signs.bits
-    counted = np.ones_like(bits) if signs.mask is None else signs.mask
-    folded = np.where(slopes[:, None] < 0, counted - bits, bits).astype(np.uint8)
+    folded = negated(signs.bits, slopes < 0, signs.mask)
     biases = middle / scale
     # A common offset changes no class: the one that leaves the biases nearest to whole numbers.
     fractions = np.unique(biases - np.rint(biases))

@@ -22,7 +22,7 @@ import torch
 from torch import Tensor
 
 from .errors import CommandLine, UserError, run_main
-from .folding import fold
+from .folding import fold, negated
 from .integer import IntegerNetwork, Layer, OutputLayer, ShiftLayer
 from .network import BinaryNetwork, HiddenLayer, PowerLinear, load_trained, pixel_residual
 
@@ -67,8 +67,7 @@ def fold_shifts(layer: HiddenLayer) -> ShiftLayer:
             np.where(unsettled & ~right, middle + 1, low),
             np.where(unsettled & right, middle, high),
         )
-    folded = np.where(falling[:, None], 1 - weights, weights).astype(np.uint8)
-    return ShiftLayer(folded, exponents, low.astype(np.int32))
+    return ShiftLayer(negated(weights, falling), exponents, low.astype(np.int32))
 
 
 def export(

@@ -35,9 +35,7 @@ def fold(
             f"Neuron {int(torn.argmax())} both rises and falls over its popcounts, so it "
             "has no threshold; its batch normalisation holds values that are not finite."
         )
-    falling = responses[0] > responses[-1]
-    counted = np.ones_like(weights) if mask is None else mask
-    folded = np.where(falling[:, None], counted - weights, weights).astype(np.uint8)
+    folded = negated(weights, responses[0] > responses[-1], mask)
 
     def threshold(level: int) -> np.ndarray:
         # Rising or constant: reached on the last `reached` values of P, P >= M + 1 - reached.
@@ -49,3 +47,9 @@ def fold(
     if (output_order or order) == 1:
         return Layer(folded, threshold(1), mask, order=order)
     return Layer(folded, threshold(2), mask, threshold(1), threshold(3), order)
+
+
+def negated(weights: np.ndarray, rows: np.ndarray, mask: np.ndarray | None = None) -> np.ndarray:
+    """Weights uint8 (m, n) with those of `rows`, bool (m,), of the other sign; zeros stay zeros."""
+    counted = np.ones_like(weights) if mask is None else mask
+    return np.where(rows[:, None], counted - weights, weights).astype(np.uint8)
