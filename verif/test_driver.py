@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import gzip
+import io
 import os
 import subprocess
 import sys
@@ -375,6 +376,12 @@ def idx(array: np.ndarray) -> bytes:
     return header + b"".join(n.to_bytes(4, "big") for n in array.shape) + array.tobytes()
 
 
+def npy(array: np.ndarray) -> bytes:
+    contents = io.BytesIO()
+    np.save(contents, array)
+    return contents.getvalue()
+
+
 def test_images_from_files(tmp_path: Path) -> None:
     images = np.random.default_rng(1).integers(0, 256, (3, 4, 5), np.uint8)
     labels = np.array([1, 2, 3], np.uint8)
@@ -397,6 +404,7 @@ def test_images_from_files(tmp_path: Path) -> None:
         ("missing.npy", None, "There is no file"),
         ("text.npy", b"hello", "cannot be read"),
         ("text.npz", b"hello", "cannot be read"),
+        ("array.npz", npy(np.zeros((2, 9), np.uint8)), "cannot be read"),
         ("text.gz", b"hello", "cannot be read"),
         ("text", b"hello", "not an IDX file"),
         ("short", idx(np.zeros((2, 9), np.uint8))[:-1], "as many bytes"),

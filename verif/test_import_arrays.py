@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from itertools import pairwise
 from pathlib import Path
@@ -210,7 +211,9 @@ def test_wrong_command_lines(
 
 
 def test_damaged_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    for contents in (b"", b"PK\x03\x04 no archive", b"text"):
+    array = io.BytesIO()
+    np.save(array, np.zeros((2, 3)))
+    for contents in (b"", b"PK\x03\x04 no archive", b"text", array.getvalue()):
         (tmp_path / "in.npz").write_bytes(contents)
         assert run_main(lambda: main([str(tmp_path / "in.npz"), "--out", "never.npz"])) == 2
         assert "cannot be read as an .npz of arrays" in capsys.readouterr().err

@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from .errors import UserError
+from .errors import UserError, first_line
 
 _ZIP_DATE = (1980, 1, 1, 0, 0, 0)
 _RESERVED = frozenset({"kind", "version", "sha256"})
@@ -112,14 +112,9 @@ def read(
         raise error(f"The {noun} {path} is not an .npz file.")
     if not zipfile.is_zipfile(io.BytesIO(contents)):
         raise error(f"The {noun} {path} is truncated; copy or make it again.")
-    arrays: dict[str, np.ndarray] = {}
     try:
         with zipfile.ZipFile(io.BytesIO(contents)) as archive:
-            for name in archive.namelist():
-                body = io.BytesIO(archive.read(name))
-                arrays[name.removesuffix(".npy")] = np.lib.format.read_array(
-                    body, allow_pickle=False
-                )
+            arrays = _arrays(archive)
     except Exception as cause:  # zip, zlib and numpy raise a zoo of types on damaged input
         raise error(f"The {noun} {path} is damaged; copy or make it again.") from cause
 
@@ -140,6 +135,27 @@ def read(
     if stated != content_hash(arrays, manifest):
         raise error(f"The {noun} {path} does not match its own SHA-256; copy or make it again.")
     return arrays, manifest
+
+
+def read_foreign(path: Path, error: type[UserError] = UserError) -> dict[str, np.ndarray] | None:
+    """Every array of an .npz file of another program; None if the file is one of `write`.
+
+    Raises `error`, in one sentence, if it is no .npz of arrays.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return None if "manifest.npy" in archive.namelist() else _arrays(archive)
+    except Exception as cause:  # a zoo, as in `read`
+        raise error(f"{path} cannot be read as an .npz of arrays ({first_line(cause)}).") from cause
+
+
+def _arrays(archive: zipfile.ZipFile) -> dict[str, np.ndarray]:
+    return {
+        name.removesuffix(".npy"): np.lib.format.read_array(
+            io.BytesIO(archive.read(name)), allow_pickle=False
+        )
+        for name in archive.namelist()
+    }
 
 
 def _manifest(array: np.ndarray | None) -> dict[str, Any] | None:

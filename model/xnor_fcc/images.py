@@ -4,11 +4,11 @@
 from __future__ import annotations
 
 import gzip
-import zipfile
 from pathlib import Path
 
 import numpy as np
 
+from .container import read_foreign
 from .data import load_test_images, parse_idx
 from .errors import UserError
 
@@ -53,13 +53,9 @@ def read_array(path: Path) -> np.ndarray:
 
 
 def _from_npz(path: Path) -> tuple[np.ndarray, np.ndarray | None]:
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            if "manifest" in archive.files:
-                return load_test_images(path)
-            arrays = {name: archive[name] for name in archive.files}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as cause:
-        raise ImageFileError(f"{path} cannot be read ({cause}).") from cause
+    arrays = read_foreign(path, ImageFileError)
+    if arrays is None:
+        return load_test_images(path)
     images = arrays.get("images")
     if images is None or images.dtype not in (np.uint8, np.bool_) or images.ndim < 2:
         raise ImageFileError(f"{path} has no array `images` of uint8 or bool, shape (N, ...).")

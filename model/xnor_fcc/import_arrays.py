@@ -25,7 +25,6 @@ The scores are d + bias; the greatest one tells the class.  All of it is compute
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
@@ -33,6 +32,7 @@ from pathlib import Path
 import numpy as np
 
 from .chain import Stage
+from .container import read_foreign
 from .errors import UserError
 
 _NORM = ("gamma", "beta", "mean", "var")
@@ -127,12 +127,8 @@ class Arrays:
 
 def load_arrays(path: Path) -> Arrays:
     """The source of a .npz file."""
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
-    except (OSError, ValueError, EOFError, AttributeError, zipfile.BadZipFile) as cause:
-        raise UserError(f"{path} cannot be read as an .npz of arrays.") from cause
-    if "manifest" in arrays:
+    arrays = read_foreign(path)
+    if arrays is None:
         raise UserError(f"{path} is a file of this project already and needs no import.")
     return Arrays(arrays)
 
