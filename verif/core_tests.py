@@ -172,8 +172,7 @@ async def networks_in_turn(dut: Any) -> None:
         dut.aso_result_ready.value = 1
         bench.check(answered)
         assert bench.passes.sums_checked > 0
-        planes = sum(m * order for m, order in zip(widths[1:], shape.orders[1:], strict=False))
-        assert bench.passes.hidden_bits == (2 * images + 1) * planes
+        assert bench.passes.hidden_bits == (2 * images + 1) * shape.hidden_bits
         await bench.stop()
         assert errors_in(await bench.read("ERROR")) == []
         await bench.check_cycles(shape)

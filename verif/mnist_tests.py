@@ -189,9 +189,7 @@ async def mnist(dut) -> None:  # type: ignore[no-untyped-def]
     assert single_deep > 0 and bench.passes.sums_checked > 0
     await ClockCycles(dut.clk, 10)
     bench.check(images + 1)
-    assert bench.passes.hidden_bits == (images + 1) * sum(
-        layer.outputs * layer.output_order for layer in network.hidden
-    )
+    assert bench.passes.hidden_bits == (images + 1) * shape.hidden_bits
     assert await bench.read("ERROR") == 0 and await bench.read("DROPPED") == 0
     await bench.check_cycles(shape)
     assert report["latency_cycles"] == report["model_latency_cycles"]

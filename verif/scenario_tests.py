@@ -361,8 +361,7 @@ class Player:
 
         assert await bench.read("STATUS") == 0
         answered = bench.results.head - first
-        bits = sum(m * order for m, order in zip(shape.widths[1:], shape.orders[1:], strict=False))
-        assert bench.passes.hidden_bits == answered * bits
+        assert bench.passes.hidden_bits == answered * shape.hidden_bits
         after = await counters(bench)
         change = {name: after[name] - before[name] for name in after}
         batches = change["BATCHES"]

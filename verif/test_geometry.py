@@ -258,3 +258,9 @@ def test_parameters_are_those_of_the_top_level() -> None:
     defaults = Geometry().parameters()
     for name, value in defaults.items():
         assert f"parameter {name} = {value}" in source, name
+
+
+def test_hidden_bits_of_a_shape() -> None:
+    assert Shape.of((9, 5, 4, 2)).hidden_bits == 9
+    assert Shape((9, 5, 4, 2), (2, 1, 2), (False,) * 3).hidden_bits == 5 + 2 * 4
+    assert Shape.of((9, 2)).hidden_bits == 0

@@ -102,6 +102,12 @@ class Shape:
         sizes = zip(pairwise(self.widths), self.rounds, strict=True)
         return [(n, m, rounds) for (n, m), rounds in sizes]
 
+    @property
+    def hidden_bits(self) -> int:
+        """Hidden bits of one image, in all planes."""
+        activations = zip(self.widths[1:-1], self.orders[1:], strict=True)
+        return sum(m * order for m, order in activations)
+
 
 def factor(order: int, ternary: bool) -> int:
     """The greatest P of an input, over its planes of activations and of weights."""
