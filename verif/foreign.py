@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import torch
 from brevitas.export import export_qonnx
@@ -13,6 +14,23 @@ from brevitas.nn import QuantIdentity, QuantLinear
 from brevitas.quant.binary import SignedBinaryActPerTensorConst, SignedBinaryWeightPerTensorConst
 from brevitas.quant.ternary import SignedTernaryActPerTensorConst, SignedTernaryWeightPerTensorConst
 from torch import nn
+
+# Kinds of `random_mlp`, by what they are beside the plain one.
+FORMS: list[dict[str, Any]] = [
+    {},
+    {"weights": "ternary"},
+    {"scale": 0.1, "temperature": 0.37},
+    {"bias": True},
+    {"quantised_inputs": False},
+    {"ternary_activations": True, "weights": "ternary", "scale": 0.25},
+    {"bias": True, "scale": 0.3, "weights": "ternary"},
+]
+
+
+def options_for(form: dict[str, Any]) -> dict[str, Any]:
+    """What the user has to say of the inputs of a `random_mlp` of that form."""
+    quantised = form.get("quantised_inputs", True)
+    return {"grey": (-1.0, 1.0)} if quantised else {"bits": (-1.0, 1.0)}
 
 
 def sign(ternary: bool = False) -> QuantIdentity:

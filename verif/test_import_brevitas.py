@@ -17,7 +17,7 @@ from brevitas.quant.scaled_int import Int8Bias
 from brevitas_examples.bnn_pynq.models import model_with_cfg
 from torch import Tensor, nn
 
-from foreign import random_mlp, random_norm, sign, to_qonnx
+from foreign import FORMS, options_for, random_mlp, random_norm, sign, to_qonnx
 from test_network import FORMS as OWN_FORMS
 from test_network import form_name, random_model
 from xnor_fcc.errors import UserError, run_main
@@ -28,22 +28,11 @@ from xnor_fcc.importing import import_network, main
 from xnor_fcc.integer import IntegerNetwork
 from xnor_fcc.network import Form
 
-FORMS: list[dict[str, Any]] = [
-    {},
-    {"weights": "ternary"},
-    {"scale": 0.1, "temperature": 0.37},
-    {"bias": True},
-    {"quantised_inputs": False},
-    {"ternary_activations": True, "weights": "ternary", "scale": 0.25},
-]
-
 
 @pytest.mark.parametrize("form", FORMS, ids=str)
 @pytest.mark.parametrize("widths", [(784, 64, 10), (37, 24, 15, 6), (9, 1, 4), (12, 7)])
 def test_random_sequentials(widths: tuple[int, ...], form: dict[str, Any]) -> None:
-    quantised = form.get("quantised_inputs", True)
-    inputs: dict[str, Any] = {"grey": (-1, 1)} if quantised else {"bits": (-1, 1)}
-    network, report = import_network(Brevitas(random_mlp(7, widths, **form)), **inputs)
+    network, report = import_network(Brevitas(random_mlp(7, widths, **form)), **options_for(form))
     assert network.widths == widths
     assert report["differing_bits"] == report["undecided_bits"] == 0
     assert not report["differing_scores"]

@@ -20,7 +20,7 @@ from qonnx.core.modelwrapper import ModelWrapper
 from torch import nn
 
 import simulator
-from foreign import random_mlp, random_norm, to_qonnx
+from foreign import FORMS, options_for, random_mlp, random_norm, to_qonnx
 from xnor_fcc.chain import Imported, Inputs, integers
 from xnor_fcc.comparison import compare, random_images
 from xnor_fcc.errors import run_main
@@ -37,23 +37,6 @@ SHAPES = [
     (37, 24, 15, 6), (49, 50, 51, 7), (63, 65, 10), (64, 32, 16, 8, 4), (100, 20, 100),
     (127, 30, 11), (128, 64, 64, 10), (200, 3, 40, 2), (784, 64, 10),
 ]  # fmt: skip
-
-# What else there is to a network, taken in turn.
-FORMS: list[dict[str, Any]] = [
-    {},
-    {"weights": "ternary"},
-    {"scale": 0.1, "temperature": 0.37},
-    {"bias": True},
-    {"quantised_inputs": False},
-    {"ternary_activations": True, "weights": "ternary", "scale": 0.25},
-    {"bias": True, "scale": 0.3, "weights": "ternary"},
-]
-
-
-def options_for(form: dict[str, Any]) -> dict[str, Any]:
-    """What the user has to say of the inputs of `random_mlp`."""
-    quantised = form.get("quantised_inputs", True)
-    return {"grey": (-1.0, 1.0)} if quantised else {"bits": (-1.0, 1.0)}
 
 
 def exported(seed: int, widths: Sequence[int], path: Path, **form: Any) -> Qonnx:
