@@ -14,7 +14,6 @@ The comparison runs the whole cleaned graph by qonnx.core.onnx_exec.
 
 from __future__ import annotations
 
-import copy
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -209,7 +208,7 @@ class Qonnx:
         )
         model = onnx.helper.make_model(graph, opset_imports=self._model.model.opset_import)
         model.ir_version = self._model.model.ir_version
-        batch = _batch_of(ModelWrapper(model, make_deepcopy=True), len(values))
+        batch = _batch_of(ModelWrapper(model), len(values))
         return _execute(batch, {segment.first: values.astype(np.float32)})[segment.last]
 
 
@@ -280,7 +279,7 @@ def _batch_of(model: ModelWrapper, rows: int) -> ModelWrapper:
     """The same graph for so many images at once, shapes inferred."""
     try:
         with _quietly():
-            changed = ModelWrapper(copy.deepcopy(model.model)).transform(ChangeBatchSize(rows))
+            changed = model.transform(ChangeBatchSize(rows))  # of a copy
             # ChangeBatchSize drops the shapes of constants too.
             return ModelWrapper(changed.model).transform(InferShapes())
     except Exception as cause:
