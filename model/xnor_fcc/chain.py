@@ -187,10 +187,9 @@ class Signs:
         noise = _ROUNDING * self.size * grid.reach * n * (4 + np.sqrt(n))
         # Sums of multiples of one power of two that fit the fraction are exact in any order.
         parts = [
-            whole
+            _odd_part(size * each)
             for size in np.unique(self.size)
             for each in (grid.centre - grid.half, 2 * grid.half)
-            for whole in (_odd_part(size * each),)
         ]
         if max(parts) * (most + n) * 2 < 1 / _ROUNDING:
             noise = np.zeros_like(noise)
