@@ -22,10 +22,10 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-import plot
 import simulator
 from generated import fill
 from report_source import source
+from xnor_fcc import plot
 from xnor_fcc.area import estimate
 from xnor_fcc.container import write_json
 from xnor_fcc.data import load_test_images
