@@ -21,25 +21,25 @@ help: ## what there is to make
 	@echo "variables of soak: MINUTES=10 SEED= ARGS=--write"
 	@echo "variables of train, area, route, activity, mutate, coverage, softerrors, methods, board, report, quartus: ARGS='--option ...', see make train ARGS=--help"
 
-sim: $(MARKS)sim ## MNIST through the simulated core, every bit and cycle checked
+sim: $(MARKS)package ## MNIST through the simulated core, every bit and cycle checked
 	@$(PY) verif/sim.py $(if $(IMAGES),--images $(IMAGES)) $(if $(GEOMETRY),--geometry $(GEOMETRY)) \
 	  $(if $(PE),--pe $(PE)) $(if $(SIMD),--simd $(SIMD)) $(if $(LANES),--lanes $(LANES)) \
 	  $(if $(WEIGHT_STREAM),--weight-stream $(WEIGHT_STREAM)) \
 	  $(if $(NETWORK),--network $(NETWORK)) $(if $(FLIP),--flip $(FLIP)) \
 	  $(if $(filter-out 0,$(WAVES)),--waves)
 
-test: $(MARKS)sim $(MARKS)train $(MARKS)import $(MARKS)synthesis $(MARKS)formal $(MARKS)report $(MARKS)coverage ## the whole suite: pytest verif/
+test: $(MARKS)test $(MARKS)train $(MARKS)import $(MARKS)synthesis $(MARKS)formal $(MARKS)coverage ## the whole suite: pytest verif/
 	@code=0; $(PY) -m pytest verif/ --junitxml=build/test/unfinished.xml || code=$$?; \
 	  if [ $$code -le 1 ]; then mv build/test/unfinished.xml build/test/junit.xml; fi; exit $$code
 
-fast: $(MARKS)sim $(MARKS)train $(MARKS)import $(MARKS)lint $(MARKS)synthesis $(MARKS)report $(MARKS)coverage ## lint and the quick tests only
+fast: $(MARKS)test $(MARKS)train $(MARKS)import $(MARKS)lint $(MARKS)synthesis $(MARKS)coverage ## lint and the quick tests only
 	@$(MAKE) --no-print-directory lint
 	@$(PY) -m pytest verif/ -m "not slow"
 
-icarus: $(MARKS)sim ## the module tests once more in four-state logic, and no X out of the core
+icarus: $(MARKS)test ## the module tests once more in four-state logic, and no X out of the core
 	@SIM=icarus $(PY) -m pytest verif/test_fcc_*.py verif/test_xnor_popcount.py verif/test_xclean.py
 
-lint: $(MARKS)sim $(MARKS)lint ## Verilator -Wall, Yosys, ruff, mypy
+lint: $(MARKS)test $(MARKS)lint ## Verilator -Wall, Yosys, ruff, mypy
 	@$(PY) verif/lint.py
 	@$(VENV)/bin/ruff check model verif
 	@$(VENV)/bin/mypy --no-error-summary
@@ -48,10 +48,10 @@ lint: $(MARKS)sim $(MARKS)lint ## Verilator -Wall, Yosys, ruff, mypy
 formal: $(MARKS)formal ## proofs about the RTL for all inputs, each with a faulty twin
 	@$(PY) verif/formal.py $(if $(ONLY),--only $(ONLY)) $(ARGS)
 
-bench: $(MARKS)sim $(MARKS)synthesis ## every figure of the README measured anew (a quarter of an hour)
+bench: $(MARKS)package $(MARKS)synthesis ## every figure of the README measured anew (a quarter of an hour)
 	@$(PY) verif/benchmark.py
 
-explore: $(MARKS)sim ## which PE, SIMD and LANES fit an FPGA, and which are best
+explore: $(MARKS)package ## which PE, SIMD and LANES fit an FPGA, and which are best
 	@$(PY) -m xnor_fcc.explore $(if $(DEVICE),--device '$(DEVICE)') \
 	  $(if $(WIDTHS),--widths '$(WIDTHS)') $(if $(NETWORK),--network '$(NETWORK)') $(ARGS)
 
@@ -61,44 +61,44 @@ area: $(MARKS)synthesis ## what each form of the PE array costs in logic (Yosys,
 route: $(MARKS)synthesis ## a lane placed and routed: its clock (nextpnr, ECP5)
 	@$(PY) verif/route.py $(ARGS)
 
-activity: $(MARKS)sim ## bits that switch for one image, and waveforms for a power analyser
+activity: $(MARKS)package ## bits that switch for one image, and waveforms for a power analyser
 	@$(PY) verif/activity.py $(ARGS)
 
-mutate: $(MARKS)sim $(MARKS)synthesis ## plant faults in the RTL and count those the tests find (resumes; an hour)
+mutate: $(MARKS)test $(MARKS)synthesis ## plant faults in the RTL and count those the tests find (resumes; an hour)
 	@$(PY) verif/mutate.py $(ARGS)
 
-coverage: $(MARKS)sim $(MARKS)coverage ## what the tests have seen: functional, line, toggle (a quarter of an hour)
+coverage: $(MARKS)test $(MARKS)coverage ## what the tests have seen: functional, line, toggle (a quarter of an hour)
 	@$(PY) verif/coverage_campaign.py $(ARGS)
 
-soak: $(MARKS)sim ## random systems, traffic and faults for MINUTES; a failure is shrunk and saved
+soak: $(MARKS)test ## random systems, traffic and faults for MINUTES; a failure is shrunk and saved
 	@$(PY) verif/soak.py $(if $(MINUTES),--minutes $(MINUTES)) $(if $(SEED),--seed $(SEED)) $(ARGS)
 
-softerrors: $(MARKS)sim ## accuracy against flipped bits in the memories, a plot (four minutes)
+softerrors: $(MARKS)package ## accuracy against flipped bits in the memories, a plot (four minutes)
 	@$(PY) verif/soft_errors.py $(ARGS)
 
-methods: $(MARKS)sim ## accuracy, cycles, area of every committed network and method, a plot (a minute)
+methods: $(MARKS)package ## accuracy, cycles, area of every committed network and method, a plot (a minute)
 	@$(PY) verif/methods.py $(ARGS)
 
-board: $(MARKS)sim $(MARKS)synthesis ## area of the whole DE1-SoC demo (Yosys; five minutes)
+board: $(MARKS)package $(MARKS)synthesis ## area of the whole DE1-SoC demo (Yosys; five minutes)
 	@$(PY) verif/board.py $(ARGS)
 
 quartus: ## build the DE1-SoC demo with Quartus, see quartus/README.md
 	@command -v quartus_sh >/dev/null || { \
 	  echo "error: quartus_sh is not on the PATH: install Quartus Prime Lite, 20.1 or newer, and" \
 	       "add its directory quartus/bin." >&2; exit 2; }
-	@$(MAKE) --no-print-directory $(MARKS)sim
+	@$(MAKE) --no-print-directory $(MARKS)package
 	@quartus_sh -t quartus/build.tcl --python $(PY) $(ARGS)
 
-report: $(MARKS)report ## one HTML page of what the other targets measured: build/report/report.html
+report: $(MARKS)package ## one HTML page of what the other targets measured: build/report/report.html
 	@$(PY) verif/report.py $(ARGS)
 
 train: $(MARKS)train ## train the network anew into build/train (an hour; resumes); ARGS='--recipe seed' or float
 	@$(PY) -m xnor_fcc.train $(ARGS)
 
-registers: $(MARKS)sim ## regenerate the RTL constants and the table of the register map
+registers: $(MARKS)package ## regenerate the RTL constants and the table of the register map
 	@$(PY) -m xnor_fcc.registers rtl
 
-pictures: $(MARKS)sim ## redraw the timeline of the README from the cycle model
+pictures: $(MARKS)package ## redraw the timeline of the README from the cycle model
 	@$(PY) verif/pictures.py
 
 clean: ## remove build/ (keeps .venv)
@@ -120,7 +120,15 @@ $(VENV)/bin/python: | tools
 	@echo "making the virtual environment $(VENV)"
 	@python3 -m venv $(VENV)
 
+INSTALL := $(VENV)/bin/pip install -qq --disable-pip-version-check -e
+
+$(MARKS)package: pyproject.toml | tools $(VENV)/bin/python
+	@echo "installing the package (once)"
+	@$(INSTALL) .
+	@touch $@
+
+# An extra of pyproject.toml.
 $(MARKS)%: pyproject.toml | tools $(VENV)/bin/python
 	@echo "installing what '$*' needs (once)"
-	@$(VENV)/bin/pip install -qq --disable-pip-version-check -e ".[$*]"
+	@$(INSTALL) ".[$*]"
 	@touch $@
