@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The options that every command has in common: which network, and which size of the core."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+
+from .geometry import NAMED, Geometry, Shape
+
+
+def add_network(parser: argparse._ActionsContainer, default: str | None = "mnist") -> None:
+    """--network; `default` None where something else can take its place."""
+    parser.add_argument(
+        "--network",
+        default=default,
+        metavar="NAME|FILE",
+        help="a network of the project by name (mnist, ...), or a network file (default: mnist)",
+    )
+
+
+def add_geometry(parser: argparse.ArgumentParser, streamed: bool = True) -> None:
+    """--geometry, --pe, --simd, --lanes and, where weights may be streamed, --weight-stream."""
+    pe, simd, lanes = NAMED["default"]
+    parser.add_argument(
+        "--geometry",
+        choices=sorted(NAMED),
+        help="a core by name, each of whose sizes can still be changed (default: default)",
+    )
+    parser.add_argument(
+        "--pe", type=int, metavar="N", help=f"neurons computed at once in a lane (default: {pe})"
+    )
+    parser.add_argument(
+        "--simd", type=int, metavar="N", help=f"synapses per PE and cycle (default: {simd})"
+    )
+    parser.add_argument(
+        "--lanes", type=int, metavar="N", help=f"images computed in step (default: {lanes})"
+    )
+    parser.set_defaults(weight_stream=0)
+    if streamed:
+        parser.add_argument(
+            "--weight-stream",
+            type=int,
+            metavar="BITS",
+            help="a core without a weight memory: weights come over a port of so many bits",
+        )
+
+
+def sizes_of(
+    options: argparse.Namespace, default: Sequence[int] = NAMED["default"]
+) -> tuple[int, int, int]:
+    """PE, SIMD, LANES as asked for; `default` where nothing says otherwise."""
+    pe, simd, lanes = (
+        known if given is None else given
+        for given, known in zip(
+            (options.pe, options.simd, options.lanes),
+            NAMED[options.geometry] if options.geometry else default,
+            strict=True,
+        )
+    )
+    return pe, simd, lanes
+
+
+def geometry_of(
+    options: argparse.Namespace,
+    shape: Shape | Sequence[int],
+    default: Sequence[int] = NAMED["default"],
+) -> Geometry:
+    """The smallest core of the sizes asked for that runs a network of `shape`.
+
+    `GeometryError` where there is none.
+    """
+    sizes = sizes_of(options, default)
+    return Geometry.for_widths(shape, *sizes, weight_stream=options.weight_stream)
