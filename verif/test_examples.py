@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from test_train import TINY, fake_mnist
+from test_train import TINY, TRAINED, fake_mnist
 from xnor_fcc import train
 from xnor_fcc.examples import Examples, fingerprint, split
 from xnor_fcc.recipes import Recipe
@@ -123,7 +123,7 @@ def test_a_shared_teacher_is_trained_once(tmp_path: Path, monkeypatch: pytest.Mo
     assert report["recipe"]["seed"] == 2 and one["recipe"]["seed"] == 1
     # Without the directory the same comes out.
     alone = train.run(SHARING, fake_mnist(), tmp_path / "alone", shown=False)
-    networks = [tmp_path / name / train.TRAINED_NAME for name in ("one", "alone")]
+    networks = [tmp_path / name / TRAINED for name in ("one", "alone")]
     assert networks[0].read_bytes() == networks[1].read_bytes()
     assert alone.pop("seconds") >= 0 and one.pop("seconds") >= 0 and alone == one
 

@@ -20,7 +20,7 @@ import pytest
 import torch
 
 from test_export import assert_same
-from test_train import assert_equal, fake_mnist, reported, results, train_alone
+from test_train import INTEGER, TRAINED, assert_equal, fake_mnist, reported, results, train_alone
 from xnor_fcc import checkpoint, container, train
 from xnor_fcc.augment import Distortion
 from xnor_fcc.errors import UserError
@@ -546,13 +546,13 @@ def test_a_run_learns_and_writes_its_results(whole_run: tuple[Recipe, Path]) -> 
     report = json.loads((out / train.REPORT_NAME).read_text())
     assert report["finished"] and report["test_accuracy"] > 0.5
     assert report["recipe"]["name"] in ("seed", "float")
-    assert (out / train.TRAINED_NAME).exists() == recipe.exports
-    assert (out / train.INTEGER_NAME).exists() == recipe.exports
+    assert (out / TRAINED).exists() == recipe.exports
+    assert (out / INTEGER).exists() == recipe.exports
     if not recipe.exports:
         return
-    model, info = load_trained(out / train.TRAINED_NAME)
+    model, info = load_trained(out / TRAINED)
     assert model.form.norm == "shift" and info["test_accuracy"] == report["test_accuracy"]
-    network = IntegerNetwork.load(out / train.INTEGER_NAME)
+    network = IntegerNetwork.load(out / INTEGER)
     images = fake_mnist().test_images.reshape(100, 784)
     bits = (images >= network.pixel_threshold).astype(np.uint8)
     assert_same(model, network, bits)
@@ -624,13 +624,13 @@ def test_a_resumed_run_needs_its_optimiser_state(
 def test_the_command_trains_by_recipe(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(train, "load_mnist", lambda directory: fake_mnist())
+    monkeypatch.setattr(train, "load_images", lambda name, directory: fake_mnist())
     real = train.split
     monkeypatch.setattr(
         train, "split", lambda mnist, recipe: real(mnist, replace(recipe, validation=60))
     )
-    arguments = ["--recipe", name, "--out", str(tmp_path), "--epochs", "1", "--teacher-epochs", "0"]
-    arguments += ["--hidden", "16", "--batch", "20", "--threads", "1"]
+    arguments = ["--recipe", name, "--output", str(tmp_path), "--epochs", "1", "--threads", "1"]
+    arguments += ["--teacher-epochs", "0", "--hidden", "16", "--batch", "20"]
     assert train.main(arguments) == 0
     report = json.loads((tmp_path / train.REPORT_NAME).read_text())
     assert report["recipe"]["name"] == name and report["recipe"]["widths"] == [784, 16, 10]
@@ -638,7 +638,7 @@ def test_the_command_trains_by_recipe(
 
 
 def test_recipes_have_directories_of_their_own() -> None:
-    outs = [train._arguments(["--recipe", name]).out.name for name in ("best", "seed", "float")]
+    outs = [train.parser(name).parse_args([]).output.name for name in ("best", "seed", "float")]
     assert outs == ["train", "train-seed", "train-float"]
 
 

@@ -21,11 +21,12 @@ import torch
 
 from xnor_fcc import checkpoint, train
 from xnor_fcc.augment import Distortion, distort
-from xnor_fcc.data import Mnist
+from xnor_fcc.data import GreyImages
 from xnor_fcc.errors import UserError, run_main
 from xnor_fcc.examples import Examples, Split, split
 from xnor_fcc.integer import IntegerNetwork
 from xnor_fcc.network import load_trained
+from xnor_fcc.places import NETWORKS
 from xnor_fcc.recipes import Recipe, cosine
 from xnor_fcc.reference import evaluate
 from xnor_fcc.train import run, student_loss
@@ -39,11 +40,13 @@ TINY = Recipe(
     norm_images=60,
 )
 
+TRAINED, INTEGER = train.network_names(TINY)
+
 # A committed network to prune.
-BEST = Path(train.__file__).resolve().parents[1] / "networks" / "mnist_trained.npz"
+BEST = NETWORKS / "mnist_trained.npz"
 
 
-def fake_mnist(seed: int = 0) -> Mnist:
+def fake_mnist(seed: int = 0) -> GreyImages:
     """Ten clearly different pictures, shifted and made noisy: 300 to train on, 100 to test."""
     rng = np.random.default_rng(seed)
     pictures = np.kron(np.random.default_rng(99).integers(0, 2, (10, 7, 7)), np.ones((4, 4)))
@@ -53,7 +56,7 @@ def fake_mnist(seed: int = 0) -> Mnist:
         images = pictures[labels] * 180 + rng.integers(0, 75, (count, 28, 28))
         return images.astype(np.uint8), labels
 
-    return Mnist(*draw(300), *draw(100))
+    return GreyImages(*draw(300), *draw(100))
 
 
 @pytest.fixture(autouse=True)
@@ -83,9 +86,8 @@ def reported(out: Path) -> bytes:
 
 def results(out: Path) -> dict[str, bytes]:
     """What a run wrote, file by file."""
-    networks = (train.TRAINED_NAME, train.INTEGER_NAME)
     return {train.REPORT_NAME: reported(out)} | {
-        name: (out / name).read_bytes() for name in networks
+        name: (out / name).read_bytes() for name in (TRAINED, INTEGER)
     }
 
 
@@ -96,9 +98,9 @@ def test_a_run_learns_and_writes_its_results(whole_run: Path) -> None:
     assert report["recipe"]["widths"] == list(TINY.widths)
     assert 1 <= report["chosen_epoch"] <= TINY.epochs
     assert report["validation_curve"][-1]["epoch"] == TINY.epochs
-    _, info = load_trained(whole_run / train.TRAINED_NAME)
+    _, info = load_trained(whole_run / TRAINED)
     assert info["test_accuracy"] == report["test_accuracy"]
-    network = IntegerNetwork.load(whole_run / train.INTEGER_NAME)
+    network = IntegerNetwork.load(whole_run / INTEGER)
     mnist = fake_mnist()
     bits = (mnist.test_images.reshape(100, 784) >= network.pixel_threshold).astype(np.uint8)
     right = (evaluate(network, bits).classes == mnist.test_labels).mean()
@@ -111,8 +113,8 @@ def test_the_test_set_decides_nothing(whole_run: Path, tmp_path: Path) -> None:
     report = run(TINY, scrambled, tmp_path, shown=False)
     expected = json.loads((whole_run / train.REPORT_NAME).read_text())
     assert report["chosen_epoch"] == expected["chosen_epoch"]
-    mine = IntegerNetwork.load(tmp_path / train.INTEGER_NAME)
-    assert mine == IntegerNetwork.load(whole_run / train.INTEGER_NAME)
+    mine = IntegerNetwork.load(tmp_path / INTEGER)
+    assert mine == IntegerNetwork.load(whole_run / INTEGER)
 
 
 def test_a_finished_run_is_not_evaluated_again(
@@ -338,9 +340,9 @@ def test_the_command_refuses_in_one_sentence(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     if "--prune-from" in arguments:
-        monkeypatch.setattr(train, "load_mnist", lambda directory: fake_mnist())
+        monkeypatch.setattr(train, "load_images", lambda name, directory: fake_mnist())
     out = tmp_path / "out"
-    code = run_main(lambda: train.main([*arguments, "--out", str(out)]))
+    code = run_main(lambda: train.main([*arguments, "--output", str(out)]))
     error = capsys.readouterr().err
     assert code == 2 and error.startswith("error: ") and error.count("\n") == 1
     assert not out.exists()
@@ -349,13 +351,13 @@ def test_the_command_refuses_in_one_sentence(
 def test_the_command_trains(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(train, "load_mnist", lambda directory: fake_mnist())
+    monkeypatch.setattr(train, "load_images", lambda name, directory: fake_mnist())
     monkeypatch.setattr(train, "split", lambda mnist, recipe: split(mnist, TINY))
-    arguments = ["--out", str(tmp_path), "--epochs", "1", "--teacher-epochs", "0"]
+    arguments = ["--output", str(tmp_path), "--epochs", "1", "--teacher-epochs", "0"]
     arguments += ["--hidden", "", "--batch", "20", "--threads", "1"]
     assert train.main(arguments) == 0
     assert "test " in capsys.readouterr().out
-    assert IntegerNetwork.load(tmp_path / train.INTEGER_NAME).widths == (784, 10)
+    assert IntegerNetwork.load(tmp_path / INTEGER).widths == (784, 10)
     first = results(tmp_path)
     assert train.main([*arguments, "--restart"]) == 0
     assert results(tmp_path) == first
@@ -364,15 +366,15 @@ def test_the_command_trains(
 def test_the_command_trains_with_free_scales(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(train, "load_mnist", lambda directory: fake_mnist())
+    monkeypatch.setattr(train, "load_images", lambda name, directory: fake_mnist())
     monkeypatch.setattr(train, "split", lambda mnist, recipe: split(mnist, TINY))
-    arguments = ["--recipe", "ttq", "--out", str(tmp_path), "--epochs", "6", "--threads", "1"]
+    arguments = ["--recipe", "ttq", "--output", str(tmp_path), "--epochs", "6", "--threads", "1"]
     arguments += ["--teacher-epochs", "0", "--hidden", "40,20", "--batch", "20"]
     assert train.main([*arguments, "--distortion", "0"]) == 0
     report = json.loads((tmp_path / train.REPORT_NAME).read_text())
     assert report["recipe"]["weights"] == "ternary" and report["test_accuracy"] > 0.5
     # No core computes it, so there is no network to load.
-    assert not (tmp_path / train.INTEGER_NAME).exists()
+    assert not (tmp_path / INTEGER).exists()
     found = checkpoint.load_newest(tmp_path / "checkpoints", "student")
     assert found is not None
     assert all((found[1]["best"][f"hidden.{i}.linear.imbalance"] != 0).any() for i in (0, 1))
@@ -391,12 +393,12 @@ def test_the_command_trains_networks_of_every_kind(
     options: list[str], kinds: set[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     mnist = fake_mnist()
-    monkeypatch.setattr(train, "load_mnist", lambda directory: mnist)
+    monkeypatch.setattr(train, "load_images", lambda name, directory: mnist)
     monkeypatch.setattr(train, "split", lambda mnist, recipe: split(mnist, TINY))
-    arguments = ["--out", str(tmp_path), "--epochs", "6", "--teacher-epochs", "0"]
+    arguments = ["--output", str(tmp_path), "--epochs", "6", "--teacher-epochs", "0"]
     arguments += ["--hidden", "40,30,20", "--batch", "20", "--threads", "1", "--distortion", "0"]
     assert train.main([*arguments, *options]) == 0
-    network = IntegerNetwork.load(tmp_path / train.INTEGER_NAME)
+    network = IntegerNetwork.load(tmp_path / INTEGER)
     assert network.kinds == kinds and network.widths == (784, 40, 30, 20, 10)
     report = json.loads((tmp_path / train.REPORT_NAME).read_text())
     answers = evaluate(network, network.inputs_from(mnist.test_images)).classes

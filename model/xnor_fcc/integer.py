@@ -32,7 +32,7 @@ layer i, counted from 0:
 
 and for the output layer `weights_out` (packed likewise) and `bias_out` int32 (classes,).  The
 manifest holds `widths` (inputs, hidden..., classes), `pixel_threshold`, `name`, `info` (any JSON
-object: where the network comes from) and the SHA-256 of it all.
+object: where the network comes from; its `dataset` names the data set) and the SHA-256 of it all.
 
 That is version 1, of networks of single bits.  Any other network is of version 2, which may have
 
@@ -57,9 +57,7 @@ import numpy as np
 from . import container
 from .errors import UserError
 from .geometry import KindError, Shape, factor
-
-# Networks that are part of the project, NAME.npz.
-NETWORKS = Path(__file__).resolve().parents[1] / "networks"
+from .places import NETWORKS
 
 _KIND = "xnor-fcc-network"
 _PLAIN_VERSION, _VERSION = 1, 2
@@ -75,7 +73,7 @@ _COUNTED = 2 / 3
 
 
 def find_network(name: str) -> Path:
-    """Path of a network file, given by path or as a name in `NETWORKS`."""
+    """Path of a network file, given by path or by the name of one of the project's."""
     path = Path(name)
     if not path.suffix and not path.exists():
         path = NETWORKS / f"{name}.npz"
@@ -296,6 +294,12 @@ class IntegerNetwork:
     def widths(self) -> tuple[int, ...]:
         """(inputs, hidden layers..., classes), for example (784, 1024, 1024, 1024, 10)."""
         return (self.inputs, *(layer.outputs for layer in self.layers))
+
+    @property
+    def dataset(self) -> str | None:
+        """The name of the data set that it was trained on, as in `data`; None if it tells none."""
+        name = self.info.get("dataset")
+        return name if isinstance(name, str) else None
 
     @property
     def kinds(self) -> frozenset[str]:

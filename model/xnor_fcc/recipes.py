@@ -8,7 +8,7 @@
 | float | float weights, ReLU | as best | as best | as best |
 | ttq | ternary, free scales | as best | as best | as best |
 
-`best` also distorts the digits, averages the latent weights and re-estimates batch normalisation
+`best` also distorts the images, averages the latent weights and re-estimates batch normalisation
 before each evaluation; `float` does the same, so that the difference of the two is what binary
 weights and activations cost.  All see the same +-1 inputs of the same split of the training set.
 `best` and `seed` also train networks of another `network.Form`, and networks cut out of a larger
@@ -54,6 +54,7 @@ class Recipe:
     # Evaluate a running average of the weights, with its own batch normalisation statistics.
     averages: ClassVar[bool] = True
 
+    dataset: str = "mnist"
     widths: tuple[int, ...] = DEFAULT_WIDTHS
     pixel_threshold: int = 128
     order: int = 1  # bits of an activation and of an input
@@ -93,7 +94,7 @@ class Recipe:
         return self.seed if self.data_seed is None else self.data_seed
 
     def distortion_at(self, epoch: int) -> Distortion:
-        """How far digits are distorted in an epoch of the binary network, counted from 0."""
+        """How far images are distorted in an epoch of the binary network, counted from 0."""
         start = self.epochs * (1 - self.settling)
         done = max(0.0, (epoch + 1 - start) / (self.epochs - start)) if self.settling else 0.0
         # Rounded, so that runs of other lengths can share the images.
@@ -224,6 +225,43 @@ RECIPES: dict[str, type[Recipe]] = {
     "float": FloatRecipe,
     "ttq": TtqRecipe,
 }
+
+
+# What suits other data sets than the one that the numbers above were found for.
+_SUITED: dict[str, dict[str, Any]] = {
+    "mnist": {},
+    "fashion": {"pixel_threshold": 32, "epochs": 40, "teacher_epochs": 6},
+    "digits": {
+        "widths": (64, 64, 32, 10),
+        "validation": 215,
+        "batch": 50,
+        "epochs": 400,
+        "teacher_epochs": 60,
+        "norm_images": 1000,
+    },
+}
+# Images are distorted as the things they show may look.
+DISTORTIONS: dict[str, Distortion] = {
+    "mnist": Distortion(),
+    "fashion": Distortion(degrees=3.0, scale=0.05, shear=0.05, shift=1.0, elastic=0.3),
+    "digits": Distortion(
+        degrees=10.0, scale=0.1, shear=0.1, shift=0.5, elastic=0.2, elastic_knots=3
+    ),
+}
+
+
+def recipe_for(name: str, dataset: str) -> Recipe:
+    """The recipe of that name with the defaults that suit the data set.
+
+    One without a teacher, or without distortion, stays without.
+    """
+    recipe = RECIPES[name]()
+    suited = {"distortion": DISTORTIONS[dataset], **_SUITED[dataset]}
+    if not recipe.teacher_epochs:
+        suited.pop("teacher_epochs", None)
+    if not recipe.distortion.moves:
+        del suited["distortion"]
+    return replace(recipe, dataset=dataset, **suited)
 
 
 def cosine(step: int, total: int, warmup: int) -> float:

