@@ -28,11 +28,11 @@ sim: $(MARKS)package ## MNIST through the simulated core, every bit and cycle ch
 	  $(if $(NETWORK),--network $(NETWORK)) $(if $(FLIP),--flip $(FLIP)) \
 	  $(if $(filter-out 0,$(WAVES)),--waves)
 
-test: $(MARKS)test $(MARKS)train $(MARKS)import $(MARKS)synthesis $(MARKS)formal $(MARKS)coverage ## the whole suite: pytest verif/
+test: $(MARKS)test $(MARKS)train $(MARKS)import $(MARKS)fusesoc $(MARKS)synthesis $(MARKS)formal $(MARKS)coverage ## the whole suite: pytest verif/
 	@code=0; $(PY) -m pytest verif/ --junitxml=build/test/unfinished.xml || code=$$?; \
 	  if [ $$code -le 1 ]; then mv build/test/unfinished.xml build/test/junit.xml; fi; exit $$code
 
-fast: $(MARKS)test $(MARKS)train $(MARKS)import $(MARKS)lint $(MARKS)synthesis $(MARKS)coverage ## lint and the quick tests only
+fast: $(MARKS)test $(MARKS)train $(MARKS)import $(MARKS)fusesoc $(MARKS)lint $(MARKS)synthesis $(MARKS)coverage ## lint and the quick tests only
 	@$(MAKE) --no-print-directory lint
 	@$(PY) -m pytest verif/ -m "not slow"
 

@@ -6,21 +6,21 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+from xnor_fcc import places, rtl
+
+ROOT = places.ROOT
 # The core's sources; another directory with the same files where faults are planted in a copy.
-RTL = Path(os.environ.get("XNOR_FCC_RTL", ROOT / "rtl"))
+RTL = Path(os.environ.get("XNOR_FCC_RTL", places.RTL))
 
 
 def listed(path: Path) -> list[Path]:
-    """The files that a list names, one a line, from the top of the repository."""
-    lines = (line.strip() for line in path.read_text().splitlines())
-    named = [Path(line) for line in lines if line and not line.startswith("//")]
-    return [RTL / path.name if path.parts[0] == "rtl" else ROOT / path for path in named]
+    """The files that a list names."""
+    return [RTL / file.name if file.parts[0] == "rtl" else ROOT / file for file in rtl.named(path)]
 
 
 def rtl_sources() -> list[Path]:
     """Every Verilog file of the core."""
-    return listed(ROOT / "rtl" / "sources.f")
+    return listed(places.RTL / "sources.f")
 
 
 def board_sources() -> list[Path]:

@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The Verilog of this installation, for a project of your own: its files in the order of
+rtl/sources.f, the parameters of the top level, and all of it as EDAM, the description of a design
+that Edalize takes."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from .errors import CommandLine, UserError, run_main
+from .places import ROOT, RTL
+
+TOP = "xnor_fcc"
+_FILE_TYPE = "verilogSource-2005"
+# What a copy holds, in the folders of the repository: the core, and the testbench of its core file.
+_COPIED = ("rtl/*.v", "rtl/*.vh", "rtl/*.core", "rtl/sources.f", "verif/fusesoc/**/*")
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A parameter of a Verilog module and what the comment above it says."""
+
+    name: str
+    default: int | str
+    description: str
+
+
+def named(path: Path) -> list[Path]:
+    """The files that a list like rtl/sources.f names, one a line, seen from the repository."""
+    lines = (line.strip() for line in path.read_text().splitlines())
+    return [Path(line) for line in lines if line and not line.startswith("//")]
+
+
+def sources() -> list[Path]:
+    """Every Verilog file of the core."""
+    return [ROOT / path for path in named(RTL / "sources.f")]
+
+
+def headers() -> list[Path]:
+    """What these files include."""
+    return sorted(RTL.glob("*.vh"))
+
+
+def parameters(path: Path) -> list[Parameter]:
+    """The parameters in the head of the module in a Verilog file, one a line."""
+    found = []
+    comment: list[str] = []
+    for line in path.read_text().partition("\n) (")[0].splitlines():
+        if match := re.fullmatch(r' +parameter (\w+) = (?:(\d+)|"(.*)"),?', line):
+            name, number, text = match.groups()
+            default = text if number is None else int(number)
+            found.append(Parameter(name, default, " ".join(comment)))
+            comment = []
+        elif match := re.fullmatch(r" +// (.*)", line):
+            comment.append(match[1])
+    return found
+
+
+def edam() -> dict[str, Any]:
+    """The core as EDAM: files with absolute paths, and parameters, which are for it as the top
+    level; a design with a top level of its own takes the files only."""
+    files: list[dict[str, Any]] = [
+        {"name": str(path), "file_type": _FILE_TYPE, "is_include_file": True} for path in headers()
+    ]
+    files += [{"name": str(path), "file_type": _FILE_TYPE} for path in sources()]
+    return {
+        "name": TOP,
+        "toplevel": TOP,
+        "files": files,
+        "parameters": {
+            parameter.name: {
+                "datatype": "str" if isinstance(parameter.default, str) else "int",
+                "default": parameter.default,
+                "paramtype": "vlogparam",
+                "description": parameter.description,
+            }
+            for parameter in parameters(RTL / f"{TOP}.v")
+        },
+    }
+
+
+def copy(directory: Path) -> list[Path]:
+    """Copy the core into `directory`, which may hold nothing but an earlier copy, and return the
+    files written. `UserError` where it cannot be."""
+    files = [path for pattern in _COPIED for path in sorted(ROOT.glob(pattern)) if path.is_file()]
+    files = [path.relative_to(ROOT) for path in files if "__pycache__" not in path.parts]
+    try:
+        present = {p.relative_to(directory) for p in directory.rglob("*") if not p.is_dir()}
+        if present - set(files) or (directory.exists() and not directory.is_dir()):
+            raise UserError(f"{directory} holds something else: name a directory of its own.")
+        for path in files:
+            (directory / path).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(ROOT / path, directory / path)
+    except OSError as error:
+        raise UserError(f"{directory} could not be written ({error.strerror}).") from error
+    return files
+
+
+def parser() -> CommandLine:
+    """The command line of `xnor-fcc rtl`."""
+    result = CommandLine(
+        prog="xnor-fcc rtl",
+        description="Print the Verilog files of the core with absolute paths, in a form that "
+        "Verilator (-f), Icarus (-c) and most other tools take as a command file.",
+    )
+    form = result.add_mutually_exclusive_group()
+    form.add_argument(
+        "--json",
+        action="store_true",
+        help="print files and parameters as one EDAM object, for Edalize, instead",
+    )
+    form.add_argument(
+        "--copy",
+        type=Path,
+        metavar="DIR",
+        help="copy the core there instead, with its file list, its FuseSoC core file and the "
+        "testbench of that; DIR may hold nothing but an earlier copy",
+    )
+    return result
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Say where the core's files are, or copy them."""
+    options = parser().parse_args(argv)
+    if options.copy is not None:
+        print(f"wrote {len(copy(options.copy))} files to {options.copy}")
+    elif options.json:
+        print(json.dumps(edam(), indent=2))
+    else:
+        lines = [f"+incdir+{RTL}", *map(str, sources())]
+        print("\n".join(lines))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(run_main(main))
