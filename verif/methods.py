@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """`make methods`: what each method is worth, from the committed networks and training reports.
 
-Every integer network of model/networks is evaluated by the reference on all test images, and must
-answer as many of them right as the report of its training says. Its cycles are those of `Geometry`,
+Compared is what was trained on MNIST. Every such integer network of model/networks is evaluated by
+the reference on all test images, and must answer as many of them right as the report of its
+training says. Its cycles are those of `Geometry`,
 its area that of `area.estimate`, for the core that it would run in: PE, SIMD and LANES of the
 geometry `throughput`, and otherwise the smallest one. Reports of further runs, of other seeds or in
 float, are in model/results, with the networks that no core computes.
@@ -32,7 +33,8 @@ from xnor_fcc.data import load_test_images
 from xnor_fcc.errors import CommandLine, UserError, run_main
 from xnor_fcc.explore import Space, devices
 from xnor_fcc.geometry import NAMED, Geometry, Shape
-from xnor_fcc.integer import NETWORKS, IntegerNetwork
+from xnor_fcc.integer import IntegerNetwork
+from xnor_fcc.places import NETWORKS
 from xnor_fcc.reference import evaluate
 
 RESULTS = NETWORKS.parent / "results"
@@ -42,6 +44,7 @@ PICTURE = simulator.VERIF / "methods.svg"
 
 SIZES = NAMED["throughput"]
 DEVICE = "de1-soc"
+DATASET = "mnist"
 # Accuracies for which the quickest network is looked for.
 GOALS = (0.984, 0.98, 0.97)
 
@@ -61,8 +64,8 @@ _MODEL_ONLY = ("float", "ttq")
 
 # What a recipe says only where it is not this (an old one says less than a new one); and what tells
 # runs of one method from each other.
-_PLAIN = {"name": "best", "order": 1, "weights": "binary", "first_layer": "binary",
-          "pruned_from": ""}  # fmt: skip
+_PLAIN = {"dataset": "mnist", "name": "best", "order": 1, "weights": "binary",
+          "first_layer": "binary", "pruned_from": ""}  # fmt: skip
 _OF_A_RUN = ("seed", "data_seed", "pruned_sha256")
 
 
@@ -108,7 +111,7 @@ class Run:
 
 
 def load_runs(networks: Path = NETWORKS, results: Path = RESULTS) -> list[Run]:
-    """Every run of which a network or a report is committed, by name."""
+    """Every run on `DATASET` of which a network or a report is committed, by name."""
     runs = []
     files = {path for directory in (networks, results) for path in directory.glob("*.npz")}
     for path in sorted(files, key=lambda path: path.stem):
@@ -132,7 +135,7 @@ def load_runs(networks: Path = NETWORKS, results: Path = RESULTS) -> list[Run]:
                 f"{path} tells of the same training as {twin.name}, but not of the same accuracy: "
                 f"{accuracy}, not {twin.accuracy}."
             )
-    return runs
+    return [run for run in runs if run.recipe["dataset"] == DATASET]
 
 
 # ---- figures
@@ -543,7 +546,7 @@ def parser() -> CommandLine:
     result = CommandLine(
         prog="make methods",
         description="Tables and a picture of what each method is worth: accuracy, weight bits, "
-        "cycles, area, and a proxy of the energy, for every committed network.",
+        "cycles, area, and a proxy of the energy, for every committed network on MNIST.",
         epilog="With make, write options in ARGS: make methods ARGS=--write. Writes report.json "
         "and methods.svg. verif/METHODS.md says what is measured and how.",
     )
@@ -559,7 +562,7 @@ def main() -> int:
     output = options.output.resolve()
     (output / "report.json").unlink(missing_ok=True)
     measured_on = source()
-    report = measure(load_runs(), *load_test_images())
+    report = measure(load_runs(), *load_test_images(DATASET))
     write_json(output / "report.json", {**report, "source": measured_on})
     (output / PICTURE.name).write_text(picture(report))
     print(page(report))

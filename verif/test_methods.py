@@ -53,7 +53,8 @@ def commit(directory: Path, file: str, found: float | None = None, **changes: An
 @pytest.fixture(scope="module")
 def measured(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """Of two seeds of a binary network, one in float, one of order 2, a ternary and a pruned one,
-    and runs with a first layer of shifts and with two scales of ternary weights."""
+    and runs with a first layer of shifts and with two scales of ternary weights. Those on another
+    data set do not count."""
     tmp_path = tmp_path_factory.mktemp("committed")
     commit(tmp_path, "mnist.npz")
     commit(tmp_path, "other.json", 0.5, seed=2)
@@ -63,6 +64,8 @@ def measured(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     commit(tmp_path, "cut.npz", widths=[784, 150, 10], pruned_from="x.npz")
     commit(tmp_path, "shifts.json", 0.25, first_layer="shifts")
     commit(tmp_path, "scales.json", 0.4, name="ttq", weights="ternary")
+    commit(tmp_path, "garments.npz", dataset="fashion")
+    commit(tmp_path, "garments.json", 0.5, dataset="fashion", name="float")
     (tmp_path / "mnist_trained.npz").write_text("not an integer network, and not asked for")
     runs = methods.load_runs(tmp_path, tmp_path)
     assert len(runs) == 8
