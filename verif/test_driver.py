@@ -16,7 +16,6 @@ import pytest
 
 import simulator
 from xnor_fcc.address_map import BUFFER_BYTES, OFFSET, REGISTER_BYTES
-from xnor_fcc.data import DEFAULT_TEST_FILE
 from xnor_fcc.driver import (
     CorruptedLoadError,
     DeviceTimeoutError,
@@ -36,6 +35,7 @@ from xnor_fcc.integer import IntegerNetwork, ShiftLayer, find_network, random_ne
 from xnor_fcc.loading import load_checks
 from xnor_fcc.msgdma import Msgdma
 from xnor_fcc.pack import pack
+from xnor_fcc.places import DATA
 from xnor_fcc.reference import evaluate
 from xnor_fcc.registers import ADDRESS, ID_VALUE, VERSION_VALUE
 from xnor_fcc.transport import MappedTransport, TransportError
@@ -393,7 +393,7 @@ def test_images_from_files(tmp_path: Path) -> None:
         read, found = read_images(tmp_path / name)
         np.testing.assert_array_equal(read, images)
         assert (found is None) == (name != "images.npz")
-    images, digits = read_images(DEFAULT_TEST_FILE)
+    images, digits = read_images(DATA / "mnist_test.npz")
     assert images.shape == (10_000, 784) and digits is not None and len(digits) == 10_000
     assert images.max() == 255
 
@@ -406,7 +406,7 @@ def test_images_from_files(tmp_path: Path) -> None:
         ("text.npz", b"hello", "cannot be read"),
         ("array.npz", npy(np.zeros((2, 9), np.uint8)), "cannot be read"),
         ("text.gz", b"hello", "cannot be read"),
-        ("text", b"hello", "not an IDX file"),
+        ("text", b"hello", "no image file"),
         ("short", idx(np.zeros((2, 9), np.uint8))[:-1], "as many bytes"),
         ("flat", idx(np.zeros(9, np.uint8)), "shape"),
     ],

@@ -245,5 +245,5 @@ def test_files_that_make_no_module(tmp_path: Path, capsys: pytest.CaptureFixture
 
 
 def test_images_of_the_wrong_size() -> None:
-    refused(random_mlp(0, (16, 8, 3)), "The images have 25 pixels, but the network has 16 inputs.",
+    refused(random_mlp(0, (16, 8, 3)), "The images have 5x5 pixels, but the network takes 4x4.",
             grey=(-1, 1), images=np.zeros((2, 5, 5), np.uint8))  # fmt: skip

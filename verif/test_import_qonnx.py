@@ -388,7 +388,7 @@ def test_images_of_the_wrong_size_are_refused(
     path = _save(random_mlp(0, (16, 8, 3)), tmp_path)
     np.save(tmp_path / "images.npy", np.zeros((2, 5, 5), np.uint8))
     refused(path, capsys, "--grey", "-1", "1", "--inputs", str(tmp_path / "images.npy"),
-            says="The images have 25 pixels, but the network has 16 inputs.")  # fmt: skip
+            says="The images have 5x5 pixels, but the network takes 4x4.")  # fmt: skip
 
 
 def test_a_missing_package_is_named(

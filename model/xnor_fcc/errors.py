@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Callable
 from typing import NoReturn
@@ -31,14 +32,24 @@ def run_main(main: Callable[[], int | None]) -> int:
     """Call `main` and return the exit code of the command line.
 
     A `UserError` becomes one sentence on stderr and exit code 2, Ctrl-C a sentence and 130 (the
-    code a shell expects after SIGINT).  Any other exception is a defect of ours and keeps its
-    traceback.
+    code a shell expects after SIGINT), a file that cannot be opened or written a sentence too.  Any
+    other exception is a defect of ours and keeps its traceback.  Nobody reading on, as in `... | head`, is no error worth a word.
     """
     try:
-        return main() or 0
+        code = main() or 0
+        sys.stdout.flush()
+        return code
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("error: interrupted from the keyboard.", file=sys.stderr)
         return 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for the flush at exit
+        return 141
+    except OSError as error:
+        if error.filename is None:
+            raise
+        print(f"error: {error.filename}: {error.strerror}.", file=sys.stderr)
+        return 2

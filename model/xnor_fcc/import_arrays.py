@@ -56,8 +56,8 @@ class Arrays:
         self.inputs = int(self.stages[0].weights.shape[1])
         if self._unused:
             raise UserError(
-                f"The array {min(self._unused)} has no meaning here; the layout is in the "
-                "description of xnor_fcc.import_arrays."
+                f"The array {min(self._unused)} has no meaning here; xnor-fcc import "
+                "--help tells the layout."
             )
 
     def enter(self, x: np.ndarray) -> np.ndarray:

@@ -14,16 +14,17 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
+from . import import_arrays
 from .chain import Inputs, Source, Stage, integers
 from .comparison import compare, random_images
 from .errors import CommandLine, UserError, run_main
-from .images import read_images
+from .images import as_grey, flat, read_images
 from .integer import IntegerNetwork
 
 _EPILOG = """\
 SOURCE is, by the end of its name,
-  .npz          arrays: weights and thresholds or batch normalisation of each layer;
-                `python -c "import xnor_fcc.import_arrays as a; help(a)"` tells the layout
+  .npz          arrays: weights and thresholds or batch normalisation of each layer, as told at
+                the end
   NAME.py:MAKE  a Brevitas module, made by the function (or class) MAKE of that Python file, which
                 is called without arguments; --state loads what torch.save(module.state_dict(), ...)
                 wrote. Whole modules cannot be saved: Brevitas' quantisers do not pickle
@@ -48,9 +49,11 @@ differing bits of the hidden layers, scores and classes.
 Any other difference is an error.
 
 examples
-  python -m xnor_fcc.importing lfc.onnx --grey -1 1 --out lfc.npz
-  python -m xnor_fcc.importing net.py:Net --state net.pt --inputs t10k-images-idx3-ubyte \\
-    --out net.npz --json
+  xnor-fcc import lfc.onnx --grey -1 1 --out lfc.npz
+  xnor-fcc import net.py:Net --state net.pt --inputs t10k-images-idx3-ubyte --out net.npz --json
+  xnor-fcc info lfc.npz
+
+Arrays
 """
 
 
@@ -61,7 +64,7 @@ def load_source(name: str, state: Path | None = None) -> Source:
     path = Path(file if python else name)
     if not path.is_file():
         raise UserError(f"There is no file {path}.")
-    # Imported here: each kind needs packages of its own.
+    # Imported where it is used: each kind but arrays needs packages of its own.
     if python:
         from .import_brevitas import load_module
 
@@ -69,9 +72,7 @@ def load_source(name: str, state: Path | None = None) -> Source:
     if state is not None:
         raise UserError("--state goes with a Brevitas module, NAME.py:MAKE.")
     if path.suffix == ".npz":
-        from .import_arrays import load_arrays
-
-        return load_arrays(path)
+        return import_arrays.load_arrays(path)
     if path.suffix in (".py", ".pt", ".pth"):
         raise UserError(f"{path} alone makes no module: give NAME.py:MAKE --state NAME.pt.")
     from .import_qonnx import load_qonnx
@@ -110,16 +111,9 @@ def import_network(
     network = imported.network
     if isinstance(images, int):
         images = random_images(inputs, source.inputs, images, seed)
-    if images.max(initial=0) == 1:
-        images = images * np.uint8(255)  # black and white, as truth values are read
     if len(images) < 1:
         raise UserError("There must be at least one image to compare on.")
-    pixels = int(np.prod(images.shape[1:]))
-    if pixels != source.inputs:
-        raise UserError(
-            f"The images have {pixels} pixels, but the network has {source.inputs} inputs."
-        )
-    counts = compare(imported, source, images.reshape(len(images), pixels))
+    counts = compare(imported, source, flat(as_grey(images), source.inputs))
     report = {
         "source": source.kind,
         "widths": list(network.widths),
@@ -180,32 +174,38 @@ def text(report: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = CommandLine(
-        prog="python -m xnor_fcc.importing",
+def parser() -> CommandLine:
+    """The command line."""
+    result = CommandLine(
+        prog="xnor-fcc import",
         description=__doc__,
-        epilog=_EPILOG,
+        epilog=_EPILOG + (import_arrays.__doc__ or ""),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     pair: dict[str, Any] = {"type": float, "nargs": 2, "metavar": ("LOW", "HIGH")}
-    parser.add_argument("source", metavar="SOURCE", help="what to import, see below")
-    parser.add_argument("--out", type=Path, metavar="NAME.npz", required=True,
+    result.add_argument("source", metavar="SOURCE", help="what to import, see below")
+    result.add_argument("--out", type=Path, metavar="NAME.npz", required=True,
                         help="integer network to write")  # fmt: skip
-    parser.add_argument("--grey", **pair, help="the source's values of black and white pixels")
-    parser.add_argument("--bits", **pair, help="the two values of inputs without a quantiser")
-    parser.add_argument("--pixel-threshold", type=int, metavar="N",
+    result.add_argument("--grey", **pair, help="the source's values of black and white pixels")
+    result.add_argument("--bits", **pair, help="the two values of inputs without a quantiser")
+    result.add_argument("--pixel-threshold", type=int, metavar="N",
                         help="with --bits: the grey value, 1 to 255, from which a pixel is the "
                         "second of them (default: 128)")  # fmt: skip
-    parser.add_argument("--state", type=Path, metavar="FILE",
+    result.add_argument("--state", type=Path, metavar="FILE",
                         help="with NAME.py:MAKE: the state_dict of the trained module")  # fmt: skip
-    parser.add_argument("--inputs", type=Path, metavar="FILE",
-                        help="grey images to compare on: IDX, .npy or .npz")  # fmt: skip
-    parser.add_argument("--images", type=int, metavar="N",
+    result.add_argument("--inputs", type=Path, nargs="+", metavar="FILE",
+                        help="grey images to compare on: IDX, .npy, .npz, or pictures such as "
+                        "PNG")  # fmt: skip
+    result.add_argument("--images", type=int, metavar="N",
                         help="how many images to compare on (default: 200 random ones, or all of "
                         "--inputs)")  # fmt: skip
-    parser.add_argument("--seed", type=int, default=0, help="of the random images (default: 0)")
-    parser.add_argument("--json", action="store_true", help="print the report as JSON")
-    options = parser.parse_args(argv)
+    result.add_argument("--seed", type=int, default=0, help="of the random images (default: 0)")
+    result.add_argument("--json", action="store_true", help="print the report as JSON")
+    return result
+
+
+def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
+    options = parser().parse_args(argv)
     if options.grey and options.bits:
         raise UserError("--grey is for a network with an input quantiser, --bits for one without.")
     if options.pixel_threshold is not None and not options.bits:
@@ -224,7 +224,7 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Entry point of `python -m xnor_fcc.importing`."""
+    """Import, compare, write."""
     options = _arguments(argv)
     images: np.ndarray | int = options.images or 200
     if options.inputs is not None:

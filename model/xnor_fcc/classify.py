@@ -1,0 +1,241 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Classifies image files with a network, by the reference that the simulated core is held to."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from tqdm import tqdm
+
+from .data import DATASETS
+from .errors import CommandLine, UserError
+from .geometry_options import add_network
+from .images import as_grey, flat, is_picture, read_array, read_images, read_picture, side_of
+from .integer import IntegerNetwork, find_network
+from .reference import evaluate
+
+# Images evaluated at once: their sums take some 100 MB.
+_BATCH = 2048
+_BAR = 30
+
+_EPILOG = """\
+One image is drawn as the core sees it, with its scores; several get a line each. Images of files
+are numbered from 0 through all of them; --first and --count choose.
+
+Pictures (PNG, and what else Pillow opens) become grey as Pillow's mode "L" does it, of 16-bit grey
+the high byte, what is transparent over black. They must have the size of the network's input,
+28x28 for MNIST: --resize scales them with Pillow (bicubic), keeping the ratio, centred. MNIST's
+digits are white on black and fill the middle 20x20: use --invert for dark ink on white paper.
+
+The answers are the reference's (software). `xnor-fcc simulate --inputs FILE` asks the simulated
+core, and compares bit by bit.
+
+examples
+  xnor-fcc classify digit.png
+  xnor-fcc classify scan.jpg --resize --invert --network order2
+  xnor-fcc classify t10k-images-idx3-ubyte.gz --labels t10k-labels-idx1-ubyte.gz --count 100 --json
+"""
+
+
+@dataclass(frozen=True)
+class Images:
+    """Images to classify: their names, grey uint8 (N, inputs), labels (N,) where they are known."""
+
+    names: list[str]
+    grey: np.ndarray
+    labels: np.ndarray | None
+
+
+def parser() -> CommandLine:
+    """The command line."""
+    result = CommandLine(
+        prog="xnor-fcc classify",
+        description=__doc__,
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = result.add_argument
+    add("images", type=Path, nargs="+", metavar="IMAGE",
+        help="pictures (PNG, ...), or files of images: IDX (plain or .gz), .npy, .npz with "
+        "`images`")  # fmt: skip
+    add_network(result)
+    add("--first", type=int, default=0, metavar="N", help="number of the first image (default: 0)")
+    add("--count", type=int, metavar="N", help="how many images (default: all)")
+    add("--labels", type=Path, metavar="FILE", help="IDX or .npy file with the right classes")
+    add("--resize", action="store_true", help="scale pictures to the network's input")
+    add("--invert", action="store_true", help="turn black into white and white into black")
+    add("--json", action="store_true", help="print one JSON object instead of text")
+    return result
+
+
+def find_images(options: argparse.Namespace, inputs: int) -> Images:
+    """The images that the options ask for, for a network of so many inputs.
+
+    UserError, in one sentence, if there are none of its size.
+    """
+    side = side_of(inputs)
+    if options.resize and side is None:
+        raise UserError(f"The network takes {inputs} pixels, which make no square to --resize to.")
+    fit = (side, side) if options.resize and side else None
+    paper = 255 if options.invert else 0
+    names: list[str] = []
+    grey, labels, bright = [], [], []
+    for path in options.images:
+        images, known = read_images(path, fit, paper)
+        picture = is_picture(path)
+        grey.append(flat(as_grey(images), inputs, path, square=picture))
+        names += [str(path)] if picture else [f"{path}:{i}" for i in range(len(images))]
+        if known is not None:
+            labels.append(known)
+        if picture and not options.invert:
+            whole = images[0] if fit is None else read_picture(path)
+            bright += [path.name] * _bright(whole)
+    if bright:
+        which = ", ".join(bright[:3]) + ", ..." * (len(bright) > 3)
+        print(f"note: bright at all corners, {which}: --invert is for dark ink on white.",
+              file=sys.stderr)  # fmt: skip
+    known = np.concatenate(labels) if len(labels) == len(grey) else None
+    if options.labels is not None:
+        known = read_array(options.labels)
+        if known.shape != (len(names),):
+            raise UserError(f"There are {len(names)} images, but labels of shape {known.shape}.")
+    if not 0 <= options.first < len(names):
+        raise UserError(f"--first {options.first} is outside 0 to {len(names) - 1}.")
+    rest = len(names) - options.first
+    count = rest if options.count is None else options.count
+    if not 1 <= count <= rest:
+        raise UserError(f"--count {count} is outside 1 to {rest}.")
+    chosen = slice(options.first, options.first + count)
+    return Images(
+        names[chosen], np.concatenate(grey)[chosen], None if known is None else known[chosen]
+    )
+
+
+def _bright(picture: np.ndarray) -> bool:
+    return int(picture[[0, 0, -1, -1], [0, -1, 0, -1]].min()) > 127
+
+
+def class_names(network: IntegerNetwork) -> Sequence[str]:
+    """What its classes are called; their numbers where the data set is not known."""
+    known = DATASETS.get(network.dataset or "")
+    if known is not None and len(known.classes) == network.classes:
+        return known.classes
+    return [str(number) for number in range(network.classes)]
+
+
+def classify(network: IntegerNetwork, images: Images) -> dict[str, Any]:
+    """The report: class, scores, label of each image; accuracy where labels are known."""
+    scores = []
+    starts = range(0, len(images.grey), _BATCH)
+    for start in tqdm(starts, "classifying", unit="batch", delay=2, disable=None, leave=False):
+        some = images.grey[start : start + _BATCH]
+        scores.append(evaluate(network, network.inputs_from(some)).scores)
+    rows = np.concatenate(scores)
+    classes, labels = rows.argmax(axis=1), images.labels
+    names = class_names(network)
+    wrong = None if labels is None else int((classes != labels).sum())
+    return {
+        "network": network.name,
+        "dataset": network.dataset,
+        "class_names": list(names),
+        "images": [
+            {
+                "image": name,
+                "class": int(found),
+                "name": names[found],
+                "label": None if labels is None else int(labels[i]),
+                "scores": rows[i].tolist(),
+            }
+            for i, (name, found) in enumerate(zip(images.names, classes, strict=True))
+        ],
+        "wrong": wrong,
+        "accuracy": None if wrong is None else (len(classes) - wrong) / len(classes),
+    }
+
+
+# ---- text
+
+
+def drawing(levels: np.ndarray, most: int, blocks: bool = True) -> str:
+    """Inputs (side, side) of 0 to `most` for a terminal.
+
+    Bits as half blocks, two rows in a line; more levels as shades. Without `blocks`, in ASCII.
+    """
+    if blocks and most == 1:
+        rows = np.pad(levels, ((0, len(levels) % 2), (0, 0)))
+        lines = ["".join(" ▀▄█"[up + 2 * low] for up, low in zip(*pair, strict=True))
+                 for pair in zip(rows[::2], rows[1::2], strict=True)]  # fmt: skip
+        return "\n".join(lines)
+    shades = (" ░▒▓█" if blocks else " .:+#")[:: 4 if most == 1 else 1]
+    steps = levels.astype(int) * (len(shades) - 1) // most
+    return "\n".join("".join(2 * shades[step] for step in row) for row in steps)
+
+
+def _label(report: dict[str, Any], number: int) -> str:
+    """A class as people know it: its number, and its name if that says more."""
+    names = report["class_names"]
+    name = names[number] if 0 <= number < len(names) else ""
+    return f"{number} {name}" if name not in ("", str(number)) else str(number)
+
+
+def line(report: dict[str, Any], row: dict[str, Any]) -> str:
+    """An image in a line."""
+    label = row["label"]
+    remark = "" if label in (None, row["class"]) else f", not {_label(report, label)}"
+    return f"{row['image']}: {_label(report, row['class'])}{remark}"
+
+
+def bars(report: dict[str, Any], row: dict[str, Any], blocks: bool = True) -> str:
+    """The scores of an image; the longest bar is its class."""
+    scores = row["scores"]
+    low, high = min(scores), max(scores)
+    names = [_label(report, number) for number in range(len(scores))]
+    wide, digits = max(map(len, names)), max(len(str(score)) for score in scores)
+    lines = []
+    for number, score in enumerate(scores):
+        bar = ("█" if blocks else "#") * max(1, round(_BAR * (score - low) / max(1, high - low)))
+        lines.append(f"{names[number]:>{wide}}  {score:>{digits}}  {bar}")
+    return "\n".join(lines)
+
+
+def text(network: IntegerNetwork, images: Images, report: dict[str, Any]) -> str:
+    """The report for people: everything of one image, a line each of several."""
+    lines = [line(report, row) for row in report["images"]]
+    if len(lines) == 1:
+        row, blocks = report["images"][0], _has_blocks()
+        side = side_of(network.inputs)
+        if side is not None and 2 * side <= max(80, shutil.get_terminal_size().columns):
+            levels = network.inputs_from(images.grey).reshape(side, side)
+            most = 255 if "power-of-two" in network.kinds else 2 ** network.layers[0].order - 1
+            lines.append(drawing(levels, most, blocks))
+        lines.append(bars(report, row, blocks))
+    elif report["wrong"] is not None:
+        lines.append(f"{report['wrong']} of {len(lines)} wrong: accuracy {report['accuracy']:.4f}")
+    return "\n".join(lines)
+
+
+def _has_blocks() -> bool:
+    """Whether the terminal's encoding has the characters of a drawing."""
+    try:
+        "▀▄█░▒▓".encode(sys.stdout.encoding or "ascii")
+    except (UnicodeEncodeError, LookupError):
+        return False
+    return True
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Read, classify, print."""
+    options = parser().parse_args(argv)
+    network = IntegerNetwork.load(find_network(options.network))
+    images = find_images(options, network.inputs)
+    report = classify(network, images)
+    print(json.dumps(report) if options.json else text(network, images, report))
+    return 0

@@ -1,0 +1,268 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a network is: its layers, its dead neurons, its cycles on a core, and the FPGAs it fits."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from .data import DATASETS
+from .errors import CommandLine
+from .explore import Device, Space, devices, pick
+from .geometry import NAMED, Geometry, GeometryError, Shape
+from .geometry_options import add_geometry, geometry_of
+from .integer import IntegerNetwork, Layer, OutputLayer, ShiftLayer, find_network
+
+ALL, NONE = "all", "none"
+
+_EPILOG = """\
+A neuron is constant (dead) if its thresholds lie where its sum cannot reach: it answers the same to
+every input, and could be folded into the thresholds behind it.
+
+Cycles are those of one core, --geometry or --pe, --simd, --lanes (the smallest that holds the
+network): an image in an endless stream, and the latency of a lone one, last beat in to class out,
+without the core's wait for more images (PARTIAL_TIMEOUT). Words are those of the core's weight
+memory, PE x SIMD bits each.
+
+For each FPGA the explorer's best geometry for throughput follows (seconds each); `xnor-fcc explore`
+lists all that are worth building. --device names one of them, or none.
+
+examples
+  xnor-fcc info
+  xnor-fcc info order2 --geometry throughput --device de1-soc
+  xnor-fcc info my.npz --pe 16 --simd 64 --lanes 1 --json
+"""
+
+
+def parser() -> CommandLine:
+    """The command line."""
+    result = CommandLine(
+        prog="xnor-fcc info",
+        description=__doc__,
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    result.add_argument(
+        "network",
+        nargs="?",
+        default="mnist",
+        metavar="NETWORK",
+        help="a network of the project by name, or a network file (default: mnist)",
+    )
+    add_geometry(result)
+    result.add_argument(
+        "--device",
+        choices=[*devices(), ALL, NONE],
+        default=ALL,
+        help="the FPGA board that it may fit (default: all)",
+    )
+    result.add_argument("--json", action="store_true", help="print one JSON object instead of text")
+    return result
+
+
+# ---- facts
+
+
+def reach(layer: Layer | ShiftLayer | OutputLayer) -> tuple[np.ndarray, np.ndarray]:
+    """The least and the greatest sum of each neuron: int64 (outputs,) both.
+
+    The sum is P, of a layer of power-of-two weights the dot product.
+    """
+    if isinstance(layer, ShiftLayer):
+        weights = (2 * layer.weights.astype(np.int64) - 1) << layer.exponents
+        return 255 * np.minimum(weights, 0).sum(axis=1), 255 * np.maximum(weights, 0).sum(axis=1)
+    low = np.zeros(layer.outputs, np.int64)
+    if layer.mask is not None:  # a weight of 0 counts one half of the most, always
+        low += (layer.mask == 0).sum(axis=1) * (layer.most // layer.inputs // 2)
+    return low, layer.most - low
+
+
+def constant(layer: Layer | ShiftLayer) -> dict[int, int]:
+    """How many neurons answer this to every input, by the bit (or level) that they answer."""
+    limits = layer.thresholds[:, None]
+    if isinstance(layer, Layer) and layer.lower is not None and layer.upper is not None:
+        limits = np.stack([layer.lower, layer.thresholds, layer.upper], axis=1)
+    first, last = ((sums[:, None] >= limits).sum(axis=1) for sums in reach(layer))
+    answers, counts = np.unique(first[first == last], return_counts=True)
+    return dict(zip(answers.tolist(), counts.tolist(), strict=True))
+
+
+def describe_layer(layer: Layer | ShiftLayer | OutputLayer) -> dict[str, Any]:
+    """A layer as it stands in the report."""
+    planes = 2 if layer.ternary else 1
+    shifts = isinstance(layer, ShiftLayer)
+    result: dict[str, Any] = {
+        "inputs": layer.inputs,
+        "outputs": layer.outputs,
+        "input_order": None if shifts else layer.order,
+        "weights": "power-of-two" if shifts else "ternary" if layer.ternary else "binary",
+        "weight_bits": layer.inputs * layer.outputs * (4 if shifts else planes),
+    }
+    if isinstance(layer, OutputLayer):
+        return {**result, "answers": "scores", "constant": {}}
+    answers = "bits" if layer.output_order == 1 else "levels"
+    return {
+        **result,
+        "answers": answers,
+        "constant": {str(answer): count for answer, count in constant(layer).items()},
+    }
+
+
+def describe(network: IntegerNetwork) -> dict[str, Any]:
+    """Everything of the report that the file itself tells."""
+    layers = [describe_layer(layer) for layer in network.layers]
+    return {
+        "network": network.name,
+        "dataset": network.dataset,
+        "widths": list(network.widths),
+        "kinds": sorted(network.kinds),
+        "pixel_threshold": network.pixel_threshold,
+        "pixel_residual": network.pixel_residual,
+        "weight_bits": sum(layer["weight_bits"] for layer in layers),
+        "constant_neurons": sum(sum(layer["constant"].values()) for layer in layers),
+        "layers": layers,
+        "info": dict(network.info),
+    }
+
+
+def on_core(geometry: Geometry, shape: Shape) -> dict[str, Any]:
+    """What the network takes of the smallest core of some PE, SIMD and LANES."""
+    period = geometry.period_cycles(shape)
+    return {
+        "pe": geometry.pe,
+        "simd": geometry.simd,
+        "lanes": geometry.lanes,
+        "weight_stream": geometry.weight_stream,
+        "words": geometry.steps(shape),
+        "word_bits": geometry.pe * geometry.simd,
+        "threshold_words": sum(geometry.groups(m) for m in shape.widths[1:]),
+        "period": period,
+        "cycles_per_image": round(period / geometry.images_per_batch(shape), 3),
+        "latency": geometry.latency_cycles(shape, 0),
+    }
+
+
+def on_device(device: Device, shape: Shape) -> dict[str, Any]:
+    """Whether the network fits an FPGA, with the explorer's best geometry for throughput."""
+    result: dict[str, Any] = {"board": device.board, "part": device.part}
+    found = Space(device, shape).explore()
+    if found:
+        best = pick(found)["throughput"]
+        return {
+            **result,
+            "fits": True,
+            **best.sizes._asdict(),
+            "cycles_per_image": round(best.cycles, 3),
+            "latency": best.geometry.latency_cycles(shape, 0),
+            "alm": round(best.area.alm, 1),
+            "alm_share": round(best.area.alm / device.alms, 4),
+            "blocks": best.area.blocks,
+            "block": device.block,
+        }
+    bits = sum(n * m * rounds for n, m, rounds in shape.layers)
+    room = device.blocks * device.block_bits
+    return {
+        **result,
+        "fits": False,
+        "reason": f"{bits:,} weight bits, and {device.blocks} {device.block} hold {room:,}"
+        if bits > room
+        else "no geometry fits its logic and memory",
+    }
+
+
+# ---- text
+
+
+def text(report: dict[str, Any]) -> str:
+    """What the file tells, for people."""
+    dataset = DATASETS.get(report["dataset"] or "")
+    pixels = f"bit is 1 from grey {report['pixel_threshold']} on"
+    if report["pixel_residual"]:
+        lower, upper = report["pixel_residual"]
+        pixels += f", residual bit from {lower} or {upper} on"
+    if "power-of-two" in report["kinds"]:
+        pixels = "grey, as they are"
+    lines = [
+        f"{report['network']}: {'-'.join(map(str, report['widths']))}, "
+        + (", ".join(report["kinds"]) or "single bits"),
+        f"  data set     {dataset.title if dataset else report['dataset'] or 'not known'}",
+        f"  pixels       {pixels}",
+        f"  weight bits  {report['weight_bits']:,}",
+    ]
+    accuracy = report["info"].get("test_accuracy")
+    if isinstance(accuracy, float):
+        lines.append(f"  accuracy     {accuracy:.4f} of the test images, as its file says")
+    for i, layer in enumerate(report["layers"]):
+        order = {None: "8-bit", 1: "1-bit", 2: "2-bit"}[layer["input_order"]]
+        dead = ", ".join(f"{n} always {answer}" for answer, n in layer["constant"].items())
+        lines.append(
+            f"  layer {i}      {layer['inputs']} {order} inputs, {layer['outputs']} neurons, "
+            f"{layer['weights']} weights, {layer['weight_bits']:,} bits"
+            + f"; constant: {dead}"
+            * bool(dead)
+        )
+    return "\n".join(lines)
+
+
+def core_text(core: dict[str, Any]) -> str:
+    """Cycles and words of a core, for people."""
+    where = f" streamed over {core['weight_stream']} bits" * bool(core["weight_stream"])
+    return (
+        f"  {'core':<13}PE={core['pe']} SIMD={core['simd']} LANES={core['lanes']}, "
+        f"{core['cycles_per_image']:.1f} cycles an image, latency {core['latency']} cycles; "
+        f"{core['words']:,} weight words of {core['word_bits']:,} bits{where}, "
+        f"{core['threshold_words']} threshold words"
+    )
+
+
+def device_text(name: str, fit: dict[str, Any]) -> str:
+    """A line on an FPGA."""
+    if not fit["fits"]:
+        return f"  {name:<13}does not fit ({fit['reason']}); xnor-fcc explore streams its weights"
+    return (
+        f"  {name:<13}PE={fit['pe']} SIMD={fit['simd']} LANES={fit['lanes']}, "
+        f"{fit['cycles_per_image']:.1f} cycles an image, {fit['alm']:,.0f} ALMs "
+        f"({fit['alm_share']:.0%}), {fit['blocks']} {fit['block']}"
+    )
+
+
+def _parts(
+    options: argparse.Namespace, network: IntegerNetwork
+) -> Iterator[tuple[dict[str, Any], str]]:
+    """The report piece by piece, each with its text: the explorer takes seconds for a device."""
+    facts = describe(network)
+    try:
+        shape = network.shape
+        Geometry.for_widths(shape, *NAMED["default"])
+    except GeometryError as cause:
+        yield (
+            {**facts, "reason": str(cause), "core": None, "devices": {}},
+            (f"{text(facts)}\n  no core runs it: {cause}"),
+        )
+        return
+    core = on_core(geometry_of(options, shape), shape)
+    yield {**facts, "reason": None, "core": core}, f"{text(facts)}\n{core_text(core)}"
+    fits: dict[str, Any] = {}
+    yield {"devices": fits}, ""
+    for name, device in devices().items():
+        if options.device in (ALL, name):
+            fits[name] = on_device(device, shape)
+            yield {}, device_text(name, fits[name])
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Describe, print."""
+    options = parser().parse_args(argv)
+    network = IntegerNetwork.load(find_network(options.network))
+    report: dict[str, Any] = {}
+    for part, words in _parts(options, network):
+        report.update(part)
+        if words and not options.json:
+            print(words, flush=True)
+    if options.json:
+        print(json.dumps(report, indent=1))
+    return 0
