@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The numpy reference against a definition in plain Python, one bit at a time."""
+"""The numpy reference against a definition in plain Python, one bit at a time; and its two ways to
+a layer's sums, packed bits and matrix products, against each other."""
 
 from __future__ import annotations
 
@@ -12,7 +13,8 @@ import pytest
 
 from xnor_fcc.errors import UserError
 from xnor_fcc.integer import IntegerNetwork, Layer, OutputLayer, ShiftLayer, random_network
-from xnor_fcc.reference import evaluate, preactivations
+from xnor_fcc.popcount import PackedLayer
+from xnor_fcc.reference import activations, counted, evaluate, preactivations
 
 SHAPES = [
     (1, 1),
@@ -125,6 +127,70 @@ def test_reference_is_the_definition_of_every_kind(
         for layer, answers in zip(network.hidden, result.hidden, strict=True):
             levels = 4 if layer.output_order == 2 else 2
             assert np.unique(answers).tolist() == list(range(levels)), "not lively"
+
+
+def same_both_ways(network: IntegerNetwork, x: np.ndarray) -> None:
+    """Packed bits and matrix products give the same bits, scores and classes."""
+    result, sums = evaluate(network, x), preactivations(network, x)
+    for layer, answers, each in zip(network.hidden, result.hidden, sums, strict=False):
+        assert answers.dtype == np.uint8
+        assert np.array_equal(answers, activations(layer, each))
+    assert np.array_equal(result.scores, sums[-1])
+    assert np.array_equal(result.classes, sums[-1].argmax(axis=1))
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_packed_bits_are_the_product(seed: int) -> None:
+    """Widths around whole words, numbers of images around whole blocks, every kind."""
+    rng = np.random.default_rng([seed, 6])
+    widths = rng.choice([1, 2, 9, 63, 64, 65, 127, 128, 130, 200], rng.integers(2, 6)).tolist()
+    layers = len(widths) - 1
+    network = random_network(
+        rng, widths, rng.integers(1, 3, layers).tolist(), (rng.random(layers) < 0.4).tolist()
+    )
+    count = int(rng.choice([0, 1, 3, 127, 128, 129, 300]))
+    x = rng.integers(0, 4 if network.layers[0].order == 2 else 2, (count, widths[0]), np.uint8)
+    same_both_ways(network, x)
+    # Memory that is not in one piece is no different.
+    assert np.array_equal(evaluate(network, x[::-2]).scores, evaluate(network, x).scores[::-2])
+
+
+@pytest.mark.parametrize("order", [1, 2])
+@pytest.mark.parametrize("ternary", [False, True])
+def test_a_layer_wider_than_16_bits_count(order: int, ternary: bool) -> None:
+    """All synapses agree, or none: the sums are the most, and minus that."""
+    n, m = 70_001, 70
+    mask = np.ones((m, n), np.uint8) if ternary else None
+    layer = OutputLayer(np.ones((m, n), np.uint8), np.zeros(m, np.int32), mask, order)
+    x = np.zeros((2, n), np.uint8)
+    x[1] = 3 if order == 2 else 1
+    product = PackedLayer(layer).product(x)
+    assert product.dtype == np.int32
+    assert product.tolist() == [[-layer.most] * m, [layer.most] * m]
+    assert np.array_equal(product, counted(layer, x))
+
+
+def test_threads_change_nothing() -> None:
+    rng = np.random.default_rng(9)
+    network = random_network(rng, (100, 65, 31, 10), (2, 1, 2), (False, True, False))
+    x = rng.integers(0, 4, (1000, 100), np.uint8)
+    one = evaluate(network, x, threads=1)
+    for threads in (2, 5, 64):
+        other = evaluate(network, x, threads)
+        assert np.array_equal(other.scores, one.scores)
+        assert np.array_equal(other.classes, one.classes)
+        assert all(map(np.array_equal, other.hidden, one.hidden))
+    same_both_ways(network, x)
+
+
+def test_an_error_in_a_thread_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(layer: PackedLayer, x: np.ndarray) -> np.ndarray:
+        raise MemoryError
+
+    monkeypatch.setattr(PackedLayer, "product", fail)
+    network = random_network(np.random.default_rng(0), (5, 4, 3))
+    with pytest.raises(MemoryError):
+        evaluate(network, np.zeros((1000, 5), np.uint8), threads=2)
 
 
 def test_the_second_bit_switches_at_its_bounds() -> None:
@@ -247,6 +313,13 @@ def test_booleans_are_bits() -> None:
     images = rng.integers(0, 2, (7, 5), dtype=np.uint8)
     same = evaluate(network, images.astype(bool))
     assert np.array_equal(same.scores, evaluate(network, images).scores)
+
+
+def test_an_old_numpy_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(np, "bitwise_count")
+    network = random_network(np.random.default_rng(0), (5, 4, 3))
+    with pytest.raises(UserError, match=r"needs numpy 2, not [0-9.]+; "):
+        evaluate(network, np.zeros((1, 5), np.uint8))
 
 
 @pytest.mark.parametrize(
