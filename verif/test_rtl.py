@@ -82,22 +82,6 @@ def test_edalize_builds_the_core(tmp_path: Path) -> None:
         build(edam(**{**SMALL, "PE": 0}), tmp_path / "bad")
 
 
-@needs_icarus
-def test_edalize_builds_a_design_around_the_core(tmp_path: Path) -> None:
-    """The files without the parameters, which are for the core as the top level."""
-    design = edam()
-    (tmp_path / "top.v").write_text(
-        "module top(input clk, input reset, output irq);\n"
-        f"  xnor_fcc #({', '.join(f'.{name}({value})' for name, value in SMALL.items())})\n"
-        "      core(.clk(clk), .reset(reset), .ins_csr_irq(irq));\n"
-        "endmodule\n"
-    )
-    design["files"].append({"name": str(tmp_path / "top.v"), "file_type": "verilogSource-2005"})
-    design |= {"name": "top", "toplevel": "top", "parameters": {}}
-    build(design, tmp_path / "build")
-    assert (tmp_path / "build" / "top").stat().st_size > 0
-
-
 # ---- copies
 
 
