@@ -100,7 +100,7 @@ def test_a_copy_is_whole_and_can_be_renewed(tmp_path: Path) -> None:
     first = files(target)
     for path in rtl.named(target / "rtl" / "sources.f"):
         assert first[str(path)] == (ROOT / path).read_bytes()
-    assert {"rtl/fcc_registers.vh", "rtl/xnor_fcc.core", "rtl/sources.f"} < set(first)
+    assert {"LICENSE", "rtl/fcc_registers.vh", "rtl/xnor_fcc.core", "rtl/sources.f"} < set(first)
     assert "verif/fusesoc/vectors/results.hex" in first
     (target / "rtl" / "fcc_lane.v").write_text("an older one")
     assert copied(target) == 0

@@ -20,7 +20,7 @@ from .places import ROOT, RTL
 TOP = "xnor_fcc"
 _FILE_TYPE = "verilogSource-2005"
 # What a copy holds, in the folders of the repository: the core, and the testbench of its core file.
-_COPIED = ("rtl/*.v", "rtl/*.vh", "rtl/*.core", "rtl/sources.f", "verif/fusesoc/**/*")
+_COPIED = ("LICENSE", "rtl/*.v", "rtl/*.vh", "rtl/*.core", "rtl/sources.f", "verif/fusesoc/**/*")
 
 
 @dataclass(frozen=True)
