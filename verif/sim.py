@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`make sim`: MNIST through the simulated core, every hidden bit, score and cycle checked."""
+"""Images through the simulated core: every hidden bit, score and cycle is checked."""
 
 from __future__ import annotations
 
@@ -8,58 +8,61 @@ import json
 import sys
 import threading
 import time
-from dataclasses import asdict, replace
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from tqdm import tqdm
 
 import simulator
 from report_source import source
 from xnor_fcc.container import write_json
 from xnor_fcc.data import load_test_images
-from xnor_fcc.errors import UserError, run_main
+from xnor_fcc.errors import CommandLine, UserError, run_main
 from xnor_fcc.geometry import NAMED, Geometry
+from xnor_fcc.geometry_options import add_geometry, add_network, geometry_of
+from xnor_fcc.images import read_images
 from xnor_fcc.integer import IntegerNetwork, Layer, OutputLayer, ShiftLayer, find_network
 from xnor_fcc.pack import pack
 
-# Icarus simulates about a thousandth of Verilator's speed: a small core and a few images.
-DEFAULTS: dict[str, Any] = {
-    "verilator": {"geometry": NAMED["default"], "images": 10_000},
-    "icarus": {"geometry": (128, 32, 2), "images": 4},
-}
+RANDOM = "random"
+# (PE, SIMD, LANES) for Icarus unless others are asked for. There a cycle of a larger core takes
+# longer, which pays for a large network only.
+_ICARUS_SMALL, _ICARUS_LARGE = (8, 8, 2), (128, 32, 2)
+# Synapses of a network from which on it is large, and that Icarus simulates in about ten seconds.
+_LARGE, _SECONDS = 100_000, 1_000_000
+# Images, where there is no end to them.
+_SOME = 100
 
 
-def parser() -> argparse.ArgumentParser:
+def parser() -> CommandLine:
     """The command line."""
-    result = argparse.ArgumentParser(
-        prog="make sim",
+    result = CommandLine(
+        prog="xnor-fcc simulate",
         description=__doc__,
-        epilog="With make, write options as variables: make sim IMAGES=100 PE=16. The figures are "
-        "printed and written to build/sim/report.json; the exit code is 0 only if every bit and "
-        "every cycle was right.",
+        epilog="The figures are printed and written to report.json; the exit code is 0 only if "
+        "every bit and every cycle was right. make sim takes the options as variables: make sim "
+        "IMAGES=100 PE=16.",
     )
-    result.add_argument("--images", type=int, help="how many test images (default: all 10,000)")
+    add_network(result)
     result.add_argument(
-        "--geometry",
-        choices=sorted(NAMED),
-        help="a geometry by name, each of whose sizes can still be changed",
+        "--inputs",
+        metavar="FILE|random",
+        help="images from a file (IDX, PNG, .npy, .npz), or random ones (default: the test images "
+        "of the data set that the network was trained on)",
     )
-    result.add_argument("--pe", type=int, help="neurons computed at once in a lane (default: 32)")
-    result.add_argument("--simd", type=int, help="synapses per PE and cycle (default: 128)")
-    result.add_argument("--lanes", type=int, help="images computed in step (default: 4)")
     result.add_argument(
-        "--weight-stream",
+        "--images",
         type=int,
-        default=0,
-        metavar="BITS",
-        help="a core without a weight memory: weights come over a port of so many bits",
+        metavar="N",
+        help=f"how many images (default: all; {_SOME} random ones; fewer in Icarus)",
     )
     result.add_argument(
-        "--network",
-        default="mnist",
-        help="a network of model/networks by name, or the path of a network file (default: mnist)",
+        "--seed", type=int, default=0, help="of the random images (default: %(default)s)"
     )
+    add_geometry(result)
     result.add_argument(
         "--flip",
         metavar="WHERE",
@@ -68,10 +71,13 @@ def parser() -> argparse.ArgumentParser:
     )
     result.add_argument("--waves", action="store_true", help="record waveforms")
     result.add_argument(
+        "--json", action="store_true", help="print the report as JSON, and nothing else"
+    )
+    result.add_argument(
         "--output",
         type=Path,
         default=simulator.BUILD / "sim",
-        help="directory for the report, the log and the waveforms (default: build/sim)",
+        help="directory of the report, the log, the waveforms (default: build/sim)",
     )
     return result
 
@@ -132,34 +138,96 @@ def _other_threshold(layer: Layer | OutputLayer, neuron: int) -> Layer | OutputL
     return replace(layer, thresholds=thresholds, lower=lower, upper=upper)
 
 
-def prepare(options: argparse.Namespace) -> tuple[Geometry, IntegerNetwork, IntegerNetwork]:
-    """Everything that can be refused, before anything is written: (geometry, network, loaded)."""
-    sim = simulator.chosen()
-    default = DEFAULTS[sim]
-    sizes = NAMED[options.geometry] if options.geometry else default["geometry"]
-    for name, value in zip(("pe", "simd", "lanes"), sizes, strict=True):
-        if getattr(options, name) is None:
-            setattr(options, name, value)
-    if options.images is None:
-        options.images = default["images"]
-    network = IntegerNetwork.load(find_network(options.network))
-    images, _ = load_test_images()
-    if not 1 <= options.images <= len(images):
-        raise UserError(f"IMAGES={options.images} is outside 1 to {len(images)}.")
-    if network.inputs != images.shape[1]:
+@dataclass
+class Inputs:
+    """What is sent: grey images uint8 (N, inputs) and labels (N,), or None where nobody knows them.
+
+    `source` is what the report says of them: "test set", "random" or the path of a file.
+    """
+
+    images: np.ndarray
+    labels: np.ndarray | None
+    source: str
+
+    def save(self, path: Path) -> None:
+        """Write a file of `images.read_images`, for the simulation and for later runs."""
+        if self.labels is None:
+            np.savez(path, images=self.images)
+        else:
+            np.savez(path, images=self.images, labels=self.labels)
+
+
+def find_inputs(options: argparse.Namespace, network: IntegerNetwork) -> Inputs:
+    """The images that the options ask for, the first --images of them."""
+    if options.inputs == RANDOM:
+        if options.seed < 0:
+            raise UserError(f"--seed {options.seed} is negative.")
+        count = _some(network) if options.images is None else max(options.images, 0)
+        rng = np.random.default_rng(options.seed)
+        images = rng.integers(0, 256, (count, network.inputs), dtype=np.uint8)
+        inputs = Inputs(images, None, RANDOM)
+    elif options.inputs is not None:
+        images, labels = read_images(Path(options.inputs))
+        inputs = Inputs(images.reshape(len(images), -1), labels, str(options.inputs))
+        if labels is not None and labels.shape != (len(images),):
+            raise UserError(f"{options.inputs} has {len(images)} images, but labels of shape "
+                            f"{labels.shape}.")
+    elif (dataset := network.dataset) is not None:
+        inputs = Inputs(*load_test_images(dataset), "test set")
+    else:
+        raise UserError("The network's file does not say which images it is for; give some with "
+                        "--inputs FILE, or --inputs random.")
+    available = len(inputs.images)
+    if not available:
+        raise UserError("There is no image to simulate.")
+    count = options.images
+    if count is None:
+        count = available if simulator.chosen() != "icarus" else min(available, _some(network))
+    if not 1 <= count <= available:
+        raise UserError(f"IMAGES={count} is outside 1 to {available}.")
+    if network.inputs != inputs.images.shape[1]:
         raise UserError(
-            f"The network takes {network.inputs} pixels, but MNIST images have {images.shape[1]}."
+            f"The network takes {network.inputs} pixels, but the images have "
+            f"{inputs.images.shape[1]}."
         )
-    geometry = Geometry.for_widths(
-        network.shape,
-        options.pe,
-        options.simd,
-        options.lanes,
-        weight_stream=options.weight_stream,
-    )
+    inputs.images = inputs.images[:count]
+    if inputs.labels is not None:
+        inputs.labels = inputs.labels[:count]
+    return inputs
+
+
+def _synapses(network: IntegerNetwork) -> int:
+    return sum(layer.inputs * layer.outputs for layer in network.layers)
+
+
+def _some(network: IntegerNetwork) -> int:
+    """Images of a run that takes seconds, or with a large network in Icarus, minutes."""
+    if simulator.chosen() != "icarus":
+        return _SOME
+    return max(4, min(_SOME, _SECONDS // _synapses(network)))
+
+
+def find_geometry(options: argparse.Namespace, network: IntegerNetwork) -> Geometry:
+    """The core that the options ask for; unless they do, none wider than the network."""
+    pe, simd, lanes = NAMED["default"]
+    if simulator.chosen() == "icarus":
+        large = _synapses(network) >= _LARGE
+        pe, simd, lanes = _ICARUS_LARGE if large else _ICARUS_SMALL
+    widths = network.widths
+    default = (min(pe, max(widths[1:])), min(simd, max(widths[:-1])), lanes)
+    return geometry_of(options, network.shape, default)
+
+
+def prepare(
+    options: argparse.Namespace,
+) -> tuple[Geometry, IntegerNetwork, IntegerNetwork, Inputs]:
+    """Everything that can be refused, before anything is written: (geometry, network, what is
+    loaded, images)."""
+    network = IntegerNetwork.load(find_network(options.network))
+    geometry = find_geometry(options, network)
     loaded = plant_fault(network, options.flip) if options.flip else network
     pack(loaded, geometry)
-    return geometry, network, loaded
+    return geometry, network, loaded, find_inputs(options, network)
 
 
 class _Progress:
@@ -193,11 +261,15 @@ class _Progress:
 
 def show(report: dict[str, Any]) -> None:
     """Print the figures of a run."""
+    if report["accuracy"] is None:
+        accuracy = "not known, the images have no labels"
+    else:
+        accuracy = f"{report['accuracy']:.4f}, the model's {report['model_accuracy']:.4f}"
     rows = [
         ("images", f"{report['images']:,}"),
         ("wrong bits", f"{report['wrong_bits']} (hidden bits checked: "
          f"{report['hidden_bits_checked']:,})"),
-        ("accuracy", f"{report['accuracy']:.4f}, the model's {report['model_accuracy']:.4f}"),
+        ("accuracy", accuracy),
         ("batch cycles", f"{report['batch_cycles']:g}, the model's {report['model_batch_cycles']}"),
         ("cycles per image", f"{report['cycles_per_image'] or 'two full batches would tell'}, "
          f"the model's {report['model_cycles_per_image']}"),
@@ -213,42 +285,45 @@ def show(report: dict[str, Any]) -> None:
         print(f"{name:>17}: {value}")
 
 
-def main() -> int:
+def main(argv: Sequence[str] | None = None) -> int:
     """Build, run, report."""
-    options = parser().parse_args()
-    geometry, network, loaded = prepare(options)
+    options = parser().parse_args(argv)
+    geometry, network, loaded, inputs = prepare(options)
     started = time.monotonic()
     measured_on = source()
     output = options.output.resolve()
     output.mkdir(parents=True, exist_ok=True)
     report_path, measured = output / "report.json", output / "measured.json"
-    answers = output / "answers.npz"
+    answers, images = output / "answers.npz", output / "images.npz"
     for stale in (report_path, measured, answers):
         stale.unlink(missing_ok=True)
+    inputs.save(images)
     network.save(output / "network.npz")
     loaded.save(output / "loaded.npz")
 
     note = {
         "verilator": "building takes a minute or two, once for each geometry",
-        "icarus": "this simulator takes a minute or two to load a network and for every few images",
+        "icarus": "this simulator takes a minute or two to load a large network, and for every few "
+        "images",
     }[simulator.chosen()]
     sizes = f"PE={geometry.pe} SIMD={geometry.simd} LANES={geometry.lanes}"
     sizes += " ORDER=2" * (geometry.order == 2) + " TERNARY=1" * geometry.ternary
-    print(f"{sizes}: {note}", flush=True)
+    notes = sys.stderr if options.json else sys.stdout
+    print(f"{sizes}: {note}", file=notes, flush=True)
     model = simulator.build("xnor_fcc", geometry.parameters(), large=True, waves=options.waves)
     build_seconds = time.monotonic() - started
 
     failure = None
-    with _Progress(output / "progress", options.images):
+    with _Progress(output / "progress", len(inputs.images)):
         try:
             model.run(
-                "mnist_tests",
+                "sim_tests",
                 output,
                 settings={
                     "geometry": asdict(geometry),
                     "network": str(output / "network.npz"),
                     "loaded": str(output / "loaded.npz"),
-                    "images": options.images,
+                    "images": str(images),
                     "progress": str(output / "progress"),
                     "report": str(output / "measured.json"),
                     "answers": str(answers),
@@ -262,6 +337,8 @@ def main() -> int:
     report = {
         "simulator": simulator.chosen(),
         "network": options.network,
+        "dataset": network.dataset,
+        "inputs": inputs.source,
         "flip": options.flip,
         "geometry": asdict(geometry),
         "widths": list(network.widths),
@@ -273,7 +350,10 @@ def main() -> int:
     }
     measured.unlink()
     write_json(report_path, report)
-    show(report)
+    if options.json:
+        print(json.dumps(report, indent=1))
+    else:
+        show(report)
     if failure is None:
         return 0
     print(f"error: hardware and reference differ: {report['first_difference'] or failure}",

@@ -23,14 +23,14 @@ from pathlib import Path
 from cocotb_tools.check_results import get_results
 from cocotb_tools.runner import Icarus, Runner, Verilator
 
-from sources import ROOT, RTL, rtl_sources
+from sources import RTL, rtl_sources
 from xnor_fcc.errors import UserError
+from xnor_fcc.places import BUILD, VERIF
+from xnor_fcc.places import ROOT as ROOT
 
-VERIF = Path(__file__).resolve().parent
 # A directory: Verilator counts which lines run and which bits toggle, and every run leaves its
 # counts there (verif/coverage_campaign.py). Empty: nothing is counted.
 COVERAGE = os.environ.get("XNOR_FCC_COVERAGE", "")
-BUILD = Path(os.environ.get("XNOR_FCC_BUILD", ROOT / "build"))
 
 SIMULATORS = ("verilator", "icarus")
 # fcc_plane_counter contains itself, deeper than Icarus allows unasked where words are wide.

@@ -12,7 +12,8 @@ import pytest
 
 import simulator
 from needs import needs_icarus
-from xnor_fcc.data import load_test_bits
+from sim import Inputs
+from xnor_fcc.data import load_test_images
 from xnor_fcc.geometry import Geometry
 from xnor_fcc.integer import random_network
 from xnor_fcc.pack import pack
@@ -155,16 +156,17 @@ def test_geometry_of_the_seed_report(tmp_path: Path) -> None:
     network = simulator.ROOT / "model" / "networks" / "mnist.npz"
     geometry = Geometry.for_widths((784, 1024, 1024, 1024, 10), pe=1024, simd=1, lanes=2)
     assert geometry.pass_cycles((784, 1024, 1024, 1024, 10)) == 784 + 3 * 1024 + 3 * 7
-    assert len(load_test_bits()[0]) == 10_000
+    images, labels = load_test_images()
+    Inputs(images[:50], labels[:50], "test set").save(tmp_path / "images.npz")
     model = simulator.build("xnor_fcc", geometry.parameters(), large=True)
     model.run(
-        "mnist_tests",
+        "sim_tests",
         simulator.run_directory("seed-geometry"),
         settings={
             "geometry": asdict(geometry),
             "network": str(network),
             "loaded": str(network),
-            "images": 50,
+            "images": str(tmp_path / "images.npz"),
             "progress": str(tmp_path / "progress"),
             "report": str(tmp_path / "report.json"),
         },

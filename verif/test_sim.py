@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`make sim` from outside: the figures of a run, planted faults caught, bad input refused."""
+"""`xnor-fcc simulate` from outside: figures of a run, planted faults caught, bad input refused."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import pytest
 
 import sim
 import simulator
-from xnor_fcc.data import load_test_bits
+from xnor_fcc.data import DATASETS, load_test_bits
 from xnor_fcc.geometry import Geometry
 from xnor_fcc.integer import NETWORKS, IntegerNetwork, Layer, ShiftLayer, random_network
 from xnor_fcc.reference import evaluate
@@ -87,6 +87,7 @@ def network_of(path: Path, kind: str) -> IntegerNetwork:
     orders, ternary = KINDS[kind]
     rng = np.random.default_rng(4)
     network = random_network(rng, (784, 100, 64, 10), orders=orders, ternary=ternary)
+    network = replace(network, info={"dataset": "mnist"})
     network.save(path)
     return network
 
@@ -123,9 +124,11 @@ def test_networks_of_every_kind(tmp_path: Path, kind: str) -> None:
     "name", sorted(path.stem for path in NETWORKS.glob("*.npz") if "_trained" not in path.stem)
 )
 def test_every_committed_network(tmp_path: Path, name: str) -> None:
-    """2,000 digits, or one sentence where no core computes it."""
+    """2,000 of its data set's images, or one sentence where no core computes it."""
     network = IntegerNetwork.load(NETWORKS / f"{name}.npz")
-    result = run(tmp_path / "out", "--network", name, "--images", "2000")
+    assert network.dataset is not None
+    images = min(2000, DATASETS[network.dataset].test_images)
+    result = run(tmp_path / "out", "--network", name, "--images", str(images))
     if "power-of-two" in network.kinds:
         assert result.returncode == 2
         assert result.stderr == (
@@ -134,9 +137,76 @@ def test_every_committed_network(tmp_path: Path, name: str) -> None:
         return
     assert result.returncode == 0, result.stdout + result.stderr
     report = json.loads((tmp_path / "out" / "report.json").read_text())
-    assert report["images"] == 2000 and report["wrong_bits"] == 0
-    assert report["accuracy"] == report["model_accuracy"] > 0.95
+    assert report["images"] == images and report["wrong_bits"] == 0
+    assert report["dataset"] == network.dataset and report["inputs"] == "test set"
+    assert report["accuracy"] == report["model_accuracy"] > 0.85
     assert report["cycles_per_image"] == report["model_cycles_per_image"]
+
+
+# Networks at the edges of what there can be.
+ODD = {
+    "one input": (1, 5, 3),
+    "one neuron": (9, 1, 4),
+    "one of everything": (1, 1, 1),
+    "no hidden layer": (20, 16),
+    "wider inside": (6, 50, 3),
+}
+
+
+@pytest.mark.parametrize("widths", ODD.values(), ids=ODD)
+def test_networks_of_any_size(tmp_path: Path, widths: tuple[int, ...]) -> None:
+    """Random images, which nobody has labels for; the report alone on stdout."""
+    random_network(np.random.default_rng(2), widths).save(tmp_path / "net.npz")
+    arguments = ("--network", str(tmp_path / "net.npz"), "--inputs", "random", "--images", "9")
+    result = run(tmp_path / "out", *arguments, "--json", SIM="icarus")
+    assert result.returncode == 0, result.stdout + result.stderr
+    report = json.loads(result.stdout)
+    assert report == json.loads((tmp_path / "out" / "report.json").read_text())
+    assert report["widths"] == list(widths) and report["images"] == 9
+    assert report["wrong_bits"] == 0
+    assert report["hidden_bits_checked"] == 10 * sum(widths[1:-1])
+    assert report["accuracy"] is report["model_accuracy"] is report["dataset"] is None
+    assert report["inputs"] == "random"
+    assert report["geometry"]["pe"] <= max(widths[1:])
+
+
+def test_images_from_a_file(tmp_path: Path) -> None:
+    """What a run was given it keeps, in a file that another one takes; with labels and without."""
+    rng = np.random.default_rng(3)
+    network = random_network(rng, (12, 7, 5))
+    network.save(tmp_path / "net.npz")
+    images = rng.integers(0, 256, (6, 3, 4), dtype=np.uint8)
+    classes = evaluate(network, network.inputs_from(images)).classes
+    labels = np.where(np.arange(6) < 2, (classes + 1) % 5, classes)
+    np.savez(tmp_path / "given.npz", images=images, labels=labels)
+    first = ("--network", str(tmp_path / "net.npz"), "--inputs")
+    result = run(tmp_path / "out", *first, str(tmp_path / "given.npz"), SIM="icarus")
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert "0.6667, the model's 0.6667" in result.stdout
+    report = json.loads((tmp_path / "out" / "report.json").read_text())
+    assert report["images"] == 6 and report["accuracy"] == report["model_accuracy"] == 4 / 6
+    assert report["inputs"] == str(tmp_path / "given.npz")
+
+    kept = str(tmp_path / "out" / "images.npz")
+    result = run(tmp_path / "again", *first, kept, "--images", "3", "--json", SIM="icarus")
+    assert result.returncode == 0 and json.loads(result.stdout)["accuracy"] == 1 / 3
+
+    np.save(tmp_path / "bare.npy", images)
+    bare = str(tmp_path / "bare.npy")
+    result = run(tmp_path / "bare", *first, bare, "--flip", "threshold:0:1", SIM="icarus")
+    assert result.returncode == 1 and "the images have no labels" in result.stdout
+    assert "error: hardware and reference differ: image 0, layer 0, neuron 1: " in result.stderr
+
+
+def test_random_images_follow_the_seed(tmp_path: Path) -> None:
+    random_network(np.random.default_rng(2), (6, 4, 3)).save(tmp_path / "net.npz")
+    found = []
+    for seed in (5, 5, 6):
+        arguments = ["--network", str(tmp_path / "net.npz"), "--inputs", "random", "--images", "20"]
+        options = sim.parser().parse_args([*arguments, "--seed", str(seed)])
+        found.append(sim.prepare(options)[-1].images)
+    assert found[0].shape == (20, 6)
+    assert np.array_equal(found[0], found[1]) and not np.array_equal(found[0], found[2])
 
 
 @pytest.mark.slow
@@ -161,7 +231,19 @@ def truncated(path: Path) -> Path:
 
 
 def of_other_size(path: Path) -> Path:
-    random_network(np.random.default_rng(0), (100, 10)).save(path)
+    network = random_network(np.random.default_rng(0), (100, 10))
+    replace(network, info={"dataset": "mnist"}).save(path)
+    return path
+
+
+def of_no_data_set(path: Path) -> Path:
+    random_network(np.random.default_rng(0), (784, 10)).save(path)
+    return path
+
+
+def of_a_data_set_nobody_knows(path: Path) -> Path:
+    network = random_network(np.random.default_rng(0), (784, 10))
+    replace(network, info={"dataset": "seashells"}).save(path)
     return path
 
 
@@ -186,6 +268,10 @@ def of_other_size(path: Path) -> Path:
         (["--flip", "threshold:x:0"], {}),
         (["--flip", "rain"], {}),
         (["--unheard-of"], {}),
+        (["--inputs", "random", "--images", "0"], {}),
+        (["--inputs", "random", "--seed", "-1"], {}),
+        (["--inputs", "/nowhere/images.npy"], {}),
+        (["--inputs", __file__], {}),
         ([], {"SIM": "modelsim"}),
         ([], {"PATH": "/nowhere"}),
     ],
@@ -212,11 +298,36 @@ def of_powers_of_two(path: Path) -> Path:
     return path
 
 
-@pytest.mark.parametrize("make", [corrupt, truncated, of_other_size, of_powers_of_two])
+@pytest.mark.parametrize(
+    "make",
+    [
+        *(corrupt, truncated, of_other_size, of_no_data_set, of_a_data_set_nobody_knows),
+        of_powers_of_two,
+    ],
+)
 def test_a_bad_network_file_ends_in_one_sentence(tmp_path: Path, make) -> None:  # type: ignore[no-untyped-def]
     path = make(tmp_path / "network.npz")
     result = run(tmp_path / "out", "--network", str(path))
     assert result.returncode == 2
+    assert result.stderr.startswith("error: ") and len(result.stderr.splitlines()) == 1
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("shape", "labels", "said"),
+    [
+        ((3, 27, 28), 3, "takes 784 pixels, but the images have 756"),
+        ((0, 28, 28), 0, "no image"),
+        ((3, 28, 28), 2, "3 images, but labels of shape (2,)"),
+    ],
+)
+def test_bad_images_end_in_one_sentence(
+    tmp_path: Path, shape: tuple[int, ...], labels: int, said: str
+) -> None:
+    images = np.zeros(shape, np.uint8)
+    np.savez(tmp_path / "images.npz", images=images, labels=np.zeros(labels, np.uint8))
+    result = run(tmp_path / "out", "--inputs", str(tmp_path / "images.npz"))
+    assert result.returncode == 2 and said in result.stderr, result.stderr
     assert result.stderr.startswith("error: ") and len(result.stderr.splitlines()) == 1
     assert not (tmp_path / "out").exists()
 
