@@ -8,7 +8,7 @@ PY := $(VENV)/bin/python
 MARKS := $(VENV)/.installed-
 
 .DEFAULT_GOAL := help
-.PHONY: help sim test fast icarus lint formal bench explore area route activity mutate coverage softerrors soak methods report train registers pictures board quartus tools clean
+.PHONY: help sim test fast icarus lint formal bench explore area route activity mutate coverage softerrors soak methods reference report train registers pictures board quartus tools clean
 
 help: ## what there is to make
 	@echo "usage: make TARGET [VARIABLE=value ...]"
@@ -19,7 +19,7 @@ help: ## what there is to make
 	@echo "variables of formal: ONLY=ring,argmax ARGS='--jobs 4'"
 	@echo "variables of explore: DEVICE=de1-soc|de10-nano|c5g|de0-cv WIDTHS=784-1024-10 NETWORK= ARGS="
 	@echo "variables of soak: MINUTES=10 SEED= ARGS=--write"
-	@echo "variables of train, area, route, activity, mutate, coverage, softerrors, methods, board, report, quartus: ARGS='--option ...', see make train ARGS=--help"
+	@echo "variables of train, area, route, activity, mutate, coverage, softerrors, methods, reference, board, report, quartus: ARGS='--option ...', see make train ARGS=--help"
 
 sim: $(MARKS)package ## MNIST through the simulated core, every bit and cycle checked
 	@$(PY) verif/sim.py $(if $(IMAGES),--images $(IMAGES)) $(if $(GEOMETRY),--geometry $(GEOMETRY)) \
@@ -78,6 +78,9 @@ softerrors: $(MARKS)package ## accuracy against flipped bits in the memories, a 
 
 methods: $(MARKS)package ## accuracy, cycles, area of every committed network and method, a plot (a minute)
 	@$(PY) verif/methods.py $(ARGS)
+
+reference: $(MARKS)package ## images a second that the software reference classifies
+	@$(PY) verif/reference_speed.py $(ARGS)
 
 board: $(MARKS)package $(MARKS)synthesis ## area of the whole DE1-SoC demo (Yosys; five minutes)
 	@$(PY) verif/board.py $(ARGS)
