@@ -102,6 +102,12 @@ def test_save_and_load_of_every_kind(tmp_path: Path, kind: str) -> None:
     assert (tmp_path / "again.npz").read_bytes() == path.read_bytes()
 
 
+def test_the_data_set_is_told_by_info(network: IntegerNetwork) -> None:
+    assert network.dataset is None
+    assert replace(network, info={"dataset": "digits"}).dataset == "digits"
+    assert replace(network, info={"dataset": ["digits"]}).dataset is None
+
+
 def test_kinds_and_shapes(network: IntegerNetwork) -> None:
     kinds = of_every_kind()
     assert network.kinds == frozenset()

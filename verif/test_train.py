@@ -21,13 +21,13 @@ import torch
 
 from xnor_fcc import checkpoint, train
 from xnor_fcc.augment import Distortion, distort
-from xnor_fcc.data import GreyImages
+from xnor_fcc.data import DATASETS, GreyImages
 from xnor_fcc.errors import UserError, run_main
 from xnor_fcc.examples import Examples, Split, split
 from xnor_fcc.integer import IntegerNetwork
 from xnor_fcc.network import load_trained
 from xnor_fcc.places import NETWORKS
-from xnor_fcc.recipes import Recipe, cosine
+from xnor_fcc.recipes import RECIPES, Recipe, cosine, recipe_for
 from xnor_fcc.reference import evaluate
 from xnor_fcc.train import run, student_loss
 
@@ -314,6 +314,8 @@ def test_distortion_shrinks_at_the_end() -> None:
         ["--unheard-of"],
         ["--data-dir", "nowhere"],
         ["--recipe", "none"],
+        ["--dataset", "cifar"],
+        ["--dataset", "digits", "--data-dir", "nowhere"],
         ["--recipe", "seed", "--halving", "0"],
         ["--recipe", "seed", "--average", "0.9"],
         ["--halving", "10"],
@@ -361,6 +363,45 @@ def test_the_command_trains(
     first = results(tmp_path)
     assert train.main([*arguments, "--restart"]) == 0
     assert results(tmp_path) == first
+
+
+def test_the_command_trains_on_another_data_set(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of smaller images, with a teacher; --json prints the report and nothing else."""
+    whole = fake_mnist()
+    corners = replace(
+        whole, train_images=whole.train_images[:, :8, :8], test_images=whole.test_images[:, :8, :8]
+    )
+    monkeypatch.setattr(train, "load_images", lambda name, directory: {"digits": corners}[name])
+    monkeypatch.setattr(train, "split", lambda images, recipe: split(images, TINY))
+    arguments = ["--dataset", "digits", "--output", str(tmp_path), "--epochs", "1", "--json"]
+    arguments += ["--teacher-epochs", "1", "--hidden", "16", "--batch", "20", "--threads", "1"]
+    assert train.main(arguments) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report == json.loads((tmp_path / train.REPORT_NAME).read_text())
+    assert report["dataset"] == report["recipe"]["dataset"] == "digits"
+    network = IntegerNetwork.load(tmp_path / "digits.npz")
+    assert (network.name, network.dataset, network.widths) == ("digits", "digits", (64, 16, 10))
+    model, info = load_trained(tmp_path / "digits_trained.npz")
+    assert model.widths == network.widths and info["dataset"] == "digits"
+
+
+@pytest.mark.parametrize("dataset", list(DATASETS))
+@pytest.mark.parametrize("name", list(RECIPES))
+def test_recipes_suit_the_data_set(name: str, dataset: str) -> None:
+    plain, recipe = RECIPES[name](), recipe_for(name, dataset)
+    known = DATASETS[dataset]
+    assert recipe.dataset == dataset
+    assert (recipe.widths[0], recipe.widths[-1]) == (known.pixels, len(known.classes))
+    # Distortion and teacher are for those recipes that have them.
+    assert recipe.distortion.moves == plain.distortion.moves
+    assert bool(recipe.teacher_epochs) == bool(plain.teacher_epochs)
+    # It is what the command trains without further options, in a directory of its own.
+    options = train.parser(name, dataset).parse_args(["--recipe", name, "--dataset", dataset])
+    assert train._recipe(options) == recipe
+    assert (options.output.name == "train") == ((name, dataset) == ("best", "mnist"))
+    assert (dataset == "mnist") == (dataset not in options.output.name)
 
 
 def test_the_command_trains_with_free_scales(

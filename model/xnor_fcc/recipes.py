@@ -256,12 +256,11 @@ def recipe_for(name: str, dataset: str) -> Recipe:
     One without a teacher, or without distortion, stays without.
     """
     recipe = RECIPES[name]()
-    suited = {"distortion": DISTORTIONS[dataset], **_SUITED[dataset]}
+    suited = _SUITED[dataset]
     if not recipe.teacher_epochs:
-        suited.pop("teacher_epochs", None)
-    if not recipe.distortion.moves:
-        del suited["distortion"]
-    return replace(recipe, dataset=dataset, **suited)
+        suited = {**suited, "teacher_epochs": 0}
+    distortion = DISTORTIONS[dataset].scaled(float(recipe.distortion.moves))
+    return replace(recipe, dataset=dataset, distortion=distortion, **suited)
 
 
 def cosine(step: int, total: int, warmup: int) -> float:

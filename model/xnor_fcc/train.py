@@ -322,11 +322,6 @@ def run(
     finished = _finished(report_path, recipe)
     if finished is not None:
         return finished
-    if images.train_images[0].size != recipe.widths[0]:
-        raise UserError(
-            f"A network of {recipe.widths[0]} inputs cannot be trained on images of "
-            f"{images.train_images[0].size} pixels."
-        )
     data = split(images, recipe)
     directory = out / "checkpoints"
     directory.mkdir(parents=True, exist_ok=True)
