@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`make report`: one HTML page of what the other make targets measured, readable without a network.
+"""One HTML page of what the other make targets measured, readable without a network.
 
 It measures nothing itself and takes a moment. What has not been measured is named with the command
 that measures it; what is older than the RTL is marked.
@@ -7,12 +7,10 @@ that measures it; what is older than the RTL is marked.
 
 from __future__ import annotations
 
-import argparse
 import json
 import re
-import sys
 import webbrowser
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from html.parser import HTMLParser
@@ -28,10 +26,10 @@ from report_blocks import FAIL, MISSING, NOTE, PASS, Block
 from report_sections import TOPICS, Topic
 from sources import ROOT
 from xnor_fcc.container import write_atomically, write_json
-from xnor_fcc.errors import CommandLine, UserError, run_main
+from xnor_fcc.errors import CommandLine, UserError
+from xnor_fcc.places import BUILD
 
 TEMPLATE = "report_page.html.j2"
-BUILD = ROOT / "build"
 
 _TIME = "%Y-%m-%d %H:%M"
 # Attributes that make a browser fetch or follow something.
@@ -255,28 +253,31 @@ def build_report(
     return report
 
 
-def parser() -> argparse.ArgumentParser:
+def parser() -> CommandLine:
     """The command line."""
     result = CommandLine(
-        prog="make report",
+        prog="xnor-fcc report",
         description=__doc__,
-        epilog="With make, options go into ARGS: make report ARGS=--open. The page is "
-        "build/report/report.html; the exit code says whether it could be made, the page whether "
-        "the tests pass.",
+        epilog="The exit code says whether the page could be made, the page whether the tests "
+        "pass. Examples: xnor-fcc report --open; xnor-fcc report --build saved/build --output "
+        "page --json. make report takes options in ARGS=.",
     )
     result.add_argument(
-        "--build", type=Path, default=BUILD, help="directory of what was measured (default: build)"
+        "--build", type=Path, default=BUILD, metavar="DIR",
+        help=f"directory of what was measured (default: {BUILD})",
     )
     result.add_argument(
-        "--output", type=Path, help="directory of the page (default: report/ in the former)"
+        "--output", type=Path, metavar="DIR",
+        help="directory of the page (default: report/ in the former)",
     )
     result.add_argument("--open", action="store_true", help="show it in the browser")
+    result.add_argument("--json", action="store_true", help="print report.json instead of text")
     return result
 
 
-def main() -> int:
+def main(argv: Sequence[str] | None = None) -> int:
     """Gather, write, say where."""
-    options = parser().parse_args()
+    options = parser().parse_args(argv)
     if options.build != BUILD and not options.build.is_dir():
         raise UserError(f"There is no directory {options.build}; --build names one.")
     build = options.build.resolve()
@@ -284,6 +285,9 @@ def main() -> int:
     for stale in ("report.html", "report.json"):
         (output / stale).unlink(missing_ok=True)
     report = build_report(build, output, webbrowser.open if options.open else None)
+    if options.json:
+        print(json.dumps(report, indent=1))
+        return 0
     for name in ("missing", "stale"):
         some = [topic for topic, standing in report["sections"].items() if standing == name]
         if some:
@@ -292,7 +296,3 @@ def main() -> int:
         print(f"failed: {', '.join(report['failed'])}")
     print(f"wrote {report['file']}, {report['bytes'] / 1e6:.2f} MB")
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(run_main(main))

@@ -9,6 +9,7 @@ import subprocess
 from typing import Any
 
 from sources import ROOT, RTL, rtl_sources
+from xnor_fcc.places import CHECKOUT
 
 
 def rtl_hash() -> str:
@@ -21,7 +22,9 @@ def rtl_hash() -> str:
 
 
 def _git(*arguments: str) -> str | None:
-    """What git prints; None where there is no git, or no repository."""
+    """What git prints; None where there is no git, or no repository of ours."""
+    if not CHECKOUT:  # the package may lie within somebody else's repository
+        return None
     try:
         result = subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True)
     except OSError:

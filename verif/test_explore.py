@@ -332,10 +332,8 @@ def test_help_explains_every_bound(capsys: pytest.CaptureFixture[str]) -> None:
 )
 def test_bad_input_is_one_sentence(tmp_path: Path, arguments: list[str], complaint: str) -> None:
     """On stderr, with an exit code, and nothing is written."""
-    run = subprocess.run(
-        [sys.executable, "-m", "xnor_fcc.explore", "--output", str(tmp_path / "out"), *arguments],
-        capture_output=True, text=True, cwd=tmp_path,
-    )
+    command = [sys.executable, "-m", "xnor_fcc", "explore", "--output", str(tmp_path / "out")]
+    run = subprocess.run([*command, *arguments], capture_output=True, text=True, cwd=tmp_path)
     assert run.returncode == 2
     assert run.stdout == ""
     assert run.stderr.startswith("error: ") and run.stderr.count("\n") == 1

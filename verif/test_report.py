@@ -520,10 +520,8 @@ def test_batches_too_long_to_be_watched(build: Path) -> None:
 
 
 def run(build: Path) -> subprocess.CompletedProcess[str]:
-    script = Path(report.__file__)
-    return subprocess.run(
-        [sys.executable, str(script), "--build", str(build)], capture_output=True, text=True
-    )
+    command = [sys.executable, "-m", "xnor_fcc", "report", "--build", str(build)]
+    return subprocess.run(command, capture_output=True, text=True)
 
 
 def cut(path: Path) -> None:

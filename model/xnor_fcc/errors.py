@@ -31,9 +31,10 @@ def first_line(cause: Exception) -> str:
 def run_main(main: Callable[[], int | None]) -> int:
     """Call `main` and return the exit code of the command line.
 
-    A `UserError` becomes one sentence on stderr and exit code 2, Ctrl-C a sentence and 130 (the
-    code a shell expects after SIGINT), a file that cannot be opened or written a sentence too.  Any
-    other exception is a defect of ours and keeps its traceback.  Nobody reading on, as in `... | head`, is no error worth a word.
+    A `UserError` becomes one sentence on stderr and exit code 2, and so does a file that cannot be
+    opened or written; Ctrl-C a sentence and 130 (the code a shell expects after SIGINT).  Where
+    nobody reads on, as in `... | head`, it just ends.  Any other exception is a defect of ours and
+    keeps its traceback.
     """
     try:
         code = main() or 0

@@ -22,9 +22,9 @@ wide as the device has pins.
 
 from __future__ import annotations
 
+import argparse
 import json
 import math
-import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
@@ -38,12 +38,14 @@ from tqdm import tqdm
 from . import plot
 from .area import Area, Shapes, estimate, memories, popcount_alm
 from .container import write_atomically, write_json
-from .errors import CommandLine, UserError, run_main
+from .errors import CommandLine, UserError
 from .geometry import NAMED, Geometry, GeometryError, Shape, ceil_div
+from .geometry_options import add_network
 from .integer import IntegerNetwork, find_network
+from .places import BUILD
 
 DATA: dict[str, Any] = json.loads(Path(__file__).with_name("devices.json").read_text())
-DEFAULT_OUT = Path("build/explore")
+DEFAULT_OUT = BUILD / "explore"
 
 MAX_WIDTH, MAX_LAYERS, MAX_LANES, MAX_PE, MAX_SIMD = 32767, 16, 64, 4096, 4096
 
@@ -646,6 +648,35 @@ def picture(report: dict[str, Any]) -> str:
 
 # ---- command line
 
+_DESCRIPTION = """\
+Lists the geometries (PE, SIMD, LANES) of the core that fit an FPGA and are worth building for a
+network, the best ones marked. Where the weights do not fit the chip, it explores cores that stream
+them."""
+
+_EPILOG = """\
+PE: neurons at once; SIMD: inputs of each per cycle; LANES: images at once, which share every
+weight. Latency counts from the last beat of a lone image to its class. busy: share of the
+cycles in which the PEs work. The ALMs are an estimate (model/xnor_fcc/area.py). Writes report.json
+and pareto.svg.
+
+what stops the next larger size
+  logic:        too few ALMs
+  memory width: the weights fit the blocks of RAM, but not that many bits a cycle
+  memory depth: the weights are more bits than the blocks hold
+  pins:         it fits, but images, results or streamed weights take longer through the ports than
+                the computing
+  size:         no layer is wider
+
+devices
+{devices}
+
+examples
+  xnor-fcc explore --network order2
+  xnor-fcc explore --widths 784-512-10 --device de0-cv --max-lanes 2
+  xnor-fcc explore --streamed --port 64 --json
+make explore takes DEVICE=, NETWORK=, WIDTHS=, and other options in ARGS=.
+"""
+
 
 def parse_widths(text: str) -> tuple[int, ...]:
     """Widths from "784-1024-10"; `UserError` where that is no network."""
@@ -678,49 +709,46 @@ def parser() -> CommandLine:
     """The command line."""
     known = devices()
     result = CommandLine(
-        prog="make explore",
-        description="Lists the geometries (PE, SIMD, LANES) of the core that fit an FPGA and are "
-        "worth building for a network, the best ones marked. Where the weights do not fit the "
-        "chip, it explores cores that stream them.",
-        epilog="With make, write DEVICE=, NETWORK= and WIDTHS= as variables and the rest into "
-        "ARGS: make explore WIDTHS=784-512-10 DEVICE=de0-cv ARGS='--max-lanes 2'. "
-        "PE: neurons at once; SIMD: inputs of each per cycle; LANES: images at once, which share "
-        "every weight. Latency counts from the last beat of a lone image to its class. busy: share "
-        "of the cycles in which the PEs work. What stops the next larger size: logic: too few "
-        "ALMs; memory width: the weights fit the blocks of RAM, but not that many bits a cycle; "
-        "memory depth: the weights are more bits than the blocks hold; pins: it fits, but images, "
-        "results or streamed weights take longer through the ports than the computing; size: no "
-        "layer is wider. "
-        "The ALMs are an estimate (model/xnor_fcc/area.py). Writes report.json and pareto.svg. "
-        "Devices: " + "; ".join(f"{d.name}: {d.board}, {d.part}" for d in known.values()) + ".",
+        prog="xnor-fcc explore",
+        description=_DESCRIPTION,
+        epilog=_EPILOG.format(
+            devices="\n".join(f"  {d.name + ':':<11}{d.board}, {d.part}" for d in known.values())
+        ),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = result.add_argument
-    add("--device", default="de1-soc", help="name of an FPGA board (default: de1-soc)")
-    network = result.add_mutually_exclusive_group()
-    network.add_argument(
-        "--network",
-        help="a network of model/networks by name, or the path of a network file (default: mnist)",
+    add(
+        "--device", default="de1-soc", metavar="NAME",
+        help="name of an FPGA board (default: de1-soc)",
     )
+    network = result.add_mutually_exclusive_group()
+    add_network(network, default=None)
     network.add_argument(
-        "--widths",
+        "--widths", metavar="N-N-...",
         help="instead: inputs, hidden layers, classes, as 784-1024-1024-10, all of single bits",
     )
-    add("--max-lanes", type=int, default=MAX_LANES, help="most lanes to try (default: 64)")
     add(
-        "--timeout", type=int, default=_TIMEOUT,
+        "--max-lanes", type=int, default=MAX_LANES, metavar="N",
+        help="most lanes to try (default: 64)",
+    )
+    add(
+        "--timeout", type=int, default=_TIMEOUT, metavar="N",
         help="cycles that a core of several lanes waits for more images (default: 256)",
     )
-    add("--fill", type=float, help="share of the ALMs to use (default: 0.9)")
+    add("--fill", type=float, metavar="SHARE", help="share of the ALMs to use (default: 0.9)")
     add("--streamed", action="store_true", help="explore streamed weights even where they fit")
     add(
-        "--port", type=int,
+        "--port", type=int, metavar="BITS",
         help="bits of the streamed weight port (default: all pins; images, results and registers "
         "are taken to be served from inside the chip)",
     )
-    add("--rows", type=int, default=16, help="about how many rows of the front (default: 16)")
+    add(
+        "--rows", type=int, default=16, metavar="N",
+        help="about how many rows of the front (default: 16)",
+    )
     add("--json", action="store_true", help="print report.json instead of the table")
     add(
-        "--output", type=Path, default=DEFAULT_OUT,
+        "--output", type=Path, default=DEFAULT_OUT, metavar="DIR",
         help=f"directory for report.json and pareto.svg (default: {DEFAULT_OUT})",
     )
     return result
@@ -731,9 +759,9 @@ def _in_range(name: str, value: float, low: float, high: float) -> None:
         raise UserError(f"{name} {value} is outside {low} to {high}.")
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(argv: Sequence[str] | None = None) -> int:
     """Explore, print, write."""
-    options = parser().parse_args(arguments)
+    options = parser().parse_args(argv)
     known = devices()
     if options.device not in known:
         raise UserError(
@@ -768,7 +796,3 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not options.json:
         print(f"wrote {options.output / 'report.json'} and {options.output / 'pareto.svg'}")
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(run_main(main))

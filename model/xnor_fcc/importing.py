@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +16,7 @@ from tqdm import tqdm
 from . import import_arrays
 from .chain import Inputs, Source, Stage, integers
 from .comparison import compare, random_images
-from .errors import CommandLine, UserError, run_main
+from .errors import CommandLine, UserError
 from .images import as_grey, flat, read_images
 from .integer import IntegerNetwork
 
@@ -246,7 +245,3 @@ def main(argv: Sequence[str] | None = None) -> int:
     if not options.json:
         print(f"wrote {options.out}")
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(run_main(main))

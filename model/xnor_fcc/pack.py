@@ -116,8 +116,10 @@ class MemoryImage:
             rows = np.hstack([rows, self.margins.reshape(len(rows), -1)])
         return (rows & ((1 << self.geometry.score_bits) - 1)).astype(np.uint32)
 
-    def write_preset(self, prefix: Path, enable: bool = True, pixel_8bit: bool = False) -> None:
-        """Write the $readmemh files of a core with the parameter PRESET = `prefix`.
+    def write_preset(
+        self, prefix: Path, enable: bool = True, pixel_8bit: bool = False
+    ) -> list[Path]:
+        """Write the $readmemh files of a core with the parameter PRESET = `prefix`; their paths.
 
         PREFIX_config.hex, PREFIX_thresholds.hex, PREFIX_weights_00.hex, one for each bank, and
         PREFIX_margins.hex where ORDER is 2. Unused words are zero. `enable`: the core starts by
@@ -136,19 +138,24 @@ class MemoryImage:
             *self.entries,
             *[0] * (g.max_layers - len(self.entries)),
         ]
-        _write_hex(prefix, "_config.hex", (f"{word:08x}" for word in config))
+        written = [_write_hex(prefix, "_config.hex", (f"{word:08x}" for word in config))]
 
         weights = np.zeros((g.weight_depth, g.pe * g.simd), np.uint8)
         weights[: len(self.weights)] = self.weights
         for bank, start in enumerate(range(0, g.weight_depth, g.bank_depth)):
             rows = weights[start : start + g.bank_depth]
-            _write_hex(prefix, f"_weights_{bank:02d}.hex", (_hex(row) for row in rows))
+            written.append(
+                _write_hex(prefix, f"_weights_{bank:02d}.hex", (_hex(row) for row in rows))
+            )
 
         depth = g.threshold_depth
-        _write_hex(prefix, "_thresholds.hex", _hex_words(self.offsets, g.score_bits, depth))
+        offsets = _hex_words(self.offsets, g.score_bits, depth)
+        written.append(_write_hex(prefix, "_thresholds.hex", offsets))
         if g.order == 2:
             margins = self.margins.reshape(len(self.margins), -1)
-            _write_hex(prefix, "_margins.hex", _hex_words(margins, g.score_bits - 1, depth))
+            lines = _hex_words(margins, g.score_bits - 1, depth)
+            written.append(_write_hex(prefix, "_margins.hex", lines))
+        return written
 
 
 def ring_order(geometry: Geometry, words: int, layer: int) -> np.ndarray:
@@ -235,6 +242,7 @@ def _hex_words(rows: np.ndarray, bits: int, depth: int) -> Iterator[str]:
     return (_hex(row) for row in fields.astype(np.uint8).reshape(depth, -1))
 
 
-def _write_hex(prefix: Path, suffix: str, lines: Iterable[str]) -> None:
+def _write_hex(prefix: Path, suffix: str, lines: Iterable[str]) -> Path:
     path = prefix.with_name(prefix.name + suffix)
     path.write_text("\n".join(lines) + "\n")
+    return path

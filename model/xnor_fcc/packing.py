@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Writes a network as a core of some size takes it: memory images, or register writes."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from .container import write_atomically
+from .errors import CommandLine, UserError
+from .geometry_options import add_geometry, add_network, geometry_of
+from .integer import IntegerNetwork, find_network
+from .loading import load_checks
+from .pack import MemoryImage, pack
+from .register_script import register_script
+
+_EPILOG = """\
+The core is the smallest of its PE, SIMD and LANES that holds the network; its parameters are
+printed, and both forms are for a core built with exactly these.
+
+  --output DIR   $readmemh files for a core that comes up with its network: its parameter PRESET is
+                 the path of DIR with the prefix, as in PRESET = "DIR/preset"
+  --out FILE     text with every register write that loads the network, and the checksums to read
+                 back, for hosts without Python: quartus/jtag/classify.tcl, quartus/host/classify.c
+
+A host with numpy needs neither: xnor_fcc.driver loads the network's file itself.
+
+examples
+  xnor-fcc pack --geometry throughput --output images
+  xnor-fcc pack --network my.npz --pe 16 --simd 64 --lanes 1 --out my.txt --json
+"""
+
+
+def parser() -> CommandLine:
+    """The command line."""
+    result = CommandLine(
+        prog="xnor-fcc pack",
+        description=__doc__,
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = result.add_argument
+    add_network(result)
+    add_geometry(result, streamed=False)
+    add("--output", type=Path, metavar="DIR", help="directory of the memory images to write")
+    add("--prefix", default="preset", help="how their names begin (default: %(default)s)")
+    add("--grey", action="store_true",
+        help="with --output: images will come as 8-bit pixels, not as bits")  # fmt: skip
+    add("--out", type=Path, metavar="FILE", help="register writes, as text, to write")
+    add("--json", action="store_true", help="print one JSON object instead of text")
+    return result
+
+
+def describe(name: str, image: MemoryImage, files: Sequence[Path]) -> dict[str, Any]:
+    """The report: what core the files are for, what it reads back, which files there are."""
+    return {
+        "network": name,
+        "widths": list(image.shape.widths),
+        "parameters": image.geometry.parameters(),
+        "weight_words": len(image.weights),
+        "threshold_words": len(image.offsets),
+        "layer_table": list(image.entries),
+        "checks": load_checks(image),
+        "files": [str(path) for path in files],
+    }
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Pack, write, print."""
+    options = parser().parse_args(argv)
+    if options.output is None and options.out is None:
+        raise UserError("Say what to write: --output DIR (memory images) or --out FILE (writes).")
+    if not options.prefix or Path(options.prefix).name != options.prefix:
+        raise UserError(f"--prefix {options.prefix} is no beginning of a file's name.")
+    network = IntegerNetwork.load(find_network(options.network))
+    geometry = geometry_of(options, network.shape)
+    image = pack(network, geometry)
+    files: list[Path] = []
+    if options.output is not None:
+        options.output.mkdir(parents=True, exist_ok=True)
+        files += image.write_preset(options.output / options.prefix, pixel_8bit=options.grey)
+    if options.out is not None:
+        write_atomically(options.out, register_script(network, geometry).encode())
+        files.append(options.out)
+    report = describe(network.name, image, files)
+    if options.json:
+        print(json.dumps(report, indent=1))
+        return 0
+    print(f"{network.name}, {report['weight_words']:,} weight words, for a core with")
+    print("  " + " ".join(f"{name}={value}" for name, value in report["parameters"].items()))
+    for path in files:
+        print(f"wrote {path}")
+    return 0
