@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -36,7 +37,7 @@ def originals(monkeypatch: pytest.MonkeyPatch) -> dict[str, bytes]:
     return contents
 
 
-def change(monkeypatch: pytest.MonkeyPatch, name: str = "mnist", **changes: object) -> None:
+def change(monkeypatch: pytest.MonkeyPatch, name: str = "mnist", **changes: Any) -> None:
     """Change what is known of a data set."""
     monkeypatch.setitem(data.DATASETS, name, replace(data.DATASETS[name], **changes))
 
