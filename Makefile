@@ -5,6 +5,7 @@ VENV ?= .venv
 SIM ?= verilator
 export SIM
 PY := $(VENV)/bin/python
+XNOR_FCC := $(VENV)/bin/xnor-fcc
 MARKS := $(VENV)/.installed-
 
 .DEFAULT_GOAL := help
@@ -13,7 +14,7 @@ MARKS := $(VENV)/.installed-
 help: ## what there is to make
 	@echo "usage: make TARGET [VARIABLE=value ...]"
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## /  \1\t/' | expand -t 14
-	@echo "variables of sim: SIM=verilator|icarus IMAGES= NETWORK= FLIP= WAVES=1"
+	@echo "variables of sim: SIM=verilator|icarus IMAGES= NETWORK= INPUTS=FILE FLIP= WAVES=1 TRACE=IMAGE"
 	@echo "  GEOMETRY=default|throughput|latency|seed or PE= SIMD= LANES=, WEIGHT_STREAM=bits"
 	@echo "  FLIP=weight:LAYER:NEURON:INPUT or FLIP=threshold:LAYER:NEURON plants one fault"
 	@echo "variables of formal: ONLY=ring,argmax ARGS='--jobs 4'"
@@ -21,12 +22,13 @@ help: ## what there is to make
 	@echo "variables of soak: MINUTES=10 SEED= ARGS=--write"
 	@echo "variables of train, area, route, activity, mutate, coverage, softerrors, methods, reference, board, report, quartus: ARGS='--option ...', see make train ARGS=--help"
 
-sim: $(MARKS)package ## MNIST through the simulated core, every bit and cycle checked
-	@$(PY) verif/sim.py $(if $(IMAGES),--images $(IMAGES)) $(if $(GEOMETRY),--geometry $(GEOMETRY)) \
+sim: $(MARKS)package ## images through the simulated core, every bit and cycle checked
+	@$(XNOR_FCC) simulate $(if $(IMAGES),--images $(IMAGES)) $(if $(GEOMETRY),--geometry $(GEOMETRY)) \
 	  $(if $(PE),--pe $(PE)) $(if $(SIMD),--simd $(SIMD)) $(if $(LANES),--lanes $(LANES)) \
 	  $(if $(WEIGHT_STREAM),--weight-stream $(WEIGHT_STREAM)) \
 	  $(if $(NETWORK),--network $(NETWORK)) $(if $(FLIP),--flip $(FLIP)) \
-	  $(if $(filter-out 0,$(WAVES)),--waves)
+	  $(if $(INPUTS),--inputs '$(INPUTS)') $(if $(TRACE),--trace $(TRACE)) \
+	  $(if $(filter-out 0,$(WAVES)),--waves) $(ARGS)
 
 test: $(MARKS)test $(MARKS)train $(MARKS)import $(MARKS)fusesoc $(MARKS)synthesis $(MARKS)formal $(MARKS)coverage ## the whole suite: pytest verif/
 	@code=0; $(PY) -m pytest verif/ --junitxml=build/test/unfinished.xml || code=$$?; \
@@ -52,7 +54,7 @@ bench: $(MARKS)package $(MARKS)synthesis ## every figure of the README measured 
 	@$(PY) verif/benchmark.py
 
 explore: $(MARKS)package ## which PE, SIMD and LANES fit an FPGA, and which are best
-	@$(PY) -m xnor_fcc.explore $(if $(DEVICE),--device '$(DEVICE)') \
+	@$(XNOR_FCC) explore $(if $(DEVICE),--device '$(DEVICE)') \
 	  $(if $(WIDTHS),--widths '$(WIDTHS)') $(if $(NETWORK),--network '$(NETWORK)') $(ARGS)
 
 area: $(MARKS)synthesis ## what each form of the PE array costs in logic (Yosys, Cyclone V)
@@ -93,10 +95,10 @@ quartus: ## build the DE1-SoC demo with Quartus, see quartus/README.md
 	@quartus_sh -t quartus/build.tcl --python $(PY) $(ARGS)
 
 report: $(MARKS)package ## one HTML page of what the other targets measured: build/report/report.html
-	@$(PY) verif/report.py $(ARGS)
+	@$(XNOR_FCC) report $(ARGS)
 
 train: $(MARKS)train ## train the network anew into build/train (an hour; resumes); ARGS='--recipe seed' or float
-	@$(PY) -m xnor_fcc.train $(ARGS)
+	@$(XNOR_FCC) train $(ARGS)
 
 registers: $(MARKS)package ## regenerate the RTL constants and the table of the register map
 	@$(PY) -m xnor_fcc.registers rtl
