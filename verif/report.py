@@ -19,8 +19,7 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
-import jinja2
-
+import pages
 import report_source
 from report_blocks import FAIL, MISSING, NOTE, PASS, Block
 from report_sections import TOPICS, Topic
@@ -209,18 +208,9 @@ def verdict(sections: list[Section]) -> Verdict:
     return Verdict(PASS, "Everything was measured, and passes.")
 
 
-_ENVIRONMENT = jinja2.Environment(
-    loader=jinja2.FileSystemLoader(Path(__file__).parent),
-    autoescape=True,
-    trim_blocks=True,
-    lstrip_blocks=True,
-    undefined=jinja2.StrictUndefined,
-)
-
-
 def render(sections: list[Section]) -> str:
     """The page."""
-    return _ENVIRONMENT.get_template(TEMPLATE).render(
+    return pages.ENVIRONMENT.get_template(TEMPLATE).render(
         verdict=verdict(sections),
         groups=[(name, list(some)) for name, some in groupby(sections, lambda s: s.topic.group)],
         sections=sections,
