@@ -255,11 +255,23 @@ async def command_line(dut) -> None:  # type: ignore[no-untyped-def]
     reference = IntegerNetwork.load(want.get("reference", want["network"]))
     expected = evaluate(reference, images.reshape(len(images), -1))
 
-    def call(*arguments: str) -> str:
+    def call(*arguments: str, code: int = 0) -> str:
         connect = lambda registers, buffer: transport  # noqa: E731
         with contextlib.redirect_stdout(io.StringIO()) as output:
-            assert host.main([*arguments, "--timeout", "0.001"], connect) == 0
+            assert host.main([*arguments, "--timeout", "0.001"], connect) == code
         return output.getvalue()
+
+    read = transport.read_buffer
+
+    def corrupted(place: int, bit: int) -> Callable[[int, int], np.ndarray]:
+        """Reading the buffer with one wrong bit in one word of the results."""
+
+        def read_buffer(offset: int, words: int) -> np.ndarray:
+            result = read(offset, words)
+            result[place] ^= bit
+            return result
+
+        return read_buffer
 
     def run() -> None:
         told = json.loads(call("info", "--json"))
@@ -285,6 +297,24 @@ async def command_line(dut) -> None:  # type: ignore[no-untyped-def]
         assert text[1:3] == [f"image {i}: {expected.classes[i]}" for i in (1, 2)]
         assert text[0].startswith(f"image 0: {expected.classes[0]}, not ")
         assert text[-1] == "1 of 3 wrong" and text[-2].startswith("3 images in ")
+
+        assert told["differing"] is None
+        told = json.loads(call("classify", *files, "--check", "--json"))
+        assert told["differing"] == [] and told["check_seconds"] > 0
+        grey = Path(want["images"]).with_name("grey.npy")
+        np.save(grey, np.random.default_rng(7).integers(0, 256, images.shape, np.uint8))
+        for file in (want["images"], str(grey)):
+            text = call("classify", file, *files[1:], "--check").splitlines()
+            assert text[-1] == "0 of 9 differ from the reference"
+        # The lowest bit of a score of image 2, then of the class of image 5; the first byte of a
+        # word has the high-order bits.
+        for image, word, bit in ((2, 1, 1 << 24), (5, words - 1, 1 << 8)):
+            transport.read_buffer = corrupted(image * words + word, bit)  # type: ignore[assignment]
+            told = json.loads(call("classify", *files, "--check", "--json", code=1))
+            assert told["differing"] == [image]
+        last = call("classify", *files, "--check", code=1).splitlines()[-1]
+        assert last == "1 of 9 differ from the reference, the first is image 5"
+        assert "reference" not in call("classify", *files), "nobody asked"
         assert transport.closed
 
     await bridge(run)()

@@ -20,10 +20,14 @@ from .errors import CommandLine, UserError, run_main
 from .geometry import NAMED, Geometry
 from .images import read_array, read_images
 from .integer import IntegerNetwork, find_network
+from .reference import evaluate
 from .register_script import register_script
 from .transport import MappedTransport, Transport
 
 Connect = Callable[[str, str], Transport]
+
+# Images that are checked at a time, for whose hidden bits there must be memory.
+_CHECKED = 4096
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -75,6 +79,11 @@ def _parser() -> argparse.ArgumentParser:
         metavar="IMAGES",
         help="IDX file (plain or .gz, as MNIST comes), .npy, or .npz with `images`",
     )
+    classify.add_argument(
+        "--check",
+        action="store_true",
+        help="classify them in software as well; exit code 1 if a score or a class differs",
+    )
     export = commands.add_parser(
         "export",
         parents=[network],
@@ -122,7 +131,7 @@ def _open(options: argparse.Namespace, connect: Connect) -> Driver:
         raise
 
 
-def _info(options: argparse.Namespace, connect: Connect) -> None:
+def _info(options: argparse.Namespace, connect: Connect) -> int:
     with _open(options, connect) as core:
         parameters = core.geometry.parameters()
     del parameters["BANK_DEPTH"]  # which a core does not tell
@@ -131,6 +140,7 @@ def _info(options: argparse.Namespace, connect: Connect) -> None:
     else:
         for name, value in parameters.items():
             print(f"{name:>15}: {value}")
+    return 0
 
 
 class _Progress:
@@ -146,7 +156,19 @@ class _Progress:
             print(f"\r{done} of {self.total} images", end=end, file=sys.stderr, flush=True)
 
 
-def _classify(options: argparse.Namespace, connect: Connect) -> None:
+def _differing(network: IntegerNetwork, x: np.ndarray, answers: Answers) -> list[int]:
+    """Numbers of the images, x as `evaluate` takes them, that the reference answers otherwise."""
+    differing: list[int] = []
+    for first in range(0, len(x), _CHECKED):
+        part = slice(first, first + _CHECKED)
+        wanted = evaluate(network, x[part])
+        wrong = (answers.scores[part] != wanted.scores).any(axis=1)
+        wrong |= answers.classes[part] != wanted.classes
+        differing += (first + np.flatnonzero(wrong)).tolist()
+    return differing
+
+
+def _classify(options: argparse.Namespace, connect: Connect) -> int:
     images, labels = _load_images(options)
     network = IntegerNetwork.load(find_network(options.network))
     grey = bool(images.size and images.max() > 1)
@@ -156,6 +178,12 @@ def _classify(options: argparse.Namespace, connect: Connect) -> None:
         loaded = time.monotonic()
         answers = core.classify(images, grey, _Progress(len(images)))
         seconds = time.monotonic() - loaded
+    differing, check_seconds = None, None
+    if options.check:
+        begun = time.monotonic()
+        x = network.inputs_from(images) if grey else images.reshape(len(images), -1)
+        differing = _differing(network, x, answers)
+        check_seconds = time.monotonic() - begun
     wrong = None if labels is None else int((answers.classes != labels).sum())
     if options.json:
         report: dict[str, Any] = {
@@ -165,14 +193,21 @@ def _classify(options: argparse.Namespace, connect: Connect) -> None:
             "wrong": wrong,
             "load_seconds": loaded - started,
             "seconds": seconds,
+            "differing": differing,
+            "check_seconds": check_seconds,
         }
         print(json.dumps(report))
     else:
-        _print(answers, labels, wrong, seconds)
+        _print(answers, labels, wrong, seconds, differing)
+    return 1 if differing else 0
 
 
 def _print(
-    answers: Answers, labels: np.ndarray | None, wrong: int | None, seconds: float
+    answers: Answers,
+    labels: np.ndarray | None,
+    wrong: int | None,
+    seconds: float,
+    differing: list[int] | None,
 ) -> None:
     for number, found in enumerate(answers.classes):
         label = "" if labels is None or labels[number] == found else f", not {labels[number]}"
@@ -182,6 +217,9 @@ def _print(
           f"the core in {answers.counters['BATCHES']} batches")
     if wrong is not None:
         print(f"{wrong} of {count} wrong")
+    if differing is not None:
+        first = f", the first is image {differing[0]}" if differing else ""
+        print(f"{len(differing)} of {count} differ from the reference{first}")
 
 
 def _export(options: argparse.Namespace) -> None:
@@ -224,11 +262,10 @@ def main(argv: Sequence[str] | None = None, connect: Connect = MappedTransport) 
     options = _parser().parse_args(argv)
     if options.command == "export":
         _export(options)
-    elif options.timeout <= 0:
+        return 0
+    if options.timeout <= 0:
         raise UserError(f"--timeout {options.timeout:g} is not more than 0.")
-    else:
-        {"info": _info, "classify": _classify}[options.command](options, connect)
-    return 0
+    return {"info": _info, "classify": _classify}[options.command](options, connect)
 
 
 if __name__ == "__main__":
