@@ -7,6 +7,7 @@ that measures it; what is older than the RTL is marked.
 
 from __future__ import annotations
 
+import argparse
 import json
 import re
 import webbrowser
@@ -30,6 +31,14 @@ from xnor_fcc.places import BUILD
 
 TEMPLATE = "report_page.html.j2"
 
+_EPILOG = """\
+The exit code says whether the page could be made, the page whether the tests pass.
+
+examples
+  xnor-fcc report --open
+  xnor-fcc report --build saved/build --output page --json
+make report takes options in ARGS=.
+"""
 _TIME = "%Y-%m-%d %H:%M"
 # Attributes that make a browser fetch or follow something.
 _REFERENCES = frozenset(
@@ -248,9 +257,8 @@ def parser() -> CommandLine:
     result = CommandLine(
         prog="xnor-fcc report",
         description=__doc__,
-        epilog="The exit code says whether the page could be made, the page whether the tests "
-        "pass. Examples: xnor-fcc report --open; xnor-fcc report --build saved/build --output "
-        "page --json. make report takes options in ARGS=.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     result.add_argument(
         "--build", type=Path, default=BUILD, metavar="DIR",

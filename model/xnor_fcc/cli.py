@@ -69,8 +69,8 @@ examples
       somebody's QONNX network: taken over, compared bit by bit; whether it fits, how fast it is
   {program} simulate --network lfc.npz --inputs random --images 100
       the same in the simulated core, every hidden bit and every cycle checked
-  source <({program} --print-completion bash)
-      complete commands, options and files with the tab key
+  {program} --print-completion bash > ~/.local/share/bash-completion/completions/{program}
+      commands, options, networks and files by the tab key, in every new shell
 """
 
 
@@ -90,7 +90,7 @@ def parser() -> CommandLine:
         "--print-completion",
         choices=shtab.SUPPORTED_SHELLS,
         metavar="SHELL",
-        help="print what makes SHELL (bash, zsh, tcsh) complete the commands, and exit",
+        help=f"print the completion for SHELL ({', '.join(shtab.SUPPORTED_SHELLS)}), and exit",
     )
     return result
 
@@ -160,7 +160,7 @@ def _complete_files(options: argparse.ArgumentParser) -> None:
     )
     networks = {
         "bash": "_xnor_fcc_network_or_file",
-        "zsh": f"{{_values network {names}; _files}}",
+        "zsh": "_files",
         "tcsh": "f",
         "preamble": {
             "bash": "_xnor_fcc_network_or_file() {\n"
