@@ -5,22 +5,33 @@ that Edalize takes."""
 
 from __future__ import annotations
 
+import argparse
 import json
 import re
 import shutil
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .errors import CommandLine, UserError, run_main
+from .errors import CommandLine, UserError
 from .places import ROOT, RTL
 
 TOP = "xnor_fcc"
 _FILE_TYPE = "verilogSource-2005"
 # What a copy holds, in the folders of the repository: the core, and the testbench of its core file.
 _COPIED = ("LICENSE", "rtl/*.v", "rtl/*.vh", "rtl/*.core", "rtl/sources.f", "verif/fusesoc/**/*")
+
+_EPILOG = """\
+Without an option it prints a command file: the directory of the include files, then the sources,
+all with absolute paths.
+
+examples
+  xnor-fcc rtl > core.f && verilator --lint-only -f core.f --top-module xnor_fcc
+      the same for Icarus: iverilog -c core.f
+  xnor-fcc rtl --copy third_party/xnor_fcc
+      and FuseSoC finds it: fusesoc library add xnor_fcc third_party/xnor_fcc
+"""
 
 
 @dataclass(frozen=True)
@@ -88,18 +99,15 @@ def edam() -> dict[str, Any]:
 
 def copy(directory: Path) -> list[Path]:
     """Copy the core into `directory`, which may hold nothing but an earlier copy, and return the
-    files written. `UserError` where it cannot be."""
+    files written. Raises UserError where there is more, OSError where it cannot be written."""
     files = [path for pattern in _COPIED for path in sorted(ROOT.glob(pattern)) if path.is_file()]
     files = [path.relative_to(ROOT) for path in files if "__pycache__" not in path.parts]
-    try:
-        present = {p.relative_to(directory) for p in directory.rglob("*") if not p.is_dir()}
-        if present - set(files) or (directory.exists() and not directory.is_dir()):
-            raise UserError(f"{directory} holds something else: name a directory of its own.")
-        for path in files:
-            (directory / path).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(ROOT / path, directory / path)
-    except OSError as error:
-        raise UserError(f"{directory} could not be written ({error.strerror}).") from error
+    present = {path.relative_to(directory) for path in directory.rglob("*") if not path.is_dir()}
+    if present - set(files):
+        raise UserError(f"{directory} holds something else: name a directory of its own.")
+    for path in files:
+        (directory / path).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(ROOT / path, directory / path)
     return files
 
 
@@ -107,21 +115,22 @@ def parser() -> CommandLine:
     """The command line of `xnor-fcc rtl`."""
     result = CommandLine(
         prog="xnor-fcc rtl",
-        description="Print the Verilog files of the core with absolute paths, in a form that "
-        "Verilator (-f), Icarus (-c) and most other tools take as a command file.",
+        description=__doc__,
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     form = result.add_mutually_exclusive_group()
     form.add_argument(
         "--json",
         action="store_true",
-        help="print files and parameters as one EDAM object, for Edalize, instead",
+        help="print one JSON object instead: files and parameters as EDAM, for Edalize",
     )
     form.add_argument(
         "--copy",
         type=Path,
         metavar="DIR",
-        help="copy the core there instead, with its file list, its FuseSoC core file and the "
-        "testbench of that; DIR may hold nothing but an earlier copy",
+        help="copy the core there instead, with its file list and its core file and testbench for "
+        "FuseSoC; DIR may hold nothing but an earlier copy",
     )
     return result
 
@@ -137,7 +146,3 @@ def main(argv: Sequence[str] | None = None) -> int:
         lines = [f"+incdir+{RTL}", *map(str, sources())]
         print("\n".join(lines))
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(run_main(main))
