@@ -134,6 +134,8 @@ def _stale(topic: Topic, measured: float, source: dict[str, Any], rtl: str) -> s
     if "rtl" in source and all(pattern.startswith("rtl/") for pattern in topic.depends):
         return "" if source["rtl"] == rtl else "The RTL is not the one that was measured."
     files = [path for pattern in topic.depends for path in ROOT.glob(pattern)]
+    if not files:  # an installed package has not all of them
+        return ""
     newest = max(files, key=lambda path: path.stat().st_mtime)
     changed = newest.stat().st_mtime
     if changed <= measured:
