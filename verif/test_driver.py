@@ -480,7 +480,7 @@ def test_errors_are_one_sentence(core: Board, network: Path, tmp_path: Path) -> 
         (["classify", images, *windows, "--network", network], "WEIGHTS_LOADED is 0x0"),
         (["info", "--registers", tmp_path / "none"], "cannot be mapped"),
         (["info", *windows, "--timeout", 0], "not more than 0"),
-        (["export", tmp_path / "out", images], "784"),
+        (["export", tmp_path / "out", images], "takes 28x28"),
         (["export", tmp_path / "out", "--parameters", "PE=x"], "PE=x"),
         (["export", tmp_path / "out", "--parameters", "PE=1,SIMD=1"], "room for"),
         (["export", tmp_path / "out", "--network", second, "--parameters", "PE=4"], "ORDER=1"),

@@ -18,7 +18,16 @@ from tqdm import tqdm
 from .data import DATASETS
 from .errors import CommandLine, UserError
 from .geometry_options import add_network
-from .images import as_grey, flat, is_picture, read_array, read_images, read_picture, side_of
+from .images import (
+    as_grey,
+    flat,
+    is_picture,
+    read_images,
+    read_labels,
+    read_picture,
+    selection,
+    side_of,
+)
 from .integer import IntegerNetwork, find_network
 from .reference import evaluate
 
@@ -104,16 +113,8 @@ def find_images(options: argparse.Namespace, inputs: int) -> Images:
               file=sys.stderr)  # fmt: skip
     known = np.concatenate(labels) if len(labels) == len(grey) else None
     if options.labels is not None:
-        known = read_array(options.labels)
-        if known.shape != (len(names),):
-            raise UserError(f"There are {len(names)} images, but labels of shape {known.shape}.")
-    if not 0 <= options.first < len(names):
-        raise UserError(f"--first {options.first} is outside 0 to {len(names) - 1}.")
-    rest = len(names) - options.first
-    count = rest if options.count is None else options.count
-    if not 1 <= count <= rest:
-        raise UserError(f"--count {count} is outside 1 to {rest}.")
-    chosen = slice(options.first, options.first + count)
+        known = read_labels(options.labels, len(names))
+    chosen = selection(len(names), options.first, options.count)
     return Images(
         names[chosen], np.concatenate(grey)[chosen], None if known is None else known[chosen]
     )

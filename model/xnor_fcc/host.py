@@ -18,7 +18,7 @@ from .container import write_atomically
 from .driver import Answers, Driver
 from .errors import CommandLine, UserError, run_main
 from .geometry import NAMED, Geometry
-from .images import read_array, read_images
+from .images import flat, read_images, read_labels, selection
 from .integer import IntegerNetwork, find_network
 from .reference import evaluate
 from .register_script import register_script
@@ -77,7 +77,7 @@ def _parser() -> argparse.ArgumentParser:
         "images",
         type=Path,
         metavar="IMAGES",
-        help="IDX file (plain or .gz, as MNIST comes), .npy, or .npz with `images`",
+        help="IDX file (plain or .gz, as MNIST comes), .npy, .npz with `images`, or a picture",
     )
     classify.add_argument(
         "--check",
@@ -111,15 +111,9 @@ def _parser() -> argparse.ArgumentParser:
 def _load_images(options: argparse.Namespace) -> tuple[np.ndarray, np.ndarray | None]:
     images, labels = read_images(options.images)
     if options.labels is not None:
-        labels = read_array(options.labels)
-    if labels is not None and labels.shape != (len(images),):
-        raise UserError(f"There are {len(images)} images, but labels of shape {labels.shape}.")
-    if options.count is not None:
-        if not 1 <= options.count <= len(images):
-            raise UserError(f"--count {options.count} is outside 1 to {len(images)}.")
-        images = images[: options.count]
-        labels = None if labels is None else labels[: options.count]
-    return images, labels
+        labels = read_labels(options.labels, len(images))
+    chosen = selection(len(images), 0, options.count)
+    return images[chosen], None if labels is None else labels[chosen]
 
 
 def _open(options: argparse.Namespace, connect: Connect) -> Driver:
@@ -231,11 +225,7 @@ def _export(options: argparse.Namespace) -> None:
     images = labels = None
     if options.images is not None:
         images, labels = _load_images(options)
-        images = images.reshape(len(images), -1)
-        if images.shape[1] != network.inputs:
-            raise UserError(
-                f"The images have {images.shape[1]} pixels, the network takes {network.inputs}."
-            )
+        images = flat(images, network.inputs)
         grey = images.max(initial=0) > 1
         if network.pixel_residual is None:
             images = network.inputs_from(images) if grey else images

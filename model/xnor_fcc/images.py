@@ -108,6 +108,25 @@ def flat(
     return images.reshape(len(images), inputs)
 
 
+def read_labels(path: Path, images: int) -> np.ndarray:
+    """The classes of so many images, (images,): an IDX or .npy file; `ImageFileError` if not."""
+    labels = read_array(path)
+    if labels.shape != (images,):
+        raise ImageFileError(f"There are {images} images, but labels of shape {labels.shape}.")
+    return labels
+
+
+def selection(images: int, first: int, count: int | None) -> slice:
+    """Which of so many images are meant by --first and --count (None: the rest)."""
+    if not 0 <= first < images:
+        raise UserError(f"--first {first} is outside 0 to {images - 1}.")
+    most = images - first
+    count = most if count is None else count
+    if not 1 <= count <= most:
+        raise UserError(f"--count {count} is outside 1 to {most}.")
+    return slice(first, first + count)
+
+
 def side_of(inputs: int) -> int | None:
     """Width and height of the square image of so many pixels; None if no square has them."""
     side = math.isqrt(inputs)
