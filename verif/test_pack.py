@@ -4,6 +4,7 @@ answers; so the packer and the hardware are each tested against a third party.""
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from itertools import chain, pairwise
 from pathlib import Path
@@ -11,11 +12,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from xnor_fcc import packing
+from xnor_fcc.errors import run_main
 from xnor_fcc.geometry import Geometry, GeometryError
 from xnor_fcc.integer import IntegerNetwork, Layer, OutputLayer, ShiftLayer, random_network
-from xnor_fcc.loading import load_writes
+from xnor_fcc.loading import load_checks, load_writes
 from xnor_fcc.pack import MemoryImage, pack, parity_coded
 from xnor_fcc.reference import evaluate, preactivations
+from xnor_fcc.register_script import register_script
 from xnor_fcc.registers import ADDRESS, BIT
 
 
@@ -331,3 +335,67 @@ def test_a_network_that_does_not_fit_is_refused() -> None:
     with pytest.raises(GeometryError, match="has room for"):
         network = random_network(np.random.default_rng(0), (11, 3))
         pack(network, Geometry.for_widths((10, 3), 2, 4, 1))
+
+
+# ---- the command
+
+
+@pytest.fixture
+def saved(tmp_path: Path) -> tuple[IntegerNetwork, str]:
+    network = random_network(np.random.default_rng(0), (40, 20, 10), [2, 1], [False, True])
+    network.save(tmp_path / "net.npz")
+    return network, str(tmp_path / "net.npz")
+
+
+SIZES = ["--pe", "3", "--simd", "16", "--lanes", "2"]
+
+
+def test_the_command_writes_what_the_functions_make(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], saved: tuple[IntegerNetwork, str]
+) -> None:
+    network, file = saved
+    out, text = tmp_path / "a" / "out", tmp_path / "b" / "net.txt"
+    arguments = ["--network", file, *SIZES, "--output", str(out), "--out", str(text), "--json"]
+    assert packing.main([*arguments, "--prefix", "mine", "--grey"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    geometry = Geometry.for_widths(network.shape, 3, 16, 2)
+    image = pack(network, geometry)
+    assert report["parameters"] == geometry.parameters()
+    assert report["checks"] == load_checks(image)
+    assert report["layer_table"] == list(image.entries)
+    assert text.read_text() == register_script(network, geometry)
+    again = tmp_path / "again"
+    again.mkdir()
+    wanted = image.write_preset(again / "mine", pixel_8bit=True)
+    assert {path.name for path in wanted} == {
+        "mine_config.hex", "mine_thresholds.hex", "mine_margins.hex", "mine_weights_00.hex"
+    }  # fmt: skip
+    assert report["files"] == [*(str(out / path.name) for path in wanted), str(text)]
+    for path in wanted:
+        assert (out / path.name).read_bytes() == path.read_bytes()
+    assert packing.main(["--network", file, *SIZES, "--out", str(text)]) == 0
+    printed = capsys.readouterr().out
+    assert "PE=3 SIMD=16 LANES=2" in printed and f"wrote {text}\n" in printed
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ([], "Say what to write"),
+        (["--output", "new", "--prefix", "a/b"], "--prefix a/b is no beginning"),
+        (["--output", "new", "--prefix", ""], "is no beginning"),
+        (["--output", "new", "--lanes", "3"], "LANES=3 must be even"),
+        (["--output", "new", "--network", "nothing"], "does not exist"),
+        (["--output", "net.npz"], "net.npz"),
+        (["--output", "new", "--weight-stream", "64"], "--help explains it"),
+    ],
+)
+def test_the_command_refuses(
+    arguments: list[str], says: str, tmp_path: Path, saved: tuple[IntegerNetwork, str],
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.chdir(tmp_path)
+    assert run_main(lambda: packing.main(["--network", saved[1], *SIZES, *arguments])) == 2
+    captured = capsys.readouterr()
+    assert captured.out == "" and captured.err.count("\n") == 1 and says in captured.err
+    assert [path.name for path in tmp_path.iterdir()] == ["net.npz"]

@@ -100,7 +100,8 @@ def find_images(options: argparse.Namespace, inputs: int) -> Images:
     for path in options.images:
         images, known = read_images(path, fit, paper)
         picture = is_picture(path)
-        grey.append(flat(as_grey(images), inputs, path, square=picture))
+        shades = flat(as_grey(images), inputs, path, square=picture)
+        grey.append(255 - shades if options.invert else shades)
         names += [str(path)] if picture else [f"{path}:{i}" for i in range(len(images))]
         if known is not None:
             labels.append(known)
