@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain, repeat
 from typing import Any
 
@@ -36,6 +36,9 @@ from xnor_fcc.reference import activations, preactivations
 from xnor_fcc.registers import ADDRESS, BIT
 
 CLOCK_NS = 20  # 50 MHz, the clock of the DE1-SoC
+# Cycles from the one with `load_image_s2` to the first in which a group of the batch may be done;
+# until then groups of the batch before are.
+FIRST_DONE = 6
 
 
 def settings() -> dict[str, Any]:
@@ -134,8 +137,9 @@ class Expected:
             values = activations(layer, sums)
             planes = [values] if layer.output_order == 1 else [values & 1, values >> 1]
             self.hidden.append([_whole_numbers(plane) for plane in planes])
-        # Lanes that carry an image.
+        # Lanes that carry an image, and bit planes of its inputs.
         self.lanes = 2 if network.shape.pairs else 1
+        self.order = network.shape.orders[0]
         self.scores: list[list[int]] = self.sums[-1].tolist()
         self.classes: list[int] = self.sums[-1].argmax(axis=1).tolist()
 
@@ -206,13 +210,40 @@ class _Results:
             )
 
 
+@dataclass
+class Observed:
+    """What the core was seen to make of the image that came as number `position`.
+
+    `inputs[plane]` and `hidden[l][plane]` have bit j at bit j, planes as in `Expected`; `sums[l]`
+    has the signed accumulator of each neuron. `batch` and `lane` say where it was.
+    """
+
+    position: int
+    batch: int = -1
+    lane: int = -1
+    inputs: list[int] = field(default_factory=list)
+    hidden: list[list[int]] = field(default_factory=list)
+    sums: list[dict[int, int]] = field(default_factory=list)
+
+
 class _Passes:
     """Watches the passes of the core: which images a batch holds, and every hidden bit of them."""
 
     def __init__(self, bench: Bench, deep_batches: int) -> None:
         self.bench = bench
         self.deep_batches = deep_batches
+        self.observed: Observed | None = None
+        self.loaded = Event()
         self.start()
+
+    def observe(self, position: int) -> Observed:
+        """Keep what is seen of one image that has not been sent yet."""
+        assert self.bench.expected is not None and position >= len(self.bench.results.pending)
+        layers = len(self.bench.expected.sums)
+        self.observed = Observed(
+            position, hidden=[[] for _ in range(layers - 1)], sums=[{} for _ in range(layers)]
+        )
+        return self.observed
 
     def start(self) -> None:
         """Begin with an empty core."""
@@ -249,12 +280,22 @@ class _Passes:
         while True:
             await RisingEdge(core.load_image_s2)
             self.starts.append(self.bench.cycle())
+            inputs = core.images.value if self.observed is not None else None
             await RisingEdge(dut.clk)
             await FallingEdge(dut.clk)
             assert self.bench.expected is not None
             count = int(core.batch_count.value) // self.bench.expected.lanes
             self.batches.append((position, count))
+            seen = self.observed
+            if seen is not None and inputs is not None and 0 <= seen.position - position < count:
+                seen.batch = len(self.batches) - 1
+                seen.lane = (seen.position - position) * self.bench.expected.lanes
+                bits = self.bench.geometry.capacity
+                for lane in range(seen.lane, seen.lane + self.bench.expected.order):
+                    seen.inputs.append(int(inputs[(lane + 1) * bits - 1 : lane * bits]))
             position += count
+            self.loaded.set()
+            self.loaded.clear()
 
     async def _watch_hidden(self) -> None:
         dut, core, bench = self.bench.dut, self.bench.core, self.bench
@@ -272,6 +313,8 @@ class _Passes:
                     lane = position * bench.expected.lanes + plane
                     got, want = int(lanes[lane].value), wanted[image]
                     self.hidden_bits += width
+                    if seen := self._observed_at(batch, position):
+                        seen.hidden[layer].append(got)
                     if got != want:
                         difference = got ^ want
                         neuron = (difference & -difference).bit_length() - 1
@@ -282,8 +325,9 @@ class _Passes:
                         )
 
     async def _watch_sums(self) -> None:
-        """The sums of every group of the first batches, in 2's complement, those of two lanes where
-        these carry one image. The groups of a layer come from the last one down to group 0."""
+        """The sums of every group of the first batches, and of the one with the observed image, in
+        2's complement, those of two lanes where these carry one image. The groups of a layer come
+        from the last one down to group 0."""
         dut, bench = self.bench.dut, self.bench
         g = bench.geometry
         acc_bits = g.score_bits - 1
@@ -291,13 +335,16 @@ class _Passes:
         lane_done = bench.core.g_lane[0].lane.done
         # The sums follow a cycle after `done`, those of pairs two cycles after it.
         done = [False] * g.order
-        for batch in range(self.deep_batches):
+        batch: int | None = 0
+        while batch is not None:
             layer = group = 0
             while bench.expected is None or layer < len(bench.expected.sums):
                 await FallingEdge(dut.clk)
                 done.append(lane_done.value == 1)
-                if not done.pop(0):
+                if not done.pop(0) or len(self.starts) <= batch:
                     continue
+                if bench.cycle() - g.order < self.starts[batch] + FIRST_DONE:
+                    continue  # of the batch before
                 assert bench.expected is not None
                 width = bench.expected.sums[layer].shape[1]
                 if group == 0:
@@ -313,6 +360,9 @@ class _Passes:
                     for p, want in enumerate(wanted.tolist()):
                         self.sums_checked += 1
                         got = packed >> p * acc_bits & mask
+                        if seen := self._observed_at(batch, position):
+                            sign = got >> acc_bits - 1 << acc_bits
+                            seen.sums[layer][int(neurons[p])] = got - sign
                         if got != want:
                             bench.failures.add(
                                 f"image {image}, layer {layer}, neuron {neurons[p]}: accumulator "
@@ -321,6 +371,27 @@ class _Passes:
                             )
                 if group == 0:
                     layer += 1
+            batch = await self._next_deep(batch + 1)
+
+    async def _next_deep(self, batch: int) -> int | None:
+        """The next batch whose sums are looked at, from `batch` on, before its first group is done;
+        None if there is none."""
+        if batch < self.deep_batches:
+            return batch
+        seen = self.observed
+        while seen is not None and not (0 <= seen.batch < batch):
+            while len(self.batches) <= batch:
+                await self.loaded.wait()
+            if seen.batch == batch:
+                return batch
+            batch += 1
+        return None
+
+    def _observed_at(self, batch: int, position: int) -> Observed | None:
+        """What is kept of the image at `position` of a batch, if it is the observed one."""
+        seen = self.observed
+        first, _ = self.batches[batch]
+        return seen if seen is not None and seen.position == first + position else None
 
 
 class Bench:
@@ -522,16 +593,15 @@ class Bench:
         self.dut.asi_image_valid.value = 0
         self.dut.asi_image_error.value = 0
 
-    def append(self, image: int, packet: bytes) -> None:
-        """Queue a good packet behind the others, without gaps."""
+    def append(self, image: int, packet: bytes, taken: Event | None = None) -> None:
+        """Queue a good packet behind the others, without gaps; `taken` is set when it is in."""
         self.accept(image)
-        self.driver.append(packet)
+        self.driver.append(packet, event=taken)
 
     async def send(self, image: int, packet: bytes) -> None:
         """Queue a good packet behind the others and wait until the core has taken it."""
-        self.accept(image)
         taken = Event()
-        self.driver.append(packet, event=taken)
+        self.append(image, packet, taken)
         await taken.wait()
 
     async def drain(self, cycles: int) -> None:

@@ -14,10 +14,18 @@ COLOURS = {"load": "#9ecae1", "compute": "#6baed6", "next": "#a1d99b", "result":
 
 
 def bar(
-    start: int, end: int, row: int, colour: str, text: str = "", tip: str = "", scale: float = SCALE
+    start: int,
+    end: int,
+    row: int,
+    colour: str,
+    text: str = "",
+    tip: str = "",
+    scale: float = SCALE,
+    origin: int = 0,
 ) -> str:
-    """One bar of a drawing, from clock cycle `start` to `end`, at `scale` units a cycle."""
-    x, width, y = LEFT + start * scale, (end - start) * scale, 40 + row * (HEIGHT + GAP)
+    """One bar of a drawing, from clock cycle `start` to `end`, at `scale` units a cycle; cycle
+    `origin` is at the left."""
+    x, width, y = LEFT + (start - origin) * scale, (end - start) * scale, 40 + row * (HEIGHT + GAP)
     shape = (
         f'<rect x="{x:.1f}" y="{y}" width="{max(width, 1.5):.1f}" height="{HEIGHT}" rx="2" '
         f'fill="{colour}"><title>{tip or text}, cycles {start} to {end}</title></rect>'
@@ -30,14 +38,17 @@ def bar(
     return shape + label
 
 
-def axis(total: int, rows: int, step: int, scale: float = SCALE) -> list[str]:
-    """Lines and numbers at every `step` clock cycles of `total`, which go behind `rows` of bars."""
+def axis(total: int, rows: int, step: int, scale: float = SCALE, origin: int = 0) -> list[str]:
+    """Lines and numbers at every `step` clock cycles of `total` from `origin` on, which go behind
+    `rows` of bars."""
     bottom = 40 + rows * (HEIGHT + GAP)
+    first = -(-origin // step) * step
     return [
-        f'<line x1="{LEFT + tick * scale}" y1="34" x2="{LEFT + tick * scale}" y2="{bottom}" '
-        f'stroke="#ccc"/><text x="{LEFT + tick * scale}" y="{bottom + 14}" '
+        f'<line x1="{x}" y1="34" x2="{x}" y2="{bottom}" '
+        f'stroke="#ccc"/><text x="{x}" y="{bottom + 14}" '
         f'text-anchor="middle">{tick}</text>'
-        for tick in reversed(range(0, total, step))
+        for tick in reversed(range(first, origin + total, step))
+        for x in [LEFT + (tick - origin) * scale]
     ]
 
 

@@ -66,6 +66,14 @@ class Picture:
 
 
 @dataclass
+class Figures:
+    """Drawings and tables beside each other, as far as the page is wide."""
+
+    blocks: Sequence[Picture | Table]
+    kind: str = "figures"
+
+
+@dataclass
 class Digit:
     """A test image that was misread."""
 
@@ -115,7 +123,7 @@ class Text:
     kind: str = "text"
 
 
-Block = Facts | Table | Picture | Digits | Matrix | Text
+Block = Facts | Table | Picture | Figures | Digits | Matrix | Text
 
 
 @dataclass

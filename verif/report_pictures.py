@@ -28,27 +28,32 @@ _TAGS = frozenset(
 _WIDTH = 1000  # of a drawing, in its own units
 
 
-def digit(bits: np.ndarray, side: int) -> str:
-    """SVG path of an image (side * side,) of 0/1: a box for each run of ones in a row."""
-    runs = []
-    for y, row in enumerate(bits.reshape(side, side).tolist()):
+def digit(bits: np.ndarray, width: int) -> str:
+    """SVG path of an image (height * width,) of 0/1: a box for each run of ones in a row."""
+    boxes = []
+    for y, row in enumerate(bits.reshape(-1, width).tolist()):
         edges = [x for x, (a, b) in enumerate(pairwise([0, *row, 0])) if a != b]
         for a, b in zip(edges[::2], edges[1::2], strict=True):
-            runs.append(f"M{a} {y}h{b - a}v1h{a - b}z")
-    return "".join(runs)
+            boxes.append(f"M{a} {y}h{b - a}v1h{a - b}z")
+    return "".join(boxes)
 
 
-def _runs(cycles: Sequence[int]) -> Iterator[tuple[int, int]]:
-    """First and last of each run of consecutive numbers."""
+def runs(cycles: Sequence[int], apart: int = 1) -> Iterator[tuple[int, int]]:
+    """First and last of each run of ascending numbers that are at most `apart` from each other."""
     first = last = None
     for cycle in cycles:
-        if last is not None and first is not None and cycle != last + 1:
+        if last is not None and first is not None and cycle > last + apart:
             yield first, last
             first = cycle
         first = cycle if first is None else first
         last = cycle
     if first is not None and last is not None:
         yield first, last
+
+
+def tick(least: float) -> int:
+    """The least of 1, 2, 5, 10, 20, 50 and so on that is not below `least`."""
+    return next(s * 10**e for e in range(9) for s in (1, 2, 5) if s * 10**e >= least)
 
 
 def _lanes(answers: Answers, geometry: Geometry, widths: Sequence[int], scale: float) -> list[str]:
@@ -80,7 +85,7 @@ def _packets(
     moments = cycles.tolist()
     for packet, start in enumerate(range(0, len(moments), beats)):
         batch = packet // lanes
-        for first, last in _runs(moments[start : start + beats]):
+        for first, last in runs(moments[start : start + beats]):
             shade = f"var(--batch-{batch % 2})"
             tip = said.format(packet, batch)
             parts.append(pictures.bar(first, last + 1, row, shade, "", tip, scale))
@@ -92,8 +97,7 @@ def timeline(answers: Answers, geometry: Geometry, widths: Sequence[int]) -> Mar
     seen = [answers.image, answers.load, answers.done, answers.result]
     total = int(max(cycles[-1] for cycles in seen if len(cycles))) + 1
     scale = (_WIDTH - pictures.LEFT - 20) / total
-    rough = total / 10
-    step = next(s * 10**e for e in range(9) for s in (1, 2, 5) if s * 10**e >= rough)
+    step = tick(total / 10)
     bottom = 40 + 3 * (pictures.HEIGHT + pictures.GAP)
 
     parts = pictures.axis(total, 3, step, scale)

@@ -18,6 +18,7 @@ from tqdm import tqdm
 
 import simulator
 from report_source import source
+from trace_page import write_page
 from xnor_fcc.container import write_json
 from xnor_fcc.data import load_test_images
 from xnor_fcc.errors import CommandLine, UserError, run_main
@@ -68,6 +69,13 @@ def parser() -> CommandLine:
         metavar="WHERE",
         help="plant one fault in what is loaded, to see it caught: weight:LAYER:NEURON:INPUT turns "
         "a weight (one of 0 into -1), threshold:LAYER:NEURON moves a threshold (or a bias) by one",
+    )
+    result.add_argument(
+        "--trace",
+        type=int,
+        metavar="IMAGE",
+        help="write a page, trace.html, on the way of one image through the core: its number in "
+        "the run, from 0",
     )
     result.add_argument("--waves", action="store_true", help="record waveforms")
     result.add_argument(
@@ -190,6 +198,8 @@ def find_inputs(options: argparse.Namespace, network: IntegerNetwork) -> Inputs:
             f"The network takes {network.inputs} pixels, but the images have "
             f"{inputs.images.shape[1]}."
         )
+    if options.trace is not None and not 0 <= options.trace < count:
+        raise UserError(f"TRACE={options.trace} is outside 0 to {count - 1}, the run's images.")
     inputs.images = inputs.images[:count]
     if inputs.labels is not None:
         inputs.labels = inputs.labels[:count]
@@ -295,7 +305,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     output.mkdir(parents=True, exist_ok=True)
     report_path, measured = output / "report.json", output / "measured.json"
     answers, images = output / "answers.npz", output / "images.npz"
-    for stale in (report_path, measured, answers):
+    trace, page = output / "trace.npz", output / "trace.html"
+    for stale in (report_path, measured, answers, trace, page):
         stale.unlink(missing_ok=True)
     inputs.save(images)
     network.save(output / "network.npz")
@@ -313,33 +324,37 @@ def main(argv: Sequence[str] | None = None) -> int:
     model = simulator.build("xnor_fcc", geometry.parameters(), large=True, waves=options.waves)
     build_seconds = time.monotonic() - started
 
-    failure = None
-    with _Progress(output / "progress", len(inputs.images)):
-        try:
-            model.run(
-                "sim_tests",
-                output,
-                settings={
-                    "geometry": asdict(geometry),
-                    "network": str(output / "network.npz"),
-                    "loaded": str(output / "loaded.npz"),
-                    "images": str(images),
-                    "progress": str(output / "progress"),
-                    "report": str(output / "measured.json"),
-                    "answers": str(answers),
-                },
-                waves=options.waves,
-            )
-        except AssertionError as error:
-            failure = str(error)
-    if not measured.exists():
-        raise UserError(f"The simulation ended early; see {output / 'simulation.log'}.")
-    report = {
+    settings = {
+        "geometry": asdict(geometry),
+        "network": str(output / "network.npz"),
+        "loaded": str(output / "loaded.npz"),
+        "images": str(images),
+        "progress": str(output / "progress"),
+        "report": str(measured),
+        "answers": str(answers),
+    }
+    about = {
         "simulator": simulator.chosen(),
         "network": options.network,
         "dataset": network.dataset,
         "inputs": inputs.source,
         "flip": options.flip,
+    }
+    if options.trace is not None:
+        settings["trace"] = {"image": options.trace, "file": str(trace), "about": about}
+    failure = None
+    with _Progress(output / "progress", len(inputs.images)):
+        try:
+            model.run("sim_tests", output, settings=settings, waves=options.waves)
+        except AssertionError as error:
+            failure = str(error)
+    if not measured.exists():
+        raise UserError(f"The simulation ended early; see {output / 'simulation.log'}.")
+    if trace.exists():
+        write_page(trace, page)
+    report = {
+        **about,
+        "trace": str(page) if page.exists() else None,
         "geometry": asdict(geometry),
         "widths": list(network.widths),
         "kinds": sorted(network.kinds),
@@ -350,6 +365,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     }
     measured.unlink()
     write_json(report_path, report)
+    if options.trace is not None:
+        where = f"see {page}" if page.exists() else "its results are not those of any image"
+        print(f"trace of image {options.trace}: {where}", file=notes)
     if options.json:
         print(json.dumps(report, indent=1))
     else:

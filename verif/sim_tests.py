@@ -14,6 +14,7 @@ from cocotb.triggers import ClockCycles, RisingEdge
 from bench import Bench, bit_packet, settings
 from report_answers import Answers
 from streams import ResultMonitor
+from trace_watch import Tracer, Watch
 from xnor_fcc.geometry import Geometry
 from xnor_fcc.images import read_images
 from xnor_fcc.integer import IntegerNetwork
@@ -27,7 +28,7 @@ _RECORDED = 12_000
 
 
 class Recorder:
-    """What the core was seen to do: its answers, and cycle by cycle the first batches."""
+    """What the core answered, and what was seen of its first batches."""
 
     def __init__(self, bench: Bench) -> None:
         """Listens to the results that `bench` checks; after `bench.reset`."""
@@ -35,43 +36,26 @@ class Recorder:
         self.packets: list[bytes] = []
         assert isinstance(bench.monitor, ResultMonitor)
         bench.monitor.callback = self._receive
-        self.image: list[int] = []
-        self.load: list[int] = []
-        self.done: list[int] = []
-        self.result: list[int] = []
+        self.watch = Watch(bench)
 
     def _receive(self, packet: bytes) -> None:
         self.packets.append(packet)
         self.bench.results.receive(packet)
 
-    async def watch(self, cycles: int) -> None:
-        """Note for so many clock cycles, from the first one with a beat of an image on: the cycles
-        with a beat of an image, a load of a batch, a group done, a beat of a result."""
-        dut, core = self.bench.dut, self.bench.core
-        lane = core.g_lane[0].lane
-        edge = RisingEdge(dut.clk)
-        await RisingEdge(dut.asi_image_valid)
-        await edge
-        for cycle in range(cycles):
-            if dut.asi_image_valid.value == 1 and dut.asi_image_ready.value == 1:
-                self.image.append(cycle)
-            if core.load_image_s2.value == 1:
-                self.load.append(cycle)
-            if lane.done.value == 1:
-                self.done.append(cycle)
-            if dut.aso_result_valid.value == 1 and dut.aso_result_ready.value == 1:
-                self.result.append(cycle)
-            await edge
+    async def run(self, cycles: int) -> None:
+        """Watch so many clock cycles, from the first one with a beat of an image on."""
+        await RisingEdge(self.bench.dut.asi_image_valid)
+        end = self.bench.cycle() + cycles
+        await self.watch.run(lambda: self.bench.cycle() < end)
 
-    def write(self, path: Path, classes: int, labels: np.ndarray) -> None:
-        """Keep it for `make report`; nothing if a packet has not the length of a result."""
+    def write(self, path: Path, labels: np.ndarray) -> None:
+        """Keep it for `make report`; `packets` must be of the length of a result."""
         packets = self.packets[1:]  # the first answer is that of the lone image
-        if any(len(packet) != 4 * (classes + 1) for packet in packets):
-            return
-        words = np.frombuffer(b"".join(packets), ">i4").reshape(-1, classes + 1).astype(np.int32)
-        seen = (np.array(cycles, np.int32) for cycles in
-                (self.image, self.load, self.done, self.result))
-        Answers(words[:, :-1], words[:, -1] >> 16, labels[: len(words)], *seen).write(path)
+        words = np.array([np.frombuffer(packet, ">i4") for packet in packets], np.int32)
+        first = min(self.watch.seen["image"], default=0)
+        seen = self.watch.counted_from(first)
+        del seen["step"]
+        Answers(words[:, :-1], words[:, -1] >> 16, labels[: len(words)], **seen).write(path)
 
 
 async def read_counters(bench: Bench) -> dict[str, int]:
@@ -130,7 +114,8 @@ async def stream(dut) -> None:  # type: ignore[no-untyped-def]
     before = await read_counters(bench)
     span = geometry.load_cycles(shape) + geometry.latency_cycles(shape, 0)
     span += 2 * geometry.period_cycles(shape)
-    watch = cocotb.start_soon(recorder.watch(span if span <= _RECORDED else 0))
+    watch = cocotb.start_soon(recorder.run(span if span <= _RECORDED else 0))
+    tracer = Tracer(bench, want["trace"]["image"]) if "trace" in want else None
     begin = time.monotonic()
     for image in range(images):
         waited_since, head = bench.cycle(), bench.results.head
@@ -139,7 +124,7 @@ async def stream(dut) -> None:  # type: ignore[no-untyped-def]
             if bench.results.head != head:
                 waited_since, head = bench.cycle(), bench.results.head
             assert bench.cycle() - waited_since < patience, f"no answer to image {head - 1}"
-        bench.append(image, packets[image])
+        bench.append(image, packets[image], tracer.event(image) if tracer else None)
         if image % 100 == 0:
             progress.write_text(str(image))
     await bench.drain(patience)
@@ -148,8 +133,16 @@ async def stream(dut) -> None:  # type: ignore[no-untyped-def]
     cycles = counters["CYCLES"]
     progress.write_text(str(images))
     watch.cancel()
-    if "answers" in want and labels is not None:
-        recorder.write(Path(want["answers"]), network.widths[-1], labels)
+    answered = recorder.packets[1:]  # without that of the lone image
+    if all(len(packet) == 4 * (network.classes + 1) for packet in answered):
+        if "answers" in want and labels is not None:
+            recorder.write(Path(want["answers"]), labels)
+        if tracer is not None:
+            chosen = want["trace"]
+            label = None if labels is None else int(labels[chosen["image"]])
+            about = {"label": label, **chosen["about"]}
+            trace = tracer.trace(answered[chosen["image"]], grey[chosen["image"]].ravel(), about)
+            trace.write(Path(chosen["file"]))
 
     # Periods that end in the start of a full batch; the last batch may wait for images in vain.
     counts = [count for _, count in bench.passes.batches[first_batch:]]

@@ -1,0 +1,220 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`--trace`: what the page shows of an image is what the core had, and what the reference says."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import trace_page
+from report import external_references
+from test_report import Checker, texts
+from test_sim import run
+from trace_data import EVENTS, Layer, Trace
+from xnor_fcc.errors import UserError
+from xnor_fcc.geometry import Geometry
+from xnor_fcc.integer import IntegerNetwork, random_network
+from xnor_fcc.reference import evaluate, preactivations
+
+IMAGES, IMAGE = 11, 7
+WIDTHS = (36, 20, 13, 5)
+
+
+@dataclass
+class Traced:
+    """A run with a trace: the network of the reference, its images, what came out."""
+
+    network: IntegerNetwork
+    grey: np.ndarray
+    labels: np.ndarray
+    trace: Trace
+    page: str
+    code: int
+
+    @property
+    def x(self) -> np.ndarray:
+        return self.network.inputs_from(self.grey)
+
+
+def traced(directory: Path, orders: tuple[int, ...], *arguments: str) -> Traced:
+    """Simulate a small network in Icarus; the label of every image is one beside the answer."""
+    rng = np.random.default_rng(8)
+    network = random_network(rng, WIDTHS, orders=orders)
+    network.save(directory / "net.npz")
+    grey = rng.integers(0, 256, (IMAGES, WIDTHS[0]), dtype=np.uint8)
+    labels = (evaluate(network, network.inputs_from(grey)).classes + 1) % WIDTHS[-1]
+    np.savez(directory / "images.npz", images=grey, labels=labels)
+    result = run(
+        *(directory / "out", "--network", str(directory / "net.npz")),
+        *("--inputs", str(directory / "images.npz"), "--trace", str(IMAGE), *arguments),
+        SIM="icarus",
+    )
+    assert result.returncode in (0, 1), result.stdout + result.stderr
+    page = directory / "out" / "trace.html"
+    assert json.loads((directory / "out" / "report.json").read_text())["trace"] == str(page)
+    trace = Trace.read(directory / "out" / "trace.npz")
+    return Traced(network, grey, labels, trace, page.read_text(), result.returncode)
+
+
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory: pytest.TempPathFactory) -> Traced:
+    return traced(tmp_path_factory.mktemp("plain"), (1, 1, 1), "--lanes", "3")
+
+
+@pytest.fixture(scope="module")
+def pairs(tmp_path_factory: pytest.TempPathFactory) -> Traced:
+    """Activations of order 2."""
+    return traced(tmp_path_factory.mktemp("pairs"), (2, 2, 1))
+
+
+@pytest.fixture(scope="module")
+def faulty(tmp_path_factory: pytest.TempPathFactory) -> Traced:
+    """A threshold that this image is exactly at is moved by one."""
+    rng = np.random.default_rng(8)
+    network = random_network(rng, WIDTHS)
+    grey = rng.integers(0, 256, (IMAGES, WIDTHS[0]), dtype=np.uint8)
+    sums = preactivations(network, network.inputs_from(grey))[0][IMAGE]
+    neuron = int(np.flatnonzero(sums == 1)[0])
+    where = f"threshold:0:{neuron}"
+    return traced(tmp_path_factory.mktemp("faulty"), (1, 1, 1), "--flip", where)
+
+
+def drawn(svg: str, width: int, count: int) -> np.ndarray:
+    """The levels (count,) that a picture of bits shows."""
+    levels = np.zeros((-(-count // width), width), np.uint8)
+    for level, path in re.findall(r'data-level="(\d)"[^>]* d="([^"]*)"', svg):
+        for x, y, length in re.findall(r"M(\d+) (\d+)h(\d+)v", path):
+            levels[int(y), int(x) : int(x) + int(length)] = int(level)
+    return levels.ravel()[:count]
+
+
+def bit_pictures(page: str) -> list[str]:
+    """The pictures of bits: the image's, then the layers'."""
+    pictures = re.findall(r'<svg [^>]*class="bits".*?</svg>', page)
+    return [picture for picture in pictures if "data-level" in picture]
+
+
+@pytest.mark.parametrize("kind", ["plain", "pairs"])
+def test_the_page_shows_what_the_reference_says(
+    kind: str, request: pytest.FixtureRequest
+) -> None:
+    one: Traced = request.getfixturevalue(kind)
+    assert one.code == 0
+    answers = evaluate(one.network, one.x[IMAGE : IMAGE + 1])
+    sums = [each[0] for each in preactivations(one.network, one.x[IMAGE : IMAGE + 1])]
+
+    pictures = bit_pictures(one.page)
+    assert len(pictures) == 3 and "wrong" not in "".join(pictures)
+    assert np.array_equal(drawn(pictures[0], 6, 36), one.x[IMAGE])
+    for picture, hidden in zip(pictures[1:], answers.hidden, strict=True):
+        width = int(np.ceil(np.sqrt(hidden.shape[1])))
+        assert np.array_equal(drawn(picture, width, hidden.shape[1]), hidden[0])
+
+    margins = re.findall(r"<title>Margins of layer \d</title>.*?</svg>", one.page)
+    for picture, each in zip(margins, sums, strict=False):
+        bars = re.findall(r"P - T from (-?\d+) to (-?\d+): (\d+) neurons", picture)
+        assert sum(int(count) for *_, count in bars) == len(each)
+        for low, high, count in bars:
+            # 2P + 1 - 2T is what the reference tells
+            inside = (each >> 1 >= int(low)) & (each >> 1 <= int(high))
+            assert inside.sum() == int(count)
+            assert (int(low) < 0) == (int(high) < 0), "a bin over both sides of the threshold"
+    closest = texts(one.page.split("Closest to switching")[2].split("</table>")[0]).split()
+    nearest = int(np.argmin(np.abs(sums[0])))
+    first = closest[closest.index("reference") + 1 :][:3]
+    assert first == [str(nearest), f"{sums[0][nearest] >> 1:+}", str(answers.hidden[0][0, nearest])]
+
+    scores = re.findall(r'data-score="(-?\d+)"', one.page)
+    assert list(map(int, scores)) == answers.scores[0].tolist()
+    answer, label = int(answers.classes[0]), int(one.labels[IMAGE])
+    assert f"<h1>Image {IMAGE}: read as {answer}, is {label}</h1>" in one.page
+    assert one.page.count("← answer") == one.page.count("← label") == 1
+    assert "PASS" in one.page and "FAIL" not in one.page
+
+
+@pytest.mark.parametrize("kind", ["plain", "pairs"])
+def test_the_cycles_are_those_of_the_model(kind: str, request: pytest.FixtureRequest) -> None:
+    one: Traced = request.getfixturevalue(kind)
+    trace, shape = one.trace, one.network.shape
+    g = trace.geometry
+    assert trace.shape == shape and isinstance(g, Geometry)
+    mine = trace.mine
+    images = g.images_per_batch(shape)
+    assert trace.about["batch"] == 1 + IMAGE // images  # one has the lone image
+    assert trace.about["lane"] == IMAGE % images * (g.lanes // images)
+    assert mine["image"][0] == 0
+    assert len(mine["image"]) == g.image_beats(36, one.network.pixel_residual is not None)
+    assert len(mine["result"]) == WIDTHS[-1] + 1
+    load = int(mine["load"][0])
+    assert mine["image"][-1] < load < mine["step"][0] == load + 1 + g.wind(36)
+    assert len(mine["step"]) == g.steps(shape)
+    assert mine["step"][-1] - load == g.pass_cycles(shape)
+    for steps, done, (n, m, _) in zip(trace.steps(), trace.done(), shape.layers, strict=True):
+        assert len(steps) == g.groups(m) * g.words(n) and len(done) == g.groups(m)
+        assert (done == steps[g.words(n) - 1 :: g.words(n)] + 5).all()
+    assert mine["result"][0] > mine["done"][-1]
+    for event in EVENTS:
+        assert np.isin(mine[event], trace.cycles[event]).all()
+    table = texts(one.page.split("In numbers")[-1].split("</table>")[0])
+    assert f"its batch loaded {load} {load} 1" in table
+    assert f"beats of the result taken {mine['result'][0]} {mine['result'][-1]} 6" in table
+    assert f"its batch is loaded: {load}<" in one.page
+    assert f"{mine['result'][-1] - mine['image'][-1]} cycles" in texts(one.page)
+
+
+def test_what_differs_is_marked(faulty: Traced) -> None:
+    one = faulty
+    neuron = int(one.trace.about["flip"].split(":")[-1])
+    assert one.code == 1 and "FAIL" in one.page and "PASS" not in one.page
+    assert one.trace.hidden[0].wrong.sum() == 1 and one.trace.hidden[0].wrong[neuron]
+    assert one.trace.sums[0].wrong.sum() == 1
+    differing = [int(layer.wrong.sum()) for layer in one.trace.hidden]
+    pictures = bit_pictures(one.page)
+    assert [picture.count('class="wrong"') for picture in pictures] == [0, *differing]
+    seen, wanted = one.trace.hidden[0].seen[neuron], one.trace.hidden[0].wanted[neuron]
+    assert f"number {neuron}: {seen}, by the reference {wanted}" in pictures[1]
+    assert f"FLIP={one.trace.about['flip']}" in one.page
+
+
+def test_pages_stand_alone(plain: Traced, pairs: Traced, faulty: Traced) -> None:
+    for one in (plain, pairs, faulty):
+        checker = Checker(one.page)
+        assert not external_references(one.page) and "script" not in checker.tags
+        assert len(checker.ids) == len(set(checker.ids))
+
+
+def test_images_that_are_not_square_and_answers_without_a_label(plain: Traced) -> None:
+    about = {**plain.trace.about, "label": None, "widths": [7, *WIDTHS[1:]], "inputs": "random",
+             "dataset": "fashion"}  # fmt: skip
+    bits = np.array([1, 0, 1, 1, 0, 0, 1], np.uint8)
+    trace = Trace(**{**vars(plain.trace), "about": about, "grey": 255 * bits,
+                     "inputs": Layer(bits, 1 - bits)})  # fmt: skip
+    page = trace_page.render(trace)
+    assert np.array_equal(drawn(bit_pictures(page)[0], 7, 7), bits)
+    assert bit_pictures(page)[0].count('class="wrong"') == 7
+    assert f"<h1>Image {IMAGE}: read as {trace.answer}</h1>" in page and "← label" not in page
+    assert trace_page.class_names(trace) == list("01234")  # fashion has ten
+
+
+def test_a_damaged_file_ends_in_one_sentence(tmp_path: Path, plain: Traced) -> None:
+    plain.trace.write(tmp_path / "trace.npz")
+    assert trace_page.render(Trace.read(tmp_path / "trace.npz")) == plain.page
+    contents = bytearray((tmp_path / "trace.npz").read_bytes())
+    contents[len(contents) // 2] ^= 1
+    (tmp_path / "trace.npz").write_bytes(contents)
+    with pytest.raises(UserError, match=r"damaged|SHA"):
+        trace_page.write_page(tmp_path / "trace.npz", tmp_path / "page.html")
+    assert not (tmp_path / "page.html").exists()
+
+
+@pytest.mark.parametrize("image", ["-1", "20", "x"])
+def test_an_image_outside_the_run_ends_in_one_sentence(tmp_path: Path, image: str) -> None:
+    result = run(tmp_path / "out", "--images", "20", f"--trace={image}")
+    assert result.returncode == 2
+    assert result.stderr.startswith("error: ") and len(result.stderr.splitlines()) == 1
+    assert not (tmp_path / "out").exists()
