@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from xnor_fcc.chain import whole_biases
 from xnor_fcc.errors import UserError, run_main
@@ -240,3 +241,18 @@ def test_a_source_whose_run_differs_from_its_layers_is_refused() -> None:
 
     with pytest.raises(UserError, match=r"1 hidden bits.*image 7, layer 0, neuron 2"):
         import_network(Stranger(random_arrays(0)))
+
+
+def test_compared_on_pictures(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Several files of one size make one batch."""
+    arrays = random_arrays(0)
+    rng = np.random.default_rng(0)
+    arrays["weights0"] = rng.choice([-1, 1], (13, 25)).astype(np.int8)
+    np.savez(tmp_path / "in.npz", **arrays)  # type: ignore[arg-type]
+    names = [str(tmp_path / f"{i}.png") for i in range(3)]
+    for name in names:
+        Image.fromarray(rng.integers(0, 256, (5, 5), dtype=np.uint8)).save(name)
+    arguments = [str(tmp_path / "in.npz"), "--out", str(tmp_path / "out.npz"), "--json"]
+    assert main([*arguments, "--inputs", *names]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report["images"] == 3 and report["differing_bits"] == 0
