@@ -8,6 +8,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +16,7 @@ import numpy as np
 import pytest
 
 import reference_speed
+from xnor_fcc import reference
 from xnor_fcc.errors import UserError
 from xnor_fcc.integer import IntegerNetwork, Layer, OutputLayer, ShiftLayer, random_network
 from xnor_fcc.popcount import PackedLayer
@@ -133,6 +135,12 @@ def test_reference_is_the_definition_of_every_kind(
             assert np.unique(answers).tolist() == list(range(levels)), "not lively"
 
 
+@pytest.fixture
+def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Blocks of a few images, which small networks otherwise do not have."""
+    monkeypatch.setattr(reference, "_WORK", 0)
+
+
 def same_both_ways(network: IntegerNetwork, x: np.ndarray) -> None:
     """Packed bits and matrix products give the same bits, scores and classes."""
     result, sums = evaluate(network, x), preactivations(network, x)
@@ -144,7 +152,7 @@ def same_both_ways(network: IntegerNetwork, x: np.ndarray) -> None:
 
 
 @pytest.mark.parametrize("seed", range(40))
-def test_packed_bits_are_the_product(seed: int) -> None:
+def test_packed_bits_are_the_product(seed: int, small_blocks: None) -> None:
     """Widths around whole words, numbers of images around whole blocks, every kind."""
     rng = np.random.default_rng([seed, 6])
     widths = rng.choice([1, 2, 9, 63, 64, 65, 127, 128, 130, 200], rng.integers(2, 6)).tolist()
@@ -175,7 +183,7 @@ def test_layers_at_the_limit_of_16_bits(n: int, order: int, ternary: bool) -> No
     assert np.array_equal(product, counted(layer, x))
 
 
-def test_threads_change_nothing() -> None:
+def test_threads_change_nothing(small_blocks: None) -> None:
     rng = np.random.default_rng(9)
     network = random_network(rng, (100, 65, 31, 10), (2, 1, 2), (False, True, False))
     x = rng.integers(0, 4, (1000, 100), np.uint8)
@@ -188,8 +196,11 @@ def test_threads_change_nothing() -> None:
     same_both_ways(network, x)
 
 
-def test_an_error_in_a_thread_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_error_in_a_thread_is_an_error(
+    small_blocks: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def fail(layer: PackedLayer, x: np.ndarray) -> np.ndarray:
+        assert threading.current_thread() is not threading.main_thread()
         raise MemoryError
 
     monkeypatch.setattr(PackedLayer, "product", fail)

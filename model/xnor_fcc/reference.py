@@ -25,8 +25,9 @@ from .integer import IntegerNetwork, Layer, OutputLayer, ShiftLayer
 from .popcount import PackedLayer
 
 _EXACT = 1 << 24
-# Images that a thread takes at a time: some milliseconds of work, and sums that stay in its cache.
-_BLOCK = 128
+# What a thread takes at a time: images whose sums stay in its cache, and more where it would have
+# less than a millisecond or two to do, counted in weights times images.
+_BLOCK, _WORK = 128, 1 << 27
 
 
 @dataclass(frozen=True)
@@ -54,14 +55,16 @@ def evaluate(network: IntegerNetwork, x: np.ndarray, threads: int | None = None)
     scores = np.empty((len(x), network.classes), np.int32)
     sums = [_sums(layer) for layer in network.layers]
 
+    size = max(_BLOCK, _WORK // sum(weights.size for weights in network.weights))
+
     def answer(first: int) -> None:
-        block = slice(first, first + _BLOCK)
+        block = slice(first, first + size)
         given = x[block]
         for layer, of, answers in zip(network.hidden, sums, hidden, strict=False):
             given = answers[block] = activations(layer, of(given))
         scores[block] = sums[-1](given)
 
-    blocks = range(0, len(x), _BLOCK)
+    blocks = range(0, len(x), size)
     threads = min(threads or processors(), len(blocks))
     if threads > 1:
         # numpy computes without holding Python's lock.
