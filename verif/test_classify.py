@@ -240,6 +240,16 @@ def test_ascii_where_the_terminal_has_no_blocks() -> None:
     assert classify.drawing(levels, 3, blocks=False).isascii()
 
 
+@pytest.mark.parametrize("side", [1, 2, 90])
+def test_drawn_only_where_it_fits(
+    side: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    random_network(np.random.default_rng(0), (side * side, 3)).save(tmp_path / "net.npz")
+    Image.fromarray(np.full((side, side), 255, np.uint8)).save(tmp_path / "all.png")
+    out, _ = call(capsys, tmp_path / "all.png", "--network", tmp_path / "net.npz", "--invert")
+    assert len(out.splitlines()) == 4 + (side < 80)
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [

@@ -104,7 +104,8 @@ def test_the_text_tells_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
     assert "PE=8 SIMD=16 LANES=2, " in text and "words of 128 bits" in text
     for name in devices():
         assert f"\n  {name} " in text
-    streamed = call(capsys, tmp_path / "net.npz", "--weight-stream", "64", "--device", "none")
+    arguments = ["--network", tmp_path / "net.npz", "--device", "none", "--weight-stream", "64"]
+    streamed = call(capsys, *arguments)
     assert "streamed over 64 bits" in streamed and "de1-soc" not in streamed
 
 
@@ -134,6 +135,7 @@ def test_what_does_not_fit(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
         (["order2", "--lanes", "3"], "LANES=3 must be even"),
         (["--weight-stream", "12"], "neither 0 nor a multiple of 8"),
         (["--device", "de2"], "invalid choice"),
+        (["order2", "--network", "mnist"], "not allowed with"),
     ],
 )
 def test_one_sentence(

@@ -214,10 +214,12 @@ def text(network: IntegerNetwork, images: Images, report: dict[str, Any]) -> str
     if len(lines) == 1:
         row, blocks = report["images"][0], _has_blocks()
         side = side_of(network.inputs)
-        if side is not None and 2 * side <= max(80, shutil.get_terminal_size().columns):
+        if side is not None:
             levels = network.inputs_from(images.grey).reshape(side, side)
             most = 255 if "power-of-two" in network.kinds else 2 ** network.layers[0].order - 1
-            lines.append(drawing(levels, most, blocks))
+            picture = drawing(levels, most, blocks)
+            if len(picture.partition("\n")[0]) <= max(80, shutil.get_terminal_size().columns):
+                lines.append(picture)
         lines.append(bars(report, row, blocks))
     elif report["wrong"] is not None:
         lines.append(f"{report['wrong']} of {len(lines)} wrong: accuracy {report['accuracy']:.4f}")

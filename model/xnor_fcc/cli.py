@@ -171,7 +171,7 @@ def _complete_files(options: argparse.ArgumentParser) -> None:
         },
     }
     for action in options._actions:  # as shtab itself does; argparse has no other way
-        if action.dest == "network":
+        if action.dest in ("network", "named"):
             action.complete = networks  # type: ignore[attr-defined]
         elif action.dest in ("output", "build", "copy", "data_dir"):
             action.complete = shtab.DIRECTORY  # type: ignore[attr-defined]

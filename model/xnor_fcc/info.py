@@ -14,7 +14,7 @@ from .data import DATASETS
 from .errors import CommandLine
 from .explore import Device, Space, devices, pick
 from .geometry import NAMED, Geometry, GeometryError, Shape
-from .geometry_options import add_geometry, geometry_of
+from .geometry_options import add_geometry, add_network, geometry_of
 from .integer import IntegerNetwork, Layer, OutputLayer, ShiftLayer, find_network
 
 ALL, NONE = "all", "none"
@@ -46,13 +46,9 @@ def parser() -> CommandLine:
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    result.add_argument(
-        "network",
-        nargs="?",
-        default="mnist",
-        metavar="NETWORK",
-        help="a network of the project by name, or a network file (default: mnist)",
-    )
+    which = result.add_mutually_exclusive_group()
+    which.add_argument("named", nargs="?", metavar="NETWORK", help="the network, as with --network")
+    add_network(which, default=None)
     add_geometry(result)
     result.add_argument(
         "--device",
@@ -257,7 +253,7 @@ def _parts(
 def main(argv: Sequence[str] | None = None) -> int:
     """Describe, print."""
     options = parser().parse_args(argv)
-    network = IntegerNetwork.load(find_network(options.network))
+    network = IntegerNetwork.load(find_network(options.named or options.network or "mnist"))
     report: dict[str, Any] = {}
     for part, words in _parts(options, network):
         report.update(part)
