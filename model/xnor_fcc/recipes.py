@@ -232,10 +232,10 @@ _SUITED: dict[str, dict[str, Any]] = {
     "mnist": {},
     "fashion": {"pixel_threshold": 32, "epochs": 40, "teacher_epochs": 6},
     "digits": {
-        "widths": (64, 64, 32, 10),
+        "widths": (64, 128, 96, 10),
         "validation": 215,
         "batch": 50,
-        "epochs": 400,
+        "epochs": 300,
         "teacher_epochs": 60,
         "norm_images": 1000,
     },
@@ -244,9 +244,7 @@ _SUITED: dict[str, dict[str, Any]] = {
 DISTORTIONS: dict[str, Distortion] = {
     "mnist": Distortion(),
     "fashion": Distortion(degrees=3.0, scale=0.05, shear=0.05, shift=1.0, elastic=0.3),
-    "digits": Distortion(
-        degrees=10.0, scale=0.1, shear=0.1, shift=0.5, elastic=0.2, elastic_knots=3
-    ),
+    "digits": Distortion(degrees=6.0, scale=0.08, shear=0.08, shift=0.4, elastic=0.0),
 }
 
 
