@@ -53,7 +53,8 @@ def test_the_vectors_are_what_the_script_writes(tmp_path: Path) -> None:
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "model")}
     subprocess.run(command, env=environment, check=True)
     committed = {path.name: path.read_text() for path in (BENCH / "vectors").iterdir()}
-    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == committed
+    written = {path.name: path.read_text() for path in tmp_path.iterdir()}
+    assert written == committed, "run python verif/fusesoc/make_vectors.py"
     # As many as the testbench counts on.
     text = (BENCH / "xnor_fcc_tb.v").read_text()
     count = {name: int(n) for name, n in re.findall(r"localparam (\w+) = (\d+);", text)}

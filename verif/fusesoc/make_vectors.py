@@ -1,11 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Writes what xnor_fcc_tb.v reads: memory images of a network for the core that it instantiates,
-test digits, and what the integer reference answers.
+"""Writes what xnor_fcc_tb.v reads: memory images of the network `digits` for the core that it
+instantiates, test digits, and what the integer reference answers.
 
-    python verif/fusesoc/make_vectors.py
-
-The files are committed, so that a run needs no Python package but FuseSoC; a test holds them to
-what is written here.
+The files are committed, so that a run needs FuseSoC and a simulator only; a test holds them to what
+is written here.
 """
 
 from __future__ import annotations
@@ -16,29 +14,31 @@ from pathlib import Path
 
 import numpy as np
 
+from xnor_fcc.data import load_test_images
 from xnor_fcc.errors import CommandLine, run_main
 from xnor_fcc.geometry import Geometry
-from xnor_fcc.integer import random_network
+from xnor_fcc.integer import IntegerNetwork, find_network
 from xnor_fcc.pack import pack
 from xnor_fcc.reference import evaluate
 from xnor_fcc.rtl import parameters
 
 HERE = Path(__file__).resolve().parent
-IMAGES = 25
+NETWORK = "digits"
+# One of each digit, and one more, so that the last batch leaves a lane empty.
+IMAGES = 11
 
 
 def geometry() -> Geometry:
     """That of the core in the testbench."""
-    numbers = {p.name.lower(): p.default for p in parameters(HERE / "xnor_fcc_tb.v")}
-    prefix = numbers.pop("preset")
-    assert prefix == "preset"
-    return Geometry(**numbers)  # type: ignore[arg-type]
+    every = parameters(HERE / "xnor_fcc_tb.v")
+    return Geometry(**{p.name.lower(): int(p.default) for p in every if p.name != "PRESET"})
 
 
 def write(directory: Path) -> None:
     """Write all files into `directory`."""
-    network = random_network(np.random.default_rng(1), (64, 128, 128, 10))
-    grey = np.random.default_rng(2).integers(0, 256, (IMAGES, 64), dtype=np.uint8)
+    network = IntegerNetwork.load(find_network(NETWORK))
+    grey, _ = load_test_images(NETWORK)
+    grey = grey[:IMAGES]
     core = geometry()
     directory.mkdir(parents=True, exist_ok=True)
     pack(network, core).write_preset(directory / "preset", pixel_8bit=True)
@@ -58,8 +58,13 @@ def _write_lines(path: Path, lines: Iterable[str]) -> None:
 def main(argv: Sequence[str] | None = None) -> int:
     """Write the vectors beside the testbench, or elsewhere."""
     parser = CommandLine(prog="python verif/fusesoc/make_vectors.py", description=__doc__)
-    parser.add_argument("--output", type=Path, default=HERE / "vectors", metavar="DIR",
-                        help="directory to write into (default: %(default)s)")  # fmt: skip
+    parser.add_argument(
+        "--output",
+        type=Path,
+        default=HERE / "vectors",
+        metavar="DIR",
+        help="directory to write into (default: %(default)s)",
+    )
     write(parser.parse_args(argv).output)
     return 0
 

@@ -20,9 +20,9 @@ module xnor_fcc_tb #(
     parameter TAPS = 1,
     parameter MAX_LAYERS = 3,
     parameter MAX_CLASSES = 10,
-    parameter WEIGHT_DEPTH = 208,
+    parameter WEIGHT_DEPTH = 172,
     parameter BANK_DEPTH = 256,
-    parameter THRESHOLD_DEPTH = 34,
+    parameter THRESHOLD_DEPTH = 30,
     parameter WEIGHT_STREAM = 0,
     parameter ORDER = 1,
     parameter TERNARY = 0,
@@ -31,8 +31,8 @@ module xnor_fcc_tb #(
 );
 
   // The vectors: 8-bit pixels, a row of the digit in each beat; after the scores a word with the
-  // class and the image's id. The last batch has one image in two lanes.
-  localparam IMAGES = 25;
+  // class and the image's id. The last batch has one image for two lanes.
+  localparam IMAGES = 11;
   localparam BEATS = 8;
   localparam CLASSES = 10;
   localparam WORDS = CLASSES + 1;
