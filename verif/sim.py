@@ -17,6 +17,7 @@ import numpy as np
 from tqdm import tqdm
 
 import simulator
+import waves
 from report_source import source
 from trace_page import write_page
 from xnor_fcc.container import write_json
@@ -77,7 +78,11 @@ def parser() -> CommandLine:
         help="write a page, trace.html, on the way of one image through the core: its number in "
         "the run, from 0",
     )
-    result.add_argument("--waves", action="store_true", help="record waveforms")
+    result.add_argument(
+        "--waves",
+        action="store_true",
+        help="record waveforms, dump.fst, with lists of signals for GTKWave and Surfer",
+    )
     result.add_argument(
         "--json", action="store_true", help="print the report as JSON, and nothing else"
     )
@@ -308,6 +313,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     trace, page = output / "trace.npz", output / "trace.html"
     for stale in (report_path, measured, answers, trace, page):
         stale.unlink(missing_ok=True)
+    waves.discard(output)
     inputs.save(images)
     network.save(output / "network.npz")
     loaded.save(output / "loaded.npz")
@@ -365,6 +371,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     }
     measured.unlink()
     write_json(report_path, report)
+    if options.waves:
+        period = report["model_batch_period_cycles"]
+        found = waves.finish(output, geometry.lanes, report["stream_cycle"], period)
+        print(f"waveforms: {found}", file=notes)
     if options.trace is not None:
         where = f"see {page}" if page.exists() else "its results are not those of any image"
         print(f"trace of image {options.trace}: {where}", file=notes)

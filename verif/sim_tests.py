@@ -110,6 +110,7 @@ async def stream(dut) -> None:  # type: ignore[no-untyped-def]
     single_deep = bench.passes.sums_checked
 
     # All of them, image after image.
+    stream_cycle = bench.cycle()
     first_batch = len(bench.passes.starts)
     before = await read_counters(bench)
     span = geometry.load_cycles(shape) + geometry.latency_cycles(shape, 0)
@@ -175,6 +176,7 @@ async def stream(dut) -> None:  # type: ignore[no-untyped-def]
         "latency_cycles": latency - (_TIMEOUT if lanes > 1 else 0),
         "model_latency_cycles": geometry.latency_cycles(shape, 0),
         "counters": counters,
+        "stream_cycle": stream_cycle,
         "busy": counters["STEP_CYCLES"] / cycles,
         "simulated_cycles": cycles,
         "simulated_cycles_per_second": cycles / elapsed,
