@@ -92,6 +92,17 @@ def _packets(
     return parts
 
 
+def legend(widths: Sequence[int], bottom: int) -> list[str]:
+    """Which layer has which colour, below a drawing that ends at `bottom`."""
+    return [
+        f'<rect x="{x}" y="{bottom + 28}" width="12" height="12" rx="2" '
+        f'fill="var(--layer-{layer % 4})"/>'
+        f'<text x="{x + 18}" y="{bottom + 39}">{n}→{m}</text>'
+        for layer, (n, m) in enumerate(pairwise(widths))
+        for x in [pictures.LEFT + 120 * layer]
+    ]
+
+
 def timeline(answers: Answers, geometry: Geometry, widths: Sequence[int]) -> Markup:
     """What the core did in the first cycles of `answers`: images in, groups done, results out."""
     seen = [answers.image, answers.load, answers.done, answers.result]
@@ -115,14 +126,7 @@ def timeline(answers: Answers, geometry: Geometry, widths: Sequence[int]) -> Mar
         )
     lanes = "lane" if geometry.lanes == 1 else f"{geometry.lanes} lanes"
     parts += pictures.names(("image stream", lanes, "result stream"))
-    x = float(pictures.LEFT)
-    for layer, (n, m) in enumerate(pairwise(widths)):
-        parts.append(
-            f'<rect x="{x}" y="{bottom + 28}" width="12" height="12" rx="2" '
-            f'fill="var(--layer-{layer % 4})"/>'
-            f'<text x="{x + 18}" y="{bottom + 39}">{n}→{m}</text>'
-        )
-        x += 120
+    parts += legend(widths, bottom)
     title = (
         f"What the core did in its first {total:,} clock cycles: images taken, groups of neurons "
         "done, results taken"

@@ -13,7 +13,7 @@ from markupsafe import Markup, escape
 from PIL import Image
 
 import pictures
-from report_pictures import digit, runs, tick
+from report_pictures import digit, legend, runs, tick
 from trace_data import EVENTS, Layer, Trace
 
 _WIDTH = 1000  # of a drawing across the page, in its own units
@@ -179,15 +179,10 @@ def timeline(trace: Trace, title: str) -> Markup:
     rows = ("image stream", "steps", "groups done", "result stream")
     names = layer_names(trace)
 
-    def bars(cycles: np.ndarray, row: int, colour: str, tip: str, text: str = "") -> list[str]:
+    def bars(cycles: np.ndarray, row: int, colour: str, tip: str) -> list[str]:
         inside = cycles[(cycles >= first) & (cycles < first + total)]
-        return [
-            pictures.bar(
-                a, b + 1, row, colour, text if (b - a) * scale > 8 * len(text) else "", tip, scale,
-                first,
-            )
-            for a, b in runs(inside.tolist(), apart)
-        ]  # fmt: skip
+        return [pictures.bar(a, b + 1, row, colour, "", tip, scale, first)
+                for a, b in runs(inside.tolist(), apart)]
 
     parts = pictures.axis(total, len(rows), tick(total / 10), scale, first)
     for row, event in enumerate(("image", "step", "done", "result")):
@@ -197,7 +192,7 @@ def timeline(trace: Trace, title: str) -> Markup:
     for layer, (steps, done) in enumerate(zip(trace.steps(), trace.done(), strict=True)):
         colour = f"var(--layer-{layer % 4})"
         tip = f"layer {layer}, {names[layer]}"
-        parts += bars(steps, 1, colour, tip, names[layer])
+        parts += bars(steps, 1, colour, tip)
         if len(steps) and len(done):
             drain = pictures.bar(int(steps[-1]) + 1, int(done[-1]) + 1, 2, colour, "",
                                  f"{tip}: pipeline draining", scale, first)
@@ -218,5 +213,5 @@ def timeline(trace: Trace, title: str) -> Markup:
         if own:
             parts.append(f'<text x="{x:.1f}" y="20" text-anchor="middle">its batch is loaded: '
                          f"{cycle}</text>")
-    parts += pictures.names(rows)
-    return _svg(_WIDTH, bottom + 24, title, parts, ' font-size="13"')
+    parts += [*pictures.names(rows), *legend(trace.shape.widths, bottom)]
+    return _svg(_WIDTH, bottom + 50, title, parts, ' font-size="13"')
