@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ast
 import json
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
@@ -46,16 +47,18 @@ from report_blocks import (
 )
 from report_pictures import digit, inlined, timeline
 from sources import ROOT
-from xnor_fcc.data import DATASETS, load_test_bits
+from xnor_fcc.data import DATASETS, binarise
 from xnor_fcc.errors import UserError
 from xnor_fcc.geometry import Geometry
+from xnor_fcc.images import read_images
+from xnor_fcc.integer import IntegerNetwork
 
 ANCHORS = Path(__file__).with_name("anchors.json")
 # Clock of the DE1-SoC.
 _MHZ = 50
 # What is demanded.
 MUTANTS, SCORE, COVERED = 500, 0.95, 0.95
-# Misread digits shown at most.
+# Misread images shown at most.
 _SHOWN = 300
 # Tests listed as the slowest.
 _SLOWEST = 10
@@ -402,7 +405,7 @@ def accuracy(d: Any, _: Path) -> View:
                 ("core", _sizes(d["geometry"])),
                 ("simulator", d["simulator"]),
                 ("network", d["network"]),
-                ("test images", f"{d['images']:,}"),
+                ("images", f"{d['images']:,}"),
                 ("wrong bits", f"{d['wrong_bits']:,}"),
                 ("hidden bits checked", f"{d['hidden_bits_checked']:,}"),
                 ("accumulators checked", f"{d['accumulators_checked']:,}"),
@@ -426,8 +429,8 @@ def accuracy(d: Any, _: Path) -> View:
     state = PASS if right and exact and not d["flip"] else FAIL
     return View(
         state,
-        percent(d["accuracy"], 2),
-        f"of {d['images']:,} test images; {d['wrong_bits']:,} wrong bits, "
+        DASH if d["accuracy"] is d["model_accuracy"] is None else percent(d["accuracy"], 2),
+        f"of {d['images']:,} images; {d['wrong_bits']:,} wrong bits, "
         f"{d['hidden_bits_checked']:,} hidden bits checked",
         blocks,
     )
@@ -443,11 +446,19 @@ def _answers(d: Any, path: Path) -> Answers:
     return answers
 
 
+def _pictures(path: Path) -> tuple[np.ndarray, int]:
+    """The images beside a file of answers, as bits (N, pixels), and the side of square ones."""
+    images, _ = read_images(path.with_name("images.npz"))
+    threshold = IntegerNetwork.load(path.with_name("network.npz")).pixel_threshold
+    bits = binarise(images, threshold)
+    return bits, math.isqrt(bits.shape[1])
+
+
 def confusion(d: Any, path: Path) -> View:
-    """Which digits the hardware takes for which, and pictures of them."""
+    """Which classes the hardware takes for which, and pictures of the images."""
     answers = _answers(d, path)
-    bits, _ = load_test_bits()
-    side = DATASETS["mnist"].side
+    bits, side = _pictures(path)
+    classes = DATASETS[d["dataset"]].classes if d.get("dataset") in DATASETS else ()
     highest = int(max(answers.labels.max(), answers.classes.max()))
     size = max(answers.scores.shape[1], highest + 1)
     counts = np.zeros((size, size), int)
@@ -463,14 +474,16 @@ def confusion(d: Any, path: Path) -> View:
         margin = f"{scores[answer] - scores[label]:+,}" if known else DASH
         anchor = "" if (label, answer) in linked else f"read-{label}-{answer}"
         linked.add((label, answer))
-        digits.append(Digit(index, label, answer, margin, digit(bits[index], side), anchor))
+        picture = digit(bits[index, : side * side], side)
+        digits.append(Digit(index, label, answer, margin, picture, anchor))
     rows = []
     for label in range(size):
+        name = classes[label] if label < len(classes) else str(label)
         of_label, answered = counts[label].sum(), counts[:, label].sum()
         right = counts[label, label]
         rows.append(
             [
-                number(label, "d"),
+                number(label, "d", f" {name}" if name != str(label) else ""),
                 number(int(of_label)),
                 share(right / of_label if of_label else None, digits=2),
                 share(right / answered if answered else None, digits=2),
@@ -481,29 +494,29 @@ def confusion(d: Any, path: Path) -> View:
     shown = f"All {len(digits)}" if len(digits) == len(wrong) else f"{len(digits)} of {len(wrong)}"
     blocks: list[Block] = [
         Matrix(
-            f"The {len(answers.labels):,} answers of the simulated hardware: what a digit is, and "
+            f"The {len(answers.labels):,} answers of the simulated hardware: what an image is, and "
             "what it was read as",
             counts.tolist(),
         ),
         Table(
-            "Digit by digit",
-            ("digit", "images", "recall", "precision"),
+            "Class by class",
+            ("class", "images", "recall", "precision"),
             rows,
         ),
     ]
-    if digits:
+    if digits and side * side == bits.shape[1]:
         blocks.append(
             Digits(
-                f"{shown} misread digits as the core sees them: what it is → what it was read as; "
+                f"{shown} misread images as the core sees them: what it is → what it was read as; "
                 "index in the test set; by how much the score of the answer beats that of the "
-                "digit",
+                "right class",
                 digits,
                 side,
             )
         )
-    else:
-        blocks.append(Text("No digit was misread."))
-    return View(NOTE, f"{len(wrong):,}", f"of {len(answers.labels):,} digits misread", blocks)
+    elif not digits:
+        blocks.append(Text("No image was misread."))
+    return View(NOTE, f"{len(wrong):,}", f"of {len(answers.labels):,} images misread", blocks)
 
 
 def cycles(d: Any, path: Path) -> View:

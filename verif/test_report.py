@@ -26,19 +26,20 @@ from report_answers import Answers
 from report_sections import TOPICS, Topic
 from sources import ROOT
 from xnor_fcc.container import write_json
-from xnor_fcc.data import load_test_bits
+from xnor_fcc.data import binarise, load_test_images
 from xnor_fcc.errors import UserError
 from xnor_fcc.geometry import Geometry
+from xnor_fcc.integer import random_network
 
 WIDTHS = (784, 12, 12, 10)
 IMAGES = 60
+NETWORK = random_network(np.random.default_rng(1), WIDTHS)
 GEOMETRY = dict(vars(Geometry(pe=4, simd=64, lanes=2, max_width=784)))
 
 
 def made_up_answers() -> Answers:
     """Answers to the first images, six of them wrong, and a batch after the other."""
-    _, labels = load_test_bits()
-    labels = labels[:IMAGES]
+    labels = load_test_images()[1][:IMAGES]
     scores = np.full((IMAGES, 10), -50, np.int32)
     classes = labels.astype(np.int32)
     classes[::10] = (classes[::10] + 3) % 10
@@ -58,7 +59,8 @@ def made_up_answers() -> Answers:
 def sim_report(answers: Answers) -> dict[str, Any]:
     right = float((answers.classes == answers.labels).mean())
     return {
-        "simulator": "verilator", "network": "mnist", "flip": None, "geometry": GEOMETRY,
+        "simulator": "verilator", "network": "mnist", "dataset": "mnist", "inputs": "test set",
+        "flip": None, "geometry": GEOMETRY,
         "widths": list(WIDTHS), "images": IMAGES, "wrong_bits": 0, "first_difference": None,
         "accuracy": right, "model_accuracy": right, "hidden_bits_checked": 31_337,
         "accumulators_checked": 4_242, "cycles_per_image": 77.5, "model_cycles_per_image": 77.5,
@@ -168,6 +170,8 @@ def fill(build: Path) -> Path:
         write_json(build / name / "report.json", contents)
     answers = made_up_answers()
     answers.write(build / "sim" / "answers.npz")
+    np.savez(build / "sim" / "images.npz", images=load_test_images()[0][:IMAGES])
+    NETWORK.save(build / "sim" / "network.npz")
     write_json(build / "sim" / "report.json", sim_report(answers))
     (build / "test").mkdir(exist_ok=True)
     (build / "test" / "junit.xml").write_text(JUNIT)
@@ -333,9 +337,9 @@ def test_the_confusion_matrix_has_every_image_once(complete_page: str) -> None:
         assert counts[label, answer] == both.sum()
 
 
-def test_every_misread_digit_has_its_picture(complete_page: str) -> None:
+def test_every_misread_image_has_its_picture(complete_page: str) -> None:
     answers = made_up_answers()
-    bits, _ = load_test_bits()
+    bits = binarise(load_test_images()[0], NETWORK.pixel_threshold)
     shown = section(complete_page, "confusion")
     wrong = np.flatnonzero(answers.labels != answers.classes)
     figures = re.findall(r"<figure.*?</figure>", shown, re.S)
@@ -498,14 +502,30 @@ def test_a_campaign_that_is_not_complete_is_no_pass(build: Path) -> None:
     assert "400 of at least 500 mutants" in section(page, "mutation")
 
 
-def test_a_run_without_a_misread_digit(build: Path) -> None:
+def test_a_run_without_a_misread_image(build: Path) -> None:
     answers = made_up_answers()
     answers.classes[:] = answers.labels
     answers.write(build / "sim" / "answers.npz")
     write_json(build / "sim" / "report.json", sim_report(answers))
     page = made(build)[1]
     check(page)
-    assert "No digit was misread." in section(page, "confusion")
+    assert "No image was misread." in section(page, "confusion")
+
+
+def test_classes_have_the_names_of_the_data_set(build: Path, complete_page: str) -> None:
+    assert "ankle boot" not in complete_page
+    change(build, "sim", dataset="fashion")
+    shown = section(made(build)[1], "confusion")
+    assert "9 ankle boot" in shown and "0 T-shirt/top" in shown
+
+
+def test_images_that_nobody_has_labels_for(build: Path) -> None:
+    (build / "sim" / "answers.npz").unlink()
+    change(build, "sim", accuracy=None, model_accuracy=None, dataset=None, inputs="random")
+    result, page = made(build)
+    check(page)
+    assert result["sections"]["accuracy"] == "measured"
+    assert result["sections"]["confusion"] == "missing"
 
 
 def test_batches_too_long_to_be_watched(build: Path) -> None:
