@@ -8,9 +8,9 @@ from torch import Tensor, nn
 
 
 class Teacher(nn.Module):
-    """A small convolutional network on the same 28 x 28 binary images that the student sees.
+    """A small convolutional network on the same square images that the student sees.
 
-    x (N, 784) of +-1 -> logits (N, classes).  Nothing of it is kept after training.
+    x (N, side * side), inputs as the student takes them -> logits (N, classes).  Nothing of it is kept after training.
     """
 
     def __init__(self, side: int, classes: int) -> None:
