@@ -10,7 +10,8 @@ from torch import Tensor, nn
 class Teacher(nn.Module):
     """A small convolutional network on the same square images that the student sees.
 
-    x (N, side * side), inputs as the student takes them -> logits (N, classes).  Nothing of it is kept after training.
+    x (N, side * side), inputs as the student takes them -> logits (N, classes).  Nothing of it is
+    kept after training.
     """
 
     def __init__(self, side: int, classes: int) -> None:
