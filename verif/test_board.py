@@ -19,7 +19,7 @@ from sources import board_sources
 from xnor_fcc import area
 from xnor_fcc import board as board_module
 from xnor_fcc.board import Board, board_of
-from xnor_fcc.data import load_test_bits
+from xnor_fcc.data import load_test_bits, load_test_images
 from xnor_fcc.errors import UserError, run_main
 from xnor_fcc.geometry import NAMED, Geometry
 from xnor_fcc.integer import IntegerNetwork, find_network, random_network
@@ -198,8 +198,17 @@ def test_board_refuses_in_one_sentence(
 
 def test_board_refuses_a_network_for_something_else() -> None:
     network = random_network(np.random.default_rng(1), (40, 10))
-    with pytest.raises(UserError, match="digits of 784 pixels, but the network has 40 inputs"):
+    with pytest.raises(UserError, match="images of 784 pixels, but the network has 40 inputs"):
         board_of(SMALL, network)
+
+
+def test_board_shows_images_of_the_data_set_of_its_network() -> None:
+    network = IntegerNetwork.load(find_network("fashion"))
+    board = board_of(SMALL, network, images=512, first=0)
+    grey, labels = load_test_images("fashion")
+    assert (board.bits == network.inputs_from(grey[:512])).all()
+    assert (board.labels == labels[:512]).all()
+    assert board.wrong() == (evaluate(network, board.bits).classes != labels[:512]).sum() < 100
 
 
 def test_board_refuses_a_network_of_another_kind() -> None:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the DE1-SoC demo is built from: memory images, and the parameters of quartus/de1_soc.v.
 
-The demo classifies a ring of MNIST test images without a host, so everything is in memories that
+The demo classifies a ring of test images without a host, so everything is in memories that
 the FPGA comes up with. `python -m xnor_fcc.board` writes, into one directory:
 
     preset_config.hex, preset_thresholds.hex, preset_weights_00.hex, ...   the network (see pack.py)
@@ -21,7 +21,7 @@ import numpy as np
 
 from . import area
 from .container import write_atomically
-from .data import load_test_bits
+from .data import DEFAULT, binarise, load_test_images
 from .errors import CommandLine, UserError, run_main
 from .explore import devices
 from .geometry import NAMED, Geometry, GeometryError
@@ -63,7 +63,7 @@ class Board:
             raise UserError(f"A ring has a power of two of 2 to {MAX_IMAGES} images, not {images}.")
         if self.network.inputs != pixels or self.network.classes > 10:
             raise UserError(
-                f"The demo shows digits of {pixels} pixels, but the network has "
+                f"The demo shows images of {pixels} pixels, but the network has "
                 f"{self.network.inputs} inputs and {self.network.classes} classes."
             )
         if self.network.kinds:
@@ -125,19 +125,21 @@ def board_of(
     first: int = FIRST,
     clock_mhz: int = PIN_MHZ,
 ) -> Board:
-    """The demo with `images` MNIST test images from number `first` on.
+    """The demo with `images` test images from number `first` on, of the network's data set.
 
-    `sizes`: PE, SIMD, LANES; `network`: the committed one unless given.
+    `sizes`: PE, SIMD, LANES; `network`: the committed one unless given. MNIST's test images where
+    the network names no data set.
     """
     network = network or IntegerNetwork.load(find_network("mnist"))
-    bits, labels = load_test_bits()
-    if first < 0 or images < 1 or first + images > len(bits):
+    grey, labels = load_test_images(network.dataset or DEFAULT)
+    if first < 0 or images < 1 or first + images > len(grey):
         raise UserError(
-            f"The test set has images 0 to {len(bits) - 1}, not {first} to {first + images - 1}."
+            f"The test set has images 0 to {len(grey) - 1}, not {first} to {first + images - 1}."
         )
     geometry = Geometry.for_widths(network.widths, *sizes)
     chosen = slice(first, first + images)
-    return Board(geometry, network, bits[chosen], labels[chosen], clock_mhz)
+    bits = binarise(grey[chosen], network.pixel_threshold)
+    return Board(geometry, network, bits, labels[chosen], clock_mhz)
 
 
 def _write_lines(path: Path, lines: Sequence[str]) -> None:
@@ -182,7 +184,7 @@ def parser() -> CommandLine:
         "--first",
         type=int,
         default=FIRST,
-        help="number of the first one in the MNIST test set (default: %(default)s)",
+        help="number of the first one in the test set (default: %(default)s)",
     )
     result.add_argument(
         "--output",
