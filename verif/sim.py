@@ -33,8 +33,8 @@ RANDOM = "random"
 # (PE, SIMD, LANES) for Icarus unless others are asked for. There a cycle of a larger core takes
 # longer, which pays for a large network only.
 _ICARUS_SMALL, _ICARUS_LARGE = (8, 8, 2), (128, 32, 2)
-# Synapses of a network from which on it is large, and that Icarus simulates in about ten seconds.
-_LARGE, _SECONDS = 100_000, 1_000_000
+# Synapses from which on a network is large, and that Icarus simulates in ten or twenty seconds.
+_LARGE, _SECONDS = 100_000, 2_200_000
 # Images, where there is no end to them.
 _SOME = 100
 
@@ -62,7 +62,11 @@ def parser() -> CommandLine:
         help=f"how many images (default: all; {_SOME} random ones; fewer in Icarus)",
     )
     result.add_argument(
-        "--seed", type=int, default=0, help="of the random images (default: %(default)s)"
+        "--seed",
+        type=int,
+        default=0,
+        metavar="N",
+        help="of the random images (default: %(default)s)",
     )
     add_geometry(result)
     result.add_argument(
@@ -89,6 +93,7 @@ def parser() -> CommandLine:
     result.add_argument(
         "--output",
         type=Path,
+        metavar="DIR",
         default=simulator.BUILD / "sim",
         help="directory of the report, the log, the waveforms (default: build/sim)",
     )
