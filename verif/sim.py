@@ -381,7 +381,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         found = waves.finish(output, geometry.lanes, report["stream_cycle"], period)
         print(f"waveforms: {found}", file=notes)
     if options.trace is not None:
-        where = f"see {page}" if page.exists() else "its results are not those of any image"
+        where = f"see {page}" if page.exists() else "none, for a result was not of its length"
         print(f"trace of image {options.trace}: {where}", file=notes)
     if options.json:
         print(json.dumps(report, indent=1))

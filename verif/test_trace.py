@@ -41,7 +41,9 @@ class Traced:
         return self.network.inputs_from(self.grey)
 
 
-def traced(directory: Path, orders: tuple[int, ...], *arguments: str) -> Traced:
+def traced(
+    directory: Path, orders: tuple[int, ...], *arguments: str, image: int = IMAGE
+) -> Traced:
     """Simulate a small network in Icarus; the label of every image is one beside the answer."""
     rng = np.random.default_rng(8)
     network = random_network(rng, WIDTHS, orders=orders)
@@ -51,7 +53,7 @@ def traced(directory: Path, orders: tuple[int, ...], *arguments: str) -> Traced:
     np.savez(directory / "images.npz", images=grey, labels=labels)
     result = run(
         *(directory / "out", "--network", str(directory / "net.npz")),
-        *("--inputs", str(directory / "images.npz"), "--trace", str(IMAGE), *arguments),
+        *("--inputs", str(directory / "images.npz"), "--trace", str(image), *arguments),
         SIM="icarus",
     )
     assert result.returncode in (0, 1), result.stdout + result.stderr
@@ -165,6 +167,20 @@ def test_the_cycles_are_those_of_the_model(kind: str, request: pytest.FixtureReq
     assert f"beats of the result taken {mine['result'][0]} {mine['result'][-1]} 6" in table
     assert f"its batch is loaded: {load}<" in one.page
     assert f"{mine['result'][-1] - mine['image'][-1]} cycles" in texts(one.page)
+
+
+@pytest.mark.parametrize("image", [0, IMAGES - 1])
+def test_the_first_image_and_the_last_one(tmp_path: Path, image: int) -> None:
+    """Of the batches that the testbench looks into anyway; of a batch that is not full."""
+    one = traced(tmp_path, (1, 1, 1), "--lanes", "4", image=image)
+    trace = one.trace
+    assert one.code == 0 and trace.wrong_values == trace.wrong_sums == 0
+    assert np.array_equal(trace.inputs.seen, one.x[image])
+    wanted = preactivations(one.network, one.x[image : image + 1])
+    for seen, sums in zip(trace.sums, wanted, strict=True):
+        assert np.array_equal(seen.seen, sums[0] >> 1)
+    assert (trace.about["batch"], trace.about["lane"]) == (1 + image // 4, image % 4)
+    assert len(trace.mine["result"]) == WIDTHS[-1] + 1
 
 
 def test_what_differs_is_marked(faulty: Traced) -> None:
