@@ -266,6 +266,8 @@ def test_drawn_only_where_it_fits(
         (["none"], "holds no images: its shape is (0, 28, 28)"),
         (["two"], "images are uint8 or bool of shape"),
         (["text"], "is no image file"),
+        (["words.npz"], "labels of <U1; classes are whole numbers"),
+        (["one.npy", "--labels", "half.npy"], "labels of float64; classes are whole numbers"),
         (["nowhere.png"], "There is no file nowhere.png"),
     ],
 )
@@ -281,5 +283,7 @@ def test_one_sentence(
     Path("none").write_bytes(make_idx(np.zeros((0, 28, 28), np.uint8)))
     Path("two").write_bytes(make_idx(LABELS[:2]))
     Path("text").write_text("no images\n")
+    np.savez("words.npz", images=IMAGES[:1], labels=np.array(["a"]))
+    np.save("half.npy", np.array([0.5]))
     out, err = call(capsys, *arguments, code=2)
     assert out == "" and err.startswith("error: ") and err.count("\n") == 1 and says in err

@@ -195,6 +195,7 @@ def test_wrong_arrays(
         (["--bits", "1", "1"], "do not become two values"),
         (["--grey", "1", "1"], "two values that differ"),
         (["--images", "0"], "--images 0 is not at least 1"),
+        (["--images", "99999999999999999"], "is outside 1 to 100000"),
         (["--seed", "-1"], "--seed -1 is negative"),
         (["--inputs", "nowhere.npy"], "There is no file nowhere.npy"),
         (["--out", "net.txt"], "does not end in .npz"),

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 # What the first bytes of an IDX file of bytes are, and the names of files that hold arrays.
 _IDX = b"\x00\x00\x08"
 _ARRAYS = (".npy", ".npz", ".gz")
+# How many random images may be asked for: they are kept in memory.
+MOST_RANDOM = 100_000
 
 
 class ImageFileError(UserError):
@@ -113,6 +115,12 @@ def read_labels(path: Path, images: int) -> np.ndarray:
     labels = read_array(path)
     if labels.shape != (images,):
         raise ImageFileError(f"There are {images} images, but labels of shape {labels.shape}.")
+    return _whole(labels, path)
+
+
+def _whole(labels: np.ndarray, path: Path) -> np.ndarray:
+    if labels.dtype.kind not in "iu":
+        raise ImageFileError(f"{path} has labels of {labels.dtype}; classes are whole numbers.")
     return labels
 
 
@@ -169,7 +177,7 @@ def _read(
         raise ImageFileError(
             f"{path} has {len(images)} images, but labels of shape {labels.shape}."
         )
-    return images, labels
+    return images, None if labels is None else _whole(labels, path)
 
 
 def _from_npz(path: Path) -> tuple[np.ndarray, np.ndarray | None]:

@@ -17,7 +17,7 @@ from . import import_arrays
 from .chain import Inputs, Source, Stage, integers
 from .comparison import compare, random_images
 from .errors import CommandLine, UserError
-from .images import as_grey, flat, read_images
+from .images import MOST_RANDOM, as_grey, flat, read_images
 from .integer import IntegerNetwork
 
 _EPILOG = """\
@@ -109,6 +109,8 @@ def import_network(
     imported = integers(source, inputs, name, progress)
     network = imported.network
     if isinstance(images, int):
+        if images > MOST_RANDOM:
+            raise UserError(f"--images {images} is outside 1 to {MOST_RANDOM} random ones.")
         images = random_images(inputs, source.inputs, images, seed)
     if len(images) < 1:
         raise UserError("There must be at least one image to compare on.")
