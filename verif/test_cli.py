@@ -16,6 +16,7 @@ import pytest
 
 from xnor_fcc import classify, cli, errors
 from xnor_fcc.cli import COMMANDS, completion
+from xnor_fcc.container import write_json
 from xnor_fcc.errors import CommandLine, UserError, run_main
 from xnor_fcc.integer import random_network
 from xnor_fcc.places import DATA, NETWORKS, ROOT
@@ -158,6 +159,17 @@ def test_interrupts_and_closed_pipes(capsys: pytest.CaptureFixture[str]) -> None
     run = subprocess.run(["bash", "-c", shell], capture_output=True, text=True)
     assert run.stderr == "" and run.stdout.splitlines() == [f"{images}:0: 7", "141"]
     assert errors.run_main(lambda: None) == 0
+
+
+def test_what_cannot_be_written_is_called_by_its_own_name(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Not by that of the file which was to be renamed."""
+    where = tmp_path / "place"
+    where.mkdir()
+    assert run_main(lambda: write_json(where, {})) == 2
+    assert capsys.readouterr().err == f"error: {where}: Is a directory.\n"
+    assert list(tmp_path.iterdir()) == [where]
 
 
 # ---- completion

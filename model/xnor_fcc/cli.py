@@ -21,7 +21,8 @@ from types import ModuleType
 import shtab
 
 from .errors import CommandLine, UserError, run_main
-from .places import CHECKOUT, NETWORKS, VERIF
+from .geometry_options import network_names
+from .places import CHECKOUT, VERIF
 
 PROGRAM = "xnor-fcc"
 
@@ -158,9 +159,7 @@ def completion(shell: str) -> str:
 
 def _complete_files(options: argparse.ArgumentParser) -> None:
     """Say of each option which files it takes, from its name and type."""
-    names = " ".join(
-        sorted(path.stem for path in NETWORKS.glob("*.npz") if "_trained" not in path.stem)
-    )
+    names = " ".join(network_names())
     networks = {
         "bash": "_xnor_fcc_network_or_file",
         "zsh": "_files",

@@ -52,5 +52,6 @@ def run_main(main: Callable[[], int | None]) -> int:
     except OSError as error:
         if error.filename is None:
             raise
-        print(f"error: {error.filename}: {error.strerror}.", file=sys.stderr)
+        # Of a file that was to be renamed, the name that it did not get.
+        print(f"error: {error.filename2 or error.filename}: {error.strerror}.", file=sys.stderr)
         return 2

@@ -7,6 +7,12 @@ import argparse
 from collections.abc import Sequence
 
 from .geometry import NAMED, Geometry, Shape
+from .places import NETWORKS
+
+
+def network_names() -> list[str]:
+    """What --network takes besides files."""
+    return sorted(path.stem for path in NETWORKS.glob("*.npz") if "_trained" not in path.stem)
 
 
 def add_network(parser: argparse._ActionsContainer, default: str | None = "mnist") -> None:
@@ -15,7 +21,8 @@ def add_network(parser: argparse._ActionsContainer, default: str | None = "mnist
         "--network",
         default=default,
         metavar="NAME|FILE",
-        help="a network of the project by name (mnist, ...), or a network file (default: mnist)",
+        help=f"a network by name ({', '.join(network_names())}), or a network file "
+        "(default: mnist)",
     )
 
 
