@@ -38,6 +38,7 @@ import numpy as np
 
 from .errors import UserError
 from .folding import fold, negated
+from .geometry import top_level
 from .integer import IntegerNetwork, Layer, OutputLayer
 
 # One rounding of float32, relative.
@@ -92,7 +93,7 @@ class Grid:
     @property
     def top(self) -> int:
         """The highest level: 1, or 3 of order 2."""
-        return 3 if self.order == 2 else 1
+        return top_level(self.order)
 
     @property
     def reach(self) -> float:

@@ -23,6 +23,7 @@ from torch import Tensor
 
 from .errors import CommandLine, UserError, run_main
 from .folding import fold, negated
+from .geometry import top_level
 from .integer import IntegerNetwork, Layer, OutputLayer, ShiftLayer
 from .network import BinaryNetwork, HiddenLayer, PowerLinear, load_trained, pixel_residual
 
@@ -30,7 +31,7 @@ from .network import BinaryNetwork, HiddenLayer, PowerLinear, load_trained, pixe
 def response_table(layer: HiddenLayer) -> np.ndarray:
     """What each neuron answers to each P: uint8 (M + 1, outputs), row P, of 0/1 or levels 0..3."""
     outputs = layer.linear.out_features
-    most = layer.linear.in_features * (3 if layer.form.order == 2 else 1)
+    most = layer.linear.in_features * top_level(layer.form.order)
     product = torch.arange(-most, most + 1, layer.form.step, dtype=torch.float32)
     with torch.no_grad():
         answers = layer.activate(product[:, None].expand(-1, outputs).contiguous())
@@ -39,8 +40,7 @@ def response_table(layer: HiddenLayer) -> np.ndarray:
 
 def levels(activations: Tensor, order: int) -> np.ndarray:
     """Activations +-1, or -3, -1, 1, 3 of order 2, as bits 0/1 or levels 0..3, uint8."""
-    top = 3 if order == 2 else 1
-    return ((activations + top) / 2).to(torch.uint8).numpy()
+    return ((activations + top_level(order)) / 2).to(torch.uint8).numpy()
 
 
 def fold_shifts(layer: HiddenLayer) -> ShiftLayer:

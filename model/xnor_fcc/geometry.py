@@ -109,9 +109,14 @@ class Shape:
         return sum(m * order for m, order in activations)
 
 
+def top_level(order: int) -> int:
+    """The highest level of an activation: 1, or 3 of order 2."""
+    return 3 if order == 2 else 1
+
+
 def factor(order: int, ternary: bool) -> int:
     """The greatest P of an input, over its planes of activations and of weights."""
-    return (3 if order == 2 else 1) * (2 if ternary else 1)
+    return top_level(order) * (2 if ternary else 1)
 
 
 def ceil_div(a: int, b: int) -> int:

@@ -21,6 +21,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .errors import UserError
+from .geometry import top_level
 from .integer import IntegerNetwork, Layer, OutputLayer, ShiftLayer
 from .popcount import PackedLayer
 
@@ -169,9 +170,10 @@ def _shifted(layer: ShiftLayer) -> Callable[[np.ndarray], np.ndarray]:
 
 def _product(layer: Layer | OutputLayer, x: np.ndarray) -> np.ndarray:
     """2P - M as int32 (N, m) from the layer's inputs (N, n)."""
-    if layer.inputs * (3 if layer.order == 2 else 1) > _EXACT:
+    top = top_level(layer.order)
+    if layer.inputs * top > _EXACT:
         raise UserError(f"A layer has more than {_EXACT} inputs, too many for exact sums.")
-    values = x.astype(np.float32) * np.float32(2) - np.float32(3 if layer.order == 2 else 1)
+    values = x.astype(np.float32) * np.float32(2) - np.float32(top)
     weights = layer.weights.astype(np.float32) * np.float32(2) - np.float32(1)
     if layer.mask is None:
         return (values @ weights.T).astype(np.int32)
