@@ -162,11 +162,34 @@ def test_the_cycles_are_those_of_the_model(kind: str, request: pytest.FixtureReq
     assert mine["result"][0] > mine["done"][-1]
     for event in EVENTS:
         assert np.isin(mine[event], trace.cycles[event]).all()
+    # What is drawn begins with the images of the batch before.
+    assert (trace.cycles["image"] < 0).sum() == images * len(mine["image"])
     table = texts(one.page.split("In numbers")[-1].split("</table>")[0])
     assert f"its batch loaded {load} {load} 1" in table
     assert f"beats of the result taken {mine['result'][0]} {mine['result'][-1]} 6" in table
     assert f"its batch is loaded: {load}<" in one.page
     assert f"{mine['result'][-1] - mine['image'][-1]} cycles" in texts(one.page)
+
+
+def test_the_timeline_has_every_bar_where_its_cycles_are(plain: Traced) -> None:
+    drawing = plain.page.split("Clock cycles around the image</title>")[1].split("</svg>")[0]
+    trace = plain.trace
+    # Numbers below the drawing are the cycles there.
+    ticks = re.findall(r'<text x="([\d.]+)" y="\d+" text-anchor="middle">(-?\d+)</text>', drawing)
+    (x0, c0), (x1, c1) = ((float(x), int(cycle)) for x, cycle in (ticks[0], ticks[-1]))
+    scale = (x1 - x0) / (c1 - c0)
+    bars = re.findall(
+        r'<rect x="([\d.]+)"[^>]*><title>([^<]*), cycles (-?\d+) to (-?\d+)</title>', drawing
+    )
+    found: dict[str, list[int]] = {}
+    for x, tip, start, end in bars:
+        assert abs(float(x) - (x0 + (int(start) - c0) * scale)) < 0.1
+        found.setdefault(tip, []).extend(range(int(start), int(end)))
+    assert set(trace.mine["image"].tolist()) <= set(found["this image"])
+    assert set(trace.mine["result"].tolist()) <= set(found["result of this image"])
+    for layer, (name, steps) in enumerate(zip(("36→20", "20→13", "13→5"), trace.steps(),
+                                              strict=True)):  # fmt: skip
+        assert set(steps.tolist()) <= set(found[f"layer {layer}, {name}"])
 
 
 @pytest.mark.parametrize("image", [0, IMAGES - 1])
