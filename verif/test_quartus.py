@@ -495,7 +495,7 @@ def test_make_quartus_calls_it(tmp_path: Path) -> None:
     quartus.chmod(0o755)
     (tmp_path / "venv" / "bin").mkdir(parents=True)
     (tmp_path / "venv" / "bin" / "python").symlink_to(sys.executable)
-    (tmp_path / "venv" / ".installed-sim").touch()
+    (tmp_path / "venv" / ".installed-package").touch()
     venv = tmp_path / "venv"
     command = ["make", "-C", str(ROOT), "quartus", f"VENV={venv}", "ARGS=--clock 60"]
     environment = {**os.environ, "PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}"}
