@@ -198,6 +198,7 @@ def test_images_from_a_file(tmp_path: Path) -> None:
     bare = str(tmp_path / "bare.npy")
     result = run(tmp_path / "bare", *first, bare, "--flip", "threshold:0:1", SIM="icarus")
     assert result.returncode == 1 and "the images have no labels" in result.stdout
+    assert json.loads((tmp_path / "bare" / "report.json").read_text())["wrong_bits"] > 0
     assert "error: hardware and reference differ: image 0, layer 0, neuron 1: " in result.stderr
 
 

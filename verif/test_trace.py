@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -127,12 +127,17 @@ def test_the_page_shows_what_the_reference_says(
             assert inside.sum() == int(count)
             assert (int(low) < 0) == (int(high) < 0), "a bin over both sides of the threshold"
     closest = texts(one.page.split("Closest to switching")[2].split("</table>")[0]).split()
-    nearest = int(np.argmin(np.abs(sums[0])))
-    first = closest[closest.index("reference") + 1 :][:3]
-    assert first == [str(nearest), f"{sums[0][nearest] >> 1:+}", str(answers.hidden[0][0, nearest])]
+    for row, neuron in enumerate(np.argsort(np.abs(sums[0]), kind="stable")[:8].tolist()):
+        shown = closest[closest.index("reference") + 1 + 5 * row :][:3]
+        bit = answers.hidden[0][0, neuron]
+        assert shown == [str(neuron), f"{sums[0][neuron] >> 1:+}", str(bit)]
 
     scores = re.findall(r'data-score="(-?\d+)"', one.page)
     assert list(map(int, scores)) == answers.scores[0].tolist()
+    bars = re.findall(r'width="([\d.]+)" [^>]*data-score="(-?\d+)"', one.page)
+    lengths = [(float(width), abs(int(score))) for width, score in bars]
+    longest, highest = max(lengths)
+    assert all(abs(width - longest * score / highest) <= 1 for width, score in lengths)
     answer, label = int(answers.classes[0]), int(one.labels[IMAGE])
     assert f"<h1>Image {IMAGE}: read as {answer}, is {label}</h1>" in one.page
     assert one.page.count("← answer") == one.page.count("← label") == 1
@@ -218,6 +223,17 @@ def test_what_differs_is_marked(faulty: Traced) -> None:
     seen, wanted = one.trace.hidden[0].seen[neuron], one.trace.hidden[0].wanted[neuron]
     assert f"number {neuron}: {seen}, by the reference {wanted}" in pictures[1]
     assert f"FLIP={one.trace.about['flip']}" in one.page
+
+
+def test_an_accumulator_alone_is_no_pass(plain: Traced) -> None:
+    """One that is wrong, on the right side of its threshold."""
+    first, *others = plain.trace.sums
+    seen = first.seen.copy()
+    seen[3] += 1 if seen[3] >= 0 else -1
+    trace = replace(plain.trace, sums=[Layer(seen, first.wanted), *others])
+    page = trace_page.render(trace)
+    assert trace.wrong_values == 0 and trace.wrong_sums == 1
+    assert "FAIL" in page and "PASS" not in page
 
 
 def test_pages_stand_alone(plain: Traced, pairs: Traced, faulty: Traced) -> None:

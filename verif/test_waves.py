@@ -89,6 +89,8 @@ def test_lists_name_signals_that_are_there(tmp_path: Path, simulator: str) -> No
     found = read(out / "dump.fst")
     listed = [name for _, _, signals in waves.groups(LANES) for name, _ in signals]
     assert len(listed) == len(set(listed)) and set(listed) <= found.keys()
+    hidden = [name for name in listed if name.endswith(".lane.hidden")]
+    assert [name.split(".")[-3] for name in hidden] == [f"g_lane[{i}]" for i in range(LANES)]
 
     commands = (out / waves.SURFER).read_text().splitlines()
     assert [line.split()[1] for line in commands if line.startswith("variable_add")] == listed
