@@ -258,7 +258,7 @@ def test_drawn_only_where_it_fits(
         (["one.npy", "--count", "0"], "--count 0 is outside 1 to 1"),
         (["one.npy", "--count", "2"], "--count 2 is outside 1 to 1"),
         (["one.npy", "--labels", "two"], "1 images, but labels of shape (2,)"),
-        (["one.npy", "--network", "nothing"], "does not exist"),
+        (["one.npy", "--network", "nothing"], "There is no network nothing"),
         (["one.npy", "--network", "odd.npz"], "has 784 pixels, but the network takes 40"),
         (["one.npy", "--network", "odd.npz", "--resize"], "make no square"),
         (["small.png"], "has 20x28 pixels, but the network takes 28x28"),

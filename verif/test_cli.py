@@ -112,7 +112,7 @@ def test_version() -> None:
         (["--frobnicate"], "--help explains it"),
         (["--print-completion", "dos"], "invalid choice"),
         (["info", "--frobnicate"], "xnor-fcc info --help explains it"),
-        (["info", "nothing"], "does not exist"),
+        (["info", "nothing"], "There is no network nothing"),
         (["classify"], "required: IMAGE"),
         (["pack"], "--output DIR"),
         (["report", "--build", "nowhere"], "There is no directory nowhere"),

@@ -21,7 +21,7 @@ from types import ModuleType
 import shtab
 
 from .errors import CommandLine, UserError, run_main
-from .geometry_options import network_names
+from .integer import network_names
 from .places import CHECKOUT, VERIF
 
 PROGRAM = "xnor-fcc"

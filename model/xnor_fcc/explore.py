@@ -655,9 +655,10 @@ them."""
 
 _EPILOG = """\
 PE: neurons at once; SIMD: inputs of each per cycle; LANES: images at once, which share every
-weight. Latency counts from the last beat of a lone image to its class. busy: share of the
-cycles in which the PEs work. The ALMs are an estimate (model/xnor_fcc/area.py). Writes report.json
-and pareto.svg.
+weight. Latency counts from the last beat of a lone image to its class, with the wait of a core of
+several lanes for more images (--timeout). busy: share of the cycles in which the PEs work; best for
+throughput is the fastest geometry that keeps them busy for 95 %. The ALMs are an estimate
+(model/xnor_fcc/area.py). Writes report.json and pareto.svg.
 
 what stops the next larger size
   logic:        too few ALMs

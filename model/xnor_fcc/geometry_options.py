@@ -7,12 +7,7 @@ import argparse
 from collections.abc import Sequence
 
 from .geometry import NAMED, Geometry, Shape
-from .places import NETWORKS
-
-
-def network_names() -> list[str]:
-    """What --network takes besides files."""
-    return sorted(path.stem for path in NETWORKS.glob("*.npz") if "_trained" not in path.stem)
+from .integer import network_names
 
 
 def add_network(parser: argparse._ActionsContainer, default: str | None = "mnist") -> None:

@@ -72,12 +72,20 @@ _EXPONENT_LIMIT = 7
 _COUNTED = 2 / 3
 
 
+def network_names() -> list[str]:
+    """Names of the project's own networks."""
+    return sorted(path.stem for path in NETWORKS.glob("*.npz") if "_trained" not in path.stem)
+
+
 def find_network(name: str) -> Path:
-    """Path of a network file, given by path or by the name of one of the project's."""
+    """Path of a network file, given by path or by the name of one of the project's; UserError if
+    it is no name of one."""
     path = Path(name)
-    if not path.suffix and not path.exists():
-        path = NETWORKS / f"{name}.npz"
-    return path
+    if path.suffix or path.exists():
+        return path
+    if name not in network_names():
+        raise UserError(f"There is no network {name}; there are {', '.join(network_names())}.")
+    return NETWORKS / f"{name}.npz"
 
 
 class NetworkFormatError(UserError):
