@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from tqdm import tqdm
 
 import simulator
 import waves
+from flip import plant_fault
 from report_source import source
 from trace_page import write_page
 from xnor_fcc.container import write_json
@@ -26,7 +27,7 @@ from xnor_fcc.errors import CommandLine, UserError, run_main
 from xnor_fcc.geometry import NAMED, Geometry
 from xnor_fcc.geometry_options import add_geometry, add_network, geometry_of
 from xnor_fcc.images import MOST_RANDOM, as_grey, read_images
-from xnor_fcc.integer import IntegerNetwork, Layer, OutputLayer, ShiftLayer, find_network
+from xnor_fcc.integer import IntegerNetwork, find_network
 from xnor_fcc.pack import pack
 
 RANDOM = "random"
@@ -110,62 +111,6 @@ def parser() -> CommandLine:
         help="directory of the report, the log, the waveforms (default: %(default)s)",
     )
     return result
-
-
-def plant_fault(network: IntegerNetwork, where: str) -> IntegerNetwork:
-    """A copy of `network` with one weight or one threshold changed; see --flip."""
-    kind, *numbers = where.split(":")
-    try:
-        place = [int(number) for number in numbers]
-    except ValueError:
-        place = []
-    if len(place) != {"weight": 3, "threshold": 2}.get(kind, -1):
-        raise UserError(
-            f"--flip {where} is neither weight:LAYER:NEURON:INPUT nor threshold:LAYER:NEURON."
-        )
-    layers = list(network.layers)
-    if not 0 <= place[0] < len(layers):
-        raise UserError(f"--flip {where}: the network has layers 0 to {len(layers) - 1}.")
-    layer = layers[place[0]]
-    assert not isinstance(layer, ShiftLayer)  # no core computes one
-    if not 0 <= place[1] < layer.outputs or (kind == "weight" and not 0 <= place[2] < layer.inputs):
-        raise UserError(
-            f"--flip {where}: layer {place[0]} has neurons 0 to {layer.outputs - 1} with inputs "
-            f"0 to {layer.inputs - 1}."
-        )
-    layers[place[0]] = (
-        _other_weight(layer, *place[1:]) if kind == "weight" else _other_threshold(layer, place[1])
-    )
-    return replace(network, hidden=tuple(layers[:-1]), output=layers[-1])  # type: ignore[arg-type]
-
-
-def _other_weight(layer: Layer | OutputLayer, neuron: int, synapse: int) -> Layer | OutputLayer:
-    if layer.mask is not None and not layer.mask[neuron, synapse]:
-        mask = layer.mask.copy()
-        mask[neuron, synapse] = 1
-        return replace(layer, mask=mask)
-    weights = layer.weights.copy()
-    weights[neuron, synapse] ^= 1
-    return replace(layer, weights=weights)
-
-
-def _other_threshold(layer: Layer | OutputLayer, neuron: int) -> Layer | OutputLayer:
-    if isinstance(layer, OutputLayer):
-        bias = layer.bias.copy()
-        bias[neuron] += 1
-        return replace(layer, bias=bias)
-    thresholds = layer.thresholds.copy()
-    before = thresholds[neuron]
-    if layer.lower is None or layer.upper is None:
-        thresholds[neuron] += 1 if before <= layer.most else -1
-        return replace(layer, thresholds=thresholds)
-    # Within its neighbours where there is room, else one of them moves along.
-    lower, upper = layer.lower.copy(), layer.upper.copy()
-    up = before < upper[neuron] or lower[neuron] == before <= layer.most
-    thresholds[neuron] += 1 if up else -1
-    lower[neuron] = min(lower[neuron], thresholds[neuron])
-    upper[neuron] = max(upper[neuron], thresholds[neuron])
-    return replace(layer, thresholds=thresholds, lower=lower, upper=upper)
 
 
 @dataclass

@@ -302,8 +302,7 @@ def _verilator_arguments(large: bool, waves: bool, every_net: bool) -> list[str]
     if waves and every_net:
         arguments += ["--trace-vcd", "--trace-max-width", "0", "--no-trace-params"]
     elif waves:
-        # VCD: Verilator's FST writer needs a header of liblz4 that may not be there. Whole weight
-        # words would fill most of the file.
+        # VCD, which waves.py turns into FST. Whole weight words would fill most of the file.
         arguments += ["--trace-vcd", "--trace-max-width", "2048", str(VERIF / "waves.vlt")]
     return arguments
 

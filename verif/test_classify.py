@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from xnor_fcc import classify
-from xnor_fcc.data import DATASETS, load_test_images, make_idx
+from xnor_fcc.data import DATASETS, class_names, load_test_images, make_idx
 from xnor_fcc.errors import run_main
 from xnor_fcc.images import ImageFileError, as_grey, flat, read_images, read_picture, side_of
 from xnor_fcc.integer import IntegerNetwork, find_network, random_network
@@ -216,7 +216,7 @@ def test_a_network_of_named_classes(tmp_path: Path, capsys: pytest.CaptureFixtur
     """Which the data set knows; with two-bit inputs, which are drawn as shades."""
     random_network(np.random.default_rng(0), (784, 20, 10), [2, 1]).save(tmp_path / "plain.npz")
     plain = IntegerNetwork.load(tmp_path / "plain.npz")
-    assert classify.class_names(plain) == list("0123456789")
+    assert class_names(plain.dataset, 10) == list("0123456789")
     named = type(plain)(plain.hidden, plain.output, plain.pixel_threshold, "fashion",
                         {"dataset": "fashion"}, plain.pixel_residual)  # fmt: skip
     named.save(tmp_path / "named.npz")

@@ -19,6 +19,7 @@ import pytest
 
 import sim
 import simulator
+from flip import plant_fault
 from xnor_fcc.data import DATASETS, load_test_bits
 from xnor_fcc.geometry import Geometry
 from xnor_fcc.integer import NETWORKS, IntegerNetwork, Layer, ShiftLayer, random_network
@@ -382,7 +383,7 @@ def test_a_planted_fault_in_other_kinds() -> None:
     layer = network.hidden[0]
     assert isinstance(layer, Layer) and layer.mask is not None
     for neuron, synapse in ((0, 0), (1, 3), *np.argwhere(layer.mask == 0)[:3]):
-        changed = sim.plant_fault(network, f"weight:0:{neuron}:{synapse}").hidden[0]
+        changed = plant_fault(network, f"weight:0:{neuron}:{synapse}").hidden[0]
         assert isinstance(changed, Layer) and changed.mask is not None
         before, after = (2 * one.weights.astype(int) - one.mask for one in (layer, changed))
         assert np.argwhere(before != after).tolist() == [[neuron, synapse]]
@@ -393,7 +394,7 @@ def test_a_planted_fault_in_other_kinds() -> None:
         bounds = (np.full(70, n, np.int32) for n in (middle, lower, upper))
         thresholds, lowers, uppers = bounds
         one = replace(layer, thresholds=thresholds, lower=lowers, upper=uppers)
-        planted = sim.plant_fault(replace(network, hidden=(one,)), "threshold:0:7").hidden[0]
+        planted = plant_fault(replace(network, hidden=(one,)), "threshold:0:7").hidden[0]
         assert isinstance(planted, Layer)
         difference = planted.thresholds - thresholds
         assert np.flatnonzero(difference).tolist() == [7] and abs(difference[7]) == 1
@@ -402,15 +403,15 @@ def test_a_planted_fault_in_other_kinds() -> None:
 def test_a_planted_fault_changes_one_number() -> None:
     network = random_network(np.random.default_rng(1), (9, 7, 5))
     for where in ("weight:0:6:8", "weight:1:4:6"):
-        changed = sim.plant_fault(network, where)
+        changed = plant_fault(network, where)
         _, layer, neuron, index = where.split(":")
         for number, (a, b) in enumerate(zip(network.weights, changed.weights, strict=True)):
             places = np.argwhere(a != b).tolist()
             assert places == ([[int(neuron), int(index)]] if number == int(layer) else [])
-    changed = sim.plant_fault(network, "threshold:0:3")
+    changed = plant_fault(network, "threshold:0:3")
     difference = changed.hidden[0].thresholds - network.hidden[0].thresholds
     assert np.flatnonzero(difference).tolist() == [3] and abs(difference[3]) == 1
-    changed = sim.plant_fault(network, "threshold:1:2")
+    changed = plant_fault(network, "threshold:1:2")
     assert (changed.output.bias - network.output.bias).tolist() == [0, 0, 1, 0, 0]
 
 

@@ -253,7 +253,7 @@ def test_images_that_are_not_square_and_answers_without_a_label(plain: Traced) -
     assert np.array_equal(drawn(bit_pictures(page)[0], 7, 7), bits)
     assert bit_pictures(page)[0].count('class="wrong"') == 7
     assert f"<h1>Image {IMAGE}: read as {trace.answer}</h1>" in page and "← label" not in page
-    assert trace_page.class_names(trace) == list("01234")  # fashion has ten
+    assert trace_page.classes_of(trace) == list("01234")  # fashion has ten
 
 
 def test_a_damaged_file_ends_in_one_sentence(tmp_path: Path, plain: Traced) -> None:

@@ -25,7 +25,7 @@ from report_blocks import (
 )
 from trace_data import Layer, Trace
 from xnor_fcc.container import write_atomically
-from xnor_fcc.data import DATASETS
+from xnor_fcc.data import DATASETS, class_names
 
 TEMPLATE = "trace_page.html.j2"
 # Neurons of a layer in a list, such as that of the closest to their thresholds.
@@ -34,13 +34,10 @@ _LISTED = 8
 Sections = list[tuple[str, list[Block]]]
 
 
-def class_names(trace: Trace) -> list[str]:
-    """What the classes are called: by the data set, else by their numbers."""
-    known = DATASETS.get(trace.about["dataset"])
-    classes = len(trace.scores.seen)
-    if known is None or len(known.classes) != classes:
-        return [str(c) for c in range(classes)]
-    return [name if name == str(c) else f"{c} {name}" for c, name in enumerate(known.classes)]
+def classes_of(trace: Trace) -> list[str]:
+    """The classes by number, and by name where that says more."""
+    names = class_names(trace.about["dataset"], len(trace.scores.seen))
+    return [name if name == str(c) else f"{c} {name}" for c, name in enumerate(names)]
 
 
 def latency(trace: Trace) -> int:
@@ -156,7 +153,7 @@ def sections(trace: Trace, names: Sequence[str]) -> Sections:
 def render(trace: Trace) -> str:
     """The page."""
     about, g = trace.about, trace.geometry
-    names = class_names(trace)
+    names = classes_of(trace)
     answer, label = trace.answer, about["label"]
     read = names[answer] if answer < len(names) else str(answer)
     title = f"Image {about['image']}: read as {read}"

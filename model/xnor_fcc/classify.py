@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from .data import DATASETS
+from .data import class_names
 from .errors import CommandLine, UserError
 from .geometry_options import add_network
 from .images import (
@@ -125,14 +125,6 @@ def _bright(picture: np.ndarray) -> bool:
     return int(picture[[0, 0, -1, -1], [0, -1, 0, -1]].min()) > 127
 
 
-def class_names(network: IntegerNetwork) -> Sequence[str]:
-    """What its classes are called; their numbers where the data set is not known."""
-    known = DATASETS.get(network.dataset or "")
-    if known is not None and len(known.classes) == network.classes:
-        return known.classes
-    return [str(number) for number in range(network.classes)]
-
-
 def classify(network: IntegerNetwork, images: Images) -> dict[str, Any]:
     """The report: class, scores, label of each image; accuracy where labels are known."""
     scores = []
@@ -142,12 +134,12 @@ def classify(network: IntegerNetwork, images: Images) -> dict[str, Any]:
         scores.append(evaluate(network, network.inputs_from(some)).scores)
     rows = np.concatenate(scores)
     classes, labels = rows.argmax(axis=1), images.labels
-    names = class_names(network)
+    names = class_names(network.dataset, network.classes)
     wrong = None if labels is None else int((classes != labels).sum())
     return {
         "network": network.name,
         "dataset": network.dataset,
-        "class_names": list(names),
+        "class_names": names,
         "images": [
             {
                 "image": name,

@@ -106,6 +106,15 @@ def dataset(name: str) -> DataSet:
     return DATASETS[name]
 
 
+def class_names(name: str | None, classes: int) -> list[str]:
+    """What so many classes of the data set of that name are called: 0, 1, ... if there is no such
+    data set, or it has not so many."""
+    known = DATASETS.get(name or "")
+    if known is not None and len(known.classes) == classes:
+        return list(known.classes)
+    return [str(number) for number in range(classes)]
+
+
 def load_images(name: str = DEFAULT, data_dir: Path | None = None) -> GreyImages:
     """A whole data set from its four raw IDX files (plain or .gz) in `data_dir`.
 
