@@ -330,7 +330,7 @@ def parser() -> argparse.ArgumentParser:
         description="Runs the tests of the RTL on builds that count, and reports which bins of the "
         "plan were seen, which blocks ran and which bits toggled: build/coverage/report.json, and "
         "lines.info for whoever reads lcov.",
-        epilog="Exit code 1 if a bin was not seen, or fewer than 95 %% of the blocks or bits.",
+        epilog="Exit code 1 if a bin was not seen, or fewer than 95 % of the blocks or bits.",
     )
     result.add_argument("--show", action="store_true", help="do not run, merge the last counts")
     result.add_argument("--write", action="store_true", help="put plan and result into COVERAGE.md")
