@@ -385,7 +385,7 @@ def test_the_command_writes_what_the_functions_make(
         (["--output", "new", "--prefix", "a/b"], "--prefix a/b is no beginning"),
         (["--output", "new", "--prefix", ""], "is no beginning"),
         (["--output", "new", "--lanes", "3"], "LANES=3 must be even"),
-        (["--output", "new", "--network", "nothing"], "does not exist"),
+        (["--output", "new", "--network", "nothing"], "There is no network nothing"),
         (["--output", "net.npz"], "net.npz"),
         (["--output", "new", "--weight-stream", "64"], "--help explains it"),
     ],
