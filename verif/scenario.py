@@ -32,7 +32,7 @@ THRESHOLDS = ("lively", "always", "never", "extreme")
 BIASES = ("lively", "tied", "extreme")
 PRELUDES = (
     "noise", "no table", "half the weights", "half the thresholds", "weights overflow",
-    "thresholds overflow", "soft reset", "hard reset",
+    "thresholds overflow", "soft reset", "soft resets", "hard reset",
 )  # fmt: skip
 ENDINGS = ("drained", "stopped", "soft reset", "hard reset")
 # Malformed kinds are those of fcc_image_sink_tests.Format; where one does not exist in a format (a

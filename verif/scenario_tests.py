@@ -249,6 +249,10 @@ class Player:
                 await bench.write("CONTROL", _SOFT_RESET)
                 await ClockCycles(self.dut.clk, 4)
                 return
+            case "soft resets":  # one cycle after the other
+                await write_burst(self.dut, ADDRESS["CONTROL"], [_SOFT_RESET] * 2)
+                await bench.read("CYCLES")
+                return
             case "hard reset":
                 await self._hard_reset()
         self.loaded = False

@@ -269,9 +269,10 @@ class Twin:
         self.inside += self.full - (end and taken)
         self.quiet = 0 if self.inside else self.quiet + 1
         if resetting:
-            pending = self.expected_read
+            # A read is answered all the same, and another reset may have been written meanwhile.
+            kept = self.expected_read, self.soft_reset
             self._core_reset()
-            self.expected_read = pending
+            self.expected_read, self.soft_reset = kept
 
     def _answer(self) -> None:
         """The answer to the read of the cycle before, and only then one."""
