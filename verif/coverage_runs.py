@@ -39,6 +39,9 @@ GEOMETRIES = {
                          image_width=8),
     "one-word": dict(pe=3, simd=24, lanes=1, max_width=24, weight_depth=60, threshold_depth=40,
                      max_classes=6, max_layers=4, image_width=32),
+    # Layers of words enough to hide the pipeline behind, and no more PEs than bits in a word.
+    "long-ring": dict(pe=3, simd=4, lanes=1, max_width=80, weight_depth=500, threshold_depth=120,
+                      max_classes=5, max_layers=4, image_width=16),
     "smallest": dict(pe=1, simd=1, lanes=1, max_width=1, max_layers=1, max_classes=1,
                      weight_depth=2, bank_depth=2, threshold_depth=2, image_width=8),
     "streamed-square": dict(pe=8, simd=8, lanes=1, max_width=40, weight_depth=2, bank_depth=1,
@@ -78,8 +81,8 @@ def test_corner(name: str) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["one-lane", "four-lanes", "wide-beats", "taps", "ring-of-taps", "one-word", "smallest",
-     "streamed-square", "streamed-taps"],
+    ["one-lane", "four-lanes", "wide-beats", "taps", "ring-of-taps", "one-word", "long-ring",
+     "smallest", "streamed-square", "streamed-taps"],
 )  # fmt: skip
 def test_geometry(name: str) -> None:
     run(name, [_IN_TURN])
