@@ -24,11 +24,12 @@ from xnor_fcc.container import write_json
 from xnor_fcc.errors import CommandLine, UserError, run_main
 from xnor_fcc.explore import devices
 from xnor_fcc.geometry import NAMED, Geometry
+from xnor_fcc.places import BUILD
 
 FORMS = Path(__file__).resolve().parent / "forms"
 PAGE = synthesis.RTL / "AREA.md"
 SHIFT_PAGE = FORMS.parent / "METHODS.md"
-OUTPUT = synthesis.ROOT / "build" / "area"
+OUTPUT = BUILD / "area"
 
 # Neurons synthesised side by side: every form's cost is proportional to them.
 PE = 4

@@ -18,14 +18,15 @@ from typing import Any
 
 import synthesis
 from report_source import source
-from sources import ROOT, board_sources
+from sources import board_sources
+from xnor_fcc import places
 from xnor_fcc.board import DEVICE, PRESET, Board, board_of
 from xnor_fcc.container import write_json
 from xnor_fcc.errors import CommandLine, UserError, run_main
 from xnor_fcc.explore import devices
 from xnor_fcc.geometry import NAMED
 
-BUILD = ROOT / "build" / "board"
+BUILD = places.BUILD / "board"
 TOPLEVEL = "de1_soc"
 
 

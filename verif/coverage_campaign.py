@@ -29,12 +29,12 @@ from coverage_counts import LINE, TOGGLE, Counts, Point, lcov
 from coverage_plan import Group, groups, read_plan
 from generated import fill
 from report_source import source
-from sources import ROOT, RTL, rtl_sources
+from sources import RTL, rtl_sources
 from xnor_fcc.container import write_json
 from xnor_fcc.errors import CommandLine, UserError, run_main
+from xnor_fcc.places import BUILD, VERIF
 
-VERIF = ROOT / "verif"
-OUTPUT = ROOT / "build" / "coverage"
+OUTPUT = BUILD / "coverage"
 PAGE = VERIF / "COVERAGE.md"
 EXCLUSIONS = VERIF / "coverage_exclusions.json"
 

@@ -22,12 +22,13 @@ from typing import Any
 from tqdm import tqdm
 
 from faults import plant
-from sources import ROOT, RTL, rtl_sources
+from sources import RTL, rtl_sources
 from xnor_fcc.container import write_json
 from xnor_fcc.errors import CommandLine, UserError, run_main
+from xnor_fcc.places import BUILD
 
 PROPERTIES = Path(__file__).resolve().parent / "formal"
-OUTPUT = ROOT / "build" / "formal"
+OUTPUT = BUILD / "formal"
 
 PROVE, BOUNDED = "prove", "bmc"
 # Seconds after which a run counts as failed.

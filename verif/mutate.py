@@ -43,9 +43,9 @@ from report_source import source
 from sources import ROOT, RTL, rtl_sources
 from xnor_fcc.container import write_json
 from xnor_fcc.errors import CommandLine, UserError, run_main
+from xnor_fcc.places import BUILD, VERIF
 
-VERIF = ROOT / "verif"
-OUTPUT = ROOT / "build" / "mutate"
+OUTPUT = BUILD / "mutate"
 PAGE = VERIF / "MUTATION.md"
 REASONS = VERIF / "mutation_reasons.json"
 

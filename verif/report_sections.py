@@ -47,7 +47,7 @@ from report_blocks import (
 )
 from report_pictures import digit, inlined, timeline
 from sources import ROOT
-from xnor_fcc.data import DATASETS, binarise
+from xnor_fcc.data import binarise, class_names
 from xnor_fcc.errors import UserError
 from xnor_fcc.geometry import Geometry
 from xnor_fcc.images import read_images
@@ -458,9 +458,9 @@ def confusion(d: Any, path: Path) -> View:
     """Which classes the hardware takes for which, and pictures of the images."""
     answers = _answers(d, path)
     bits, side = _pictures(path)
-    classes = DATASETS[d["dataset"]].classes if d.get("dataset") in DATASETS else ()
     highest = int(max(answers.labels.max(), answers.classes.max()))
     size = max(answers.scores.shape[1], highest + 1)
+    names = class_names(d.get("dataset"), answers.scores.shape[1])
     counts = np.zeros((size, size), int)
     np.add.at(counts, (answers.labels, answers.classes), 1)
     wrong = np.flatnonzero(answers.labels != answers.classes).tolist()
@@ -478,7 +478,7 @@ def confusion(d: Any, path: Path) -> View:
         digits.append(Digit(index, label, answer, margin, picture, anchor))
     rows = []
     for label in range(size):
-        name = classes[label] if label < len(classes) else str(label)
+        name = names[label] if label < len(names) else str(label)
         of_label, answered = counts[label].sum(), counts[:, label].sum()
         right = counts[label, label]
         rows.append(

@@ -22,8 +22,9 @@ from report_source import source
 from xnor_fcc.container import write_json
 from xnor_fcc.errors import CommandLine, UserError, run_main
 from xnor_fcc.geometry import Geometry
+from xnor_fcc.places import BUILD
 
-OUTPUT = synthesis.ROOT / "build" / "route"
+OUTPUT = BUILD / "route"
 
 Result = TypeVar("Result")
 

@@ -297,10 +297,8 @@ def _simulate(
         "icarus": "this simulator takes a minute or two to load a large network, and for every few "
         "images",
     }[simulator.chosen()]
-    sizes = f"PE={geometry.pe} SIMD={geometry.simd} LANES={geometry.lanes}"
-    sizes += " ORDER=2" * (geometry.order == 2) + " TERNARY=1" * geometry.ternary
     notes = sys.stderr if options.json else sys.stdout
-    print(f"{sizes}: {note}", file=notes, flush=True)
+    print(f"{geometry.label}: {note}", file=notes, flush=True)
     model = simulator.build("xnor_fcc", geometry.parameters(), large=True, waves=options.waves)
     build_seconds = time.monotonic() - started
 

@@ -39,8 +39,9 @@ from simulator import SIMULATORS
 from sources import ROOT, RTL
 from xnor_fcc.container import write_json
 from xnor_fcc.errors import CommandLine, UserError, run_main
+from xnor_fcc.places import BUILD
 
-OUTPUT = ROOT / "build" / "soak"
+OUTPUT = BUILD / "soak"
 PAGE = ROOT / "verif" / "SOAK.md"
 # So many scenarios are drawn in a row: from the eleventh on Hypothesis mostly varies earlier ones.
 _DRAWN = 10

@@ -22,10 +22,11 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from sources import ROOT, RTL, rtl_sources
+from sources import RTL, rtl_sources
+from xnor_fcc import places
 from xnor_fcc.errors import UserError
 
-BUILD = ROOT / "build" / "synthesis"
+BUILD = places.BUILD / "synthesis"
 
 # Device of `ecp5`: the largest of its family in the largest package.
 ECP5_DEVICE = ("--85k", "--package", "CABGA756")

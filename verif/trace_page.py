@@ -152,7 +152,7 @@ def sections(trace: Trace, names: Sequence[str]) -> Sections:
 
 def render(trace: Trace) -> str:
     """The page."""
-    about, g = trace.about, trace.geometry
+    about = trace.about
     names = classes_of(trace)
     answer, label = trace.answer, about["label"]
     read = names[answer] if answer < len(names) else str(answer)
@@ -167,8 +167,6 @@ def render(trace: Trace) -> str:
     body = sections(trace, names)
     if about["flip"]:
         body.insert(0, ("A fault was planted", [Text(f"FLIP={about['flip']}", FAIL)]))
-    sizes = f"PE={g.pe} SIMD={g.simd} LANES={g.lanes}"
-    sizes += " ORDER=2" * (g.order == 2) + " TERNARY=1" * (g.ternary == 1)
     return pages.ENVIRONMENT.get_template(TEMPLATE).render(
         title=title,
         subtitle=f"From {source.get(about['inputs'], about['inputs'])}, in the simulated core "
@@ -181,7 +179,7 @@ def render(trace: Trace) -> str:
         facts=Facts(
             [
                 ("network", f"{about['network']} ({'-'.join(map(str, about['widths']))})"),
-                ("core", sizes),
+                ("core", trace.geometry.label),
                 ("place", f"batch {about['batch']}, lane {about['lane']}"),
                 ("last beat in to class out", f"{latency(trace):,} cycles"),
             ]

@@ -25,11 +25,14 @@ from .data import DEFAULT, binarise, load_test_images
 from .errors import CommandLine, UserError, run_main
 from .explore import devices
 from .geometry import NAMED, Geometry, GeometryError
+from .geometry_options import add_geometry, add_network, sizes_of
 from .integer import IntegerNetwork, find_network
 from .pack import pack
 from .reference import evaluate
 
 DEVICE = "de1-soc"
+# The core of the demo unless another is asked for.
+GEOMETRY = "throughput"
 DEFAULT_OUT = Path("build/quartus")
 # Prefix of the memory images, the default of PRESET in de1_soc.v.
 PRESET = "preset"
@@ -85,10 +88,9 @@ class Board:
         alm, blocks = core.alm + logic + DEMO_ALM, core.blocks + blocks
         limit = device.block_limit(alm)
         if alm > device.alm_limit or blocks > limit:
-            g = self.geometry
             raise GeometryError(
-                f"PE={g.pe} SIMD={g.simd} LANES={g.lanes} takes about {alm:,.0f} ALMs and {blocks} "
-                f"{device.block} with the demo, and of the {device.board} one can fill "
+                f"{self.geometry.label} takes about {alm:,.0f} ALMs and {blocks} {device.block} "
+                f"with the demo, and of the {device.board} one can fill "
                 f"{device.alm_limit:,.0f} and {limit}: make explore lists what fits."
             )
 
@@ -119,7 +121,7 @@ class Board:
 
 
 def board_of(
-    sizes: Sequence[int] = NAMED["throughput"],
+    sizes: Sequence[int] = NAMED[GEOMETRY],
     network: IntegerNetwork | None = None,
     images: int = IMAGES,
     first: int = FIRST,
@@ -153,20 +155,8 @@ def parser() -> CommandLine:
         description="Write the memory images and parameters of the DE1-SoC demo. quartus/build.tcl "
         "calls this with its own options.",
     )
-    result.add_argument(
-        "--geometry",
-        choices=sorted(NAMED),
-        default="throughput",
-        help="a core by name, each of whose sizes can still be changed (default: %(default)s)",
-    )
-    result.add_argument("--pe", type=int, help="neurons computed at once in a lane")
-    result.add_argument("--simd", type=int, help="synapses per PE and cycle")
-    result.add_argument("--lanes", type=int, help="images computed in step")
-    result.add_argument(
-        "--network",
-        default="mnist",
-        help="a network of model/networks by name, or the path of a network file (default: mnist)",
-    )
+    add_geometry(result, streamed=False, named=GEOMETRY)
+    add_network(result)
     result.add_argument(
         "--clock",
         type=int,
@@ -198,12 +188,7 @@ def parser() -> CommandLine:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Check everything, then write everything."""
     options = parser().parse_args(arguments)
-    sizes = [
-        default if own is None else own
-        for own, default in zip(
-            (options.pe, options.simd, options.lanes), NAMED[options.geometry], strict=True
-        )
-    ]
+    sizes = sizes_of(options, NAMED[GEOMETRY])
     network = IntegerNetwork.load(find_network(options.network))
     board = board_of(sizes, network, options.images, options.first, options.clock)
     board.require_fit()

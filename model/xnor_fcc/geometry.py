@@ -272,6 +272,12 @@ class Geometry:
         return (2 * self.capacity * self.factor + 1).bit_length() + 1
 
     @property
+    def label(self) -> str:
+        """The sizes as people write them: PE=32 SIMD=128 LANES=4, and ORDER=2 TERNARY=1 if so."""
+        kinds = " ORDER=2" * (self.order == 2) + " TERNARY=1" * (self.ternary == 1)
+        return f"PE={self.pe} SIMD={self.simd} LANES={self.lanes}{kinds}"
+
+    @property
     def drain(self) -> int:
         """Cycles from a step until its bits can be loaded into the ring."""
         return DRAIN + (_PAIR_DRAIN if self.order == 2 else 0)

@@ -21,13 +21,17 @@ def add_network(parser: argparse._ActionsContainer, default: str | None = "mnist
     )
 
 
-def add_geometry(parser: argparse.ArgumentParser, streamed: bool = True) -> None:
-    """--geometry, --pe, --simd, --lanes and, where weights may be streamed, --weight-stream."""
-    pe, simd, lanes = NAMED["default"]
+def add_geometry(
+    parser: argparse.ArgumentParser, streamed: bool = True, named: str = "default"
+) -> None:
+    """--geometry, --pe, --simd, --lanes and, where weights may be streamed, --weight-stream; the
+    help names `named` as the default."""
+    pe, simd, lanes = NAMED[named]
     parser.add_argument(
         "--geometry",
         choices=sorted(NAMED),
-        help="a core by name, each of whose sizes can still be changed (default: default)",
+        help="a core by name, each of whose sizes can still be changed "
+        f"(default: {named})",
     )
     parser.add_argument(
         "--pe", type=int, metavar="N", help=f"neurons computed at once in a lane (default: {pe})"
