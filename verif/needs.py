@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Marks of tests that need a program that pip does not bring; without it they are skipped."""
+"""Programs that pip does not bring: tests with one of these marks are skipped without them."""
 
 from __future__ import annotations
 
 import shutil
 
 import pytest
+
+# The simulator for a core that sees few images: Icarus builds in no time, where it is there at all.
+QUICKEST = "icarus" if shutil.which("iverilog") else "verilator"
 
 needs_icarus = pytest.mark.skipif(
     shutil.which("iverilog") is None, reason="Icarus Verilog is not installed"

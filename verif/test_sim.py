@@ -20,6 +20,7 @@ import pytest
 import sim
 import simulator
 from flip import plant_fault
+from needs import QUICKEST, needs_icarus
 from xnor_fcc.data import DATASETS, load_test_bits
 from xnor_fcc.geometry import Geometry
 from xnor_fcc.integer import NETWORKS, IntegerNetwork, Layer, ShiftLayer, random_network
@@ -162,7 +163,7 @@ def test_networks_of_any_size(tmp_path: Path, widths: tuple[int, ...]) -> None:
     """Random images, which nobody has labels for; the report alone on stdout."""
     random_network(np.random.default_rng(2), widths).save(tmp_path / "net.npz")
     arguments = ("--network", str(tmp_path / "net.npz"), "--inputs", "random", "--images", "9")
-    result = run(tmp_path / "out", *arguments, "--json", SIM="icarus")
+    result = run(tmp_path / "out", *arguments, "--json", SIM=QUICKEST)
     assert result.returncode == 0, result.stdout + result.stderr
     report = json.loads(result.stdout)
     assert report == json.loads((tmp_path / "out" / "report.json").read_text())
@@ -184,7 +185,7 @@ def test_images_from_a_file(tmp_path: Path) -> None:
     labels = np.where(np.arange(6) < 2, (classes + 1) % 5, classes)
     np.savez(tmp_path / "given.npz", images=images, labels=labels)
     first = ("--network", str(tmp_path / "net.npz"), "--inputs")
-    result = run(tmp_path / "out", *first, str(tmp_path / "given.npz"), SIM="icarus")
+    result = run(tmp_path / "out", *first, str(tmp_path / "given.npz"), SIM=QUICKEST)
     assert result.returncode == 0, result.stdout + result.stderr
     assert "0.6667, the model's 0.6667" in result.stdout
     report = json.loads((tmp_path / "out" / "report.json").read_text())
@@ -192,12 +193,12 @@ def test_images_from_a_file(tmp_path: Path) -> None:
     assert report["inputs"] == str(tmp_path / "given.npz")
 
     kept = str(tmp_path / "out" / "images.npz")
-    result = run(tmp_path / "again", *first, kept, "--images", "3", "--json", SIM="icarus")
+    result = run(tmp_path / "again", *first, kept, "--images", "3", "--json", SIM=QUICKEST)
     assert result.returncode == 0 and json.loads(result.stdout)["accuracy"] == 1 / 3
 
     np.save(tmp_path / "bare.npy", images)
     bare = str(tmp_path / "bare.npy")
-    result = run(tmp_path / "bare", *first, bare, "--flip", "threshold:0:1", SIM="icarus")
+    result = run(tmp_path / "bare", *first, bare, "--flip", "threshold:0:1", SIM=QUICKEST)
     assert result.returncode == 1 and "the images have no labels" in result.stdout
     assert json.loads((tmp_path / "bare" / "report.json").read_text())["wrong_bits"] > 0
     assert "error: hardware and reference differ: image 0, layer 0, neuron 1: " in result.stderr
@@ -221,6 +222,7 @@ def test_two_simulations_do_not_share_a_directory(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == [".lock"]
 
 
+@needs_icarus
 def test_two_builds_at_once_are_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The second to come waits for the first, and takes what it built."""
     monkeypatch.setattr(simulator, "BUILD", tmp_path)

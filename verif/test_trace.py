@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 import trace_page
+from needs import QUICKEST
 from report import external_references
 from test_report import Checker, texts
 from test_sim import run
@@ -44,7 +45,7 @@ class Traced:
 def traced(
     directory: Path, orders: tuple[int, ...], *arguments: str, image: int = IMAGE
 ) -> Traced:
-    """Simulate a small network in Icarus; the label of every image is one beside the answer."""
+    """Simulate a small network; the label of every image is one beside the answer."""
     rng = np.random.default_rng(8)
     network = random_network(rng, WIDTHS, orders=orders)
     network.save(directory / "net.npz")
@@ -53,8 +54,9 @@ def traced(
     np.savez(directory / "images.npz", images=grey, labels=labels)
     result = run(
         *(directory / "out", "--network", str(directory / "net.npz")),
-        *("--inputs", str(directory / "images.npz"), "--trace", str(image), *arguments),
-        SIM="icarus",
+        *("--inputs", str(directory / "images.npz"), "--trace", str(image)),
+        *("--pe", "8", "--simd", "8", *arguments),
+        SIM=QUICKEST,
     )
     assert result.returncode in (0, 1), result.stdout + result.stderr
     page = directory / "out" / "trace.html"

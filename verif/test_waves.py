@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 import waves
+from needs import needs_icarus
 from test_sim import run
 from xnor_fcc.integer import random_network
 
@@ -74,7 +75,11 @@ def test_a_vcd_file_becomes_an_fst_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "simulator", ["icarus", pytest.param("verilator", marks=pytest.mark.slow)]
+    "simulator",
+    [
+        pytest.param("icarus", marks=needs_icarus),
+        pytest.param("verilator", marks=pytest.mark.slow),
+    ],
 )
 def test_lists_name_signals_that_are_there(tmp_path: Path, simulator: str) -> None:
     random_network(np.random.default_rng(6), (20, 12, 5)).save(tmp_path / "net.npz")
