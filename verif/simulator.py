@@ -262,9 +262,7 @@ def _build_in(
 ) -> None:
     """Build in `directory`, which an earlier attempt may have left half full; `probes`: the control
     file of Verilator, None for Icarus."""
-    for path in directory.iterdir():
-        if path.name != ".lock":
-            shutil.rmtree(path) if path.is_dir() else path.unlink()
+    _empty(directory, {".lock"})
     log = directory / "build.log"
     if probes is not None:
         control = directory / "probes.vlt"
@@ -289,6 +287,14 @@ def _build_in(
         raise UserError(f"{toplevel} does not build ({reason.strip()}); see {log}.") from error
     if probes is not None:
         _keep_runtime(directory, runtime)
+        # Nine tenths of what is there only the compiler needed.
+        _empty(directory, {toplevel, log.name, control.name, ".lock"})
+
+
+def _empty(directory: Path, but: set[str]) -> None:
+    for path in directory.iterdir():
+        if path.name not in but:
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 def _verilator_arguments(large: bool, waves: bool, every_net: bool) -> list[str]:

@@ -243,6 +243,18 @@ def test_two_builds_at_once_are_one(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert len(built) == 1
 
 
+@pytest.mark.slow
+def test_a_build_keeps_its_program_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hundreds are kept, and ten times as much is left behind by the compiler."""
+    monkeypatch.setattr(simulator, "BUILD", tmp_path)
+    monkeypatch.setenv("SIM", "verilator")
+    directory = simulator.build("fcc_argmax").directory
+    assert {path.name for path in directory.iterdir()} == {
+        "fcc_argmax", "build.log", "probes.vlt", ".lock", "finished"
+    }  # fmt: skip
+    assert simulator.build("fcc_argmax").directory == directory
+
+
 def test_random_images_follow_the_seed(tmp_path: Path) -> None:
     random_network(np.random.default_rng(2), (6, 4, 3)).save(tmp_path / "net.npz")
     found = []
