@@ -23,7 +23,14 @@ from flip import plant_fault
 from needs import QUICKEST, needs_icarus
 from xnor_fcc.data import DATASETS, load_test_bits
 from xnor_fcc.geometry import Geometry
-from xnor_fcc.integer import NETWORKS, IntegerNetwork, Layer, ShiftLayer, random_network
+from xnor_fcc.integer import (
+    NETWORKS,
+    IntegerNetwork,
+    Layer,
+    ShiftLayer,
+    network_names,
+    random_network,
+)
 from xnor_fcc.reference import evaluate
 
 NETWORK = NETWORKS / "mnist.npz"
@@ -125,9 +132,7 @@ def test_networks_of_every_kind(tmp_path: Path, kind: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "name", sorted(path.stem for path in NETWORKS.glob("*.npz") if "_trained" not in path.stem)
-)
+@pytest.mark.parametrize("name", network_names())
 def test_every_committed_network(tmp_path: Path, name: str) -> None:
     """2,000 of its data set's images, or one sentence where no core computes it."""
     network = IntegerNetwork.load(NETWORKS / f"{name}.npz")

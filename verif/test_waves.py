@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -83,14 +84,18 @@ def test_a_vcd_file_becomes_an_fst_file(tmp_path: Path) -> None:
 )
 def test_lists_name_signals_that_are_there(tmp_path: Path, simulator: str) -> None:
     random_network(np.random.default_rng(6), (20, 12, 5)).save(tmp_path / "net.npz")
-    out = tmp_path / "out"
+    out = tmp_path / "my waves"
     result = run(
         *(out, "--network", str(tmp_path / "net.npz"), "--inputs", "random", "--waves"),
         *("--images", str(IMAGES), "--lanes", str(LANES), "--pe", "5", "--simd", "6"),
         SIM=simulator,
     )
     assert result.returncode == 0, result.stdout + result.stderr
-    assert f"gtkwave {out / waves.GTKWAVE}" in result.stdout and not (out / "dump.vcd").exists()
+    said = next(line for line in result.stdout.splitlines() if line.startswith("waveforms: "))
+    gtkwave, surfer = said.removeprefix("waveforms: ").split(", or ")
+    assert shlex.split(gtkwave) == ["gtkwave", str(out / waves.GTKWAVE)]
+    assert shlex.split(surfer)[2:] == [str(out / waves.SURFER), str(out / "dump.fst")]
+    assert not (out / "dump.vcd").exists()
     found = read(out / "dump.fst")
     listed = [name for _, _, signals in waves.groups(LANES) for name, _ in signals]
     assert len(listed) == len(set(listed)) and set(listed) <= found.keys()

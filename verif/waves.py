@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 import re
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -193,4 +194,6 @@ def finish(output: Path, lanes: int, cycle: int, period: int) -> str:
     end = start + max(_LEAST, _SHOWN * period) * _PS_A_CYCLE
     (output / GTKWAVE).write_text(_gtkwave(dump.resolve(), ranges, lanes, start, end))
     (output / SURFER).write_text(_surfer(ranges, lanes, start, end))
-    return f"gtkwave {output / GTKWAVE}, or surfer --command-file {output / SURFER} {dump}"
+    gtkwave = shlex.join(["gtkwave", str(output / GTKWAVE)])
+    surfer = shlex.join(["surfer", "--command-file", str(output / SURFER), str(dump)])
+    return f"{gtkwave}, or {surfer}"
