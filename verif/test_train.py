@@ -40,7 +40,7 @@ TINY = Recipe(
     norm_images=60,
 )
 
-TRAINED, INTEGER = train.network_names(TINY)
+TRAINED, INTEGER = train.network_files(TINY)
 
 # A committed network to prune.
 BEST = NETWORKS / "mnist_trained.npz"

@@ -111,7 +111,7 @@ def _resume(directory: Path, stem: str, settings: str) -> tuple[int, dict[str, A
     return number, state
 
 
-def network_names(recipe: Recipe) -> tuple[str, ...]:
+def network_files(recipe: Recipe) -> tuple[str, ...]:
     """Names of a run's network files, the trained one and the integer one, if it writes them."""
     return (f"{recipe.dataset}_trained.npz", f"{recipe.dataset}.npz") if recipe.exports else ()
 
@@ -351,7 +351,7 @@ def run(
     }
     if recipe.exports:
         assert isinstance(model, BinaryNetwork)
-        trained, integer = (out / name for name in network_names(recipe))
+        trained, integer = (out / name for name in network_files(recipe))
         save_trained(trained, model, info)
         export(model, name=integer.stem, info=info).save(integer)
     # By the clock on the wall, however many programs shared the processor.
@@ -366,7 +366,7 @@ def _finished(path: Path, recipe: Recipe) -> dict[str, Any] | None:
     except (OSError, ValueError):
         return None
     same = json.loads(_fingerprint(recipe)) == report.get("recipe")
-    complete = all((path.parent / name).exists() for name in network_names(recipe))
+    complete = all((path.parent / name).exists() for name in network_files(recipe))
     return report if same and complete and report.get("finished") else None
 
 
