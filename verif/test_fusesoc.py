@@ -22,6 +22,7 @@ TOML = (ROOT / "pyproject.toml").read_text()
 CORE = yaml.safe_load((RTL / "xnor_fcc.core").read_text())
 BENCH = VERIF / "fusesoc"
 NAME = "xnor-fcc:core:xnor_fcc"
+WORDS = len((BENCH / "vectors" / "results.hex").read_text().split())
 SMALL = ["--PE=4", "--SIMD=8", "--LANES=1", "--MAX_WIDTH=24"]
 
 
@@ -86,11 +87,12 @@ def spoil(file: Path, good: str, bad: str) -> None:
     file.write_text(plant(file.name, file.read_text(), good, bad))
 
 
-def spoil_a_score(tree: Path) -> None:
-    """The last bit of the first score that is expected."""
+def spoil_words(tree: Path, count: int) -> None:
+    """The last bit of the first `count` words that are expected."""
     results = tree / "verif" / "fusesoc" / "vectors" / "results.hex"
-    first, rest = results.read_text().split("\n", 1)
-    results.write_text(f"{int(first, 16) ^ 1:08x}\n{rest}")
+    words = results.read_text().split()
+    words[:count] = [f"{int(word, 16) ^ 1:08x}" for word in words[:count]]
+    results.write_text("\n".join(words) + "\n")
 
 
 def test_lint(tree: Path) -> None:
@@ -123,12 +125,40 @@ def test_sim_sees_a_fault_in_the_rtl(tree: Path) -> None:
     assert re.search(r"^FAIL: ", log, re.M)
 
 
+@needs_icarus
+def test_sim_compares_every_word(tree: Path) -> None:
+    spoil_words(tree, WORDS)
+    code, log = fusesoc(tree, "--target=sim", NAME)
+    assert code != 0
+    assert re.search(rf"^FAIL: {WORDS} of {WORDS} words came, {WORDS} of them wrong", log, re.M)
+
+
+@needs_icarus
+@pytest.mark.parametrize(
+    ("file", "good", "bad", "said"),
+    [
+        ("verif/fusesoc/xnor_fcc_tb.v", "(result_startofpacket)", "()", f"{WORDS} of them wrong"),
+        ("verif/fusesoc/xnor_fcc_tb.v", "(result_endofpacket)", "()", f"{WORDS} of them wrong"),
+        ("rtl/fcc_csr.v", "| error_event;", "| error_event | 9'd4;", "ERROR is 00000004"),
+    ],
+    ids=["no startofpacket", "no endofpacket", "an error"],
+)
+def test_sim_sees_more_than_the_words(
+    file: str, good: str, bad: str, said: str, tree: Path
+) -> None:
+    """A core that says nothing of the packets, or that reports an error beside right answers."""
+    spoil(tree / file, good, bad)
+    code, log = fusesoc(tree, "--target=sim", NAME)
+    assert code != 0
+    assert re.search(rf"^FAIL: {WORDS} of {WORDS} words came, .*{said}", log, re.M)
+
+
 @pytest.mark.slow
 def test_sim_with_verilator(tree: Path) -> None:
     code, log = fusesoc(tree, "--target=sim", NAME, "--tool=verilator")
     assert code == 0, log
     assert re.search(r"^PASS: \d+ images", log, re.M)
-    spoil_a_score(tree)
+    spoil_words(tree, 1)
     code, log = fusesoc(tree, "--target=sim", NAME, "--tool=verilator")
     assert code != 0
     assert re.search(r"^FAIL: .* 1 of them wrong", log, re.M)
