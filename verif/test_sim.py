@@ -19,9 +19,11 @@ import pytest
 
 import sim
 import simulator
+import waves
 from flip import plant_fault
 from needs import QUICKEST, needs_icarus
 from xnor_fcc.data import DATASETS, load_test_bits
+from xnor_fcc.errors import UserError
 from xnor_fcc.geometry import Geometry
 from xnor_fcc.integer import (
     NETWORKS,
@@ -31,7 +33,7 @@ from xnor_fcc.integer import (
     network_names,
     random_network,
 )
-from xnor_fcc.reference import evaluate
+from xnor_fcc.reference import evaluate, preactivations
 
 NETWORK = NETWORKS / "mnist.npz"
 
@@ -207,6 +209,71 @@ def test_images_from_a_file(tmp_path: Path) -> None:
     assert result.returncode == 1 and "the images have no labels" in result.stdout
     assert json.loads((tmp_path / "bare" / "report.json").read_text())["wrong_bits"] > 0
     assert "error: hardware and reference differ: image 0, layer 0, neuron 1: " in result.stderr
+
+
+def test_the_figures_of_a_faulty_core_are_its_own(tmp_path: Path) -> None:
+    """The accuracy is the core's, `model_accuracy` the reference's; every wrong bit of every image
+    is counted, of the last hidden layer too, and of batches whose accumulators nobody looks at."""
+    rng = np.random.default_rng(5)
+    network = random_network(rng, (12, 9, 7, 5))
+    network.save(tmp_path / "net.npz")
+    images = rng.integers(0, 256, (9, 12), dtype=np.uint8)
+    x = network.inputs_from(images)
+    right = evaluate(network, x)
+    np.savez(tmp_path / "images.npz", images=images, labels=right.classes)
+
+    def damage(flip: str) -> int:
+        """Images, of those behind the first batches, that a fault changes in the last layers."""
+        answers = evaluate(plant_fault(network, flip), x)
+        return int(((answers.hidden[1] != right.hidden[1]).any(axis=1)
+                    & (answers.classes != right.classes))[2:].sum())  # fmt: skip
+
+    flip = max((f"threshold:1:{neuron}" for neuron in range(7)), key=damage)
+    assert damage(flip)
+    files = ("--network", str(tmp_path / "net.npz"), "--inputs", str(tmp_path / "images.npz"))
+    sizes = ("--pe", "4", "--simd", "5", "--lanes", "2")
+    result = run(tmp_path / "out", *files, *sizes, "--flip", flip, "--json", SIM=QUICKEST)
+    assert result.returncode == 1, result.stderr
+    report = json.loads(result.stdout)
+
+    faulty = plant_fault(network, flip)
+    wrong = evaluate(faulty, x)
+    assert report["accuracy"] == (wrong.classes == right.classes).mean() < 1
+    assert report["model_accuracy"] == 1
+
+    def differing(a: np.ndarray, b: np.ndarray) -> int:
+        pairs = zip(a.ravel().tolist(), b.ravel().tolist(), strict=True)
+        return sum((one ^ other).bit_count() for one, other in pairs)
+
+    sent = [0, *range(9)]  # one alone for the latency, then all
+    count = differing(right.scores[sent], wrong.scores[sent])
+    count += int((right.classes != wrong.classes)[sent].sum())
+    for a, b in zip(right.hidden, wrong.hidden, strict=True):
+        count += differing(a[sent], b[sent])
+    # The accumulators of the first two batches: the one alone, and the first two.
+    bits = (1 << Geometry(**report["geometry"]).score_bits - 1) - 1
+    for a, b in zip(preactivations(network, x), preactivations(faulty, x), strict=True):
+        count += differing(a[[0, 0, 1]] >> 1 & bits, b[[0, 0, 1]] >> 1 & bits)
+    assert report["wrong_bits"] == count
+
+
+def test_a_run_that_fails_leaves_nothing_of_an_earlier_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Which could be taken for its own: figures, answers, pages, waveforms."""
+    monkeypatch.setenv("SIM", QUICKEST)
+    stale = {"report.json", "measured.json", "answers.npz", "trace.npz", "trace.html", "dump.vcd",
+             "dump.fst", waves.GTKWAVE, waves.SURFER}  # fmt: skip
+    for name in stale:
+        (tmp_path / name).write_text("of an earlier run")
+
+    def refuse(*_: object, **__: object) -> None:
+        raise UserError("It does not build.")
+
+    monkeypatch.setattr(simulator, "build", refuse)
+    with pytest.raises(UserError, match="does not build"):
+        sim.main(["--network", "digits", "--images", "1", "--output", str(tmp_path)])
+    assert not stale & {path.name for path in tmp_path.iterdir()}
 
 
 def test_images_of_truth_values_are_black_and_white(tmp_path: Path) -> None:
