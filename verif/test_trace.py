@@ -141,6 +141,17 @@ def test_the_page_shows_what_the_reference_says(
     longest, highest = max(lengths)
     assert all(abs(width - longest * score / highest) <= 1 for width, score in lengths)
     answer, label = int(answers.classes[0]), int(one.labels[IMAGE])
+    # Each bar is its class's, and begins where the scores are 0.
+    drawing = one.page.split("Scores of the classes</title>")[1].split("</svg>")[0]
+    rows = re.findall(r'>(\w+)</text><rect x="([\d.]+)" y="\d+" width="([\d.]+)"[^>]* '
+                      r'fill="var\(--(\w+)\)" data-score="(-?\d+)"', drawing)  # fmt: skip
+    (zero,) = map(float, re.findall(r'<line x1="([\d.]+)"', drawing))
+    assert [name for name, *_ in rows] == list(map(str, range(WIDTHS[-1])))
+    for c, (_, x, width, colour, score) in enumerate(rows):
+        near, far = (0, 1) if int(score) >= 0 else (1, 0)
+        edges = float(x), float(x) + float(width)
+        assert abs(edges[near] - zero) <= 1 and 0 <= edges[far] <= 1000
+        assert colour == ("fail" if c == answer else "soft")
     assert f"<h1>Image {IMAGE}: read as {answer}, is {label}</h1>" in one.page
     assert one.page.count("← answer") == one.page.count("← label") == 1
     assert "PASS" in one.page and "FAIL" not in one.page
@@ -197,6 +208,13 @@ def test_the_timeline_has_every_bar_where_its_cycles_are(plain: Traced) -> None:
     for layer, (name, steps) in enumerate(zip(("36→20", "20→13", "13→5"), trace.steps(),
                                               strict=True)):  # fmt: skip
         assert set(steps.tolist()) <= set(found[f"layer {layer}, {name}"])
+        done = trace.done()[layer].tolist()
+        for group, cycle in enumerate(reversed(done)):
+            assert found[f"layer {layer}, {name}: group {group} done"] == [cycle]
+    ((load, at),) = re.findall(
+        r'<line x1="([\d.]+)"[^>]*stroke="var\(--fail\)"/>.*?its batch is loaded: (\d+)<', drawing
+    )
+    assert abs(float(load) - (x0 + (int(at) - c0) * scale)) < 0.1
 
 
 @pytest.mark.parametrize("image", [0, IMAGES - 1])

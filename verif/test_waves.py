@@ -115,6 +115,10 @@ def test_lists_name_signals_that_are_there(tmp_path: Path, simulator: str) -> No
         assert span is not None, line
         assert int(span[1] or 0) + 1 == found[name].bitwidth, line
     assert lines.count("@1000200") == len(headings)
+    numbers = {name for _, _, signals in waves.groups(LANES) for name, number in signals if number}
+    for name, line in zip(listed, shown, strict=True):
+        flag = ("@24" if name in numbers else "@22") if line.endswith("]") else "@28"
+        assert lines[lines.index(line) - 1] == flag, line
 
     # The values are those of the run, and it opens where the images come.
     report = json.loads((out / "report.json").read_text())
@@ -122,6 +126,10 @@ def test_lists_name_signals_that_are_there(tmp_path: Path, simulator: str) -> No
     assert len(loads) == report["counters"]["BATCHES"] + 1 == 4
     start, end = map(int, commands[-1].split()[1:])
     assert loads[0] < start < loads[1] < end
+    cursor = int(commands[-2].removeprefix("cursor_set "))
+    beat = next(time for time, value in found["xnor_fcc.asi_image_valid"].tv
+                if value == 1 and time > loads[0])  # fmt: skip
+    assert start < cursor <= beat < end
     assert [line for line in lines if line.startswith("[timestart]")] == [f"[timestart] {start}"]
 
 
