@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from xnor_fcc.chain import whole_biases
+from xnor_fcc.chain import Inputs, integers, whole_biases
+from xnor_fcc.comparison import compare, random_images
 from xnor_fcc.errors import UserError, run_main
 from xnor_fcc.import_arrays import Arrays
 from xnor_fcc.importing import import_network, main
@@ -40,6 +41,36 @@ def random_arrays(seed: int, form: str = "norm") -> dict[str, np.ndarray]:
             three = (m, 3) if form == "triples" else (m,)
             arrays[f"thresholds{i}"] = np.sort(rng.normal(0, 4, three), axis=-1)
     return arrays
+
+
+@pytest.mark.parametrize("form", ["norm", "thresholds", "triples"])
+def test_the_source_computes_what_the_help_says(form: str) -> None:
+    """Its formulas written down once more: the source is what all else is compared with. Gammas
+    have either sign, thresholds are met exactly."""
+    arrays = random_arrays(7, form)
+    arrays["thresholds0"] = np.rint(arrays.get("thresholds0", np.zeros(0)))
+    if form == "norm":
+        del arrays["thresholds0"]
+        arrays["eps"] = np.array(0.5)
+    arrays["bias1"] = np.arange(9) - 4
+    pixels = np.random.default_rng(0).integers(0, 256, (50, 20))
+    values = np.where(pixels >= 128, 1.0, -1.0)
+    seen = Arrays(arrays).run(pixels.astype(np.float32))
+    for i, answers in enumerate(seen):
+        d = values @ arrays[f"weights{i}"].T.astype(np.float64) + arrays.get(f"bias{i}", 0)
+        if i == 2:
+            values = d
+        elif form == "norm":
+            mean, var, gamma, beta = (
+                arrays[f"{name}{i}"].astype(np.float64) for name in ("mean", "var", "gamma", "beta")
+            )
+            values = np.where((d - mean) / np.sqrt(var + 0.5) * gamma + beta >= 0, 1.0, -1.0)
+        elif form == "thresholds":
+            values = np.where(d >= arrays[f"thresholds{i}"], 1.0, -1.0)
+        else:
+            reached = [d >= limits for limits in arrays[f"thresholds{i}"].T]
+            values = np.select(reached[::-1], [3.0, 1.0, -1.0], -3.0)
+        np.testing.assert_array_equal(answers, values)
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -223,7 +254,11 @@ def test_damaged_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> No
 
 
 def test_a_source_whose_run_differs_from_its_layers_is_refused() -> None:
-    """The comparison can fail: one answer of the source turned round."""
+    """The comparison can fail: one answer of the source turned round, or one score raised."""
+
+    def counts(source: Arrays) -> dict[str, Any]:
+        imported = integers(source, Inputs.graded(source, source.grey))
+        return compare(imported, source, random_images(imported.inputs, source.inputs, 10, 0))
 
     class Liar(Arrays):
         def run(self, x: np.ndarray) -> list[np.ndarray]:
@@ -233,6 +268,8 @@ def test_a_source_whose_run_differs_from_its_layers_is_refused() -> None:
 
     with pytest.raises(UserError, match=r"1 hidden bits.*image 3, layer 1, neuron 5"):
         import_network(Liar(random_arrays(0)))
+    told = counts(Liar(random_arrays(0)))
+    assert told["differing_bits"] == told["wrong_bits"] == 1 and told["undecided_bits"] == 0
 
     class Stranger(Arrays):
         def run(self, x: np.ndarray) -> list[np.ndarray]:
@@ -242,6 +279,17 @@ def test_a_source_whose_run_differs_from_its_layers_is_refused() -> None:
 
     with pytest.raises(UserError, match=r"1 hidden bits.*image 7, layer 0, neuron 2"):
         import_network(Stranger(random_arrays(0)))
+
+    class Boaster(Arrays):
+        def run(self, x: np.ndarray) -> list[np.ndarray]:
+            outputs = super().run(x)
+            outputs[-1][4, outputs[-1][4].argmax()] += 2  # which changes no class
+            return outputs
+
+    with pytest.raises(UserError, match=r"answers otherwise than its source in 1 scores: "):
+        import_network(Boaster(random_arrays(0)))
+    told = counts(Boaster(random_arrays(0)))
+    assert told["differing_scores"] == told["wrong_scores"] == 1 and not told["differing_classes"]
 
 
 def test_compared_on_pictures(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
