@@ -64,6 +64,9 @@ def test_what_is_transparent_lies_over_black(tmp_path: Path) -> None:
     light = np.dstack([np.full((28, 28), 255, np.uint8), DIGIT])
     Image.fromarray(light, "LA").save(tmp_path / "light.png")
     np.testing.assert_array_equal(read_picture(tmp_path / "light.png"), DIGIT)
+    Image.fromarray(DIGIT).save(tmp_path / "key.png", transparency=0)  # a grey is transparent
+    keyed = np.where(DIGIT == 0, 255, DIGIT)
+    np.testing.assert_array_equal(read_picture(tmp_path / "key.png", paper=255), keyed)
 
 
 def test_scaling_keeps_the_ratio(tmp_path: Path) -> None:
@@ -184,6 +187,17 @@ def test_dark_ink_on_white(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
     assert err.startswith("note: bright at all corners, scan.png: --invert")
     out, err = call(capsys, path, "--resize", "--invert")
     assert out.startswith(f"{path}: 7\n") and err == ""
+
+
+def test_dark_ink_on_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What is transparent counts as paper, so that --invert turns it black."""
+    ink = np.zeros((28, 28, 4), np.uint8)
+    ink[..., 3] = DIGIT
+    Image.fromarray(ink).save(tmp_path / "ink.png")
+    Image.fromarray(DIGIT).save(tmp_path / "grey.png")
+    inverted = json.loads(call(capsys, tmp_path / "ink.png", "--invert", "--json")[0])
+    plain = json.loads(call(capsys, tmp_path / "grey.png", "--json")[0])
+    assert inverted["images"][0]["scores"] == plain["images"][0]["scores"]
 
 
 def test_many_images_and_labels(

@@ -139,6 +139,12 @@ def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "train" in completion("bash")
 
 
+def test_the_exit_code_is_that_of_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Such as 1 of `simulate`, where hardware and reference differ."""
+    monkeypatch.setattr(classify, "main", lambda _: 1)
+    assert run_main(lambda: cli.main(["classify", "x.png"])) == 1
+
+
 def test_a_package_that_ought_to_be_there_is_a_defect(monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(_: list[str]) -> int:
         raise ModuleNotFoundError("No module named 'numpy'", name="numpy")

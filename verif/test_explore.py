@@ -147,6 +147,13 @@ def test_width_and_depth_of_the_memory() -> None:
     assert bounds(devices()["de0-cv"], (29, 205, 1))["simd"] == "memory depth"
 
 
+def test_the_last_block_counts() -> None:
+    """What takes every block of RAM fits; with one less on the chip it does not."""
+    geometry, area = Space(DE1, DEFAULT).build(Sizes(16, 128, 1))
+    assert Space(shrunk(blocks=area.blocks), DEFAULT).excess(geometry, area) == []
+    assert Space(shrunk(blocks=area.blocks - 1), DEFAULT).excess(geometry, area) != []
+
+
 def test_bounded_by_pins() -> None:
     """More lanes than the image port can feed bring nothing; nor do larger words of a stream."""
     widths = (512, 16, 10)

@@ -104,6 +104,9 @@ def test_the_text_tells_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
     assert "PE=8 SIMD=16 LANES=2, " in text and "words of 128 bits" in text
     for name in devices():
         assert f"\n  {name} " in text
+    report = json.loads(call(capsys, tmp_path / "net.npz", "--device", "none", "--json"))
+    counts = [sum(layer["constant"].values()) for layer in report["layers"]]
+    assert counts[0] == 3 and report["constant_neurons"] == sum(counts)
     arguments = ["--network", tmp_path / "net.npz", "--device", "none", "--weight-stream", "64"]
     streamed = call(capsys, *arguments)
     assert "streamed over 64 bits" in streamed and "de1-soc" not in streamed

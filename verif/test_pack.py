@@ -354,7 +354,7 @@ def test_the_command_writes_what_the_functions_make(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], saved: tuple[IntegerNetwork, str]
 ) -> None:
     network, file = saved
-    out, text = tmp_path / "a" / "out", tmp_path / "b" / "net.txt"
+    out, text = tmp_path / "a" / "out", tmp_path / "b" / "net.writes"
     arguments = ["--network", file, *SIZES, "--output", str(out), "--out", str(text), "--json"]
     assert packing.main([*arguments, "--prefix", "mine", "--grey"]) == 0
     report = json.loads(capsys.readouterr().out)
@@ -399,3 +399,13 @@ def test_the_command_refuses(
     captured = capsys.readouterr()
     assert captured.out == "" and captured.err.count("\n") == 1 and says in captured.err
     assert [path.name for path in tmp_path.iterdir()] == ["net.npz"]
+
+
+def test_a_file_stays_where_packing_fails(
+    tmp_path: Path, saved: tuple[IntegerNetwork, str]
+) -> None:
+    kept = tmp_path / "kept.txt"
+    kept.write_text("of an earlier network")
+    arguments = ["--network", saved[1], "--lanes", "3", "--out", str(kept)]
+    assert run_main(lambda: packing.main(arguments)) == 2
+    assert kept.read_text() == "of an earlier network"

@@ -95,7 +95,7 @@ def test_the_wheel_carries_what_the_commands_need(wheel: Path) -> None:
     share = "xnor_fcc/share"
     for path in [*RTL.glob("*.v"), RTL / "sources.f", VERIF / "sim.py", VERIF / "report.py"]:
         assert f"{share}/{path.relative_to(ROOT)}" in names
-    for name in ("model/networks/mnist.npz", "model/data/mnist_test.npz"):
+    for name in ("model/networks/mnist.npz", "model/data/mnist_test.npz", "LICENSE"):
         assert f"{share}/{name}" in names
     assert not [name for name in names if "__pycache__" in name or "/build/" in name]
 

@@ -335,6 +335,13 @@ def test_the_confusion_matrix_has_every_image_once(complete_page: str) -> None:
     for label, answer in np.ndindex(10, 10):
         both = (answers.labels == label) & (answers.classes == answer)
         assert counts[label, answer] == both.sum()
+    # Recall of a class is out of the images of it, precision out of the answers with it.
+    by_class = texts(shown.split("Class by class")[-1].split("</table>")[0])
+    for c in range(10):
+        row = f" {c} {counts[c].sum()} "
+        for count in (counts[c].sum(), counts[:, c].sum()):
+            row += f"{100 * counts[c, c] / count:.2f} % " if count else f"{report_blocks.DASH} "
+        assert row in f"{by_class} "
 
 
 def test_every_misread_image_has_its_picture(complete_page: str) -> None:
