@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import json
 import re
 from dataclasses import dataclass, replace
@@ -10,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import trace_page
 from needs import QUICKEST
@@ -45,12 +48,14 @@ class Traced:
 def traced(
     directory: Path, orders: tuple[int, ...], *arguments: str, image: int = IMAGE
 ) -> Traced:
-    """Simulate a small network; the label of every image is one beside the answer."""
+    """Simulate a small network. The traced image is misread: its label is one beside its answer,
+    which is the label of all others."""
     rng = np.random.default_rng(8)
     network = random_network(rng, WIDTHS, orders=orders)
     network.save(directory / "net.npz")
     grey = rng.integers(0, 256, (IMAGES, WIDTHS[0]), dtype=np.uint8)
-    labels = (evaluate(network, network.inputs_from(grey)).classes + 1) % WIDTHS[-1]
+    labels = np.full(IMAGES, evaluate(network, network.inputs_from(grey)).classes[image])
+    labels[image] = (labels[image] + 1) % WIDTHS[-1]
     np.savez(directory / "images.npz", images=grey, labels=labels)
     result = run(
         *(directory / "out", "--network", str(directory / "net.npz")),
@@ -72,8 +77,8 @@ def plain(tmp_path_factory: pytest.TempPathFactory) -> Traced:
 
 @pytest.fixture(scope="module")
 def pairs(tmp_path_factory: pytest.TempPathFactory) -> Traced:
-    """Activations of order 2."""
-    return traced(tmp_path_factory.mktemp("pairs"), (2, 2, 1))
+    """Activations of order 2, two images at a time in two lanes each."""
+    return traced(tmp_path_factory.mktemp("pairs"), (2, 2, 1), "--lanes", "4")
 
 
 @pytest.fixture(scope="module")
@@ -112,16 +117,26 @@ def test_the_page_shows_what_the_reference_says(
     answers = evaluate(one.network, one.x[IMAGE : IMAGE + 1])
     sums = [each[0] for each in preactivations(one.network, one.x[IMAGE : IMAGE + 1])]
 
+    (png,) = re.findall(r'href="data:image/png;base64,([^"]*)"', one.page)
+    shades = np.array(Image.open(io.BytesIO(base64.b64decode(png))))
+    assert np.array_equal(shades.ravel(), one.grey[IMAGE])
     pictures = bit_pictures(one.page)
     assert len(pictures) == 3 and "wrong" not in "".join(pictures)
     assert np.array_equal(drawn(pictures[0], 6, 36), one.x[IMAGE])
     for picture, hidden in zip(pictures[1:], answers.hidden, strict=True):
         width = int(np.ceil(np.sqrt(hidden.shape[1])))
         assert np.array_equal(drawn(picture, width, hidden.shape[1]), hidden[0])
+        ones = (hidden > hidden.max() // 2).sum()
+        assert f": {ones} of {hidden.shape[1]} " in one.page
 
     margins = re.findall(r"<title>Margins of layer \d</title>.*?</svg>", one.page)
     for picture, each in zip(margins, sums, strict=False):
         bars = re.findall(r"P - T from (-?\d+) to (-?\d+): (\d+) neurons", picture)
+        signs = re.findall(r'fill="var\(--layer-(\d)\)"[^>]*><title>P - T from (-?)', picture)
+        assert set(signs) == {("0", ""), ("1", "-")}
+        (middle,) = map(float, re.findall(r'<line x1="([\d.]+)"[^>]*stroke-dasharray', picture))
+        for x, value in re.findall(r'<text x="([\d.]+)" [^>]*>(-?\d+)</text>', picture):
+            assert np.sign(round(float(x) - middle)) == np.sign(int(value))
         assert sum(int(count) for *_, count in bars) == len(each)
         for low, high, count in bars:
             # 2P + 1 - 2T is what the reference tells
@@ -254,6 +269,17 @@ def test_an_accumulator_alone_is_no_pass(plain: Traced) -> None:
     page = trace_page.render(trace)
     assert trace.wrong_values == 0 and trace.wrong_sums == 1
     assert "FAIL" in page and "PASS" not in page
+
+
+@pytest.mark.parametrize("where", ["inputs", "scores"])
+def test_a_wrong_value_at_either_end_is_no_pass(where: str, plain: Traced) -> None:
+    layer = getattr(plain.trace, where)
+    seen = layer.seen.copy()
+    seen[2] ^= 1
+    trace = Trace(**{**vars(plain.trace), where: Layer(seen, layer.wanted)})
+    page = trace_page.render(trace)
+    assert trace.wrong_values == 1 and trace.wrong_sums == 0
+    assert "FAIL" in page and "PASS" not in page and "1 of them not those" in page
 
 
 def test_pages_stand_alone(plain: Traced, pairs: Traced, faulty: Traced) -> None:
