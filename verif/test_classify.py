@@ -69,6 +69,13 @@ def test_what_is_transparent_lies_over_black(tmp_path: Path) -> None:
     np.testing.assert_array_equal(read_picture(tmp_path / "key.png", paper=255), keyed)
 
 
+def test_a_camera_says_which_side_is_up(tmp_path: Path) -> None:
+    turned = Image.Exif()
+    turned[0x0112] = 6  # a quarter turn clockwise shows it upright
+    Image.fromarray(DIGIT).save(tmp_path / "turned.png", exif=turned)
+    np.testing.assert_array_equal(read_picture(tmp_path / "turned.png"), np.rot90(DIGIT, -1))
+
+
 def test_scaling_keeps_the_ratio(tmp_path: Path) -> None:
     Image.fromarray(np.full((50, 100), 200, np.uint8)).save(tmp_path / "wide.png")
     fitted = read_picture(tmp_path / "wide.png", fit=(28, 28))
@@ -185,6 +192,10 @@ def test_dark_ink_on_white(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
     assert out == "" and err == f"error: {path} has 84x84 pixels, but the network takes 28x28.\n"
     _, err = call(capsys, path, "--resize")
     assert err.startswith("note: bright at all corners, scan.png: --invert")
+    stained = DIGIT.copy()
+    stained[0, 0] = 255
+    Image.fromarray(stained).save(tmp_path / "stained.png")
+    assert call(capsys, tmp_path / "stained.png")[1] == ""
     out, err = call(capsys, path, "--resize", "--invert")
     assert out.startswith(f"{path}: 7\n") and err == ""
 
@@ -224,6 +235,10 @@ def test_many_images_and_labels(
     assert report["wrong"] == 1 and report["accuracy"] == 0.5
     assert [row["class"] for row in report["images"]] == classes[wrong[0] :][:2].tolist()
     assert report["images"][0]["label"] == LABELS[wrong[0]]
+    # Labels of some of the files are no labels.
+    np.savez(tmp_path / "known.npz", images=IMAGES[:2], labels=LABELS[:2])
+    report = json.loads(call(capsys, tmp_path / "known.npz", tmp_path / "images", "--json")[0])
+    assert len(report["images"]) == 302 and report["images"][0]["label"] is report["wrong"] is None
 
 
 def test_a_network_of_named_classes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

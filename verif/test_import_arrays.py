@@ -292,6 +292,18 @@ def test_a_source_whose_run_differs_from_its_layers_is_refused() -> None:
     assert told["differing_scores"] == told["wrong_scores"] == 1 and not told["differing_classes"]
 
 
+@pytest.mark.parametrize(("distance", "decides"), [(1e-9, True), (1e-4, False)])
+def test_only_what_rounding_reaches_is_undecided(distance: float, decides: bool) -> None:
+    """Weights of 0.1 make sums that depend on the order; what counts as that must stay small, for
+    differences there are no errors."""
+    arrays = random_arrays(0, "thresholds")
+    arrays["weights0"] = 0.1 * arrays["weights0"]
+    arrays["thresholds0"] = np.full(13, 0.4 + distance)
+    source = Arrays(arrays)
+    (first, _) = integers(source, Inputs.graded(source, source.grey)).hidden
+    assert bool(first.loose.any()) == decides
+
+
 def test_compared_on_pictures(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Several files of one size make one batch."""
     arrays = random_arrays(0)
