@@ -287,6 +287,19 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     assert json.loads(capsys.readouterr().out)["widths"] == [60, 40, 10]
 
 
+def test_the_command_obeys_its_options(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The report is that of the function with the same figures, all of them not the defaults."""
+    command = ["--widths", "60-40-10", "--device", "de0-cv", "--max-lanes", "2", "--timeout", "99",
+               "--fill", "0.5", "--rows", "4", "--output", str(tmp_path), "--json"]  # fmt: skip
+    device = replace(devices()["de0-cv"], logic_fill=0.5)
+    for more, port in (([], None), (["--streamed", "--port", "64"], 64)):
+        assert explore.main([*command, *more]) == 0
+        wanted = explore.explore(device, (60, 40, 10), 2, 99, bool(more), port, 4)
+        assert json.loads(capsys.readouterr().out) == json.loads(json.dumps(wanted))
+
+
 def test_the_command_takes_the_kind_from_the_network(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from xnor_fcc import importing
 from xnor_fcc.chain import Inputs, integers, whole_biases
 from xnor_fcc.comparison import compare, random_images
 from xnor_fcc.errors import UserError, run_main
@@ -317,3 +318,20 @@ def test_compared_on_pictures(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     assert main([*arguments, "--inputs", *names]) == 0
     report = json.loads(capsys.readouterr().out)
     assert report["images"] == 3 and report["differing_bits"] == 0
+    assert main([*arguments, "--inputs", *names, "--images", "2"]) == 0
+    assert json.loads(capsys.readouterr().out)["images"] == 2
+
+
+def test_random_images_follow_the_seed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = []
+
+    def spy(*arguments: Any) -> np.ndarray:
+        seen.append(random_images(*arguments))
+        return seen[-1]
+
+    monkeypatch.setattr(importing, "random_images", spy)
+    np.savez(tmp_path / "in.npz", **random_arrays(3))  # type: ignore[arg-type]
+    for seed in ("4", "4", "5"):
+        command = [str(tmp_path / "in.npz"), "--out", str(tmp_path / "out.npz"), "--images", "9"]
+        assert main([*command, "--seed", seed]) == 0
+    assert np.array_equal(seen[0], seen[1]) and not np.array_equal(seen[0], seen[2])

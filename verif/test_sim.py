@@ -211,7 +211,9 @@ def test_images_from_a_file(tmp_path: Path) -> None:
     assert "error: hardware and reference differ: image 0, layer 0, neuron 1: " in result.stderr
 
 
-def test_the_figures_of_a_faulty_core_are_its_own(tmp_path: Path) -> None:
+def test_the_figures_of_a_faulty_core_are_its_own(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """The accuracy is the core's, `model_accuracy` the reference's; every wrong bit of every image
     is counted, of the last hidden layer too, and of batches whose accumulators nobody looks at."""
     rng = np.random.default_rng(5)
@@ -255,6 +257,11 @@ def test_the_figures_of_a_faulty_core_are_its_own(tmp_path: Path) -> None:
     for a, b in zip(preactivations(network, x), preactivations(faulty, x), strict=True):
         count += differing(a[[0, 0, 1]] >> 1 & bits, b[[0, 0, 1]] >> 1 & bits)
     assert report["wrong_bits"] == count
+
+    sim.show({**report, "latency_cycles": 123, "model_latency_cycles": 99})
+    shown = capsys.readouterr().out
+    assert f"accuracy: {report['accuracy']:.4f}, the model's 1.0000\n" in shown
+    assert f"wrong bits: {count} (" in shown and "latency: 123 cycles, the model's 99\n" in shown
 
 
 def test_a_run_that_fails_leaves_nothing_of_an_earlier_one(
