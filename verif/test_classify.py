@@ -256,6 +256,11 @@ def test_a_network_of_named_classes(tmp_path: Path, capsys: pytest.CaptureFixtur
     lines = out.splitlines()
     assert lines[0].endswith(f":0: {found} {names[found]}")
     assert len(lines) == 1 + 28 + 10 and names[3] in lines[1 + 28 + 3]
+    np.save(tmp_path / "dark.npy", 255 - IMAGES[:1])
+    out, _ = call(capsys, tmp_path / "dark.npy", "--network", tmp_path / "named.npz", "--invert",
+                  "--json")  # fmt: skip
+    report = json.loads(out)
+    assert (report["network"], report["images"][0]["class"]) == ("fashion", found)
     levels = named.inputs_from(IMAGES[:1]).reshape(28, 28)
     for row, line in zip(levels, lines[1:29], strict=True):
         assert [" ░▒█".index(each) for each in line[::2]] == row.tolist()

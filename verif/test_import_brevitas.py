@@ -99,6 +99,19 @@ def test_a_forward_of_ones_own() -> None:
     assert len(set(network.output.bias.tolist())) == 1
 
 
+def test_a_layer_that_quantises_its_own_output() -> None:
+    torch.manual_seed(0)
+    plain = {"bias": False, "weight_quant": SignedBinaryWeightPerTensorConst}
+    own = {**plain, "output_quant": SignedBinaryActPerTensorConst}
+    module = nn.Sequential(
+        QuantIdentity(SignedBinaryActPerTensorConst), QuantLinear(20, 11, **own),
+        QuantLinear(11, 5, **plain),
+    )  # fmt: skip
+    network, report = import_network(Brevitas(module), grey=(-1, 1))
+    assert network.widths == (20, 11, 5)
+    assert report["wrong_bits"] == report["wrong_scores"] == report["wrong_classes"] == 0
+
+
 def test_brevitas_own_example_network(tmp_path: Path) -> None:
     """TFC of Brevitas' examples: dropout, pixels scaled in forward, and a norm of the scores."""
     torch.manual_seed(0)

@@ -322,6 +322,29 @@ def test_a_skip_connection_is_named(tmp_path: Path, capsys: pytest.CaptureFixtur
             says="The node my_Add_e (Add) cannot be mapped: it takes")  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("product", "says"),
+    [
+        (("MatMul", "w a", {}), "must multiply the layer before with constant weights"),
+        (("Gemm", "a a", {"transB": 1}), "must multiply the layer before with constant weights"),
+        (("Gemm", "a w", {"transA": 1}), "it transposes the layer before"),
+    ],
+)
+def test_another_product_is_refused(
+    product: tuple[str, str, dict[str, int]], says: str, tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    """Whose shapes fit for one image."""
+    kind, inputs, attributes = product
+    rows, columns = (5, 1) if inputs == "w a" else (1, 5)
+    given = {"w": signs(np.random.default_rng(0), rows, columns)} if "w" in inputs else {}
+    model = graph(
+        [node("Sign", "x", "a"), node(kind, inputs, "y", **attributes)], given, (1, 5), 5
+    )
+    model.save(str(tmp_path / "bad.onnx"))
+    refused(tmp_path / "bad.onnx", capsys, "--grey", "-1", "1", says=says)
+
+
 def test_a_mismatched_shape_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     rng = np.random.default_rng(0)
     model = graph(

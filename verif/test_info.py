@@ -87,6 +87,7 @@ def test_the_report_is_that_of_the_models(capsys: pytest.CaptureFixture[str]) ->
     fit = report["devices"]["de0-cv"]
     assert (fit["pe"], fit["simd"], fit["lanes"]) == best.sizes and fit["fits"]
     assert fit["cycles_per_image"] == pytest.approx(best.cycles, abs=1e-3)
+    assert fit["latency"] == best.geometry.latency_cycles(shape, 0)
     assert list(report["devices"]) == ["de0-cv"]
 
 
