@@ -322,6 +322,29 @@ def test_two_builds_at_once_are_one(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert len(built) == 1
 
 
+@needs_icarus
+def test_what_has_changed_is_built_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A source, what it includes, a parameter, waveforms; else the core of yesterday would pass."""
+    monkeypatch.setattr(simulator, "BUILD", tmp_path / "build")
+    monkeypatch.setattr(simulator, "RTL", tmp_path)
+    monkeypatch.setattr(simulator.Icarus, "build", lambda *_, **__: None)
+    monkeypatch.setenv("SIM", "icarus")
+    source, header = tmp_path / "top.v", tmp_path / "top.vh"
+    source.write_text("module top; endmodule\n")
+    header.write_text("// nothing\n")
+
+    def built(**options: Any) -> Path:
+        return simulator.build("top", sources=[source], **options).directory
+
+    found = [built(), built(parameters={"PE": 2}), built(waves=True)]
+    assert built() == found[0]
+    source.write_text("module top; wire changed; endmodule\n")
+    found.append(built())
+    header.write_text("// something\n")
+    found.append(built())
+    assert len(set(found)) == 5
+
+
 @pytest.mark.slow
 def test_a_build_keeps_its_program_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Hundreds are kept, and ten times as much is left behind by the compiler."""
