@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -20,6 +21,7 @@ import pytest
 import sim
 import simulator
 import waves
+from faults import Fault
 from flip import plant_fault
 from needs import QUICKEST, needs_icarus
 from xnor_fcc.data import DATASETS, load_test_bits
@@ -262,6 +264,36 @@ def test_the_figures_of_a_faulty_core_are_its_own(
     shown = capsys.readouterr().out
     assert f"accuracy: {report['accuracy']:.4f}, the model's 1.0000\n" in shown
     assert f"wrong bits: {count} (" in shown and "latency: 123 cycles, the model's 99\n" in shown
+
+
+# What a core says of itself, wrong in a core whose answers are right.
+BESIDE = {
+    "an error": Fault("fcc_csr.v", "| error_event;", "| error_event | 9'd4;", r'"ERROR"\) == 0'),
+    "a packet dropped": Fault(
+        "fcc_csr.v", "REG_DROPPED: value = ", "REG_DROPPED: value = 32'd1 + ", r'"DROPPED"\) == 0'
+    ),
+    "a cycle more": Fault(
+        "fcc_csr.v", "value = busy_cycles_reg;", "value = busy_cycles_reg + 32'd1;", "busy cycles"
+    ),
+    "another latency": Fault(
+        "fcc_csr.v", "value = latency;", "value = latency + 32'd1;", r'"latency_cycles"\] =='
+    ),
+}
+
+
+@pytest.mark.parametrize("fault", BESIDE.values(), ids=BESIDE)
+def test_right_answers_alone_are_no_pass(
+    fault: Fault, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    monkeypatch.setenv("SIM", QUICKEST)
+    monkeypatch.setattr(simulator, "rtl_sources", lambda: fault.sources(tmp_path))
+    random_network(np.random.default_rng(2), (9, 6, 4)).save(tmp_path / "net.npz")
+    arguments = ["--network", str(tmp_path / "net.npz"), "--inputs", "random", "--images", "5"]
+    assert sim.main([*arguments, "--output", str(tmp_path / "out")]) == 1
+    assert json.loads((tmp_path / "out" / "report.json").read_text())["wrong_bits"] == 0
+    error = capsys.readouterr().err
+    assert "error: hardware and reference differ: " in error and re.search(fault.complaint, error)
 
 
 def test_a_run_that_fails_leaves_nothing_of_an_earlier_one(
