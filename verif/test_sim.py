@@ -325,6 +325,41 @@ def test_images_of_truth_values_are_black_and_white(tmp_path: Path) -> None:
     np.testing.assert_array_equal(inputs.images, 255 * bits)
 
 
+def results_of(tests: int, failures: int) -> str:
+    """What cocotb's file of results says, as far as it is read."""
+    return f'<testsuites><testsuite tests="{tests}" failures="{failures}"/></testsuites>'
+
+
+@pytest.mark.parametrize(
+    ("results", "says"),
+    [
+        (None, "died without results"),
+        (results_of(0, 0), "0 of 0 cocotb tests failed"),
+        (results_of(2, 1), "1 of 2 cocotb tests failed"),
+        (results_of(2, 0), None),
+    ],
+    ids=["none", "of no test", "failed", "passed"],
+)
+def test_a_simulation_passes_only_by_its_own_results(
+    results: str | None, says: str | None, tmp_path: Path
+) -> None:
+    """Those of an earlier run lie there when the simulator dies."""
+
+    class Runner(simulator.Icarus):
+        def test(self, *_: Any, **options: Any) -> Any:
+            if results is not None:
+                Path(options["results_xml"]).write_text(results)
+
+    (tmp_path / "results.xml").write_text(results_of(1, 0))
+    (tmp_path / "simulation.log").write_text("what the simulator said\n")
+    model = simulator.Model(Runner(), "top", tmp_path)
+    if says is None:
+        model.run("no_tests", tmp_path)
+        return
+    with pytest.raises(AssertionError, match=says):
+        model.run("no_tests", tmp_path)
+
+
 def test_two_simulations_do_not_share_a_directory(tmp_path: Path) -> None:
     with simulator.alone(tmp_path) as alone:
         assert alone
