@@ -30,8 +30,7 @@ def add_geometry(
     parser.add_argument(
         "--geometry",
         choices=sorted(NAMED),
-        help="a core by name, each of whose sizes can still be changed "
-        f"(default: {named})",
+        help=f"a core by name, each of whose sizes can still be changed (default: {named})",
     )
     parser.add_argument(
         "--pe", type=int, metavar="N", help=f"neurons computed at once in a lane (default: {pe})"
