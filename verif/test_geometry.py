@@ -260,6 +260,12 @@ def test_parameters_are_those_of_the_top_level() -> None:
         assert f"parameter {name} = {value}" in source, name
 
 
+def test_the_label_tells_what_a_core_can_do() -> None:
+    assert Geometry(pe=16, simd=64, lanes=2).label == "PE=16 SIMD=64 LANES=2"
+    built = Geometry(pe=16, simd=64, lanes=2, order=2, ternary=1)
+    assert built.label == "PE=16 SIMD=64 LANES=2 ORDER=2 TERNARY=1"
+
+
 def test_hidden_bits_of_a_shape() -> None:
     assert Shape.of((9, 5, 4, 2)).hidden_bits == 9
     assert Shape((9, 5, 4, 2), (2, 1, 2), (False,) * 3).hidden_bits == 5 + 2 * 4
