@@ -39,7 +39,7 @@ fast: $(MARKS)test $(MARKS)train $(MARKS)import $(MARKS)fusesoc $(MARKS)lint $(M
 	@$(PY) -m pytest verif/ -m "not slow"
 
 icarus: $(MARKS)test ## the module tests once more in four-state logic, and no X out of the core
-	@SIM=icarus $(PY) -m pytest verif/test_fcc_*.py verif/test_xnor_popcount.py verif/test_xclean.py
+	@SIM=icarus $(PY) -m pytest verif/modules verif/core/test_xclean.py
 
 lint: $(MARKS)test $(MARKS)lint ## Verilator -Wall, Yosys, ruff, mypy
 	@$(PY) verif/lint.py
@@ -48,44 +48,44 @@ lint: $(MARKS)test $(MARKS)lint ## Verilator -Wall, Yosys, ruff, mypy
 	@echo "lint: clean"
 
 formal: $(MARKS)formal ## proofs about the RTL for all inputs, each with a faulty twin
-	@$(PY) verif/formal.py $(if $(ONLY),--only $(ONLY)) $(ARGS)
+	@$(PY) -m formal.prove $(if $(ONLY),--only $(ONLY)) $(ARGS)
 
 bench: $(MARKS)package $(MARKS)synthesis ## every figure of the README measured anew (a quarter of an hour)
-	@$(PY) verif/benchmark.py
+	@$(PY) -m measure.benchmark
 
 explore: $(MARKS)package ## which PE, SIMD and LANES fit an FPGA, and which are best
 	@$(XNOR_FCC) explore $(if $(DEVICE),--device '$(DEVICE)') \
 	  $(if $(WIDTHS),--widths '$(WIDTHS)') $(if $(NETWORK),--network '$(NETWORK)') $(ARGS)
 
 area: $(MARKS)synthesis ## what each form of the PE array costs in logic (Yosys, Cyclone V)
-	@$(PY) verif/area.py $(ARGS)
+	@$(PY) -m measure.area $(ARGS)
 
 route: $(MARKS)synthesis ## a lane placed and routed: its clock (nextpnr, ECP5)
-	@$(PY) verif/route.py $(ARGS)
+	@$(PY) -m measure.route $(ARGS)
 
 activity: $(MARKS)package ## bits that switch for one image, and waveforms for a power analyser
-	@$(PY) verif/activity.py $(ARGS)
+	@$(PY) -m measure.activity $(ARGS)
 
 mutate: $(MARKS)test $(MARKS)synthesis ## plant faults in the RTL and count those the tests find (resumes; an hour)
-	@$(PY) verif/mutate.py $(ARGS)
+	@$(PY) -m campaigns.mutation.mutate $(ARGS)
 
 coverage: $(MARKS)test $(MARKS)coverage ## what the tests have seen: functional, line, toggle (a quarter of an hour)
-	@$(PY) verif/coverage_campaign.py $(ARGS)
+	@$(PY) -m campaigns.coverage.campaign $(ARGS)
 
 soak: $(MARKS)test ## random systems, traffic and faults for MINUTES; a failure is shrunk and saved
-	@$(PY) verif/soak.py $(if $(MINUTES),--minutes $(MINUTES)) $(if $(SEED),--seed $(SEED)) $(ARGS)
+	@$(PY) -m campaigns.scenarios.soak $(if $(MINUTES),--minutes $(MINUTES)) $(if $(SEED),--seed $(SEED)) $(ARGS)
 
 softerrors: $(MARKS)package ## accuracy against flipped bits in the memories, a plot (four minutes)
-	@$(PY) verif/soft_errors.py $(ARGS)
+	@$(PY) -m measure.soft_errors $(ARGS)
 
 methods: $(MARKS)package ## accuracy, cycles, area of every committed network and method, a plot (a minute)
-	@$(PY) verif/methods.py $(ARGS)
+	@$(PY) -m measure.methods $(ARGS)
 
 reference: $(MARKS)package ## images a second that the software reference classifies
-	@$(PY) verif/reference_speed.py $(ARGS)
+	@$(PY) -m measure.reference_speed $(ARGS)
 
 board: $(MARKS)package $(MARKS)synthesis ## area of the whole DE1-SoC demo (Yosys; five minutes)
-	@$(PY) verif/board.py $(ARGS)
+	@$(PY) -m measure.board_area $(ARGS)
 
 quartus: ## build the DE1-SoC demo with Quartus, see quartus/README.md
 	@command -v quartus_sh >/dev/null || { \
@@ -104,7 +104,7 @@ registers: $(MARKS)package ## regenerate the RTL constants and the table of the 
 	@$(PY) -m xnor_fcc.registers rtl
 
 pictures: $(MARKS)package ## redraw the timeline of the README from the cycle model
-	@$(PY) verif/pictures.py
+	@$(PY) -m xnor_fcc_sim.page.timeline
 
 clean: ## remove build/ (keeps .venv)
 	rm -rf build

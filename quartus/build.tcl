@@ -58,7 +58,7 @@ proc write_images {python options} {
     }
   }
   set ::env(PYTHONPATH) [file join $::root model]
-  set failed [catch {exec $python -m xnor_fcc.board {*}$options 2>@1} output]
+  set failed [catch {exec $python -m xnor_fcc.board.demo {*}$options 2>@1} output]
   unset ::env(PYTHONPATH)
   array set ::env $kept
   if {!$failed} {

@@ -11,7 +11,7 @@
 //
 // LEDR9..0 show in binary how many images were answered wrongly in the worst round since reset.
 //
-// The parameters come from `python -m xnor_fcc.board`, which also writes the memory images.
+// The parameters come from `python -m xnor_fcc.board.demo`, which also writes the memory images.
 
 `default_nettype none
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The core with one fault in it, to show that a test or a proof fails where it must.
 
-The campaign of verif/mutate.py plants faults by the thousand; these are the few that a test or a
-proof names.
+The campaign of verif/campaigns/mutation plants faults by the thousand; these are the few that a
+test or a proof names.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from sources import rtl_sources
 from xnor_fcc.errors import UserError
+from xnor_fcc_sim.sources import rtl_sources
 
 
 def plant(file: str, text: str, good: str, bad: str) -> str:

@@ -13,11 +13,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import simulator
-from sources import board_sources, rtl_sources
-from xnor_fcc.board import Board, board_of
+from xnor_fcc.board.demo import Board, board_of
 from xnor_fcc.errors import UserError, run_main
 from xnor_fcc.geometry import NAMED, Geometry
+from xnor_fcc_sim import simulator
+from xnor_fcc_sim.sources import board_sources, rtl_sources
 
 GEOMETRIES = (
     Geometry(),
@@ -55,7 +55,7 @@ def designs() -> list[Design]:
     for g in GEOMETRIES:
         name = f"PE={g.pe} SIMD={g.simd} LANES={g.lanes}"
         result.append(Design(name, "xnor_fcc", g.parameters(), rtl_sources(), g.pe * g.simd))
-    sources = [*board_sources(), simulator.VERIF / "altera_pll.v"]
+    sources = [*board_sources(), Path(__file__).parent / "board" / "altera_pll.v"]
     for (pe, simd, lanes), clock in BOARDS:
         name = f"the board with PE={pe} SIMD={simd} LANES={lanes} at {clock} MHz"
         board = board_of((pe, simd, lanes), clock_mhz=clock)

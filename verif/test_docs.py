@@ -7,10 +7,10 @@ import re
 
 import pytest
 
-import pictures
-from simulator import ROOT, RTL, VERIF
 from xnor_fcc.geometry import NAMED, Geometry
 from xnor_fcc.integer import IntegerNetwork
+from xnor_fcc.places import ROOT, RTL
+from xnor_fcc_sim.page import timeline as pictures
 
 README = (ROOT / "README.md").read_text()
 
@@ -20,7 +20,8 @@ def test_the_timeline_is_up_to_date() -> None:
 
 
 def test_links_in_documents_lead_somewhere() -> None:
-    for document in (ROOT / "README.md", RTL / "ARCHITECTURE.md", RTL / "REGISTERS.md"):
+    folders = (RTL, ROOT / "verif", ROOT / "quartus", ROOT / "model")
+    for document in (ROOT / "README.md", *(d for f in folders for d in f.rglob("*.md"))):
         for target in re.findall(r"\]\((?!https?:)([^)#]+)", document.read_text()):
             assert (document.parent / target).exists(), f"{document.name}: {target}"
 
@@ -33,7 +34,7 @@ def test_make_targets_in_the_readme_exist() -> None:
 
 SOURCES = sorted(
     path
-    for folder in (RTL, VERIF, ROOT / "model")
+    for folder in (RTL, ROOT / "verif", ROOT / "model")
     for path in folder.rglob("*")
     if path.suffix in (".v", ".vh", ".vlt", ".py")
 )

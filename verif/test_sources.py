@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from sources import ROOT, listed
+from xnor_fcc_sim.sources import ROOT, listed
 
 LISTS = {
     "rtl/sources.f": ["rtl/*.v"],

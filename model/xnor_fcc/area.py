@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a core of a given `Geometry` takes of an FPGA: ALMs and blocks of RAM, without synthesis.
 
-The unit is the estimate that verif/synthesis.py makes from Yosys' `synth_intel_alm`: an ALM for a
-function of six inputs, half an ALM for a smaller one, for a bit of an adder and for a bit of MLAB.
-Flip-flops are free. It is an estimate of an estimate: verif/test_area.py holds it to within 15 % of
-Yosys' figure for whole cores. The blocks of RAM are Yosys' choice, exactly.
+The unit is the estimate that verif/measure/synthesis.py makes from Yosys' `synth_intel_alm`: an ALM
+for a function of six inputs, half an ALM for a smaller one, for a bit of an adder and for a bit of
+MLAB. Flip-flops are free. It is an estimate of an estimate: verif/measure/test_area.py holds it to
+within 15 % of Yosys' figure for whole cores. The blocks of RAM are Yosys' choice, exactly.
 
 The model follows the structure of rtl/ file by file. The counters of a PE are counted one by one
 with the rules of fcc_plane_counter.v; what has no simple structure (control, registers, table

@@ -22,7 +22,7 @@ import shtab
 
 from .errors import CommandLine, UserError, run_main
 from .integer import network_names
-from .places import CHECKOUT, VERIF
+from .places import CHECKOUT
 
 PROGRAM = "xnor-fcc"
 
@@ -35,25 +35,26 @@ class Command:
     summary: str
 
     def load(self) -> ModuleType:
-        """Its module; those of the testbenches are files of verif/."""
-        if "." not in self.module and str(VERIF) not in sys.path:
-            sys.path.insert(0, str(VERIF))
-        if not CHECKOUT:  # the simulator's Python compiles modules anew, with rewritten assertions
+        """Its module."""
+        if not CHECKOUT:  # the simulator's Python compiles modules again, with rewritten assertions
             os.environ.setdefault("PYTHONDONTWRITEBYTECODE", "1")
         return importlib.import_module(self.module)
 
 
 COMMANDS = {
     "import": Command(
-        "xnor_fcc.importing", "take over a QONNX file, a Brevitas module, or arrays, bit by bit"
+        "xnor_fcc.importing.command",
+        "take over a QONNX file, a Brevitas module, or arrays, bit by bit",
     ),
     "info": Command("xnor_fcc.info", "layers of a network, its cycles, and the FPGAs it fits"),
     "explore": Command("xnor_fcc.explore", "which sizes of the core fit an FPGA, the best ones"),
-    "simulate": Command("sim", "images through the simulated core, every bit and cycle checked"),
+    "simulate": Command(
+        "xnor_fcc_sim.simulate", "images through the simulated core, every bit and cycle checked"
+    ),
     "classify": Command("xnor_fcc.classify", "classify image files; shows digit, class, scores"),
     "pack": Command("xnor_fcc.packing", "memory images or register writes that load a network"),
-    "train": Command("xnor_fcc.train", "train a network (torch and Brevitas)"),
-    "report": Command("report", "one HTML page of all that has been measured"),
+    "train": Command("xnor_fcc.training.train", "train a network (torch and Brevitas)"),
+    "report": Command("xnor_fcc_sim.page.report", "one HTML page of all that has been measured"),
     "rtl": Command("xnor_fcc.rtl", "the Verilog files, for other tools and projects"),
 }
 

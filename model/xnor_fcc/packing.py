@@ -26,7 +26,7 @@ printed, and both forms are for a core built with exactly these.
   --out FILE     text with every register write that loads the network, and the checksums to read
                  back, for hosts without Python: quartus/jtag/classify.tcl, quartus/host/classify.c
 
-A host with numpy needs neither: xnor_fcc.driver loads the network's file itself.
+A host with numpy needs neither: xnor_fcc.board.driver loads the network's file itself.
 
 examples
   xnor-fcc pack --geometry throughput --output images

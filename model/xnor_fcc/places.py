@@ -17,7 +17,6 @@ _SHARE = _PACKAGE / "share"
 CHECKOUT = not _SHARE.is_dir()
 ROOT = _PACKAGE.parents[1] if CHECKOUT else _SHARE
 RTL = ROOT / "rtl"
-VERIF = ROOT / "verif"
 NETWORKS = ROOT / "model" / "networks"
 DATA = ROOT / "model" / "data"
 

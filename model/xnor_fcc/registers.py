@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from . import address_map, msgdma
+from .board import address_map, msgdma
 
 MAP: dict[str, Any] = json.loads(Path(__file__).with_name("registers.json").read_text())
 ADDRESS: dict[str, int] = {r["name"]: r["address"] for r in MAP["registers"]}

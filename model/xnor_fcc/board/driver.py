@@ -1,0 +1,345 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Drives a core over a `Transport`: finds out what it is, loads a network, classifies images.
+
+    with Driver(MappedTransport()) as core:
+        core.load(IntegerNetwork.load("mnist.npz"))
+        answers = core.classify(images)
+
+The registers of the core and of two DMA engines are in one window, the memory that the engines use
+in another (see `address_map`): images are put into that memory and sent from there as one packet
+each, and results come back beside them. A chunk is as many images as fit.
+
+Whatever goes wrong once a core has been recognised, it is left stopped, with nothing inside and the
+DMA engines empty; the loaded network stays. What has not been recognised is never written to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import TracebackType
+
+import numpy as np
+
+from ..errors import UserError
+from ..geometry import Geometry, GeometryError, KindError
+from ..integer import IntegerNetwork
+from ..loading import load_checks, load_writes
+from ..pack import pack
+from ..registers import ADDRESS, BIT, ID_VALUE, VERSION_VALUE, errors_in
+from .address_map import BASE, BUFFER_BYTES, DESCRIPTORS, OFFSET
+from .msgdma import Msgdma
+from .transport import Transport
+
+_ENABLE = 1 << BIT["CONTROL"]["ENABLE"]
+_PIXEL_8BIT = 1 << BIT["CONTROL"]["PIXEL_8BIT"]
+_SOFT_RESET = 1 << BIT["CONTROL"]["SOFT_RESET"]
+_RUNNING = 1 << BIT["STATUS"]["RUNNING"]
+# What the geometry is made of; a core does not tell its BANK_DEPTH, which loading need not know.
+_GEOMETRY = (
+    "PE", "SIMD", "LANES", "MAX_WIDTH", "TAPS", "MAX_LAYERS", "MAX_CLASSES", "WEIGHT_DEPTH",
+    "THRESHOLD_DEPTH", "IMAGE_WIDTH", "ORDER", "TERNARY",
+)  # fmt: skip
+
+
+class DriverError(UserError):
+    """Anything the driver cannot go on from; the text is one sentence."""
+
+
+class WrongCoreError(DriverError):
+    """There is no xnor-fcc core at this address."""
+
+
+class VersionError(DriverError):
+    """The core's registers are of a version that this driver does not know."""
+
+
+class UnsupportedCoreError(DriverError):
+    """A core that this driver cannot run, such as one with streamed weights."""
+
+
+class UnsupportedNetworkError(DriverError):
+    """The network is of a kind that the core was built without."""
+
+
+class NetworkTooLargeError(DriverError):
+    """The network does not fit the core."""
+
+
+class NotLoadedError(DriverError):
+    """The core was to classify before a network has been loaded."""
+
+
+class RefusedError(DriverError):
+    """The core refused to start, and its ERROR register says why."""
+
+
+class CorruptedLoadError(DriverError):
+    """The network that arrived in the core is not the one that was sent."""
+
+
+class ImageError(DriverError):
+    """The images have the wrong shape or type for the network."""
+
+
+class TruncatedTransferError(DriverError):
+    """Not every image arrived whole, or not every answer came back."""
+
+
+class DeviceTimeoutError(DriverError):
+    """The core or a DMA engine does not answer."""
+
+
+@dataclass(frozen=True)
+class Answers:
+    """Answers for N images, in order.
+
+    `classes` int64 (N,), `scores` int32 (N, classes). `counters`: the core's own counters of this
+    run by register name, in clock cycles and events; `LATENCY` is that of the last batch.
+    """
+
+    classes: np.ndarray
+    scores: np.ndarray
+    counters: dict[str, int]
+
+
+COUNTERS = ("CYCLES", "IMAGES", "BATCHES", "BUSY_CYCLES", "STALL_CYCLES", "DROPPED", "LATENCY",
+            "STEP_CYCLES")  # fmt: skip
+
+
+class Driver:
+    """One core. `timeout`: seconds without an answer after which the core counts as dead."""
+
+    def __init__(self, transport: Transport, timeout: float = 5.0) -> None:
+        """Recognise the core and stop it. Raises `WrongCoreError`, `VersionError`,
+        `UnsupportedCoreError`, or `DeviceTimeoutError` where it does not come to rest."""
+        self.transport = transport
+        self.timeout = timeout
+        self.image_dma = Msgdma(transport, OFFSET["image_csr"], OFFSET["image_descriptor"])
+        self.result_dma = Msgdma(transport, OFFSET["result_csr"], OFFSET["result_descriptor"])
+        self.network: IntegerNetwork | None = None
+        self.geometry = self._recognise()
+        self.reset()
+
+    def __enter__(self) -> Driver:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Stop the core and give the transport back."""
+        try:
+            self._stop()
+        finally:
+            self.transport.close()
+
+    # ---- registers
+
+    def read(self, register: str) -> int:
+        """Value of a register of the core."""
+        return self.transport.read(OFFSET["core"] + 4 * ADDRESS[register])
+
+    def write(self, register: str, value: int) -> None:
+        """Write a register of the core."""
+        self.transport.write(OFFSET["core"] + 4 * ADDRESS[register], value)
+
+    def _recognise(self) -> Geometry:
+        found = self.read("ID")
+        if found != ID_VALUE:
+            raise WrongCoreError(
+                f"There is no xnor-fcc core here: its identification reads {found:#010x}, not "
+                f"{ID_VALUE:#010x}; check that the FPGA is configured and the address is right."
+            )
+        version = self.read("VERSION")
+        if version >> 16 != VERSION_VALUE >> 16:
+            age = "newer" if version > VERSION_VALUE else "older"
+            raise VersionError(
+                f"The core's registers are of version {_dotted(version)}, {age} than the "
+                f"{_dotted(VERSION_VALUE)} of this driver; use the driver that belongs to the core."
+            )
+        if self.read("WEIGHT_STREAM"):
+            raise UnsupportedCoreError(
+                "This core takes its weights from a stream, which this driver does not feed."
+            )
+        sizes = {name.lower(): self.read(name) for name in _GEOMETRY}
+        sizes["order"] = sizes["order"] or 1  # which cores before version 1.3 do not tell
+        try:
+            geometry = Geometry(**sizes, bank_depth=sizes["weight_depth"])
+        except GeometryError as cause:
+            raise UnsupportedCoreError(f"The core tells an impossible geometry: {cause}") from cause
+        if self.read("SCORE_BITS") != geometry.score_bits:
+            raise UnsupportedCoreError(
+                f"The core's scores have {self.read('SCORE_BITS')} bits, where its geometry needs "
+                f"{geometry.score_bits}."
+            )
+        return geometry
+
+    def _stop(self) -> bool:
+        """Stop everything at once; False if a part does not come to rest."""
+        self.write("CONTROL", _SOFT_RESET)
+        engines = [dma.reset() for dma in (self.image_dma, self.result_dma)]
+        # Once more: an engine that was cut off may have sent one more beat.
+        self.write("CONTROL", _SOFT_RESET)
+        return all(engines) and self.read("STATUS") == 0
+
+    def reset(self) -> None:
+        """Stop the core and the DMA engines at once and drop what is inside; clears the counters.
+        The loaded network stays. Raises `DeviceTimeoutError`."""
+        if not self._stop():
+            raise DeviceTimeoutError("The core or its DMA engines do not come out of reset.")
+
+    # ---- network
+
+    def load(self, network: IntegerNetwork) -> None:
+        """Load a network. Raises `UnsupportedNetworkError` or `NetworkTooLargeError` before
+        anything is written, and `CorruptedLoadError` where not all of it arrived as it was sent."""
+        try:
+            image = pack(network, self.geometry)
+        except KindError as cause:
+            raise UnsupportedNetworkError(str(cause)) from cause
+        except GeometryError as cause:
+            raise NetworkTooLargeError(str(cause)) from cause
+        self.network = None
+        self.reset()
+        for address, values in load_writes(image):
+            self.transport.write_many(OFFSET["core"] + 4 * address, values)
+        for name, wanted in load_checks(image).items():
+            if (found := self.read(name)) != wanted:
+                self.reset()
+                raise CorruptedLoadError(
+                    f"The network did not arrive as it was sent: {name} is {found:#x}, not "
+                    f"{wanted:#x}."
+                )
+        self.network = network
+
+    # ---- images
+
+    def classify(
+        self,
+        images: np.ndarray,
+        grey: bool = False,
+        progress: Callable[[int], None] | None = None,
+    ) -> Answers:
+        """Classify `images` (N, ...) of the network's inputs: bits of 0/1, uint8 or bool, or with
+        `grey` uint8 pixels, which the core compares with the network's thresholds; they are all
+        that a network with second-order inputs takes.
+
+        `progress` is called with the number of images answered so far. Raises `NotLoadedError`,
+        `ImageError`, `RefusedError`, `TruncatedTransferError`, `DeviceTimeoutError`.
+        """
+        if self.network is None:
+            raise NotLoadedError("Load a network before classifying images.")
+        if self.network.pixel_residual is not None and not grey:
+            raise ImageError("This network has second-order inputs and takes grey images only.")
+        packets = _packets(images, self.network.inputs, grey)
+        words = self.network.classes + 1
+        # A packet begins at a multiple of the engine's beats, and a result of its words.
+        slot = -(-packets.shape[1] // self.beat_bytes) * self.beat_bytes
+        chunk = min(BUFFER_BYTES // (slot + 4 * words), DESCRIPTORS)
+        if chunk == 0:
+            raise ImageError(
+                f"An image of {packets.shape[1]} bytes and its result do not fit the buffer of "
+                f"{BUFFER_BYTES} bytes."
+            )
+        results = np.empty((len(packets), words), np.uint32)
+        self.reset()
+        try:
+            self._enable(grey)
+            for first in range(0, len(packets), chunk):
+                part = slice(first, min(first + chunk, len(packets)))
+                results[part] = self._exchange(packets[part], slot, words)
+                self._check_answers(results[part], first)
+                if progress is not None:
+                    progress(part.stop)
+            self.write("CONTROL", 0)
+            self._wait(lambda: self.read("STATUS") == 0, "The core does not come to rest")
+            counters = {name: self.read(name) for name in COUNTERS}
+        except BaseException:
+            self._stop()
+            raise
+        counters["CYCLES"] |= self.read("CYCLES_HIGH") << 32
+        self._stop()
+        return Answers(
+            classes=(results[:, -1] >> 16).astype(np.int64),
+            scores=results[:, :-1].astype(np.int32),
+            counters=counters,
+        )
+
+    @property
+    def beat_bytes(self) -> int:
+        """Bytes to a multiple of which packets are aligned in the buffer."""
+        return max(4, self.geometry.image_width // 8)
+
+    def _enable(self, grey: bool) -> None:
+        self.write("CONTROL", _ENABLE | (_PIXEL_8BIT if grey else 0))
+        self._wait(
+            lambda: bool(self.read("STATUS") & _RUNNING or self.read("ERROR")),
+            "The core does not start",
+        )
+        errors = errors_in(self.read("ERROR"))
+        if errors:
+            raise RefusedError(f"The core refused to start ({', '.join(errors)}).")
+
+    def _exchange(self, packets: np.ndarray, slot: int, words: int) -> np.ndarray:
+        """Send uint8 (n, bytes) as n packets; return uint32 (n, words), the result packets."""
+        count, size = packets.shape
+        padded = np.zeros((count, slot), np.uint8)
+        padded[:, :size] = packets
+        self.transport.write_buffer(0, padded.ravel().view("<u4"))
+        base = BASE["dma"]["buffer"]
+        self.result_dma.receive(base + count * slot, 4 * words * count)
+        for number in range(count):
+            self.image_dma.send(base + number * slot, size)
+        self._wait(lambda: not self.result_dma.busy, "The core does not answer")
+        raw = self.transport.read_buffer(count * slot, words * count)
+        # Streams have their first byte in the high-order bits, and so it is the first in memory.
+        return raw.astype("<u4").view(">u4").astype(np.uint32).reshape(count, words)
+
+    def _check_answers(self, results: np.ndarray, first: int) -> None:
+        """The core numbers the images: a number that is missing is an image that got lost."""
+        wanted = np.arange(first, first + len(results)) & 0xFFFF
+        lost = np.flatnonzero(results[:, -1] & 0xFFFF != wanted)
+        if len(lost):
+            raise TruncatedTransferError(
+                f"Image {first + lost[0]} was not answered{self._dropped()}."
+            )
+
+    def _wait(self, done: Callable[[], bool], complaint: str) -> None:
+        """Wait until `done()`, at most for the time-out."""
+        start = self.transport.now()
+        while not done():
+            if self.transport.now() - start > self.timeout:
+                if self.read("DROPPED"):
+                    raise TruncatedTransferError(f"Images got lost on the way{self._dropped()}.")
+                raise DeviceTimeoutError(f"{complaint} within {self.timeout:g} s.")
+            self.transport.pause()
+
+    def _dropped(self) -> str:
+        dropped, errors = self.read("DROPPED"), errors_in(self.read("ERROR"))
+        return f" (the core dropped {dropped}: {', '.join(errors) or 'no error'})"
+
+
+def _dotted(version: int) -> str:
+    return f"{version >> 16}.{version & 0xFFFF}"
+
+
+def _packets(images: np.ndarray, inputs: int, grey: bool) -> np.ndarray:
+    """uint8 (N, bytes): the packets of images, packed 1-bit pixels or 8-bit ones."""
+    if images.dtype not in (np.uint8, np.bool_):
+        raise ImageError(f"Images must be uint8 or bool, not {images.dtype}.")
+    if images.ndim < 2 or images[0:1].size != inputs * len(images[0:1]):
+        raise ImageError(
+            f"Images of {inputs} pixels are needed, shape (N, {inputs}), not {images.shape}."
+        )
+    flat = np.ascontiguousarray(images.reshape(len(images), inputs))
+    if grey:
+        return flat.astype(np.uint8)
+    if flat.size and flat.max() > 1:
+        raise ImageError("Images must be bits of 0 and 1, or be passed as grey pixels.")
+    return np.packbits(flat, axis=1, bitorder="little")

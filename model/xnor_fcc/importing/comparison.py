@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: Apache-2.0
+"""An imported network against its source: both run on the same images, every bit compared."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..integer import Layer
+from ..reference import activations, counted, evaluate
+from .chain import Imported, Inputs, Source
+
+
+def compare(imported: Imported, source: Source, grey: np.ndarray) -> dict[str, Any]:
+    """Run source and integer network on grey uint8 (N, inputs): counts of what differs.
+
+    `hidden_bits`: compared; `differing_bits`: of these, with each layer on what the layers before
+    gave; `undecided_bits`: that differ where rounding in the source decides, with each layer on
+    what the source gave, as in `wrong_bits`: those that differ anywhere else.  `differing_scores`
+    is None where biases had to be rounded.  `near_ties`: classes that differ by rounding alone.
+    `wrong_scores`, `wrong_classes`: of images whose hidden bits agree, those left unexplained.
+    """
+    network, scores = imported.network, imported.scores
+    given = network.inputs_from(grey)
+    *outputs, answers = source.run(imported.inputs.values[grey])
+    mine = evaluate(network, given)
+    clean = np.ones(len(grey), np.bool_)
+    counts = {"hidden_bits": 0, "differing_bits": 0, "undecided_bits": 0, "wrong_bits": 0}
+    first = None
+    taken = given
+    for i, (layer, theirs) in enumerate(zip(imported.hidden, outputs, strict=True)):
+        levels = layer.given.levels(theirs)
+        strange = ~layer.given.holds(theirs)
+        there = (mine.hidden[i] ^ levels) | strange
+        counts["hidden_bits"] += levels.size * layer.given.order
+        counts["differing_bits"] += _ones(there)
+        clean &= ~there.any(axis=1)
+        # The same layer alone, on the source's own activations.
+        hardware = network.hidden[i]
+        assert isinstance(hardware, Layer)
+        alone = (activations(hardware, counted(hardware, taken)) ^ levels) | strange
+        loose = np.take_along_axis(layer.loose, layer.signs.popcounts(taken, layer.taken), axis=0)
+        counts["undecided_bits"] += _ones(np.where(loose, alone, 0))
+        wrong = np.where(loose, 0, alone)
+        counts["wrong_bits"] += _ones(wrong)
+        if first is None and wrong.any():
+            image, neuron = (int(place[0]) for place in np.nonzero(wrong))
+            first = {"image": image, "layer": i, "neuron": neuron}
+        taken = levels
+    theirs = answers.astype(np.float64)
+    values = theirs / scores.scale - scores.offset
+    wrong_values = ~(np.abs(values - mine.scores).max(axis=1) <= scores.rounding + 0.25)
+    classes = theirs.argmax(axis=1)
+    other = classes != mine.classes
+    rows = np.arange(len(grey))
+    margin = theirs[rows, classes] - theirs[rows, mine.classes]
+    tie = margin <= 2 * (scores.rounding * scores.scale + scores.noise)
+    return {
+        "images": len(grey),
+        **counts,
+        "differing_scores": (
+            int((np.rint(values) != mine.scores).sum()) if scores.exact else None
+        ),
+        "wrong_scores": int((wrong_values & clean).sum()),
+        "differing_classes": int(other.sum()),
+        "near_ties": int((other & tie & clean).sum()),
+        "wrong_classes": int((other & ~tie & clean).sum()),
+        "bias_rounding": 0.0 if scores.exact else scores.rounding,
+        "first_wrong": first,
+    }
+
+
+def random_images(inputs: Inputs, width: int, count: int, seed: int) -> np.ndarray:
+    """Grey images uint8 (count, width): dark ones, bright ones, and pixels next to thresholds."""
+    rng = np.random.default_rng(seed)
+    share = rng.random((count, 1))
+    grey = np.where(rng.random((count, width)) < share, rng.integers(128, 256, (count, width)),
+                    rng.integers(0, 128, (count, width)))  # fmt: skip
+    limits = np.array([inputs.threshold, *(inputs.residual or ())])
+    near = rng.choice(limits, (count, width)) - rng.integers(0, 2, (count, width))
+    grey = np.where(rng.random((count, width)) < 0.2, near, grey)
+    return grey.clip(0, 255).astype(np.uint8)
+
+
+def _ones(levels: np.ndarray) -> int:
+    """How many bits of levels 0 to 3 are 1."""
+    return int((levels & 1).sum() + (levels >> 1).sum())

@@ -1,0 +1,261 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Hosts without Python, the System Console script and the C example, end to end against the
+simulated core."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from board.tclsh import Script, quoted
+from needs import needs_tclsh
+from xnor_fcc.board.address_map import BUFFER_BYTES
+from xnor_fcc.board.driver import DriverError
+from xnor_fcc.geometry import NAMED, Geometry, KindError
+from xnor_fcc.integer import IntegerNetwork, find_network, random_network
+from xnor_fcc.pack import pack
+from xnor_fcc.reference import evaluate
+from xnor_fcc.register_script import register_script
+from xnor_fcc_sim import simulator
+from xnor_fcc_sim.simulator import ROOT
+
+pytestmark = needs_tclsh
+
+HOST = ROOT / "quartus" / "host"
+JTAG_SCRIPT = ROOT / "quartus" / "jtag" / "classify.tcl"
+CORE = Geometry(pe=4, simd=7, lanes=2, max_width=30, weight_depth=120, bank_depth=32,
+                threshold_depth=16, max_classes=6, image_width=16)  # fmt: skip
+NETWORK = random_network(np.random.default_rng(5), (30, 23, 9, 5))
+IMAGES = np.random.default_rng(7).integers(0, 2, (6, 30), np.uint8)
+CLASSES = evaluate(NETWORK, IMAGES).classes
+# A core that does everything, and a network that takes it.
+ABLE = replace(CORE, order=2, ternary=1)
+SECOND = random_network(np.random.default_rng(5), (30, 23, 9, 5), (2, 2, 2), (False, True, False))
+
+# System Console, whose master is the simulated core.
+CONSOLE = """
+set requests [open /dev/fd/$env(XFCC_REQUESTS) w]
+set answers [open /dev/fd/$env(XFCC_ANSWERS) r]
+proc get_service_paths {kind} {
+  if {$kind ne "master"} {error "no stand-in for $kind"}
+  return $::paths
+}
+set paths {}
+proc refresh_connections {} {set ::paths {/devices/5CSEMA5@1/phy_0/master}}
+proc claim_service {kind path name} {return $path/$name}
+proc close_service {kind path} {}
+proc master_write_32 {path address values} {
+  foreach value $values {lappend words [format %%x $value]}
+  puts $::requests "w [format %%x $address] $words"
+}
+proc master_read_32 {path address count} {
+  puts $::requests "r [format %%x $address] [format %%x $count]"
+  flush $::requests
+  foreach word [gets $::answers] {lappend values 0x$word}
+  return $values
+}
+set patience %d
+set argv [list %s]
+source %s
+"""
+
+
+def tcl_host(directory: Path, file: Path, patience: int) -> list[str]:
+    wrapper = directory / "console.tcl"
+    wrapper.write_text(CONSOLE % (patience, quoted(file), quoted(JTAG_SCRIPT)))
+    return ["tclsh", str(wrapper)]
+
+
+def compiled(directory: Path, bus: Path, patience: int = 1) -> Path:
+    program = directory / bus.stem
+    command = ["gcc", "-std=c99", "-Wall", "-Wextra", "-Werror", "-O1", f"-DPATIENCE={patience}"]
+    command += [f"-I{HOST}", "-o", str(program), str(HOST / "classify.c"), str(bus)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return program
+
+
+def c_host(directory: Path, file: Path, patience: int) -> list[str]:
+    return [str(compiled(directory, Path(__file__).with_name("bus_pipe.c"), patience)), str(file)]
+
+
+HOSTS: dict[str, Callable[[Path, Path, int], list[str]]] = {"jtag": tcl_host, "hps": c_host}
+
+
+@dataclass
+class Outcome:
+    """How a host program ended, and what the core's STATUS was then."""
+
+    status: int
+    output: list[str]
+    errors: str
+    core_status: int
+
+
+def run_host(
+    master: str, directory: Path, text: str, patience: int = 60, core: Geometry = CORE
+) -> Outcome:
+    """Let a host work through a register script with the simulated core."""
+    file = directory / "network.txt"
+    file.write_text(text)
+    model = simulator.build("xnor_fcc", core.parameters())
+    model.run(
+        "board.driver_tests",
+        simulator.run_directory(f"host-{master}"),
+        testcase="program",
+        settings={
+            "geometry": asdict(core),
+            "command": HOSTS[master](directory, file, patience),
+            "master": master,
+            "directory": str(directory),
+        },
+    )
+    names = ("status", "output", "errors", "core_status")
+    status, output, errors, core_status = ((directory / name).read_text() for name in names)
+    return Outcome(int(status), output.splitlines(), errors, int(core_status))
+
+
+@pytest.mark.parametrize("master", HOSTS)
+def test_hosts_classify_like_the_reference(tmp_path: Path, master: str) -> None:
+    """The right classes, a wrong label noticed, and the core left at rest."""
+    labels = CLASSES.copy()
+    labels[3] = (labels[3] + 1) % 5
+    outcome = run_host(master, tmp_path, register_script(NETWORK, CORE, IMAGES, labels))
+    assert (outcome.status, outcome.errors) == (1, "")
+    lines = [f"image {i}: {found}" for i, found in enumerate(CLASSES)]
+    lines[3] += f", not {labels[3]}"
+    assert outcome.output == [*lines, "6 images, 1 wrong"]
+    assert outcome.core_status == 0
+
+
+@pytest.mark.parametrize("master", HOSTS)
+def test_hosts_without_labels(tmp_path: Path, master: str) -> None:
+    outcome = run_host(master, tmp_path, register_script(NETWORK, CORE, IMAGES[:2]))
+    assert (outcome.status, outcome.errors) == (0, "")
+    assert outcome.output[-1] == "2 images, 0 wrong"
+
+
+@pytest.mark.parametrize("master", HOSTS)
+def test_hosts_classify_grey_images_of_second_order(tmp_path: Path, master: str) -> None:
+    grey = np.random.default_rng(7).integers(0, 256, (6, 30), np.uint8)
+    classes = evaluate(SECOND, SECOND.inputs_from(grey)).classes
+    text = register_script(SECOND, ABLE, grey, classes)
+    outcome = run_host(master, tmp_path, text, core=ABLE)
+    assert (outcome.status, outcome.errors, outcome.core_status) == (0, "", 0)
+    lines = [f"image {i}: {found}" for i, found in enumerate(classes)]
+    assert outcome.output == [*lines, "6 images, 0 wrong"]
+
+
+@pytest.mark.parametrize("master", HOSTS)
+@pytest.mark.parametrize(("able", "message"), [
+    (ABLE, "ORDER is 0x1, but "), (replace(CORE, ternary=1), "TERNARY is 0x0, but "),
+])
+def test_hosts_refuse_a_network_of_a_kind_that_the_core_lacks(
+    tmp_path: Path, master: str, able: Geometry, message: str
+) -> None:
+    """The file tells what the network's core must be, so nothing of it is loaded."""
+    ternary = random_network(np.random.default_rng(5), (30, 23, 5), ternary=True)
+    outcome = run_host(master, tmp_path, register_script(ternary, able))
+    assert outcome.status == 2 and message in outcome.errors, outcome.errors
+    assert outcome.errors.startswith("error: ") and outcome.errors.count("\n") == 1
+    for core in (CORE, replace(CORE, order=2)):
+        with pytest.raises(KindError, match="ternary weights"):
+            register_script(ternary, core)
+
+
+@pytest.mark.parametrize("master", HOSTS)
+@pytest.mark.parametrize(
+    "pattern, replacement, message",
+    [
+        (r"expect 8 4 PE", "expect 8 5 PE", "PE is 0x4, but "),
+        (r"expect 0 .*", "expect 0 1 ID", "ID is 0x58464343, but "),
+        (r"write 6c (\S+) ", "write 6c ", "not arrive as it was sent: WEIGHTS_LOADED is 0x"),
+        (r"write 6c (\S+) ", "write 6c 12345678 ", "not arrive as it was sent: WEIGHTS_CRC is 0x"),
+        (r"image 4 ", "image 3 ", "not answered within 1 s; the core dropped 1 images"),
+        (r"write 5c .*", "write 5c 0", "the core does not start within 1 s; the core dropped 0"),
+        (r"image 4 ", "image 4000 ", "does not fit the buffer"),
+        (r"\nimage", "\nwhatever", "it says whatever."),
+    ],
+)
+def test_hosts_say_what_is_wrong(
+    tmp_path: Path, master: str, pattern: str, replacement: str, message: str
+) -> None:
+    text = register_script(NETWORK, CORE, IMAGES)
+    changed = re.sub(pattern, replacement, text, count=1)
+    assert changed != text
+    outcome = run_host(master, tmp_path, changed, patience=1)
+    assert outcome.status == 2 and message in outcome.errors, outcome.errors
+    assert outcome.errors.startswith("error: ") and outcome.errors.count("\n") == 1
+    assert outcome.core_status == 0
+
+
+def test_c_host_on_a_machine_that_is_no_board(tmp_path: Path) -> None:
+    program = compiled(tmp_path, HOST / "bus_mem.c")
+    for arguments, message in (
+        ([], "one file is needed"),
+        ([tmp_path / "none"], "cannot be read"),
+    ):
+        done = subprocess.run([program, *arguments], capture_output=True, text=True)
+        assert done.returncode == 2 and message in done.stderr
+        assert done.stderr.startswith("error: ") and done.stderr.count("\n") == 1
+
+
+NOTHING = """
+set patience 1
+proc get_service_paths {kind} {return {}}
+proc refresh_connections {} {}
+"""
+OTHER = """
+proc get_service_paths {kind} {return {/a /b}}
+proc claim_service {kind path name} {return $path}
+proc master_read_32 {path address count} {return 0x00000000}
+"""
+
+
+@pytest.mark.parametrize(
+    "stand_ins, file, message",
+    [
+        (NOTHING, None, "one file is needed"),
+        (NOTHING, "none", "there is no file"),
+        (NOTHING, "network.txt", "there is no JTAG-to-Avalon master"),
+        (OTHER, "network.txt", "no xnor-fcc core behind /a: its identification reads 0x00000000"),
+    ],
+)
+def test_console_without_a_core(
+    tmp_path: Path, stand_ins: str, file: str | None, message: str
+) -> None:
+    (tmp_path / "network.txt").write_text("")
+    script = Script(
+        JTAG_SCRIPT, tmp_path, recorded=["master_write_32", "close_service"], stand_ins=stand_ins
+    )
+    done = script.run(*([] if file is None else [tmp_path / file]))
+    assert done.returncode == 2 and message in done.stderr, done.stderr
+    assert done.stderr.startswith("error: ") and done.stderr.count("\n") == 1
+    assert script.calls == (["close_service master /a"] if stand_ins is OTHER else [])
+
+
+def test_the_document_names_what_there_is() -> None:
+    """Files, options, exceptions and numbers of HOST.md."""
+    text = (ROOT / "quartus" / "HOST.md").read_text()
+    for target in re.findall(r"\]\((?!https?:)([^)#]+)", text):
+        assert (ROOT / "quartus" / target).exists(), target
+    for path in re.findall(r"(?<![\w/])(?:model|quartus|verif)/[\w./]+\.\w+", text):
+        assert (ROOT / path).exists(), path
+    named = set(re.findall(r"`(\w+Error)`", text))
+    there = {kind.__name__ for kind in DriverError.__subclasses__()}
+    assert named - {"TransportError", "UserError"} == there
+    network = IntegerNetwork.load(find_network("mnist"))
+    g = Geometry.for_widths(network.widths, *NAMED["default"])
+    chunks = pack(network, g).weight_chunks().size
+    assert f"{round(chunks, -3):,} for the MNIST network" in text
+    slot = -(-network.inputs // g.image_width) * g.image_width // 8
+    assert f"{BUFFER_BYTES // (slot + 4 * (network.classes + 1))} digits of 784" in text
+    assert f"{BUFFER_BYTES // 1024} KB on chip" in text
+    sizes = re.findall(r"(PE|SIMD|WEIGHT_DEPTH|THRESHOLD_DEPTH) (\d+)", text)
+    Geometry(**{name.lower(): int(value) for name, value in sizes}).require_fit(network.widths)

@@ -1,0 +1,215 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`make bench`: every figure the project claims, measured anew, and printed beside other systems.
+
+Logic by Yosys for the Cyclone V, cycles and simulation speed by running MNIST through the simulated
+core (every bit checked on the way), the clock by nextpnr for the ECP5.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from measure import area, synthesis
+from xnor_fcc.container import write_json
+from xnor_fcc.errors import CommandLine, UserError, run_main
+from xnor_fcc.geometry import NAMED, Geometry
+from xnor_fcc.integer import IntegerNetwork, find_network
+from xnor_fcc_sim import page, simulator
+from xnor_fcc_sim.provenance import source
+
+ANCHORS = Path(page.__file__).with_name("anchors.json")
+OUTPUT = simulator.BUILD / "bench"
+
+# Images through each simulated core.
+IMAGES = {"throughput": 10_000, "latency": 1_000, "seed": 200}
+# The law of the lanes: a port of 64 bits, a small core behind it, six batches.
+PORT_BITS, PORT_PE, PORT_SIMD, PORT_BATCHES = 64, 16, 64, 6
+PORT_LANES = (1, 2, 4, 8)
+# Clock of the DE1-SoC.
+BOARD_MHZ = 50
+
+
+def parser() -> CommandLine:
+    """The command line."""
+    return CommandLine(
+        prog="make bench",
+        description=__doc__,
+        epilog="It takes a quarter of an hour on two cores; what has not changed since the last "
+        "time is not synthesised again. The figures go into build/bench/report.json.",
+    )
+
+
+def simulate(name: str, arguments: Sequence[str]) -> dict[str, Any]:
+    """Report of one run of `make sim` with `arguments`, in build/bench/`name`."""
+    print(f"bench: simulating {name}", flush=True)
+    result = _run(name, ["xnor_fcc_sim.simulate", *arguments, "--output", str(OUTPUT / name)])
+    report: dict[str, Any] = json.loads((OUTPUT / name / "report.json").read_text())
+    if result or report["wrong_bits"]:
+        raise UserError(f"The simulation {name} ended with {report['wrong_bits']} wrong bits.")
+    return report
+
+
+def _run(name: str, command: Sequence[str]) -> int:
+    """Run a module with its output in build/bench/`name`.log."""
+    log = OUTPUT / f"{name}.log"
+    with log.open("w") as file:
+        code = subprocess.run([sys.executable, "-m", *command], stdout=file, stderr=file).returncode
+    if code:
+        last = (log.read_text().strip().splitlines() or ["no output"])[-1]
+        raise UserError(f"{name} failed ({last}); see {log}.")
+    return code
+
+
+def core(name: str, network: IntegerNetwork) -> dict[str, Any]:
+    """Cycles and area of a named geometry, whole core."""
+    geometry = Geometry.for_widths(network.widths, *NAMED[name])
+    run = simulate(name, ["--geometry", name, "--images", str(IMAGES[name])])
+    print(f"bench: synthesising {name}", flush=True)
+    cost = synthesis.intel("xnor_fcc", geometry.parameters())
+    return {
+        "geometry": asdict(geometry),
+        "images": run["images"],
+        "wrong_bits": run["wrong_bits"],
+        "accuracy": run["accuracy"],
+        "cycles_per_image": run["cycles_per_image"],
+        "model_cycles_per_image": run["model_cycles_per_image"],
+        "cycles": run["latency_cycles"],
+        "model_cycles": run["model_latency_cycles"],
+        "busy": run["busy"],
+        "counters": run["counters"],
+        "alm": cost.alm,
+        "m10k": cost.m10k,
+        "dsp": cost.dsp,
+        "flip_flops": cost.flip_flops,
+        "images_per_second": run["images_per_second"],
+        "simulated_cycles_per_second": run["simulated_cycles_per_second"],
+    }
+
+
+def seed(network: IntegerNetwork) -> dict[str, Any]:
+    """Cycles of the geometry of the report this core goes back to."""
+    run = simulate("seed", ["--geometry", "seed", "--images", str(IMAGES["seed"])])
+    keys = ("images", "wrong_bits", "accuracy", "cycles_per_image", "busy")
+    return {
+        "geometry": asdict(Geometry.for_widths(network.widths, *NAMED["seed"])),
+        **{key: run[key] for key in keys},
+        "cycles": run["latency_cycles"],
+    }
+
+
+def lanes_scaling() -> list[dict[str, Any]]:
+    """Cycles per image against LANES where all weights come through one port."""
+    rows = []
+    for lanes in PORT_LANES:
+        run = simulate(
+            f"port-{lanes}",
+            ["--pe", str(PORT_PE), "--simd", str(PORT_SIMD), "--lanes", str(lanes),
+             "--weight-stream", str(PORT_BITS), "--images", str(PORT_BATCHES * lanes)],
+        )
+        rows.append(
+            {
+                "lanes": lanes,
+                "measured": run["cycles_per_image"],
+                "modelled": run["model_cycles_per_image"],
+                "weight_stall_cycles": run["counters"]["WEIGHT_STALL_CYCLES"],
+                "wrong_bits": run["wrong_bits"],
+            }
+        )
+    return rows
+
+
+def route() -> dict[str, Any]:
+    """Routed clock of a mid-size core, from `make route`."""
+    print("bench: placing and routing for the ECP5", flush=True)
+    _run("route", ["measure.route"])
+    report: dict[str, Any] = json.loads((simulator.BUILD / "route" / "report.json").read_text())
+    return report
+
+
+def measure() -> dict[str, Any]:
+    """Everything; the keys are those of build/bench/report.json."""
+    network = IntegerNetwork.load(find_network("mnist"))
+    print("bench: synthesising the PE array", flush=True)
+    array = area.TABLE["rtl"].cost(128)
+    throughput = core("throughput", network)
+    return {
+        "xnor_per_cycle_per_alm": area.PE * 128 / array.alm,
+        "busy": throughput["busy"],
+        "throughput": throughput,
+        "latency": core("latency", network),
+        "seed": seed(network),
+        "lanes_scaling": lanes_scaling(),
+        "ecp5": route(),
+        "images_per_second": throughput["images_per_second"],
+        "anchors": json.loads(ANCHORS.read_text())["systems"],
+        "yosys": synthesis.yosys_version(),
+    }
+
+
+def show(report: dict[str, Any]) -> None:
+    """Print what a reader wants to compare."""
+    columns = ("design", "network", "accuracy", "cycles/image", "latency", "area", "source")
+    rows = []
+    for anchor in report["anchors"]:
+        rows.append(
+            (anchor["design"], anchor["network"], f"{anchor['accuracy']:.2%}",
+             _or_dash(anchor["cycles_per_image"]), _or_dash(anchor["latency_cycles"]),
+             _or_dash(anchor["area"]), anchor["source"])
+        )
+    for name in ("throughput", "latency"):
+        ours = report[name]
+        g = ours["geometry"]
+        rows.append(
+            (f"xnor-fcc {name}, PE={g['pe']} SIMD={g['simd']} LANES={g['lanes']}",
+             "784-1024-1024-1024-10, 1-bit", f"{ours['accuracy']:.2%}",
+             f"{ours['cycles_per_image']:g}", f"{ours['cycles']}",
+             f"{ours['alm']:,.0f} ALM, {ours['m10k']} M10K (Yosys)", f"{ours['images']:,} images")
+        )
+    print("\n| " + " | ".join(columns) + " |\n|" + "---|" * len(columns))
+    for row in rows:
+        print("| " + " | ".join(row) + " |")
+    images = BOARD_MHZ * 1e6 / report["throughput"]["cycles_per_image"]
+    answer = report["latency"]["cycles"] / BOARD_MHZ
+    print(f"\nAt the board's {BOARD_MHZ} MHz: {images:,.0f} images a second, or an answer after "
+          f"{answer:.2f} us")
+    print(f"PE array at SIMD=128: {report['xnor_per_cycle_per_alm']:.2f} XNOR per cycle per ALM")
+    for name in ("throughput", "latency"):
+        counters = report[name]["counters"]
+        print(
+            f"{name}: {counters['STEP_CYCLES']:,} of {counters['CYCLES']:,} cycles were steps of "
+            f"all PEs ({report[name]['busy']:.1%}), {counters['STALL_CYCLES']:,} stalls"
+        )
+    print(f"weights through a port of {PORT_BITS} bits, cycles per image (model):")
+    for row in report["lanes_scaling"]:
+        print(f"  LANES={row['lanes']}: {row['measured']:g} ({row['modelled']:g})")
+    print(f"ECP5: {report['ecp5']['fmax_mhz']:.1f} MHz, "
+          f"{report['ecp5']['xnor_per_cycle']:,} XNORs a cycle")
+    print(f"simulation: {report['images_per_second']:.0f} images a second, "
+          "throughput geometry, testbench and loading included")
+
+
+def _or_dash(value: object) -> str:
+    return "-" if value is None else str(value)
+
+
+def main() -> int:
+    """Measure, write, print."""
+    parser().parse_args()
+    OUTPUT.mkdir(parents=True, exist_ok=True)
+    target = OUTPUT / "report.json"
+    target.unlink(missing_ok=True)
+    measured_on = source()
+    report = {**measure(), "source": measured_on}
+    write_json(target, report)
+    show(report)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(run_main(main))

@@ -1,0 +1,576 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`make methods`: what each method is worth, from the committed networks and training reports.
+
+Compared is what was trained on MNIST. Every such integer network of model/networks is evaluated by
+the reference on all test images, and must answer as many of them right as the report of its
+training says. Its cycles are those of `Geometry`,
+its area that of `area.estimate`, for the core that it would run in: PE, SIMD and LANES of the
+geometry `throughput`, and otherwise the smallest one. Reports of further runs, of other seeds or in
+float, are in model/results, with the networks that no core computes.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from statistics import mean
+from typing import Any
+
+import numpy as np
+from tqdm import tqdm
+
+from xnor_fcc import plot
+from xnor_fcc.area import estimate
+from xnor_fcc.container import write_json
+from xnor_fcc.data import load_test_images
+from xnor_fcc.errors import CommandLine, UserError, run_main
+from xnor_fcc.explore import Space, devices
+from xnor_fcc.generated import fill
+from xnor_fcc.geometry import NAMED, Geometry, Shape
+from xnor_fcc.integer import IntegerNetwork
+from xnor_fcc.places import NETWORKS
+from xnor_fcc.reference import evaluate
+from xnor_fcc_sim import simulator
+from xnor_fcc_sim.provenance import source
+
+RESULTS = NETWORKS.parent / "results"
+OUTPUT = simulator.BUILD / "methods"
+PAGE = Path(__file__).with_name("METHODS.md")
+PICTURE = Path(__file__).with_name("methods.svg")
+
+SIZES = NAMED["throughput"]
+DEVICE = "de1-soc"
+DATASET = "mnist"
+# Accuracies for which the quickest network is looked for.
+GOALS = (0.984, 0.98, 0.97)
+
+# Toggles of one image that `make activity` counts in the geometry `throughput` with the default
+# network, 8.7 million: in the popcounts and accumulators for each XNOR, idle ones included, and in
+# the two registers behind the weight memory for each bit read. The rest, a twentieth, is left out.
+_TOGGLES_PER_XNOR = 2.25
+_TOGGLES_PER_WEIGHT_BIT = 0.98
+
+# Bits of a weight in the memory of a core: a ternary one is the sum of two planes.
+_BITS = {"binary": 1, "ternary": 2, "float": 32}
+# Sign and exponent.
+_SHIFT_BITS = 4
+
+# Recipes whose networks have no integer form.
+_MODEL_ONLY = ("float", "ttq")
+
+# What a recipe says only where it is not this (an old one says less than a new one); and what tells
+# runs of one method from each other.
+_PLAIN = {"dataset": "mnist", "name": "best", "order": 1, "weights": "binary",
+          "first_layer": "binary", "pruned_from": ""}  # fmt: skip
+_OF_A_RUN = ("seed", "data_seed", "pruned_sha256")
+
+
+@dataclass(frozen=True)
+class Run:
+    """A training run: its report, and the network that came out of it if that is committed."""
+
+    name: str
+    report: Mapping[str, Any]
+    network: IntegerNetwork | None = None
+
+    @property
+    def recipe(self) -> dict[str, Any]:
+        """Everything that decided the result, as `xnor_fcc.training.recipes` has it."""
+        return {**_PLAIN, **self.report["recipe"]}
+
+    def agrees(self, other: Run, but: Sequence[str] = ()) -> bool:
+        """Whether the recipes are the same in all that both tell, but for the keys of `but`."""
+        keys = self.recipe.keys() & other.recipe.keys() - set(but)
+        return all(self.recipe[key] == other.recipe[key] for key in keys)
+
+    @property
+    def accuracy(self) -> float:
+        """On the test set, as the training measured it."""
+        return float(self.report["test_accuracy"])
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """Inputs, hidden layers, classes."""
+        return tuple(self.recipe["widths"])
+
+    @property
+    def shape(self) -> Shape | None:
+        """What decides its core and its cycles; None where no core computes such a network."""
+        recipe = self.recipe
+        if recipe["name"] in _MODEL_ONLY or recipe["first_layer"] != "binary":
+            return None
+        if self.network is not None:
+            return self.network.shape
+        layers = len(self.widths) - 1
+        ternary = recipe["weights"] == "ternary"
+        return Shape(self.widths, (recipe["order"],) * layers, (ternary,) * layers)
+
+
+def load_runs(networks: Path = NETWORKS, results: Path = RESULTS) -> list[Run]:
+    """Every run on `DATASET` of which a network or a report is committed, by name."""
+    runs = []
+    files = {path for directory in (networks, results) for path in directory.glob("*.npz")}
+    for path in sorted(files, key=lambda path: path.stem):
+        if path.stem.endswith("_trained"):
+            continue  # before it was made integer
+        network = IntegerNetwork.load(path)
+        if "recipe" not in network.info:
+            raise UserError(f"The network {path} does not say how it was trained.")
+        runs.append(Run(path.stem, network.info, network))
+    for path in sorted(results.glob("*.json")):
+        try:
+            run = Run(path.stem, json.loads(path.read_text()))
+            accuracy, _ = run.accuracy, run.widths
+        except (ValueError, KeyError, TypeError) as error:
+            raise UserError(f"{path} is not the report of a training run.") from error
+        twin = next((known for known in runs if known.agrees(run)), None)
+        if twin is None:
+            runs.append(run)
+        elif twin.accuracy != accuracy:
+            raise UserError(
+                f"{path} tells of the same training as {twin.name}, but not of the same accuracy: "
+                f"{accuracy}, not {twin.accuracy}."
+            )
+    return [run for run in runs if run.recipe["dataset"] == DATASET]
+
+
+# ---- figures
+
+
+def measured_accuracy(run: Run, images: np.ndarray, labels: np.ndarray) -> float:
+    """Share of the grey `images` (N, pixels) that the reference reads right.
+
+    `UserError` where that is not what the training says.
+    """
+    assert run.network is not None
+    answers = evaluate(run.network, run.network.inputs_from(images)).classes
+    accuracy = float((answers == labels).mean())
+    if accuracy != run.accuracy:
+        raise UserError(
+            f"The network {run.name} reads {accuracy:.4f} of the test images right, but the report "
+            f"of its training says {run.accuracy:.4f}."
+        )
+    return accuracy
+
+
+def weight_bits(run: Run) -> int:
+    """Bits of all weights as a memory would hold them."""
+    pairs = list(zip(run.widths, run.widths[1:], strict=False))
+    each = [_BITS["float" if run.recipe["name"] == "float" else run.recipe["weights"]]] * len(pairs)
+    if run.recipe["first_layer"] == "shifts":
+        each[0] = _SHIFT_BITS
+    return sum(n * m * bits for (n, m), bits in zip(pairs, each, strict=True))
+
+
+def hardware(shape: Shape) -> dict[str, Any]:
+    """Cycles, area and the proxy of the energy, in the core that a network of `shape` runs in."""
+    g = Geometry.for_widths(shape, *SIZES)
+    area = estimate(g)
+    space = Space(devices()[DEVICE], shape, timeout=0)
+    exceeds = space.excess(g, area)
+    images = g.images_per_batch(shape)
+    # Bits of weights read in a pass, each of which meets every lane, in use or not.
+    read = g.steps(shape) * g.pe * g.simd
+    xnors, bits = read * g.lanes / images, read / images
+    return {
+        "geometry": asdict(g),
+        "cycles_per_image": g.period_cycles(shape) / images,
+        "batch_cycles": g.pass_cycles(shape),
+        "images_per_batch": images,
+        "latency_cycles": g.latency_cycles(shape, 0),
+        "alm": round(area.alm),
+        "m10k": area.blocks,
+        "exceeds": exceeds,
+        "fitting": quickest_fitting(space) if exceeds else None,
+        "xnors_per_image": xnors,
+        "weight_bits_read_per_image": bits,
+        "toggles_per_image": _TOGGLES_PER_XNOR * xnors + _TOGGLES_PER_WEIGHT_BIT * bits,
+    }
+
+
+def quickest_fitting(space: Space) -> dict[str, Any] | None:
+    """The geometry with the fewest cycles an image that fits the chip; None where none does."""
+    found = space.explore()
+    if not found:
+        return None
+    best = min(found, key=lambda candidate: candidate.costs)
+    return {
+        **best.sizes._asdict(),
+        "cycles_per_image": best.cycles,
+        "latency_cycles": best.latency,
+        "alm": round(best.area.alm),
+        "m10k": best.area.blocks,
+    }
+
+
+def label(recipe: Mapping[str, Any]) -> str:
+    """What the tables call a method."""
+    if recipe["name"] == "float":
+        return "float"
+    if recipe["name"] == "ttq":
+        return "ternary weights, a scale for each sign"
+    words = [
+        "order 2" if recipe["order"] == 2 else "",
+        "ternary weights" if recipe["weights"] == "ternary" else "",
+        "first layer +-2^k" if recipe["first_layer"] == "shifts" else "",
+    ]
+    kind = ", ".join(word for word in words if word) or "binary"
+    trained = ", recipe seed" if recipe["name"] == "seed" else ""
+    return kind + trained + (", pruned" if recipe["pruned_from"] else "")
+
+
+def row_of(runs: Sequence[Run], images: np.ndarray, labels: np.ndarray) -> dict[str, Any]:
+    """The figures of a method, the first of `runs` being the one whose network counts, if any."""
+    first = runs[0]
+    found = [run.accuracy for run in runs]
+    row: dict[str, Any] = {
+        "name": first.name,
+        "method": label(first.recipe),
+        "recipe": first.recipe["name"],
+        "widths": list(first.widths),
+        "order": first.recipe["order"],
+        "weights": "float" if first.recipe["name"] == "float" else first.recipe["weights"],
+        "first_layer": first.recipe["first_layer"],
+        "pruned": bool(first.recipe["pruned_from"]),
+        "network": first.network is not None,
+        # Of the network; where there is none, of the runs.
+        "accuracy": mean(found),
+        "runs": len(runs),
+        "epochs": first.recipe["epochs"],
+        "accuracy_mean": mean(found),
+        "accuracy_min": min(found),
+        "accuracy_max": max(found),
+        "weight_bits": weight_bits(first),
+    }
+    if first.network is not None:
+        row["accuracy"] = measured_accuracy(first, images, labels)
+    return row | (hardware(first.shape) if first.shape else {})
+
+
+def measure(runs: Sequence[Run], images: np.ndarray, labels: np.ndarray) -> dict[str, Any]:
+    """The report of all methods."""
+    groups: list[list[Run]] = []
+    for run in runs:
+        group = next((group for group in groups if group[0].agrees(run, _OF_A_RUN)), None)
+        if group is None:
+            groups.append(group := [])
+        group.append(run)
+    ordered = []
+    for group in groups:
+        # A row for each network, or one for a method that has none.
+        heads = [run for run in group if run.network is not None] or group[:1]
+        ordered += [[head, *(run for run in group if run is not head)] for head in heads]
+    rows = [
+        row_of(group, images, labels)
+        for group in tqdm(ordered, desc="evaluating", unit="network", leave=False, disable=None)
+    ]
+    # From the most to the fewest cycles; what no core computes comes first.
+    rows.sort(key=lambda row: (-row.get("cycles_per_image", math.inf), row["name"]))
+    best = [row["accuracy"] for row in rows if row["order"] == 2 and row["network"]]
+    pruned = [row for row in rows if row["pruned"] and row["network"]]
+    return {
+        "images": len(images),
+        "sizes": list(SIZES),
+        "rows": rows,
+        "front": [row["name"] for row in front(rows)],
+        "order2_accuracy": max(best, default=None),
+        "pruned": [
+            {key: row[key] for key in ("name", "accuracy", "cycles_per_image")} for row in pruned
+        ],
+        "goals": [{"accuracy": goal, "name": quickest(pruned, goal)} for goal in GOALS],
+        "binarisation": binarisation(rows),
+    }
+
+
+def front(rows: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """The networks that no other one beats in accuracy and cycles an image, quickest first."""
+    kept: list[Mapping[str, Any]] = []
+    computed = (row for row in rows if row["network"] and "cycles_per_image" in row)
+    for row in sorted(computed, key=lambda row: (row["cycles_per_image"], -row["accuracy"])):
+        if not kept or row["accuracy"] > kept[-1]["accuracy"]:
+            kept.append(row)
+    return kept
+
+
+def quickest(rows: Iterable[Mapping[str, Any]], goal: float) -> str | None:
+    """The name of the network with the fewest cycles among those of at least `goal`."""
+    enough = [row for row in rows if row["accuracy"] >= goal]
+    if not enough:
+        return None
+    return str(min(enough, key=lambda row: (row["cycles_per_image"], -row["accuracy"]))["name"])
+
+
+def binarisation(rows: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The network `mnist`, as float and as binary with either recipe."""
+    rows = list(rows)
+    whole = [row["widths"] for row in rows if row["name"] == "mnist"]
+    plain = [
+        row for row in rows
+        if row["widths"] in whole and not row["pruned"] and row["order"] == 1
+        and row["weights"] != "ternary" and row["first_layer"] == "binary"
+    ]  # fmt: skip
+    exact = next((row["accuracy"] for row in plain if row["weights"] == "float"), None)
+    return [
+        {
+            "recipe": row["recipe"],
+            "epochs": row["epochs"],
+            "accuracy": row["accuracy"],
+            "below_float": None if exact is None else exact - row["accuracy"],
+        }
+        for row in sorted(plain, key=lambda row: -row["accuracy"])
+    ]
+
+
+# ---- table
+
+
+def _hidden(widths: Sequence[int]) -> str:
+    """Hidden layers, equal ones counted."""
+    inner = widths[1:-1]
+    if len(inner) > 1 and len(set(inner)) == 1:
+        return f"{len(inner)} x {inner[0]}"
+    return ", ".join(map(str, inner))
+
+
+def _bits(number: float) -> str:
+    return f"{number / 1e6:.2f} M"
+
+
+def table(report: Mapping[str, Any]) -> str:
+    """The rows as a table of Markdown."""
+    lines = [
+        "| method | network | hidden | accuracy | runs: mean (lowest to highest) | weight bits | "
+        "cycles an image | latency | ALM | M10K | toggles |",
+        "|---" * 11 + "|",
+    ]
+    for row in report["rows"]:
+        seeds = f"{row['runs']} of {row['epochs']} epochs"
+        if row["runs"] > 1:
+            seeds += (f": {row['accuracy_mean']:.2%} ({row['accuracy_min']:.2%} to "
+                      f"{row['accuracy_max']:.2%})")  # fmt: skip
+        core = ["-"] * 5
+        if "cycles_per_image" in row:
+            beyond = " *" if row["exceeds"] else ""
+            core = [f"{row['cycles_per_image']:g}", f"{row['latency_cycles']}",
+                    f"{row['alm']:,}{beyond}", f"{row['m10k']:,}{beyond}",
+                    _bits(row["toggles_per_image"])]  # fmt: skip
+        name = f"`{row['name']}`" if row["network"] else ""
+        cells = [row["method"], name, _hidden(row["widths"]), f"{row['accuracy']:.2%}", seeds,
+                 _bits(row["weight_bits"]), *core]  # fmt: skip
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def binarisation_table(report: Mapping[str, Any]) -> str:
+    """What binary weights and activations cost."""
+    names = {"float": "float", "best": "binary, recipe best", "seed": "binary, recipe seed"}
+    lines = ["| training | epochs | accuracy | below float |", "|---" * 4 + "|"]
+    for row in report["binarisation"]:
+        below = row["below_float"]
+        text = "" if below is None or row["recipe"] == "float" else f"{100 * below:.2f} points"
+        name = names[row["recipe"]]
+        lines.append(f"| {name} | {row['epochs']} | {row['accuracy']:.2%} | {text} |")
+    return "\n".join(lines)
+
+
+def goals_table(report: Mapping[str, Any]) -> str:
+    """The quickest pruned network for each accuracy."""
+    rows = {row["name"]: row for row in report["rows"]}
+    lines = ["| at least | network | hidden | accuracy | cycles an image |", "|---" * 5 + "|"]
+    for goal in report["goals"]:
+        row = rows.get(goal["name"])
+        cells = ["none yet", "", "", ""] if row is None else [
+            f"`{row['name']}`", _hidden(row["widths"]), f"{row['accuracy']:.2%}",
+            f"{row['cycles_per_image']:g}",
+        ]  # fmt: skip
+        lines.append(f"| {goal['accuracy']:.1%} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def beyond_text(report: Mapping[str, Any]) -> str:
+    """What the stars of the table mean: what the chip has too little of, and what fits it."""
+    board = devices()[DEVICE].board
+    lines = []
+    for row in report["rows"]:
+        if not row.get("exceeds"):
+            continue
+        fitting = row["fitting"]
+        instead = "no geometry with a weight memory does" if fitting is None else (
+            f"the quickest geometry that does is PE={fitting['pe']} SIMD={fitting['simd']} "
+            f"LANES={fitting['lanes']}, {fitting['cycles_per_image']:g} cycles an image, latency "
+            f"{fitting['latency_cycles']}, {fitting['alm']:,} ALMs, {fitting['m10k']} M10K"
+        )
+        lines.append(f"\n\n\\* `{row['name']}` does not fit the {board} in this geometry "
+                     f"({', '.join(row['exceeds'])}); {instead}.")  # fmt: skip
+    return "".join(lines)
+
+
+def page(report: Mapping[str, Any]) -> str:
+    """The part of METHODS.md that is generated."""
+    pe, simd, lanes = report["sizes"]
+    return (
+        f"The {report['images']:,} test images, PE={pe} SIMD={simd} LANES={lanes}.\n\n"
+        f"{table(report)}{beyond_text(report)}\n\n"
+        f"**What binarisation costs**, the same layers throughout:\n\n{binarisation_table(report)}"
+        f"\n\n**The quickest pruned networks:**\n\n{goals_table(report)}"
+    )
+
+
+# ---- picture
+
+_FRAME = plot.Frame(80, 30, 700, 420)
+_COLOURS = {
+    "binary": "#1f77b4",
+    "order 2": "#d62728",
+    "ternary weights": "#3a9a4b",
+    "recipe seed": "#9467bd",
+    "other": "#7f7f7f",
+}
+# Errors in percent and cycles that the axes may name.
+_TICKS = tuple(digit * 10.0**decade for decade in range(-1, 5) for digit in (1, 1.5, 2, 3, 5, 7))
+_SMALL = 11
+# Room that a name takes, in units of the drawing.
+_NAME_WIDTH, _NAME_HEIGHT = 6.2, 13
+
+
+def _colour(row: Mapping[str, Any]) -> str:
+    if row["recipe"] == "seed":
+        return "recipe seed"
+    kind = row["method"].removesuffix(", pruned")
+    return kind if kind in _COLOURS else "other"
+
+
+def _mark(x: float, y: float, pruned: bool, colour: str, tip: str) -> str:
+    """A disc, or a diamond where neurons have been cut."""
+    title = f"<title>{tip}</title>" if tip else ""
+    if pruned:
+        corners = plot.points([(x, y - 6), (x + 6, y), (x, y + 6), (x - 6, y)])
+        return f'<polygon points="{corners}" fill="{colour}">{title}</polygon>'
+    return f'<circle cx="{x:.1f}" cy="{y:.1f}" r="5" fill="{colour}">{title}</circle>'
+
+
+class _Names:
+    """Puts names beside their marks, below one another where they would meet."""
+
+    def __init__(self) -> None:
+        self.taken: list[tuple[float, float, float]] = []
+
+    def place(self, x: float, y: float, name: str) -> str:
+        """The name right of (x, y), or left of it where the frame ends."""
+        width = _NAME_WIDTH * len(name)
+        left = x + 9 if x + 9 + width < _FRAME.right else x - 9 - width
+        while any(
+            abs(y - other) < _NAME_HEIGHT and left < end and start < left + width
+            for start, end, other in self.taken
+        ):
+            y += 1
+        self.taken.append((left, left + width, y))
+        return (f'<text x="{left:.1f}" y="{y + 4:.1f}" font-size="{_SMALL}" '
+                f'textLength="{width:.0f}" lengthAdjust="spacingAndGlyphs">{name}</text>')
+
+
+def picture(report: Mapping[str, Any]) -> str:
+    """The methods as a drawing (SVG): error over cycles an image, both logarithmic."""
+    rows = [row for row in report["rows"] if "cycles_per_image" in row]
+    lines = [row for row in report["rows"] if "cycles_per_image" not in row]
+    cycles = [row["cycles_per_image"] for row in rows]
+    errors = [100 * (1 - row[key]) for row in report["rows"]
+              for key in ("accuracy", "accuracy_min", "accuracy_max")]  # fmt: skip
+    x_low, x_high = math.log(min(cycles) / 1.3), math.log(max(cycles) * 1.6)
+    y_low, y_high = math.log(min(errors) / 1.25), math.log(max(errors) * 1.25)
+    frame = _FRAME
+
+    def x_of(value: float) -> float:
+        return frame.left + frame.width * (math.log(value) - x_low) / (x_high - x_low)
+
+    def y_of(accuracy: float) -> float:
+        return frame.bottom - frame.height * (math.log(100 * (1 - accuracy)) - y_low) / (
+            y_high - y_low
+        )
+
+    parts = [f"<title>Error and cycles an image of every method, {report['images']:,} test images"
+             "</title>"]  # fmt: skip
+    parts += [
+        frame.row(y_of(1 - tick / 100), f"{tick:g} %")
+        for tick in _TICKS if y_low < math.log(tick) < y_high
+    ]  # fmt: skip
+    parts += [frame.column(x_of(t), f"{t:,g}") for t in _TICKS if x_low < math.log(t) < x_high]
+    names = _Names()
+    for row in lines:
+        y = y_of(row["accuracy"])
+        parts.append(f'<line x1="{frame.left}" y1="{y:.1f}" x2="{frame.right}" y2="{y:.1f}" '
+                     f'stroke="#999" stroke-dasharray="6 4"/>')  # fmt: skip
+        text = f"{row['method']}, {_hidden(row['widths'])}: {row['accuracy']:.2%}"
+        parts.append(names.place(frame.left, y - 9, text))
+    best = [row for row in rows if row["name"] in report["front"]]
+    stairs: list[tuple[float, float]] = []
+    for x, y in sorted((x_of(row["cycles_per_image"]), y_of(row["accuracy"])) for row in best):
+        stairs += [(x, stairs[-1][1] if stairs else y), (x, y)]
+    parts.append(f'<polyline points="{plot.points(stairs)}" fill="none" stroke="#999"/>')
+    for row in rows:
+        x, y = x_of(row["cycles_per_image"]), y_of(row["accuracy"])
+        colour = _COLOURS[_colour(row)]
+        if row["runs"] > 1:
+            low, high = y_of(row["accuracy_min"]), y_of(row["accuracy_max"])
+            parts.append(f'<line x1="{x:.1f}" y1="{low:.1f}" x2="{x:.1f}" y2="{high:.1f}" '
+                         f'stroke="{colour}" stroke-width="2"/>')  # fmt: skip
+        tip = (f"{row['name']}: {row['method']}, {row['accuracy']:.2%}, "
+               f"{row['cycles_per_image']:g} cycles an image")  # fmt: skip
+        parts.append(_mark(x, y, row["pruned"], colour, tip))
+        if row["network"]:
+            parts.append(names.place(x, y - _NAME_HEIGHT / 2, row["name"]))
+    seen = [name for name in _COLOURS if any(_colour(row) == name for row in rows)]
+    for i, name in enumerate(seen):
+        x, y = frame.left + 130 * i, frame.bottom + 66
+        parts.append(_mark(x + 6, y - 4, False, _COLOURS[name], "")
+                     + f'<text x="{x + 18}" y="{y}">{name}</text>')  # fmt: skip
+    y = frame.bottom + 90
+    parts.append(_mark(frame.left + 6, y - 4, True, "#333", "")
+                 + f'<text x="{frame.left + 18}" y="{y}">pruned; a bar spans the runs of several '
+                 "seeds, the line joins what nothing beats</text>")  # fmt: skip
+    pe, simd, lanes = report["sizes"]
+    parts.append(frame.edges(f"cycles an image, PE={pe} SIMD={simd} LANES={lanes}",
+                             f"error, {report['images']:,} test images"))  # fmt: skip
+    return plot.document(frame.right + 30, frame.bottom + 106, "make methods", parts)
+
+
+# ---- command line
+
+
+def parser() -> CommandLine:
+    """The command line."""
+    result = CommandLine(
+        prog="make methods",
+        description="Tables and a picture of what each method is worth: accuracy, weight bits, "
+        "cycles, area, and a proxy of the energy, for every committed network on MNIST.",
+        epilog="With make, write options in ARGS: make methods ARGS=--write. Writes report.json "
+        "and methods.svg. verif/measure/METHODS.md says what is measured and how.",
+    )
+    add = result.add_argument
+    add("--write", action="store_true", help="put the tables and the picture into METHODS.md")
+    add("--output", type=Path, default=OUTPUT, help="directory of the results (build/methods)")
+    return result
+
+
+def main() -> int:
+    """Measure, print, write."""
+    options = parser().parse_args()
+    output = options.output.resolve()
+    (output / "report.json").unlink(missing_ok=True)
+    measured_on = source()
+    report = measure(load_runs(), *load_test_images(DATASET))
+    write_json(output / "report.json", {**report, "source": measured_on})
+    (output / PICTURE.name).write_text(picture(report))
+    print(page(report))
+    if options.write:
+        fill(PAGE, page(report), "methods")
+        PICTURE.write_text(picture(report))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(run_main(main))

@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The area model of `xnor_fcc.area` is close to what Yosys makes of the RTL."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from measure import synthesis
+from xnor_fcc.area import M10K_SHAPES, counter_alm, estimate, memory, popcount_alm
+from xnor_fcc.explore import devices
+from xnor_fcc.geometry import Geometry
+
+# Widths, (PE, SIMD, LANES), bits of the weight stream: small enough to synthesise in a test, and
+# each another corner: words short and long, lanes, several banks, no weight memory at all.
+CORES = [
+    ((100, 64, 64, 10), (8, 32, 2), {}),
+    ((64, 48, 5), (5, 7, 3), {}),
+    ((256, 64, 10), (12, 64, 1), {}),
+    ((200, 200, 10), (2, 8, 1), {}),
+    ((96, 80, 10), (8, 24, 2), {"weight_stream": 64}),
+    ((100, 64, 64, 10), (8, 32, 2), {"order": 2, "ternary": 1}),
+]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("widths", "sizes", "more"), CORES, ids=str)
+def test_whole_cores(
+    widths: tuple[int, ...], sizes: tuple[int, int, int], more: dict[str, int]
+) -> None:
+    """The ALMs are within 15 % of Yosys' estimate, the blocks of RAM are the same."""
+    stream = more.get("weight_stream", 0)
+    geometry = replace(Geometry.for_widths(widths, *sizes, weight_stream=stream), **more)
+    found = synthesis.intel("xnor_fcc", geometry.parameters())
+    model = estimate(geometry)
+    print(f"{sizes}: Yosys {found.alm} ALMs, model {model.alm:.1f}")
+    assert model.alm == pytest.approx(found.alm, rel=0.15)
+    assert model.blocks == found.m10k
+
+
+@pytest.mark.parametrize(
+    ("simd", "alm"),
+    [(32, 34.5), (64, 57.5), (114, 93.5), (127, 102), (128, 106), (131, 105), (205, 161.4),
+     (256, 200.5), (262, 203.5)],
+)
+def test_popcount_and_accumulator(simd: int, alm: float) -> None:
+    """ALMs of a PE with an accumulator of 12 bits, as Yosys 0.70 found them in large arrays."""
+    assert popcount_alm(simd) + 12 == pytest.approx(alm, rel=0.02)
+
+
+@pytest.mark.parametrize(
+    ("heights", "functions"),
+    [
+        ([1], 0),  # nothing to add
+        ([2, 0], 2),  # a half adder: sum and carry
+        ([3, 0], 2),  # a full adder
+        ([4, 0, 0], 3),  # sum, twos, fours
+        ([5, 0, 0], 3),  # one 5:3 counter
+        ([0, 2], 1),  # nothing leaves the top column
+        ([6, 0, 0], 8),  # a 5:3 counter, half adders in two columns, the top column
+    ],
+)
+def test_counters(heights: list[int], functions: int) -> None:
+    assert counter_alm(heights) == functions / 2
+
+
+def test_the_parts_of_a_core_add_up() -> None:
+    area = estimate(Geometry())
+    assert area.alm == pytest.approx(sum(area.parts.values()))
+    # Every bit of the word is chosen from three banks.
+    assert area.parts["bank selection"] == pytest.approx(32 * 128 / 2, rel=0.05)
+    wider = estimate(Geometry(lanes=5))
+    assert wider.alm - area.alm == pytest.approx(
+        sum(area.parts[p] for p in (
+            "popcount", "accumulators", "ring", "parity coders", "lane control"
+        )) / 4 + 0.25 * 16 * Geometry().score_bits
+    )
+
+
+@pytest.mark.parametrize(
+    ("width", "depth", "expected"),
+    [
+        (4096, 256, (103, 0.0)),
+        (4096, 744, (309, 2048.0)),  # three times 103 above each other, and a multiplexer
+        (7168, 445, (359, 0.0)),
+        (14145, 215, (354, 0.0)),
+        (897, 46, (23, 0.0)),
+        (1650, 3, (0, 825.0)),  # too shallow for blocks
+        (45, 11, (0, 22.5)),
+        (3, 100, (0, 6.0)),
+        (20, 1, (0, 0.0)),  # flip-flops
+    ],
+)
+def test_memory(width: int, depth: int, expected: tuple[int, float]) -> None:
+    """The figures of architecture and synthesis; blocks at their widest where words are few."""
+    assert memory(width, depth) == expected
+
+
+def test_no_logic_is_modelled_that_the_rtl_does_not_have() -> None:
+    """Every module below the top is accounted for in the model, by its name."""
+    text = Path(__file__).resolve().parents[2].joinpath("model/xnor_fcc/area.py").read_text()
+    small = {"fcc_memory_bank", "fcc_counter_5to3", "fcc_core", "fcc_argmax", "fcc_pe_array",
+             "fcc_weight_memory", "fcc_weight_stream", "fcc_threshold_memory"}
+    for path in synthesis.RTL.glob("*.v"):
+        assert path.stem in text or path.stem in small, path.stem
+
+
+def test_devices_have_the_shapes_of_yosys() -> None:
+    for device in devices().values():
+        assert device.shapes == M10K_SHAPES
+        assert max(words * bits for words, bits in device.shapes) == device.block_bits

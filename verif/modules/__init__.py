@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One testbench for each module of the RTL."""

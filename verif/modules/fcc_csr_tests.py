@@ -1,0 +1,622 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every register, as the map in `xnor_fcc.registers` describes it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import cocotb
+import numpy as np
+
+from modules.unit import drive, edge, fields, settings, start
+from xnor_fcc.registers import ADDRESS, BIT, MAP
+
+_BITS = {"INPUTS": 16, "CLASSES": 16, "LAYERS": 16, "PIXEL_THRESHOLD": 8, "PIXEL_RESIDUAL": 16,
+         "PARTIAL_TIMEOUT": 32}  # fmt: skip
+_DESCRIPTION = [*_BITS, "LOAD_SELECT", "LAYER_TABLE"]
+_ONES = 0xFFFF_FFFF
+_ENABLE = 1 << BIT["CONTROL"]["ENABLE"]
+_PIXEL_8BIT = 1 << BIT["CONTROL"]["PIXEL_8BIT"]
+_SOFT_RESET = 1 << BIT["CONTROL"]["SOFT_RESET"]
+_RUNNING = 1 << BIT["STATUS"]["RUNNING"]
+_BUSY = 1 << BIT["STATUS"]["BUSY"]
+# Input port of each error; those of the table check go with `check_done`.
+_EVENTS = {
+    "BAD_TABLE": {"check_done": 1, "check_bad_table": 1},
+    "NOT_LOADED": {"check_done": 1, "check_not_loaded": 1},
+    "LOAD_OVERFLOW": {"load_overflow": 1},
+    "PACKET_SHORT": {"packet_short": 1},
+    "PACKET_LONG": {"packet_long": 1},
+    "PACKET_FRAME": {"packet_frame": 1},
+    "PACKET_FLAGGED": {"packet_flagged": 1},
+    "WEIGHT_FRAME": {"weight_fault": 1},
+}
+_COUNTERS = {
+    "IMAGES": "image_sent",
+    "BATCHES": "results_sent",
+    "BUSY_CYCLES": "sequencer_busy",
+    "STALL_CYCLES": "sequencer_stall",
+    "STEP_CYCLES": "sequencer_step",
+    "WEIGHT_STALL_CYCLES": "weight_stall",
+    "DROPPED": "packets_dropped",
+}
+_INPUTS = [
+    *("avs_address", "avs_read", "avs_write", "avs_writedata"),
+    *("check_busy", "check_done", "check_ok", "check_bad_table", "check_not_loaded"),
+    *("weights_loaded", "thresholds_loaded", "weights_crc", "thresholds_crc", "load_overflow"),
+    *("core_busy", "packets_dropped"),
+    *("packet_short", "packet_long", "packet_frame", "packet_flagged"),
+    *("sequencer_busy", "sequencer_step", "sequencer_stall", "weight_stall", "weight_fault"),
+    *("image_sent", "results_sent", "latency"),
+]
+_LOAD_PORTS = (
+    *("weight_restart", "weight_chunk_valid", "threshold_restart", "threshold_chunk_valid"),
+)
+
+
+class Host:
+    """Software on the Avalon side."""
+
+    def __init__(self, dut: Any) -> None:
+        self.dut = dut
+        self.layers: int = settings()["parameters"]["MAX_LAYERS"]
+        self.addresses = {
+            f"{r['name']}{index}": (r, r["address"] + index)
+            for r in MAP["registers"]
+            for index in range(self.layers if "count" in r else 1)
+        }
+
+    async def reset(self) -> None:
+        """Hardware reset with nothing going on."""
+        await start(self.dut, **dict.fromkeys(_INPUTS, 0))
+
+    async def write(self, name: str, value: int, index: int = 0) -> dict[str, int]:
+        """Write a register; the load ports in that cycle."""
+        return await self.poke(ADDRESS[name] + index, value)
+
+    async def poke(self, address: int, value: int) -> dict[str, int]:
+        """Write an address; the load ports in that cycle."""
+        drive(self.dut, avs_write=1, avs_address=address, avs_writedata=value)
+        await edge(self.dut)
+        ports = {name: 1 for name in _LOAD_PORTS if getattr(self.dut, name).value}
+        if ports:
+            assert int(self.dut.chunk.value) == value
+        drive(self.dut, avs_write=0, avs_writedata=_ONES)
+        return ports
+
+    async def read(self, name: str, index: int = 0) -> int:
+        """Read a register."""
+        return await self.peek(ADDRESS[name] + index)
+
+    async def peek(self, address: int) -> int:
+        """Read an address; the answer comes one cycle later, and only then."""
+        drive(self.dut, avs_read=1, avs_address=address)
+        await edge(self.dut)
+        assert not self.dut.avs_readdatavalid.value
+        drive(self.dut, avs_read=0)
+        await edge(self.dut)
+        assert self.dut.avs_readdatavalid.value
+        return int(self.dut.avs_readdata.value)
+
+    async def all(self) -> list[int]:
+        """Every address, read in a row without a gap; free-running CYCLES reads as 0."""
+        values = []
+        for address in range(65):
+            drive(self.dut, avs_read=address < 64, avs_address=address % 64)
+            await edge(self.dut)
+            if address:
+                assert self.dut.avs_readdatavalid.value
+                values.append(int(self.dut.avs_readdata.value))
+        values[ADDRESS["CYCLES"]] = values[ADDRESS["CYCLES_HIGH"]] = 0
+        return values
+
+    async def event(self, **inputs: int) -> None:
+        """Inputs for one cycle."""
+        drive(self.dut, **inputs)
+        await edge(self.dut)
+        drive(self.dut, **dict.fromkeys(inputs, 0))
+
+    async def enable(self, control: int = _ENABLE) -> None:
+        """Enable with a table check that says yes."""
+        await self.write("CONTROL", control)
+        await self.event()
+        await self.event(check_busy=1)
+        await self.event(check_done=1, check_ok=1)
+        assert await self.read("STATUS") == _RUNNING
+
+    async def describe(self, rng: np.random.Generator) -> dict[str, list[int]]:
+        """Write a random network description; its values."""
+        values = {name: [int(rng.integers(1, 1 << bits))] for name, bits in _BITS.items()}
+        values["LOAD_SELECT"] = [1]
+        values["LAYER_TABLE"] = rng.integers(1, 1 << 32, self.layers).tolist()
+        for name, entries in values.items():
+            for index, value in enumerate(entries):
+                await self.write(name, value, index)
+        return values
+
+    async def check(self, values: dict[str, list[int]]) -> None:
+        """The network description is this, in the registers and on the ports."""
+        for name, entries in values.items():
+            for index, value in enumerate(entries):
+                assert await self.read(name, index) == value, name
+        dut = self.dut
+        for name in _BITS:
+            assert int(getattr(dut, name.lower()).value) == values[name][0]
+        assert fields(int(dut.table_entries.value), 32, self.layers) == values["LAYER_TABLE"]
+
+    def after_reset(self) -> list[int]:
+        """What every address reads after a reset."""
+        values = [0] * 64
+        for register, address in self.addresses.values():
+            reset = register["reset"]
+            if reset == "parameter":
+                values[address] = settings()["parameters"][register["name"]]
+            else:
+                values[address] = int(str(reset), 0)
+        return values
+
+
+@cocotb.test(timeout_time=100, timeout_unit="us")
+async def reset_values(dut: Any) -> None:
+    """After a hardware reset every address reads what the map says, unlisted ones 0."""
+    if settings()["preset"]:
+        return
+    host = Host(dut)
+    await host.reset()
+    assert await host.all() == host.after_reset()
+    # Once more, from a state in which everything is different.
+    await host.describe(np.random.default_rng(1))
+    await host.write("IRQ_ENABLE", 3)
+    await host.enable(_ENABLE | _PIXEL_8BIT)
+    for inputs in (*_EVENTS.values(), *({port: 1} for port in _COUNTERS.values())):
+        await host.event(**inputs)
+    drive(dut, reset=1)
+    await edge(dut, 2)
+    drive(dut, reset=0)
+    assert await host.all() == host.after_reset()
+    assert not dut.irq.value and not dut.running.value and not dut.pixel_mode.value
+
+
+@cocotb.test(timeout_time=100, timeout_unit="us")
+async def read_only_and_unlisted(dut: Any) -> None:
+    """Writing a read-only register or an unlisted address does nothing and is no error."""
+    host = Host(dut)
+    await host.reset()
+    await edge(dut, 5)
+    shown = {
+        "WEIGHTS_LOADED": 12345,
+        "THRESHOLDS_LOADED": 678,
+        "WEIGHTS_CRC": 0xCBF4_3926,
+        "THRESHOLDS_CRC": 0x8000_0001,
+        "LATENCY": 0x8765_4321,
+    }
+    drive(dut, **{name.lower(): value for name, value in shown.items()})
+    before = await host.all()
+    for name, value in shown.items():
+        assert before[ADDRESS[name]] == value, name
+    writable = {address for r, address in host.addresses.values() if r["access"] != "ro"}
+    for address in sorted(set(range(64)) - writable):
+        assert not await host.poke(address, _ONES)
+        assert not dut.core_reset.value and not dut.check_start.value
+    assert await host.all() == before
+
+
+@cocotb.test(timeout_time=100, timeout_unit="us")
+async def description(dut: Any) -> None:
+    """The network's description is kept and shown to the core, one register at a time."""
+    host = Host(dut)
+    await host.reset()
+    await edge(dut, 5)
+    for seed in range(3):
+        values = await host.describe(np.random.default_rng(20 + seed))
+        await host.check(values)
+        for name in _BITS:  # a change of one changes no other
+            values[name] = [values[name][0] ^ 1]
+            await host.write(name, values[name][0])
+            await host.check(values)
+
+
+@cocotb.test(timeout_time=100, timeout_unit="us")
+async def loading(dut: Any) -> None:
+    """LOAD_SELECT restarts the memory it names, LOAD_DATA feeds the selected one."""
+    host = Host(dut)
+    await host.reset()
+    await edge(dut, 5)
+    for target, memory in ((0, "weight"), (1, "threshold"), (0, "weight")):
+        assert await host.write("LOAD_SELECT", target) == {f"{memory}_restart": 1}
+        assert await host.read("LOAD_SELECT") == target
+        for value in (0, _ONES, 0x1234_5678):
+            assert await host.write("LOAD_DATA", value) == {f"{memory}_chunk_valid": 1}
+        assert await host.read("LOAD_DATA") == 0
+    assert await host.read("ERROR") == 0
+
+
+@cocotb.test(timeout_time=100, timeout_unit="us")
+async def numbers_of_the_core(dut: Any) -> None:
+    """What the rooms report reads as it is, every bit of it."""
+    host = Host(dut)
+    await host.reset()
+    rng = np.random.default_rng(4)
+    names = ("weights_loaded", "thresholds_loaded", "latency")
+    for value in (0, _ONES, *rng.integers(0, 1 << 32, 6).tolist(), 0):
+        values = {name: value ^ number for number, name in enumerate(names)}
+        drive(dut, **values)
+        await edge(dut)
+        for name, want in values.items():
+            assert await host.read(name.upper()) == want, name
+
+
+@cocotb.test(timeout_time=100, timeout_unit="us")
+async def errors_stick(dut: Any) -> None:
+    """Every error sets its own bit, stays, and goes when 1 is written to it, unless it is back."""
+    host = Host(dut)
+    await host.reset()
+    await edge(dut, 5)
+    every = 0
+    for name, inputs in _EVENTS.items():
+        bit = 1 << BIT["ERROR"][name]
+        await host.event(**inputs)
+        every |= bit
+        assert await host.read("ERROR") == every, name
+        assert await host.read("IRQ_STATUS") == 1 << BIT["IRQ_STATUS"]["ERROR"]
+    for name, inputs in _EVENTS.items():
+        bit = 1 << BIT["ERROR"][name]
+        await host.write("ERROR", _ONES & ~every)
+        drive(dut, **inputs)
+        await host.write("ERROR", bit)
+        drive(dut, **dict.fromkeys(inputs, 0))
+        assert await host.read("ERROR") == every, "an error that came while clearing got lost"
+        await host.write("ERROR", bit)
+        every &= ~bit
+        assert await host.read("ERROR") == every
+    # A fault that lasts comes back after every clearing.
+    fault = 1 << BIT["ERROR"]["WEIGHT_FRAME"]
+    drive(dut, weight_fault=1)
+    for _ in range(2):
+        await host.write("ERROR", _ONES)
+        assert await host.read("ERROR") == fault
+    drive(dut, weight_fault=0)
+    await host.write("ERROR", _ONES)
+    assert await host.read("ERROR") == 0
+    # Nothing without the event: the reasons of the check count only with its end.
+    await host.event(check_bad_table=1, check_not_loaded=1)
+    assert await host.read("ERROR") == 0
+
+
+@cocotb.test(timeout_time=100, timeout_unit="us")
+async def interrupt(dut: Any) -> None:
+    """irq is the OR of the events that are both enabled and not yet cleared."""
+    host = Host(dut)
+    await host.reset()
+    await edge(dut, 5)
+    result, error = (1 << BIT["IRQ_STATUS"][name] for name in ("RESULT", "ERROR"))
+    for enabled in range(4):
+        await host.write("IRQ_ENABLE", enabled)
+        assert await host.read("IRQ_ENABLE") == enabled
+        for inputs, bit in (({"results_sent": 1}, result), ({"packet_short": 1}, error)):
+            assert not dut.irq.value
+            await host.event(**inputs)
+            await host.event()
+            assert dut.irq.value == bool(enabled & bit)
+            assert await host.read("IRQ_STATUS") == bit
+            await host.write("IRQ_STATUS", bit ^ 3)
+            assert await host.read("IRQ_STATUS") == bit, "the other bit was cleared"
+            drive(dut, **inputs)
+            await host.write("IRQ_STATUS", bit)
+            drive(dut, **dict.fromkeys(inputs, 0))
+            assert await host.read("IRQ_STATUS") == bit, "an event while clearing got lost"
+            await host.write("IRQ_STATUS", bit)
+            assert await host.read("IRQ_STATUS") == 0
+            assert not dut.irq.value
+        await host.write("ERROR", _ONES)
+    # An interrupt that is enabled after its event is raised then.
+    await host.write("IRQ_ENABLE", 0)
+    await host.event(results_sent=1)
+    await host.write("IRQ_ENABLE", result)
+    await host.event()
+    assert dut.irq.value
+
+
+@cocotb.test(timeout_time=100, timeout_unit="us")
+async def enable_and_disable(dut: Any) -> None:
+    """ENABLE checks the table once and starts only if the check says so; 0 stops at once."""
+    host = Host(dut)
+    await host.reset()
+    await edge(dut, 5)
+    if not settings()["preset"]:
+        # A verdict that nobody asked for starts nothing.
+        await host.event(check_done=1, check_ok=1)
+        assert await host.read("STATUS") == 0
+    verdicts: list[tuple[dict[str, int], int]] = [
+        ({"check_bad_table": 1}, 1 << BIT["ERROR"]["BAD_TABLE"]),
+        ({"check_not_loaded": 1}, 1 << BIT["ERROR"]["NOT_LOADED"]),
+        ({"check_ok": 1}, 0),
+    ]
+    for verdict, error in verdicts:
+        await host.write("CONTROL", _ENABLE)
+        await host.event()
+        assert dut.check_start.value
+        for _ in range(5):
+            await host.event(check_busy=1)
+            assert not dut.check_start.value and not dut.running.value
+        drive(dut, check_busy=1)
+        assert await host.read("STATUS") == _BUSY
+        assert await host.read("CONTROL") == 0
+        drive(dut, check_busy=0)
+        await host.event(check_done=1, **verdict)
+        assert await host.read("ERROR") == error
+        await host.write("ERROR", error)
+        assert await host.read("STATUS") == (0 if error else _RUNNING)
+    # Enabled again: nothing happens.
+    await host.write("CONTROL", _ENABLE)
+    for _ in range(3):
+        await host.event()
+        assert not dut.check_start.value and dut.running.value
+    drive(dut, core_busy=1)
+    assert await host.read("STATUS") == _RUNNING | _BUSY
+    await host.write("CONTROL", 0)
+    await host.event()
+    assert not dut.running.value
+    drive(dut, core_busy=1)
+    assert await host.read("STATUS") == _BUSY
+    drive(dut, core_busy=0)
+    assert await host.read("STATUS") == 0
+    assert await host.read("ERROR") == 0
+
+
+@cocotb.test(timeout_time=100, timeout_unit="us")
+async def disabled_during_the_check(dut: Any) -> None:
+    """0 written to ENABLE while the table is still being checked is not forgotten."""
+    host = Host(dut)
+    await host.reset()
+    await edge(dut, 5)
+    for wait in range(4):  # cycles from one write to the other
+        await host.write("CONTROL", _ENABLE)
+        for cycle in range(6):
+            drive(dut, check_busy=1 <= cycle < 4, check_done=cycle == 4, check_ok=cycle == 4)
+            if cycle == wait:
+                await host.write("CONTROL", 0)
+            else:
+                await host.event()
+        drive(dut, check_done=0, check_ok=0)
+        assert await host.read("STATUS") == 0, f"disabled {wait} cycles after"
+    # Nor does a second 1, refused while checking, bring it back.
+    await host.write("CONTROL", _ENABLE)
+    await host.event()
+    drive(dut, check_busy=1)
+    await host.write("CONTROL", 0)
+    await host.write("CONTROL", _ENABLE)
+    drive(dut, check_busy=0)
+    await host.event(check_done=1, check_ok=1)
+    assert await host.read("STATUS") == 0
+    assert await host.read("ERROR") == 1 << BIT["ERROR"]["CONFIG_BUSY"]
+    await host.write("ERROR", _ONES)
+    await host.enable()
+
+
+@cocotb.test(timeout_time=200, timeout_unit="us")
+async def locked(dut: Any) -> None:
+    """Configuration is refused with CONFIG_BUSY while running, computing or checking."""
+    host = Host(dut)
+    await host.reset()
+    await edge(dut, 5)
+    await host.enable()
+    await host.write("CONTROL", 0)
+    before = await host.describe(np.random.default_rng(30))
+    refused = 1 << BIT["ERROR"]["CONFIG_BUSY"]
+    for state in ("running", "core_busy", "check_busy"):
+        if state == "running":
+            await host.enable()
+        else:
+            drive(dut, **{state: 1})
+        for name, entries in {**before, "LOAD_DATA": [0]}.items():
+            for index, value in enumerate(entries):
+                assert not await host.write(name, value ^ 1, index), name
+                assert await host.read("ERROR") == refused, f"{name} while {state}"
+                await host.write("ERROR", refused)
+        control = _ENABLE if state == "running" else 0
+        # Another pixel mode, and where nothing runs any enabling.
+        for request in (_ENABLE | _PIXEL_8BIT, _ENABLE)[: 1 if control else 2]:
+            await host.write("CONTROL", request)
+            await host.event()
+            assert not dut.check_start.value
+            assert await host.read("ERROR") == refused
+            assert await host.read("CONTROL") == control
+            await host.write("ERROR", refused)
+        # These are not configuration.
+        for name, value in (("IRQ_ENABLE", 3), ("IRQ_STATUS", 3), ("CONTROL", control), ("ID", 1)):
+            await host.write(name, value)
+        await host.poke(ADDRESS["LAYER_TABLE"] + host.layers, 1)
+        await host.poke(ADDRESS["LATENCY"] + 1, 1)
+        assert await host.read("ERROR") == 0
+        await host.check(before)
+        if state == "running":
+            await host.write("CONTROL", 0)
+        else:
+            drive(dut, **{state: 0})
+    # Free again.
+    await host.check(await host.describe(np.random.default_rng(31)))
+    assert await host.read("ERROR") == 0
+
+
+@cocotb.test(timeout_time=100, timeout_unit="us")
+async def pixel_mode(dut: Any) -> None:
+    """PIXEL_8BIT is taken over by the write that enables, and by no other."""
+    host = Host(dut)
+    await host.reset()
+    await edge(dut, 5)
+    for mode in (_PIXEL_8BIT, 0, _PIXEL_8BIT):
+        await host.enable(_ENABLE | mode)
+        assert await host.read("CONTROL") == _ENABLE | mode
+        assert dut.pixel_mode.value == bool(mode)
+        await host.write("CONTROL", mode ^ _PIXEL_8BIT)
+        assert await host.read("CONTROL") == mode
+        await host.write("CONTROL", (mode ^ _PIXEL_8BIT) | _ENABLE | _SOFT_RESET)
+        assert await host.read("CONTROL") == mode
+        assert await host.read("ERROR") == 0
+
+
+@cocotb.test(timeout_time=200, timeout_unit="us")
+async def counters(dut: Any) -> None:
+    """Every counter counts its event and no other, several in one cycle too."""
+    host = Host(dut)
+    await host.reset()
+    await edge(dut, 5)
+    rng = np.random.default_rng(40)
+    totals = dict.fromkeys(_COUNTERS, 0)
+    for name, port in _COUNTERS.items():
+        await host.event(**{port: 1})
+        totals[name] += 1
+        assert {n: await host.read(n) for n in _COUNTERS} == totals
+    for _ in range(100):
+        events = {name: int(rng.integers(0, 2)) for name in _COUNTERS}
+        events["DROPPED"] = int(rng.integers(0, 3))
+        await host.event(**{port: events[name] for name, port in _COUNTERS.items()})
+        totals = {name: totals[name] + events[name] for name in _COUNTERS}
+    assert {name: await host.read(name) for name in _COUNTERS} == totals
+
+
+@cocotb.test(timeout_time=100, timeout_unit="us")
+async def cycle_counter(dut: Any) -> None:
+    """CYCLES counts every cycle; reading it fixes CYCLES_HIGH to the same moment."""
+    host = Host(dut)
+    await host.reset()
+    assert await host.read("CYCLES") == 0  # the first cycle out of reset
+    assert await host.read("CYCLES") == 2
+    await edge(dut, 10)
+    assert await host.read("CYCLES") == 14
+    # 2 before the low half wraps.
+    dut.cycles_reg.value = (7 << 32) - 2
+    await edge(dut)  # takes the place of one count
+    low = await host.read("CYCLES")
+    assert (low - (1 << 32)) in (-2, -1)
+    await edge(dut, 9)
+    assert await host.read("CYCLES_HIGH") == 6
+    assert await host.read("CYCLES_HIGH") == 6
+    assert await host.read("CYCLES") == low + 15 - (1 << 32)
+    assert await host.read("CYCLES_HIGH") == 7
+    drive(dut, avs_read=0)
+    await edge(dut)
+    now = int(dut.now.value)
+    assert await host.read("CYCLES") == now + 1
+
+
+@cocotb.test(timeout_time=100, timeout_unit="us")
+async def soft_reset(dut: Any) -> None:
+    """SOFT_RESET resets the core for a cycle and clears all but the network's description."""
+    host = Host(dut)
+    for busy in (0, 1):
+        await host.reset()
+        await edge(dut, 5)
+        await host.enable(_ENABLE | _PIXEL_8BIT)
+        await host.write("CONTROL", 0)
+        values = await host.describe(np.random.default_rng(50))
+        await host.write("IRQ_ENABLE", 3)
+        if busy:
+            await host.enable(_ENABLE | _PIXEL_8BIT)
+        for inputs in (*_EVENTS.values(), *({port: 1} for port in _COUNTERS.values())):
+            await host.event(**inputs)
+        drive(dut, core_busy=busy)
+        assert not dut.core_reset.value
+        # Whatever else is in the same write is void.
+        await host.write("CONTROL", _SOFT_RESET | _ENABLE * busy)
+        # The core's last events before its reset, which count no more.
+        await host.event(packet_short=1, packets_dropped=2, image_sent=1, results_sent=1)
+        assert dut.core_reset.value
+        drive(dut, core_busy=0)
+        await host.event()
+        assert not dut.core_reset.value and not dut.check_start.value
+        want = host.after_reset()
+        for name, entries in values.items():
+            for index, value in enumerate(entries):
+                want[ADDRESS[name] + index] = value
+        want[ADDRESS["CONTROL"]] = _PIXEL_8BIT
+        assert await host.all() == want
+        assert not dut.irq.value
+        assert await host.read("CYCLES") < 80
+        await host.enable(_ENABLE | _PIXEL_8BIT)
+
+
+@cocotb.test(timeout_time=100, timeout_unit="us")
+async def writes_behind_a_soft_reset(dut: Any) -> None:
+    """The write in the cycle after SOFT_RESET is obeyed like any other."""
+    host = Host(dut)
+    for name, value in (("INPUTS", 77), ("IRQ_ENABLE", 3), ("CONTROL", _ENABLE)):
+        await host.reset()
+        await edge(dut, 5)
+        await host.enable()
+        drive(dut, core_busy=1)
+        await host.write("CONTROL", _SOFT_RESET)
+        await host.write(name, value)
+        drive(dut, core_busy=0)
+        await host.event()
+        assert dut.check_start.value == (name == "CONTROL")
+        if name == "CONTROL":
+            await host.event(check_busy=1)
+            await host.event(check_done=1, check_ok=1)
+        assert await host.read(name) == value
+        assert await host.read("ERROR") == 0
+
+
+@cocotb.test(timeout_time=100, timeout_unit="us")
+async def accesses_during_a_reset(dut: Any) -> None:
+    """What is written or read in the last cycle of a hardware reset is void."""
+    if settings()["preset"]:
+        return
+    host = Host(dut)
+    await host.reset()
+    writes = {name: _ONES for name in ("ERROR", "IRQ_ENABLE", *_DESCRIPTION)}
+    for name, value in [*writes.items(), ("CONTROL", _ENABLE), ("CONTROL", _SOFT_RESET)]:
+        drive(dut, reset=1, avs_write=1, avs_read=1, avs_address=ADDRESS[name], avs_writedata=value)
+        await edge(dut)
+        assert dut.core_reset.value
+        drive(dut, reset=0, avs_write=0, avs_read=0)
+        for _ in range(3):
+            await edge(dut)
+            assert not dut.avs_readdatavalid.value
+            assert not dut.core_reset.value and not dut.check_start.value, name
+        assert await host.all() == host.after_reset(), name
+        assert not dut.running.value and not dut.pixel_mode.value
+
+
+@cocotb.test(timeout_time=100, timeout_unit="us")
+async def soft_reset_during_the_check(dut: Any) -> None:
+    """A check that ends while the core is being reset starts nothing."""
+    host = Host(dut)
+    await host.reset()
+    await edge(dut, 5)
+    await host.write("CONTROL", _ENABLE)
+    await host.event()
+    await host.event(check_busy=1)
+    drive(dut, check_busy=1)
+    await host.write("CONTROL", _SOFT_RESET)
+    drive(dut, check_busy=0)
+    await host.event(check_done=1, check_ok=1)
+    assert await host.read("STATUS") == 0
+
+
+@cocotb.test(timeout_time=100, timeout_unit="us")
+async def preset(dut: Any) -> None:
+    """With a preset file, a hardware reset loads it and enables; a soft reset does neither."""
+    want = settings()["preset"]
+    if not want:
+        return
+    host = Host(dut)
+    for _ in range(2):
+        await start(dut, **dict.fromkeys(_INPUTS, 0))
+        starts = 0
+        for _ in range(10):
+            await host.event()
+            starts += int(dut.check_start.value)
+        assert starts == 1
+        await host.check(want)
+        assert dut.pixel_mode.value
+        await host.event(check_done=1, check_ok=1)
+        assert await host.read("STATUS") == _RUNNING
+        await host.write("CONTROL", _PIXEL_8BIT)
+        values = await host.describe(np.random.default_rng(60))
+    await host.write("CONTROL", _SOFT_RESET)
+    for _ in range(10):
+        await host.event()
+        assert not dut.check_start.value
+    await host.check(values)

@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Weight memories of several sizes against a list of words."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import cocotb
+import numpy as np
+
+from modules.unit import drive, edge, fields, part, settings, start
+
+_LATENCY = 4
+_MEMORIES = 4
+_PRESET = 3  # the memory with contents at power-up
+
+
+async def sizes(dut: Any) -> list[tuple[int, int, int]]:
+    """(WIDTH, DEPTH, BANK_DEPTH) of each memory, with the clock running."""
+    await start(dut, reset=0, write=0, write_address=0, write_data=0, read_address=0)
+    values = fields(int(dut.sizes.value), 8, 3 * _MEMORIES)
+    every = [(values[3 * n], values[3 * n + 1], values[3 * n + 2]) for n in range(_MEMORIES)]
+    assert any(depth > bank and depth % bank for _, depth, bank in every)
+    return every
+
+
+async def read_all(dut: Any, number: int, depth: int, addresses: list[int]) -> list[int]:
+    """Words at `addresses`, one address a cycle, each taken exactly `_LATENCY` cycles later."""
+    words = []
+    for cycle in range(len(addresses) + _LATENCY):
+        drive(dut, read_address=addresses[cycle] if cycle < len(addresses) else 0)
+        await edge(dut)
+        if cycle >= _LATENCY:
+            words.append(part(dut.word, number, 32))
+    assert all(0 <= address < depth for address in addresses)
+    return words
+
+
+@cocotb.test(timeout_time=100, timeout_unit="us")
+async def preset_contents(dut: Any) -> None:
+    """What the files hold is there before anything is written; runs first."""
+    width, depth, bank = (await sizes(dut))[_PRESET]
+    assert [width, depth, bank] == settings()["preset_size"]
+    words = await read_all(dut, _PRESET, depth, list(range(depth)))
+    assert words == settings()["preset"]
+
+
+@cocotb.test(timeout_time=500, timeout_unit="us")
+async def every_word(dut: Any) -> None:
+    """Every word keeps what was written last, across the banks, in any order of reading."""
+    rng = np.random.default_rng(1)
+    for number, (width, depth, _) in enumerate(await sizes(dut)):
+        contents: dict[int, int] = {}
+        for address in [*rng.permutation(depth).tolist(), *rng.integers(0, depth, 5).tolist()]:
+            contents[address] = int(rng.integers(1 << width))
+            drive(dut, write=1 << number, write_address=address, write_data=contents[address])
+            await edge(dut)
+        # Without the strobe nothing is written.
+        drive(dut, write=0, write_data=0)
+        for address in range(depth):
+            drive(dut, write_address=address)
+            await edge(dut)
+        up = list(range(depth))
+        addresses = up + up[::-1] + rng.integers(0, depth, 50).tolist()
+        words = await read_all(dut, number, depth, addresses)
+        assert words == [contents[address] for address in addresses], f"memory {number}"
+
+
+@cocotb.test(timeout_time=500, timeout_unit="us")
+async def one_write_one_word(dut: Any) -> None:
+    """Writing one word changes no other."""
+    for number, (width, depth, _) in enumerate(await sizes(dut)):
+        for address in range(depth):
+            drive(dut, write=1 << number, write_address=address, write_data=0)
+            await edge(dut)
+        for address in range(depth):
+            ones = (1 << width) - 1
+            drive(dut, write=1 << number, write_address=address, write_data=ones)
+            await edge(dut)
+            drive(dut, write=0)
+            words = await read_all(dut, number, depth, list(range(depth)))
+            assert words == [ones] * (address + 1) + [0] * (depth - address - 1)

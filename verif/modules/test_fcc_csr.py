@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`fcc_csr` alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from xnor_fcc.geometry import Geometry
+from xnor_fcc.integer import random_network
+from xnor_fcc.pack import pack
+from xnor_fcc_sim import simulator
+
+_WIDTHS = (61, 23, 29, 5)
+
+
+@pytest.mark.parametrize("with_preset", [False, True])
+def test_fcc_csr(with_preset: bool, tmp_path: Path) -> None:
+    """The register map; with a preset file, also what it presets."""
+    geometry = Geometry.for_widths(_WIDTHS, pe=7, simd=11, lanes=3)
+    image = pack(random_network(np.random.default_rng(1), _WIDTHS), geometry)
+    # The simulation runs in tmp_path, where it finds the file.
+    image.write_preset(tmp_path / "preset", pixel_8bit=True)
+    names = "PE SIMD LANES TAPS MAX_WIDTH MAX_LAYERS MAX_CLASSES WEIGHT_DEPTH THRESHOLD_DEPTH"
+    parameters = {name: geometry.parameters()[name] for name in [*names.split(), "IMAGE_WIDTH"]}
+    parameters["SCORE_BITS"] = geometry.score_bits
+    parameters |= {"WEIGHT_STREAM": 56, "ORDER": 2, "TERNARY": 1}
+    preset = {
+        "INPUTS": [image.inputs],
+        "CLASSES": [image.classes],
+        "LAYERS": [len(image.table)],
+        "PIXEL_THRESHOLD": [image.pixel_threshold],
+        "PARTIAL_TIMEOUT": [256],
+        "PIXEL_RESIDUAL": [0],
+        "LAYER_TABLE": [groups << 16 | words for words, groups in image.table],
+    }
+    file = {"PRESET": "preset_config.hex"} if with_preset else {}
+    model = simulator.build("fcc_csr", {**parameters, **file})
+    settings = {"parameters": parameters, "preset": preset if with_preset else None}
+    model.run("modules.fcc_csr_tests", tmp_path, settings=settings)

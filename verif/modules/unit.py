@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the testbenches of single modules share: clock, reset, driving, packing.
+
+They all count cycles the same way: drive the inputs of a cycle, `await edge(dut)`, then read what
+was on the wires in that cycle, combinational outputs included. The next drive is the next cycle.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+from cocotb.clock import Clock
+from cocotb.triggers import RisingEdge, Timer
+
+from xnor_fcc_sim.bench import settings
+
+__all__ = [
+    "drive",
+    "edge",
+    "fields",
+    "hold",
+    "join",
+    "number",
+    "parities",
+    "part",
+    "planes",
+    "settings",
+    "settle",
+    "start",
+]
+
+CLOCK_NS = 10
+
+
+def drive(dut: Any, **inputs: int) -> None:
+    """Set input ports by name for the cycle that has just begun."""
+    for name, value in inputs.items():
+        getattr(dut, name).value = int(value)
+
+
+async def edge(dut: Any, cycles: int = 1) -> None:
+    """The clock edge that ends a cycle (or the last of `cycles`)."""
+    for _ in range(cycles):
+        await RisingEdge(dut.clk)
+
+
+async def start(dut: Any, reset: int = 1, **inputs: int) -> None:
+    """Start the clock with the given inputs and, where there is one, release the reset."""
+    drive(dut, **inputs)
+    if reset:
+        dut.reset.value = 1
+    Clock(dut.clk, CLOCK_NS, unit="ns").start()
+    await edge(dut, 3)
+    if reset:
+        dut.reset.value = 0
+
+
+async def settle() -> None:
+    """Let combinational logic follow its inputs."""
+    await Timer(1, "ns")
+
+
+def hold(rng: np.random.Generator, mean_busy: float, mean_idle: float) -> Iterable[bool]:
+    """Endless random runs of True and False of the given mean lengths; no idle runs for 0."""
+    while True:
+        for _ in range(rng.geometric(1 / mean_busy)):
+            yield True
+        if mean_idle:
+            for _ in range(rng.geometric(1 / mean_idle)):
+                yield False
+
+
+def join(values: Iterable[int], width: int) -> int:
+    """One integer of fields of `width` bits, first lowest; negatives in 2's complement."""
+    packed = 0
+    for index, value in enumerate(values):
+        packed |= (int(value) & ((1 << width) - 1)) << index * width
+    return packed
+
+
+def fields(packed: int, width: int, count: int) -> list[int]:
+    """The `count` fields of `width` bits of an integer, the lowest first."""
+    return [packed >> index * width & ((1 << width) - 1) for index in range(count)]
+
+
+def part(handle: Any, index: int, width: int) -> int:
+    """Field `index` of `width` bits of a signal whose other bits may be undefined."""
+    return int(handle.value[(index + 1) * width - 1 : index * width])
+
+
+def number(bits: np.ndarray) -> int:
+    """Bits, the first lowest, as an integer."""
+    return int.from_bytes(np.packbits(bits, bitorder="little").tobytes(), "little")
+
+
+def parities(bits: np.ndarray) -> np.ndarray:
+    """Running parities along the last axis: the coding in which words meet in the PEs."""
+    coded = np.array(bits, np.uint8)
+    for k in range(1, coded.shape[-1]):
+        coded[..., k] ^= coded[..., k - 1]
+    return coded
+
+
+def planes(words: Sequence[Sequence[int]] | np.ndarray) -> int:
+    """Bits (neuron, synapse) as bit planes: synapse k of neuron p at bit k * neurons + p."""
+    return number(np.ascontiguousarray(np.asarray(words, np.uint8).T).ravel())

@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One register map: the committed constants and the table are what the JSON files generate."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from itertools import pairwise
+
+import pytest
+
+from xnor_fcc import registers
+from xnor_fcc.board import address_map
+from xnor_fcc_sim.simulator import ROOT, RTL
+
+HEADER = ROOT / "quartus" / "host" / "xnor_fcc.h"
+
+
+@pytest.mark.parametrize(
+    "path, generated",
+    [
+        (RTL / "fcc_registers.vh", registers.verilog),
+        (RTL / "REGISTERS.md", registers.markdown),
+        (HEADER, registers.c_header),
+        (ROOT / "quartus" / "hps" / "address_map.tcl", registers.tcl),
+    ],
+    ids=lambda value: getattr(value, "name", None),
+)
+def test_generated_files_are_up_to_date(path, generated: Callable[[], str]) -> None:  # type: ignore[no-untyped-def]
+    assert path.read_text() == generated(), "run `make registers`"
+
+
+def test_the_c_header_has_byte_offsets_and_masks() -> None:
+    values = dict(re.findall(r"#define (XFCC_\w+) 0x(\w+)u", HEADER.read_text()))
+    for name, address in registers.ADDRESS.items():
+        assert int(values[f"XFCC_REG_{name}"], 16) == 4 * address
+    for name, bits in registers.BIT.items():
+        for field, bit in bits.items():
+            assert int(values[f"XFCC_{name}_{field}"], 16) == 1 << bit
+
+
+def test_no_two_parts_of_a_system_overlap() -> None:
+    parts = sorted((start, address_map.SPAN[name]) for name, start in address_map.OFFSET.items())
+    for (start, size), (following, _) in pairwise(parts):
+        assert start + size <= following
+    for start, size in parts:
+        # Platform Designer wants a part at a multiple of its span.
+        assert start % size == 0 and start + size <= address_map.REGISTER_BYTES
+    jtag = address_map.BASE["jtag"]
+    assert jtag["registers"] + address_map.REGISTER_BYTES <= jtag["buffer"]
+    for base in address_map.BASE.values():
+        assert base["buffer"] % address_map.BUFFER_BYTES == 0
+    assert address_map.SPAN["core"] == 4 << registers.MAP["address_bits"]
+
+
+def test_no_two_registers_or_bits_share_a_place() -> None:
+    addresses = [a for r, a in registers.ADDRESS.items() if r != "LAYER_TABLE"]
+    assert len(set(addresses)) == len(addresses)
+    assert max(addresses) < registers.ADDRESS["LAYER_TABLE"]
+    assert registers.ADDRESS["LAYER_TABLE"] + 16 <= 1 << registers.MAP["address_bits"]
+    for bits in registers.BIT.values():
+        assert len(set(bits.values())) == len(bits)
+
+
+def test_every_register_is_used_by_the_rtl() -> None:
+    source = (RTL / "fcc_csr.v").read_text()
+    for name in registers.ADDRESS:
+        assert f"REG_{name}" in source, name
+
+
+@pytest.mark.parametrize(("value", "names"), [(0, []), (5, ["BAD_TABLE", "CONFIG_BUSY"])])
+def test_names_of_errors(value: int, names: list[str]) -> None:
+    assert registers.errors_in(value) == names

@@ -1,0 +1,454 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Training: it learns, it can be killed at any moment, and it goes on as if nothing happened."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from xnor_fcc.data import DATASETS, GreyImages
+from xnor_fcc.errors import UserError, run_main
+from xnor_fcc.integer import IntegerNetwork
+from xnor_fcc.places import NETWORKS
+from xnor_fcc.reference import evaluate
+from xnor_fcc.training import checkpoint, train
+from xnor_fcc.training.augment import Distortion, distort
+from xnor_fcc.training.examples import Examples, Split, split
+from xnor_fcc.training.network import load_trained
+from xnor_fcc.training.recipes import RECIPES, Recipe, cosine, recipe_for
+from xnor_fcc.training.train import run, student_loss
+
+TINY = Recipe(
+    widths=(784, 24, 16, 10),
+    validation=60,
+    batch=20,
+    epochs=4,
+    teacher_epochs=2,
+    norm_images=60,
+)
+
+TRAINED, INTEGER = train.network_files(TINY)
+
+# A committed network to prune.
+BEST = NETWORKS / "mnist_trained.npz"
+
+
+def fake_mnist(seed: int = 0) -> GreyImages:
+    """Ten clearly different pictures, shifted and made noisy: 300 to train on, 100 to test."""
+    rng = np.random.default_rng(seed)
+    pictures = np.kron(np.random.default_rng(99).integers(0, 2, (10, 7, 7)), np.ones((4, 4)))
+
+    def draw(count: int) -> tuple[np.ndarray, np.ndarray]:
+        labels = rng.integers(0, 10, count).astype(np.uint8)
+        images = pictures[labels] * 180 + rng.integers(0, 75, (count, 28, 28))
+        return images.astype(np.uint8), labels
+
+    return GreyImages(*draw(300), *draw(100))
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> Iterator[None]:
+    """Equal results whatever the machine: one thread adds in one order."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="module")
+def whole_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The directory of an uninterrupted tiny run."""
+    out = tmp_path_factory.mktemp("whole")
+    torch.set_num_threads(1)
+    run(TINY, fake_mnist(), out, shown=False)
+    return out
+
+
+def reported(out: Path) -> bytes:
+    """The report of a run, without the seconds it took."""
+    report = json.loads((out / train.REPORT_NAME).read_bytes())
+    assert report.pop("seconds") >= 0
+    return json.dumps(report).encode()
+
+
+def results(out: Path) -> dict[str, bytes]:
+    """What a run wrote, file by file."""
+    return {train.REPORT_NAME: reported(out)} | {
+        name: (out / name).read_bytes() for name in (TRAINED, INTEGER)
+    }
+
+
+def test_a_run_learns_and_writes_its_results(whole_run: Path) -> None:
+    report = json.loads((whole_run / train.REPORT_NAME).read_text())
+    assert report["finished"] and report["test_images"] == 100
+    assert report["validation_accuracy"] > 0.5 and report["test_accuracy"] > 0.5
+    assert report["recipe"]["widths"] == list(TINY.widths)
+    assert 1 <= report["chosen_epoch"] <= TINY.epochs
+    assert report["validation_curve"][-1]["epoch"] == TINY.epochs
+    _, info = load_trained(whole_run / TRAINED)
+    assert info["test_accuracy"] == report["test_accuracy"]
+    network = IntegerNetwork.load(whole_run / INTEGER)
+    mnist = fake_mnist()
+    bits = (mnist.test_images.reshape(100, 784) >= network.pixel_threshold).astype(np.uint8)
+    right = (evaluate(network, bits).classes == mnist.test_labels).mean()
+    assert right == pytest.approx(report["test_accuracy"])
+
+
+def test_the_test_set_decides_nothing(whole_run: Path, tmp_path: Path) -> None:
+    mnist = fake_mnist()
+    scrambled = replace(mnist, test_labels=(mnist.test_labels + 1) % 10)
+    report = run(TINY, scrambled, tmp_path, shown=False)
+    expected = json.loads((whole_run / train.REPORT_NAME).read_text())
+    assert report["chosen_epoch"] == expected["chosen_epoch"]
+    mine = IntegerNetwork.load(tmp_path / INTEGER)
+    assert mine == IntegerNetwork.load(whole_run / INTEGER)
+
+
+def test_a_finished_run_is_not_evaluated_again(
+    whole_run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def forbidden(*arguments: object) -> None:
+        raise AssertionError("nothing may be computed again")
+
+    monkeypatch.setattr(train, "scores_of", forbidden)
+    before = results(whole_run)
+    assert run(TINY, fake_mnist(), whole_run, shown=False)["finished"]
+    assert results(whole_run) == before
+
+
+CHILD = """
+import sys, torch
+from pathlib import Path
+sys.path.insert(0, {verif!r})
+import test_train
+torch.set_num_threads(1)
+print("ready", flush=True)
+test_train.run(test_train.TINY, test_train.fake_mnist(), Path({out!r}), shown=False)
+"""
+
+
+def child(out: Path) -> subprocess.Popen[str]:
+    """The tiny run in a process of its own, past its imports."""
+    code = CHILD.format(verif=str(Path(__file__).parent), out=str(out))
+    model = Path(train.__file__).resolve().parents[2]
+    paths = [str(model), *filter(None, [os.environ.get("PYTHONPATH")])]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
+    process = subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, env=environment
+    )
+    assert process.stdout is not None and process.stdout.readline() == "ready\n"
+    return process
+
+
+@pytest.mark.slow
+def test_killed_and_started_again_gives_the_same_result(whole_run: Path, tmp_path: Path) -> None:
+    checkpoints = tmp_path / "checkpoints"
+    for stem in ("teacher-00001", "student-00002"):
+        process = child(tmp_path)
+        deadline = time.monotonic() + 60
+        while not (checkpoints / f"{stem}.ckpt").exists():
+            assert process.poll() is None and time.monotonic() < deadline
+            time.sleep(0.002)
+        process.send_signal(signal.SIGKILL)
+        assert process.wait() == -signal.SIGKILL
+        assert not (tmp_path / train.REPORT_NAME).exists()
+    run(TINY, fake_mnist(), tmp_path, shown=False)
+    assert results(tmp_path) == results(whole_run)
+
+
+@pytest.mark.parametrize("damage", ["truncated", "flipped", "empty"])
+def test_a_damaged_newest_checkpoint_falls_back(
+    whole_run: Path, tmp_path: Path, damage: str
+) -> None:
+    run(TINY, fake_mnist(), tmp_path, shown=False)
+    for name in results(tmp_path):
+        (tmp_path / name).unlink()
+    newest = tmp_path / "checkpoints" / f"student-{TINY.epochs:05d}.ckpt"
+    contents = bytearray(newest.read_bytes())
+    if damage == "flipped":
+        contents[len(contents) // 2] ^= 1
+    newest.write_bytes(contents[: {"truncated": 1000, "empty": 0}.get(damage, len(contents))])
+    found = checkpoint.load_newest(tmp_path / "checkpoints", "student")
+    assert found is not None and found[0] == TINY.epochs - 1
+    run(TINY, fake_mnist(), tmp_path, shown=False)
+    assert results(tmp_path) == results(whole_run)
+
+
+def train_alone(data: Split, recipe: Recipe, directory: Path) -> train._Student:
+    """A student of `recipe` trained without a teacher."""
+    student = train._Student(Examples(data, recipe, None))
+    train.train_student(student, directory, shown=False)
+    return student
+
+
+def test_a_restored_student_is_the_one_that_was_saved(tmp_path: Path) -> None:
+    data = split(fake_mnist(), TINY)
+    student = train_alone(data, TINY, tmp_path)
+    student.best_key = (2.0, 0.0)  # better than anything to come, so the best must stay as it is
+    checkpoint.save(tmp_path, "student", 9, student.state())
+    found = checkpoint.load_newest(tmp_path, "student")
+    assert found is not None
+    other = train._Student(Examples(data, TINY, None))
+    other.restore(found[1])
+    assert_equal(other.state(), student.state())
+    other.evaluate(TINY.epochs, 0.0)
+    assert_equal(other.best, student.best)
+
+
+def assert_equal(mine: object, theirs: object) -> None:
+    """Nested dictionaries and lists with tensors in them are equal, but for "seconds"."""
+    assert type(mine) is type(theirs)
+    if isinstance(mine, torch.Tensor) and isinstance(theirs, torch.Tensor):
+        assert torch.equal(mine, theirs)
+    elif isinstance(mine, dict) and isinstance(theirs, dict):
+        assert mine.keys() == theirs.keys()
+        for key in mine.keys() - {"seconds"}:
+            assert_equal(mine[key], theirs[key])
+    elif isinstance(mine, list) and isinstance(theirs, list):
+        assert len(mine) == len(theirs)
+        for a, b in zip(mine, theirs, strict=True):
+            assert_equal(a, b)
+    else:
+        assert mine == theirs
+
+
+def test_checkpoints_keep_the_newest_two(tmp_path: Path) -> None:
+    assert checkpoint.load_newest(tmp_path, "a") is None
+    for number in range(1, 12):
+        checkpoint.save(tmp_path, "a", number, {"n": torch.tensor(number)})
+    checkpoint.save(tmp_path, "ab", 3, {})
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "a-00010.ckpt",
+        "a-00011.ckpt",
+        "ab-00003.ckpt",
+    ]
+    found = checkpoint.load_newest(tmp_path, "a")
+    assert found is not None and found[0] == 11 and found[1]["n"] == 11
+    (tmp_path / ".a-00012.ckpt.1.part").write_bytes(b"interrupted")
+    checkpoint.clear(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_other_settings_do_not_mix_with_old_checkpoints(whole_run: Path) -> None:
+    with pytest.raises(UserError, match="--restart"):
+        run(replace(TINY, lr=0.5), fake_mnist(), whole_run, shown=False)
+
+
+def test_the_split_depends_on_the_seed_alone() -> None:
+    mnist = fake_mnist()
+    one, same = split(mnist, TINY), split(mnist, replace(TINY, lr=1.0))
+    other = split(mnist, replace(TINY, seed=2))
+    assert len(one.images) == 240 and len(one.validation_images) == 60
+    assert torch.equal(one.images, same.images)
+    assert not torch.equal(one.images, other.images)
+    both = torch.cat([one.images, one.validation_images]).flatten(1).numpy()
+    rows = {row.tobytes() for row in both}
+    assert rows == {row.tobytes() for row in mnist.train_images.reshape(300, 784)}
+
+
+def test_impossible_splits_are_refused() -> None:
+    with pytest.raises(UserError, match="validation split"):
+        split(fake_mnist(), replace(TINY, validation=300))
+    with pytest.raises(UserError, match="batch"):
+        split(fake_mnist(), replace(TINY, batch=1000))
+
+
+def test_cosine_rises_then_falls_to_zero() -> None:
+    rates = [cosine(step, 100, 10) for step in range(101)]
+    assert rates[0] == 0.1 and max(rates) == rates[10] == 1.0
+    assert rates[100] == pytest.approx(0)
+    assert all(a > b for a, b in pairwise(rates[10:]))
+
+
+def test_the_loss_is_the_labels_without_a_teacher_and_zero_divergence_with_an_equal_one() -> None:
+    logits = torch.randn(6, 10)
+    labels = torch.arange(6)
+    hard = torch.nn.functional.cross_entropy(logits, labels)
+    assert torch.equal(student_loss(logits, labels, None, TINY), hard)
+    mixed = student_loss(logits, labels, logits.clone(), TINY)
+    assert mixed.item() == pytest.approx((1 - TINY.distillation) * hard.item(), rel=1e-5)
+
+
+def test_distortion_of_nothing_is_nothing() -> None:
+    images = torch.from_numpy(fake_mnist().train_images[:8].copy())
+    still = Distortion().scaled(0)
+    result = distort(images, still, torch.Generator().manual_seed(0))
+    assert torch.allclose(result, images.float(), atol=0.05)
+    moved = distort(images, Distortion(), torch.Generator().manual_seed(0))
+    assert moved.shape == images.shape and (moved - images.float()).abs().mean() > 5
+
+
+def test_distortion_shrinks_at_the_end() -> None:
+    recipe = Recipe(epochs=20)
+    degrees = [recipe.distortion_at(epoch).degrees for epoch in range(20)]
+    assert degrees[:15] == [10.0] * 15
+    assert degrees[-1] == 5.0 and all(a > b for a, b in pairwise(degrees[14:]))
+    assert replace(recipe, settling=0.0).distortion_at(19) == recipe.distortion
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--epochs", "0"],
+        ["--batch", "1"],
+        ["--threshold", "256"],
+        ["--distillation", "1.5"],
+        ["--average", "1"],
+        ["--settling", "2"],
+        ["--hidden", "16,0"],
+        ["--hidden", "16,x"],
+        ["--epochs", "many"],
+        ["--unheard-of"],
+        ["--data-dir", "nowhere"],
+        ["--recipe", "none"],
+        ["--dataset", "cifar"],
+        ["--dataset", "digits", "--data-dir", "nowhere"],
+        ["--recipe", "seed", "--halving", "0"],
+        ["--recipe", "seed", "--average", "0.9"],
+        ["--halving", "10"],
+        ["--distortion", "-1"],
+        ["--order", "3"],
+        ["--weights", "octal"],
+        ["--first-layer", "shifts", "--order", "2"],
+        ["--first-layer", "shifts", "--hidden", ""],
+        ["--recipe", "float", "--order", "2"],
+        ["--distinct", "3"],
+        ["--shared", "there"],
+        ["--data-seed", "1", "--distinct", "-1"],
+        ["--prune-from", "nowhere.npz"],
+        ["--prune-from", str(BEST), "--hidden", "1024,1024"],
+        ["--prune-from", str(BEST), "--hidden", "1024,1025,10"],
+        ["--prune-from", str(BEST), "--hidden", "9,9,9", "--weights", "ternary"],
+        ["--prune-from", str(BEST), "--hidden", "9,9,9", "--recipe", "seed"],
+    ],
+)
+def test_the_command_refuses_in_one_sentence(
+    arguments: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    if "--prune-from" in arguments:
+        monkeypatch.setattr(train, "load_images", lambda name, directory: fake_mnist())
+    out = tmp_path / "out"
+    code = run_main(lambda: train.main([*arguments, "--output", str(out)]))
+    error = capsys.readouterr().err
+    assert code == 2 and error.startswith("error: ") and error.count("\n") == 1
+    assert not out.exists()
+
+
+def test_the_command_trains(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(train, "load_images", lambda name, directory: fake_mnist())
+    monkeypatch.setattr(train, "split", lambda mnist, recipe: split(mnist, TINY))
+    arguments = ["--output", str(tmp_path), "--epochs", "1", "--teacher-epochs", "0"]
+    arguments += ["--hidden", "", "--batch", "20", "--threads", "1"]
+    assert train.main(arguments) == 0
+    assert "test " in capsys.readouterr().out
+    assert IntegerNetwork.load(tmp_path / INTEGER).widths == (784, 10)
+    first = results(tmp_path)
+    assert train.main([*arguments, "--restart"]) == 0
+    assert results(tmp_path) == first
+
+
+def test_the_command_trains_on_another_data_set(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of smaller images, with a teacher; --json prints the report and nothing else."""
+    whole = fake_mnist()
+    corners = replace(
+        whole, train_images=whole.train_images[:, :8, :8], test_images=whole.test_images[:, :8, :8]
+    )
+    monkeypatch.setattr(train, "load_images", lambda name, directory: {"digits": corners}[name])
+    monkeypatch.setattr(train, "split", lambda images, recipe: split(images, TINY))
+    arguments = ["--dataset", "digits", "--output", str(tmp_path), "--epochs", "1", "--json"]
+    arguments += ["--teacher-epochs", "1", "--hidden", "16", "--batch", "20", "--threads", "1"]
+    assert train.main(arguments) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report == json.loads((tmp_path / train.REPORT_NAME).read_text())
+    assert report["dataset"] == report["recipe"]["dataset"] == "digits"
+    network = IntegerNetwork.load(tmp_path / "digits.npz")
+    assert (network.name, network.dataset, network.widths) == ("digits", "digits", (64, 16, 10))
+    model, info = load_trained(tmp_path / "digits_trained.npz")
+    assert model.widths == network.widths and info["dataset"] == "digits"
+
+
+@pytest.mark.parametrize("dataset", list(DATASETS))
+@pytest.mark.parametrize("name", list(RECIPES))
+def test_recipes_suit_the_data_set(name: str, dataset: str) -> None:
+    plain, recipe = RECIPES[name](), recipe_for(name, dataset)
+    known = DATASETS[dataset]
+    assert recipe.dataset == dataset
+    assert (recipe.widths[0], recipe.widths[-1]) == (known.pixels, len(known.classes))
+    # Distortion and teacher are for those recipes that have them.
+    assert recipe.distortion.moves == plain.distortion.moves
+    assert bool(recipe.teacher_epochs) == bool(plain.teacher_epochs)
+    # It is what the command trains without further options, in a directory of its own.
+    options = train.parser(name, dataset).parse_args(["--recipe", name, "--dataset", dataset])
+    assert train._recipe(options) == recipe
+    assert (options.output.name == "train") == ((name, dataset) == ("best", "mnist"))
+    assert (dataset == "mnist") == (dataset not in options.output.name)
+
+
+def test_the_command_trains_with_free_scales(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(train, "load_images", lambda name, directory: fake_mnist())
+    monkeypatch.setattr(train, "split", lambda mnist, recipe: split(mnist, TINY))
+    arguments = ["--recipe", "ttq", "--output", str(tmp_path), "--epochs", "6", "--threads", "1"]
+    arguments += ["--teacher-epochs", "0", "--hidden", "40,20", "--batch", "20"]
+    assert train.main([*arguments, "--distortion", "0"]) == 0
+    report = json.loads((tmp_path / train.REPORT_NAME).read_text())
+    assert report["recipe"]["weights"] == "ternary" and report["test_accuracy"] > 0.5
+    # No core computes it, so there is no network to load.
+    assert not (tmp_path / INTEGER).exists()
+    found = checkpoint.load_newest(tmp_path / "checkpoints", "student")
+    assert found is not None
+    assert all((found[1]["best"][f"hidden.{i}.linear.imbalance"] != 0).any() for i in (0, 1))
+
+
+@pytest.mark.parametrize(
+    ("options", "kinds"),
+    [
+        (["--order", "2", "--weights", "ternary"], {"order-2", "ternary"}),
+        (["--first-layer", "shifts"], {"power-of-two"}),
+        (["--prune-from", str(BEST)], set()),
+        (["--recipe", "seed", "--weights", "ternary"], {"ternary"}),
+    ],
+)
+def test_the_command_trains_networks_of_every_kind(
+    options: list[str], kinds: set[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mnist = fake_mnist()
+    monkeypatch.setattr(train, "load_images", lambda name, directory: mnist)
+    monkeypatch.setattr(train, "split", lambda mnist, recipe: split(mnist, TINY))
+    arguments = ["--output", str(tmp_path), "--epochs", "6", "--teacher-epochs", "0"]
+    arguments += ["--hidden", "40,30,20", "--batch", "20", "--threads", "1", "--distortion", "0"]
+    assert train.main([*arguments, *options]) == 0
+    network = IntegerNetwork.load(tmp_path / INTEGER)
+    assert network.kinds == kinds and network.widths == (784, 40, 30, 20, 10)
+    report = json.loads((tmp_path / train.REPORT_NAME).read_text())
+    answers = evaluate(network, network.inputs_from(mnist.test_images)).classes
+    assert report["test_accuracy"] == pytest.approx((answers == mnist.test_labels).mean())
+    recipe = report["recipe"]
+    if "--prune-from" in options:
+        # Too few steps for weights that know other digits.
+        assert recipe["pruned_from"] == BEST.name
+        assert recipe["pruned_sha256"] == hashlib.sha256(BEST.read_bytes()).hexdigest()
+    else:
+        assert recipe["pruned_from"] == recipe["pruned_sha256"] == ""
+        assert report["test_accuracy"] > 0.5

@@ -1,0 +1,217 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Drawings of a trace: pixels, bits, margins, scores, and clock cycle by clock cycle."""
+
+from __future__ import annotations
+
+import base64
+import io
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from markupsafe import Markup, escape
+from PIL import Image
+
+from xnor_fcc_sim.page import timeline as pictures
+from xnor_fcc_sim.page.drawings import digit, legend, runs, tick
+from xnor_fcc_sim.trace import EVENTS, Layer, Trace
+
+_WIDTH = 1000  # of a drawing across the page, in its own units
+_BINS = 41  # of a histogram, about
+# How much of a bit 1 the levels 0 to 3 of an activation of order 2 are drawn with.
+_SHADES = (0.0, 1 / 3, 2 / 3, 1.0)
+
+
+def across(pixels: int) -> int:
+    """Width of a picture of so many pixels: its side if it is square, else all of them in a row."""
+    side = math.isqrt(pixels)
+    return side if side * side == pixels else pixels
+
+
+def grid(neurons: int) -> int:
+    """Width of a picture of a layer: about square."""
+    return math.ceil(math.sqrt(neurons))
+
+
+def _svg(width: float, height: float, title: str, parts: Sequence[str], more: str = "") -> Markup:
+    return Markup(
+        f'<svg viewBox="0 0 {width:g} {height:g}" role="img"{more}><title>{escape(title)}</title>'
+        f"{''.join(parts)}</svg>"
+    )
+
+
+def _height(count: int, width: int) -> int:
+    """Units of a picture; one of a single row is made high enough to be seen."""
+    rows = -(-count // width)
+    return rows if rows > 1 or width < 4 else max(1, width // 12)
+
+
+def grey(pixels: np.ndarray, width: int, title: str) -> Markup:
+    """A grey image, uint8 (n,), as a PNG inside the page."""
+    file = io.BytesIO()
+    Image.fromarray(pixels.reshape(-1, width)).save(file, "PNG")
+    data = base64.b64encode(file.getvalue()).decode()
+    height = _height(len(pixels), width)
+    picture = (
+        f'<image width="{width}" height="{height}" preserveAspectRatio="none" '
+        f'href="data:image/png;base64,{data}"/>'
+    )
+    return _svg(width, height, title, [picture], ' class="bits"')
+
+
+def bits(layer: Layer, width: int, two: bool, title: str) -> Markup:
+    """Bits (or, with `two` of them each, levels) of a layer, row by row, number 0 at the top left.
+
+    What differs from the reference is framed in red, with a tip that tells both.
+    """
+    seen = layer.seen
+    count, rows = len(seen), -(-len(seen) // width)
+    room = np.zeros(rows * width, np.uint8)
+
+    def path(which: np.ndarray, look: str) -> str:
+        drawn = room.copy()
+        drawn[:count] = which
+        return f'<path {look} d="{digit(drawn, width)}"/>' if which.any() else ""
+
+    parts = [path(np.ones(count, np.uint8), 'class="zero"')]
+    for level in range(1, 4 if two else 2):
+        shade = _SHADES[level] if two else 1.0
+        look = f'class="one" data-level="{level}" fill-opacity="{shade:.3g}"'
+        parts.append(path((seen == level).astype(np.uint8), look))
+    for j in np.flatnonzero(layer.wrong).tolist():
+        y, x = divmod(j, width)
+        parts.append(
+            f'<rect class="wrong" x="{x + 0.15}" y="{y + 0.15}" width="0.7" height="0.7">'
+            f"<title>number {j}: {seen[j]}, by the reference {layer.wanted[j]}</title></rect>"
+        )
+    height = _height(count, width)
+    if height == rows:
+        return _svg(width, height, title, parts, ' class="bits"')
+    stretched = [f'<g transform="scale(1 {height})">', *parts, "</g>"]
+    return _svg(width, height, title, stretched, ' class="bits"')
+
+
+def histogram(sums: np.ndarray, title: str) -> Markup:
+    """How many neurons are how far from their thresholds: P - T int32 (m,), from 0 on bit 1."""
+    reach = max(1, int(sums.max()) + 1, -int(sums.min()))
+    step = math.ceil(2 * reach / _BINS)
+    edges = np.arange(-math.ceil(reach / step), math.ceil(reach / step) + 1) * step
+    counts = np.histogram(sums, edges)[0].tolist()  # sums are whole: the last bin has no end
+    width, height, left, bottom = 420, 250, 10, 215
+    most = max(counts)
+    size = (width - 2 * left) / len(counts)
+    parts = []
+    for number, count in enumerate(counts):
+        if not count:
+            continue
+        low = int(edges[number])
+        x, high = left + number * size, count / most * (bottom - 24)
+        parts.append(
+            f'<rect x="{x + 0.4:.1f}" y="{bottom - high:.1f}" width="{max(size - 0.8, 0.8):.1f}" '
+            f'height="{high:.1f}" fill="var(--layer-{int(low < 0)})" data-count="{count}">'
+            f"<title>P - T from {low} to {low + step - 1}: {count} neurons</title></rect>"
+        )
+    middle = left + len(counts) / 2 * size
+    parts += [
+        f'<line x1="{left}" x2="{width - left}" y1="{bottom}" y2="{bottom}" '
+        'stroke="currentColor"/>',
+        f'<line x1="{middle:.1f}" x2="{middle:.1f}" y1="12" y2="{bottom}" stroke="currentColor" '
+        'stroke-dasharray="3 3"/>',
+        f'<text x="{middle - 8:.1f}" y="12" text-anchor="end">bit 0</text>',
+        f'<text x="{middle + 8:.1f}" y="12">bit 1</text>',
+    ]
+    every = tick(reach / 3)
+    for value in range(-reach // every * every, reach + 1, every):
+        x = middle + value / step * size
+        if left <= x <= width - left:
+            parts.append(f'<text x="{x:.1f}" y="{bottom + 16}" text-anchor="middle">{value}</text>')
+    parts.append(f'<text x="{width / 2}" y="{bottom + 33}" text-anchor="middle">P - T</text>')
+    return _svg(width, height, title, parts, ' font-size="12"')
+
+
+def scores(trace: Trace, names: Sequence[str], title: str) -> Markup:
+    """A bar for each class, from 0 on."""
+    seen, wanted = trace.scores.seen.tolist(), trace.scores.wanted.tolist()
+    label = trace.about["label"]
+    low, high = min(0, *seen), max(0, *seen)
+    left, right, row = 190, 180, 26
+    scale = (_WIDTH - left - right) / max(1, high - low)
+    zero = left - low * scale
+    parts = []
+    for c, (score, want) in enumerate(zip(seen, wanted, strict=True)):
+        y = 6 + c * row
+        state = "soft"
+        if c == trace.answer:
+            state = "note" if label is None else "pass" if c == label else "fail"
+        x = min(zero, zero + score * scale)
+        notes = ["answer"] * (c == trace.answer) + ["label"] * (c == label)
+        if score != want:
+            notes.append(f"by the reference {want}")
+        said = f" ← {', '.join(notes)}" if notes else ""
+        weight = ' font-weight="600"' if notes else ""
+        tone = ' fill="var(--fail)"' if score != want else ""
+        parts.append(
+            f'<text x="{left - 70}" y="{y + 16}" text-anchor="end"{weight}>{escape(names[c])}'
+            f'</text><rect x="{x:.1f}" y="{y}" width="{max(abs(score) * scale, 1):.1f}" '
+            f'height="{row - 6}" rx="2" fill="var(--{state})" data-score="{score}"/>'
+            f'<text x="{max(zero, zero + score * scale) + 8:.1f}" y="{y + 16}"{weight}{tone}>'
+            f"{score:,}{said}</text>"
+        )
+    bottom = 6 + len(seen) * row
+    parts.append(f'<line x1="{zero:.1f}" x2="{zero:.1f}" y1="2" y2="{bottom}" '
+                 'stroke="currentColor"/>')
+    return _svg(_WIDTH, bottom + 4, title, parts, ' font-size="14"')
+
+
+def layer_names(trace: Trace) -> list[str]:
+    """What each layer is called: its inputs and outputs."""
+    return [f"{n}→{m}" for n, m, _ in trace.shape.layers]
+
+
+def timeline(trace: Trace, title: str) -> Markup:
+    """The clock cycles around the image: what belongs to it in colours, what does not in grey."""
+    first = min(int(cycles[0]) for cycles in trace.cycles.values() if len(cycles))
+    last = max(int(trace.mine[event][-1]) for event in EVENTS if len(trace.mine[event]))
+    total = last + 1 - first
+    total += max(1, total // 60)
+    scale = (_WIDTH - pictures.LEFT - 20) / total
+    apart = max(1, round(0.4 / scale))  # what is nearer than that runs into one bar
+    rows = ("image stream", "steps", "groups done", "result stream")
+    names = layer_names(trace)
+
+    def bars(cycles: np.ndarray, row: int, colour: str, tip: str) -> list[str]:
+        inside = cycles[(cycles >= first) & (cycles < first + total)]
+        return [pictures.bar(a, b + 1, row, colour, "", tip, scale, first)
+                for a, b in runs(inside.tolist(), apart)]
+
+    parts = pictures.axis(total, len(rows), tick(total / 10), scale, first)
+    for row, event in enumerate(("image", "step", "done", "result")):
+        others = np.setdiff1d(trace.cycles[event], trace.mine[event])
+        parts += bars(others, row, "var(--idle)", "other images")
+    parts += bars(trace.mine["image"], 0, "var(--pass)", "this image")
+    for layer, (steps, done) in enumerate(zip(trace.steps(), trace.done(), strict=True)):
+        colour = f"var(--layer-{layer % 4})"
+        tip = f"layer {layer}, {names[layer]}"
+        parts += bars(steps, 1, colour, tip)
+        if len(steps) and len(done):
+            drain = pictures.bar(int(steps[-1]) + 1, int(done[-1]) + 1, 2, colour, "",
+                                 f"{tip}: pipeline draining", scale, first)
+            parts.append(f'<g opacity="0.4">{drain}</g>')
+        groups = range(len(done) - 1, -1, -1)
+        parts += [
+            pictures.bar(cycle, cycle + 1, 2, colour, "", f"{tip}: group {group} done", scale,
+                         first)
+            for group, cycle in zip(groups, done.tolist(), strict=True)
+        ]
+    parts += bars(trace.mine["result"], 3, "var(--pass)", "result of this image")
+    bottom = 40 + len(rows) * (pictures.HEIGHT + pictures.GAP)
+    for cycle in trace.cycles["load"].tolist():
+        own = cycle in trace.mine["load"]
+        x = pictures.LEFT + (cycle - first) * scale
+        tone = "var(--fail)" if own else "var(--idle)"
+        parts.append(f'<line x1="{x:.1f}" y1="26" x2="{x:.1f}" y2="{bottom}" stroke="{tone}"/>')
+        if own:
+            parts.append(f'<text x="{x:.1f}" y="20" text-anchor="middle">its batch is loaded: '
+                         f"{cycle}</text>")
+    parts += [*pictures.names(rows), *legend(trace.shape.widths, bottom)]
+    return _svg(_WIDTH, bottom + 50, title, parts, ' font-size="13"')

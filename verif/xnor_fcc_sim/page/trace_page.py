@@ -1,0 +1,193 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The page of one image on its way through the core, out of the file of trace_data.py alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from xnor_fcc.container import write_atomically
+from xnor_fcc.data import DATASETS, class_names
+from xnor_fcc_sim.page import pages
+from xnor_fcc_sim.page import trace_drawings as draw
+from xnor_fcc_sim.page.blocks import (
+    FAIL,
+    PASS,
+    Block,
+    Cell,
+    Facts,
+    Figures,
+    Picture,
+    Table,
+    Text,
+    number,
+    word,
+)
+from xnor_fcc_sim.trace import Layer, Trace
+
+TEMPLATE = "trace_page.html.j2"
+# Neurons of a layer in a list, such as that of the closest to their thresholds.
+_LISTED = 8
+
+Sections = list[tuple[str, list[Block]]]
+
+
+def classes_of(trace: Trace) -> list[str]:
+    """The classes by number, and by name where that says more."""
+    names = class_names(trace.about["dataset"], len(trace.scores.seen))
+    return [name if name == str(c) else f"{c} {name}" for c, name in enumerate(names)]
+
+
+def latency(trace: Trace) -> int:
+    """Cycles from the last beat in to the beat with the class."""
+    return int(trace.mine["result"][-1] - trace.mine["image"][-1])
+
+
+def _differing(layer: Layer) -> str:
+    wrong = int(layer.wrong.sum())
+    return f"; {wrong:,} of them not those of the reference" if wrong else ""
+
+
+def _image(trace: Trace) -> list[Block]:
+    width = draw.across(len(trace.grey))
+    two = trace.shape.orders[0] == 2
+    kind = "Levels 0 to 3" if two else "Bits"
+    return [
+        Figures(
+            [
+                Picture(draw.grey(trace.grey, width, "The grey image"), "Grey, as it was given"),
+                Picture(
+                    draw.bits(trace.inputs, width, two, "The image in the core"),
+                    f"{kind}, as lane {trace.about['lane']} took them{_differing(trace.inputs)}",
+                ),
+            ]
+        )
+    ]
+
+
+def _hidden(trace: Trace, index: int) -> list[Block]:
+    layer, sums = trace.hidden[index], trace.sums[index]
+    m = len(layer.seen)
+    two = trace.shape.orders[index + 1] == 2
+    ones = int((layer.seen > 1).sum() if two else layer.seen.sum())
+    caption = f"{ones:,} of {m:,} {'first bits' if two else 'bits'} are 1{_differing(layer)}"
+    what = f"Activations of layer {index}"
+    closest = np.lexsort((np.arange(m), np.abs(2 * sums.seen + 1)))[:_LISTED].tolist()
+    wrong = np.flatnonzero(layer.wrong | sums.wrong)[:_LISTED].tolist()
+    columns = ("neuron", "P - T", "level" if two else "bit", "reference")
+
+    def table(caption: str, neurons: list[int]) -> Table:
+        return Table(caption, columns, [_neuron(layer, sums, j) for j in neurons])
+
+    return [
+        Figures(
+            [
+                Picture(draw.bits(layer, draw.grid(m), two, what), f"{what}: {caption}"),
+                Picture(
+                    draw.histogram(sums.seen, f"Margins of layer {index}"),
+                    "Margins: by how much the accumulator P was beyond the threshold T, or short "
+                    f"of it{_differing(sums)}",
+                ),
+                table("Closest to switching", closest),
+                *([table("The first that differ", wrong)] if wrong else []),
+            ]
+        )
+    ]
+
+
+def _neuron(layer: Layer, sums: Layer, j: int) -> list[Cell]:
+    """A row of a table of neurons."""
+    wrong = layer.wrong[j] or sums.wrong[j]
+    reference = f"{sums.wanted[j]:+,}, {layer.wanted[j]}" if wrong else "the same"
+    return [
+        number(j, "d"),
+        number(int(sums.seen[j]), "+,"),
+        number(int(layer.seen[j]), "d"),
+        word(reference, FAIL if wrong else ""),
+    ]
+
+
+def _cycles(trace: Trace) -> list[Block]:
+    rows = []
+
+    def add(what: str, cycles: np.ndarray) -> None:
+        if len(cycles):
+            first, last = int(cycles[0]), int(cycles[-1])
+            rows.append([word(what), number(first), number(last), number(len(cycles))])
+
+    add("beats of the image taken", trace.mine["image"])
+    add("its batch loaded", trace.mine["load"])
+    names = draw.layer_names(trace)
+    for name, steps, done in zip(names, trace.steps(), trace.done(), strict=True):
+        add(f"{name}: steps", steps)
+        add(f"{name}: groups done", done)
+    add("beats of the result taken", trace.mine["result"])
+    g = trace.geometry
+    shared = "one lane" if g.lanes == 1 else f"{g.lanes} lanes"
+    return [
+        Picture(
+            draw.timeline(trace, "Clock cycles around the image"),
+            "Clock cycles, counted from the image's first beat, as the running core took them: in "
+            f"colours what belongs to the image or to its batch ({shared} in step), in grey other "
+            "images; pale is the pipeline draining behind a layer's last step",
+        ),
+        Table("In numbers", ("what", "first cycle", "last cycle", "cycles"), rows),
+    ]
+
+
+def sections(trace: Trace, names: Sequence[str]) -> Sections:
+    """The body of the page."""
+    result: Sections = [("The image", _image(trace))]
+    layers = draw.layer_names(trace)
+    for index in range(len(trace.hidden)):
+        result.append((f"Layer {index}: {layers[index]}", _hidden(trace, index)))
+    drawn = Picture(draw.scores(trace, names, "Scores of the classes"),
+                    f"Scores{_differing(trace.scores)}")
+    result.append((f"Output layer: {layers[-1]}", [drawn]))
+    result.append(("Cycle by cycle", _cycles(trace)))
+    return result
+
+
+def render(trace: Trace) -> str:
+    """The page."""
+    about = trace.about
+    names = classes_of(trace)
+    answer, label = trace.answer, about["label"]
+    read = names[answer] if answer < len(names) else str(answer)
+    title = f"Image {about['image']}: read as {read}"
+    if label is not None:
+        known = names[label] if label < len(names) else str(label)
+        title += ", rightly" if answer == label else f", is {known}"
+    wrong = trace.wrong_values + trace.wrong_sums
+    known_set = DATASETS.get(about["dataset"])
+    tested = known_set.title if known_set else about["dataset"]
+    source = {"test set": f"the test images of {tested}", "random": "random images"}
+    body = sections(trace, names)
+    if about["flip"]:
+        body.insert(0, ("A fault was planted", [Text(f"FLIP={about['flip']}", FAIL)]))
+    return pages.ENVIRONMENT.get_template(TEMPLATE).render(
+        title=title,
+        subtitle=f"From {source.get(about['inputs'], about['inputs'])}, in the simulated core "
+        f"({about['simulator'].capitalize()}).",
+        state=FAIL if wrong else PASS,
+        verdict=f"Not those of the reference are {trace.wrong_values:,} of the activations and "
+        f"scores, {trace.wrong_sums:,} of the accumulators."
+        if wrong
+        else "Every activation, every accumulator and every score is that of the reference.",
+        facts=Facts(
+            [
+                ("network", f"{about['network']} ({'-'.join(map(str, about['widths']))})"),
+                ("core", trace.geometry.label),
+                ("place", f"batch {about['batch']}, lane {about['lane']}"),
+                ("last beat in to class out", f"{latency(trace):,} cycles"),
+            ]
+        ),
+        sections=body,
+    )
+
+
+def write_page(trace: Path, page: Path) -> None:
+    """Draw the page of a trace's file; `UserError` if that is damaged."""
+    write_atomically(page, render(Trace.read(trace)).encode())
