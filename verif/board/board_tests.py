@@ -15,7 +15,8 @@ from cocotb.clock import Clock
 from cocotb.triggers import ClockCycles, FallingEdge, First, RisingEdge, Timer, ValueChange
 from cocotb.utils import get_sim_time
 
-from xnor_fcc_sim.bench import CLOCK_NS, settings
+from xnor_fcc_sim.clock import CLOCK_NS
+from xnor_fcc_sim.settings import settings
 
 # The segments of each digit, a at the top, then clockwise, g in the middle.
 SEGMENTS = ("abcdef", "bc", "abdeg", "abcdg", "bcfg", "acdfg", "acdefg", "abc", "abcdefg", "abcdfg")

@@ -33,7 +33,8 @@ from xnor_fcc.images import read_images
 from xnor_fcc.integer import IntegerNetwork, random_network
 from xnor_fcc.reference import evaluate
 from xnor_fcc.registers import ADDRESS, VERSION_VALUE
-from xnor_fcc_sim.bench import grey_packet, settings
+from xnor_fcc_sim.packets import grey_packet
+from xnor_fcc_sim.settings import settings
 
 # Simulated seconds in which a core of MNIST's size, and a small one, have long answered.
 _TIMEOUT, _SHORT_TIMEOUT = 2e-3, 2e-4

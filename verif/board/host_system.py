@@ -25,7 +25,8 @@ from cocotb.triggers import ClockCycles, Event, RisingEdge
 from xnor_fcc.board import msgdma
 from xnor_fcc.board.address_map import BASE, BUFFER_BYTES, OFFSET, REGISTER_BYTES, SPAN
 from xnor_fcc.board.transport import Transport
-from xnor_fcc_sim.bench import CLOCK_NS, beats_of, drive_beat
+from xnor_fcc_sim.clock import CLOCK_NS
+from xnor_fcc_sim.packets import beats_of, drive_beat
 from xnor_fcc_sim.streams import write_burst
 
 

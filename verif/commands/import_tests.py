@@ -14,7 +14,8 @@ from xnor_fcc.geometry import Geometry
 from xnor_fcc.integer import IntegerNetwork
 from xnor_fcc.pack import pack
 from xnor_fcc.registers import BIT
-from xnor_fcc_sim.bench import Bench, settings
+from xnor_fcc_sim.bench import Bench
+from xnor_fcc_sim.settings import settings
 
 
 @cocotb.test(timeout_time=100, timeout_unit="ms")

@@ -16,7 +16,9 @@ from xnor_fcc.geometry import Geometry, GeometryError, Shape
 from xnor_fcc.integer import IntegerNetwork, random_network
 from xnor_fcc.pack import pack
 from xnor_fcc.registers import BIT, errors_in
-from xnor_fcc_sim.bench import Beat, Bench, beats_of, bit_packet, image_packet, settings
+from xnor_fcc_sim.bench import Bench
+from xnor_fcc_sim.packets import Beat, beats_of, bit_packet, image_packet
+from xnor_fcc_sim.settings import settings
 
 # The generous limit for one test in simulated time, in ms; each has tighter limits of its own.
 LIMIT_MS = 400

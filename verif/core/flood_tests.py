@@ -26,7 +26,9 @@ from xnor_fcc.geometry import Geometry
 from xnor_fcc.integer import random_network
 from xnor_fcc.pack import pack
 from xnor_fcc.registers import ADDRESS, BIT, MAP, errors_in
-from xnor_fcc_sim.bench import Beat, Bench, drive_beat, settings
+from xnor_fcc_sim.bench import Bench
+from xnor_fcc_sim.packets import Beat, drive_beat
+from xnor_fcc_sim.settings import settings
 from xnor_fcc_sim.streams import write_burst
 
 _ONES = 0xFFFF_FFFF

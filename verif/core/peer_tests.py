@@ -44,7 +44,10 @@ from xnor_fcc.geometry import Geometry, ceil_div
 from xnor_fcc.integer import random_network
 from xnor_fcc.pack import MemoryImage, pack
 from xnor_fcc.registers import ADDRESS, BIT, ID_VALUE, errors_in
-from xnor_fcc_sim.bench import CLOCK_NS, Expected, bit_packet, grey_packet, settings
+from xnor_fcc_sim.checks import Expected
+from xnor_fcc_sim.clock import CLOCK_NS
+from xnor_fcc_sim.packets import bit_packet, grey_packet
+from xnor_fcc_sim.settings import settings
 
 if TYPE_CHECKING:  # in typing from Python 3.11 on
     from typing_extensions import Self

@@ -11,14 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from core.test_parameters import elaborate
+from core.corners import SMALL
+from core.elaboration import elaborate
 from needs import needs_icarus
 from xnor_fcc.geometry import Geometry
 from xnor_fcc_sim import simulator
-
-SMALL = dict(pe=3, simd=5, lanes=2, max_width=23, max_layers=4, max_classes=5, weight_depth=48,
-             bank_depth=20, threshold_depth=12, image_width=8)
-
 
 pytestmark = needs_icarus
 

@@ -9,16 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from core.corners import FLOODED
 from faults import Fault
 from needs import needs_icarus
-from xnor_fcc.geometry import Geometry
 from xnor_fcc_sim import simulator
-
-# Small, and odd in everything: two chunks a weight word, partial batches, memories that overflow.
-GEOMETRY = Geometry(
-    pe=5, simd=9, lanes=3, max_width=45, max_layers=4, max_classes=7, weight_depth=100,
-    bank_depth=40, threshold_depth=30, image_width=32,
-)  # fmt: skip
 
 FAULTS = {
     "two drops at once are not counted": Fault(
@@ -60,7 +54,7 @@ def flood(model: simulator.Model, name: str, rounds: int, count: int) -> None:
         "core.flood_tests",
         simulator.run_directory(f"flood-{name}"),
         testcase="flood",
-        settings={"geometry": asdict(GEOMETRY), "seed": 1, "rounds": rounds, "malformed": count,
+        settings={"geometry": asdict(FLOODED), "seed": 1, "rounds": rounds, "malformed": count,
                   "accesses": count},
         seed=1,
     )  # fmt: skip
@@ -69,7 +63,7 @@ def flood(model: simulator.Model, name: str, rounds: int, count: int) -> None:
 @pytest.mark.slow
 def test_flood() -> None:
     """Every good image is answered, every bad packet and every bad access is counted."""
-    flood(simulator.build("xnor_fcc", GEOMETRY.parameters()), "large", rounds=15, count=10_000)
+    flood(simulator.build("xnor_fcc", FLOODED.parameters()), "large", rounds=15, count=10_000)
 
 
 @pytest.mark.slow
@@ -77,7 +71,7 @@ def test_flood() -> None:
 def test_small_flood_in_four_states(monkeypatch: pytest.MonkeyPatch) -> None:
     """The run that finds the faults below, without a fault."""
     monkeypatch.setenv("SIM", "icarus")
-    flood(simulator.build("xnor_fcc", GEOMETRY.parameters()), "small", rounds=3, count=300)
+    flood(simulator.build("xnor_fcc", FLOODED.parameters()), "small", rounds=3, count=300)
 
 
 @pytest.mark.slow
@@ -86,7 +80,7 @@ def test_small_flood_in_four_states(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_flood_finds(fault: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SIM", "icarus")
     sources = FAULTS[fault].sources(tmp_path)
-    model = simulator.build("xnor_fcc", GEOMETRY.parameters(), sources=sources)
+    model = simulator.build("xnor_fcc", FLOODED.parameters(), sources=sources)
     with pytest.raises(AssertionError, match=FAULTS[fault].complaint):
         flood(model, fault, rounds=3, count=300)
 
@@ -94,9 +88,9 @@ def test_flood_finds(fault: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 @needs_icarus
 def test_locked_while_the_table_is_checked(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SIM", "icarus")
-    simulator.build("xnor_fcc", GEOMETRY.parameters()).run(
+    simulator.build("xnor_fcc", FLOODED.parameters()).run(
         "core.flood_tests",
         simulator.run_directory("flood-locked"),
         testcase="locked_while_the_table_is_checked",
-        settings={"geometry": asdict(GEOMETRY)},
+        settings={"geometry": asdict(FLOODED)},
     )

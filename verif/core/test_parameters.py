@@ -3,13 +3,11 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import subprocess
 
 import pytest
 
-from xnor_fcc_sim import simulator
+from core.elaboration import elaborate
 
 ILLEGAL = [
     ({"PE": 0}, "PE_must_be_at_least_1"),
@@ -41,23 +39,6 @@ ILLEGAL = [
     ({"IMAGE_WIDTH": 24}, "IMAGE_WIDTH_must_be_a_power_of_two_from_8_to_512"),
     ({"IMAGE_WIDTH": 1024}, "IMAGE_WIDTH_must_be_a_power_of_two_from_8_to_512"),
 ]
-
-
-def elaborate(tool: str, parameters: dict[str, int]) -> subprocess.CompletedProcess[str]:
-    sources = [str(path) for path in simulator.rtl_sources()]
-    if tool == "verilator":
-        command = ["verilator", "--lint-only", "-Wno-fatal", "--top-module", "xnor_fcc"]
-        command += [f"-G{name}={value}" for name, value in parameters.items()]
-    else:
-        command = ["iverilog", "-g2005", "-t", "null", "-s", "xnor_fcc"]
-        command += simulator.ICARUS_ARGUMENTS
-        command += [f"-Pxnor_fcc.{name}={value}" for name, value in parameters.items()]
-    return subprocess.run(
-        [*command, f"-I{simulator.RTL}", *sources],
-        env={**os.environ, **simulator.verilator_environment()},
-        capture_output=True,
-        text=True,
-    )
 
 
 @pytest.mark.parametrize("tool", ["verilator", "iverilog"])

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from core.test_core import CORNERS
+from core.corners import CORNERS
 from faults import Fault
 from needs import needs_icarus
 from xnor_fcc.geometry import Geometry

@@ -26,7 +26,9 @@ from xnor_fcc.geometry import Geometry, ceil_div
 from xnor_fcc.integer import random_network
 from xnor_fcc.pack import pack
 from xnor_fcc.registers import BIT
-from xnor_fcc_sim.bench import Expected, bit_packet, settings
+from xnor_fcc_sim.checks import Expected
+from xnor_fcc_sim.packets import bit_packet
+from xnor_fcc_sim.settings import settings
 
 # Outputs that must be defined in every cycle, each with those that count only while it is high.
 _OUTPUTS = {

@@ -24,7 +24,8 @@ from modules.fcc_table_check_tests import Network as Description
 from modules.fcc_word_loader_tests import Loader
 from xnor_fcc.geometry import ceil_div
 from xnor_fcc.registers import ADDRESS, BIT, ID_VALUE, MAP, VERSION_VALUE, errors_in
-from xnor_fcc_sim.bench import Beat, Bench
+from xnor_fcc_sim.bench import Bench
+from xnor_fcc_sim.packets import Beat
 
 _ONES = 0xFFFF_FFFF
 _ENABLE = 1 << BIT["CONTROL"]["ENABLE"]

@@ -14,7 +14,10 @@ from cocotb.triggers import ClockCycles
 from xnor_fcc.data import load_test_bits
 from xnor_fcc.geometry import Geometry
 from xnor_fcc.integer import IntegerNetwork
-from xnor_fcc_sim.bench import CLOCK_NS, Bench, bit_packet, settings
+from xnor_fcc_sim.bench import Bench
+from xnor_fcc_sim.clock import CLOCK_NS
+from xnor_fcc_sim.packets import bit_packet
+from xnor_fcc_sim.settings import settings
 
 
 @cocotb.test(timeout_time=100, timeout_unit="sec")

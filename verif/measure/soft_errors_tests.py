@@ -27,7 +27,10 @@ from xnor_fcc.integer import IntegerNetwork
 from xnor_fcc.loading import load_checks, load_crc
 from xnor_fcc.pack import MemoryImage, pack
 from xnor_fcc.registers import ADDRESS
-from xnor_fcc_sim.bench import Bench, Expected, bit_packet, settings
+from xnor_fcc_sim.bench import Bench
+from xnor_fcc_sim.checks import Expected
+from xnor_fcc_sim.packets import bit_packet
+from xnor_fcc_sim.settings import settings
 from xnor_fcc_sim.streams import write_burst
 
 _TIMEOUT = 100

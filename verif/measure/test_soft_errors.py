@@ -13,8 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from core.test_core import CORNERS, random_geometry
-from core.test_flood import GEOMETRY
+from core.corners import CORNERS, FLOODED, random_geometry
 from faults import Fault
 from measure import soft_errors
 from needs import needs_icarus
@@ -44,7 +43,7 @@ def images_for(network: IntegerNetwork, count: int) -> np.ndarray:
 # ---- the model by itself
 
 
-@pytest.mark.parametrize("geometry", [GEOMETRY, random_geometry(3), random_geometry(8)])
+@pytest.mark.parametrize("geometry", [FLOODED, random_geometry(3), random_geometry(8)])
 def test_an_intact_memory_is_the_network(geometry: Geometry) -> None:
     network = network_for(geometry, np.random.default_rng(1))
     bits = images_for(network, 50)
@@ -64,7 +63,7 @@ def test_an_intact_memory_is_the_network(geometry: Geometry) -> None:
 
 def test_a_coded_flip_turns_two_neighbours_or_the_last_synapse() -> None:
     network = random_network(np.random.default_rng(2), WIDTHS)
-    image = pack(network, GEOMETRY)
+    image = pack(network, FLOODED)
     before = soft_errors.weights_in(image)
     for place in range(soft_errors.weight_bits(image)):
         after, coded = soft_errors.with_coded_flips(image, np.array([place]))
@@ -72,12 +71,12 @@ def test_a_coded_flip_turns_two_neighbours_or_the_last_synapse() -> None:
         _, uncoded = soft_errors.with_uncoded_flips(image, np.array([place]))
         turned = [np.argwhere(a != b).tolist() for a, b in zip(before, coded, strict=True)]
         alone = [np.argwhere(a != b).tolist() for a, b in zip(before, uncoded, strict=True)]
-        synapse = place % image.weights.shape[1] // GEOMETRY.pe
+        synapse = place % image.weights.shape[1] // FLOODED.pe
         for two, one in zip(turned, alone, strict=True):
             if one:
                 ((neuron, word, k),) = one
                 assert k == synapse
-                last = k == GEOMETRY.simd - 1
+                last = k == FLOODED.simd - 1
                 assert two == [[neuron, word, k], *([] if last else [[neuron, word, k + 1]])]
             else:
                 assert not two
@@ -85,8 +84,8 @@ def test_a_coded_flip_turns_two_neighbours_or_the_last_synapse() -> None:
 
 
 def test_a_flipped_threshold_changes_one_number() -> None:
-    image = pack(random_network(np.random.default_rng(3), WIDTHS), GEOMETRY)
-    size = GEOMETRY.score_bits
+    image = pack(random_network(np.random.default_rng(3), WIDTHS), FLOODED)
+    size = FLOODED.score_bits
     for place in range(soft_errors.threshold_bits(image)):
         flipped = soft_errors.flip_thresholds(image, np.array([place]))
         differences = (flipped.offsets - image.offsets).ravel()
@@ -102,7 +101,7 @@ def test_draws_are_distinct_places_and_the_same_again() -> None:
     assert len(set(places.tolist())) == 400 and places.max() < 1000
     assert (places == soft_errors.draw(1000, 400, 1, 2)).all()
     assert (places != soft_errors.draw(1000, 400, 1, 3)).any()
-    image = pack(random_network(np.random.default_rng(3), WIDTHS), GEOMETRY)
+    image = pack(random_network(np.random.default_rng(3), WIDTHS), FLOODED)
     flips = 500
     bad = soft_errors.corrupted(image, flips, 1)
     changed = (bad.weights != image.weights).sum()
@@ -144,7 +143,7 @@ def test_the_model_is_exact(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
 @needs_icarus
 def test_one_flip_that_the_model_does_not_know_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SIM", "icarus")
-    result = simulate(GEOMETRY, "unknown", unknown=1)
+    result = simulate(FLOODED, "unknown", unknown=1)
     assert result["wrong_bits"] > 0 and "not" in result["first_difference"]
 
 
@@ -167,7 +166,7 @@ def run(
 @needs_icarus
 def test_flips_after_loading(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SIM", "icarus")
-    run("flips_after_loading", simulator.run_directory("flips-after-loading"), GEOMETRY)
+    run("flips_after_loading", simulator.run_directory("flips-after-loading"), FLOODED)
 
 
 @pytest.mark.slow
@@ -175,7 +174,7 @@ def test_flips_after_loading(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("name", ["flood", "odd"])
 def test_corrupted_loads_show(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SIM", "icarus")
-    geometry = GEOMETRY if name == "flood" else Geometry(**CORNERS["odd"] | {"max_width": 40})
+    geometry = FLOODED if name == "flood" else Geometry(**CORNERS["odd"] | {"max_width": 40})
     run("corrupted_loads_show", simulator.run_directory(f"corrupted-loads-{name}"), geometry)
 
 
@@ -215,7 +214,7 @@ def test_a_blind_checksum_is_found(
 ) -> None:
     monkeypatch.setenv("SIM", "icarus")
     with pytest.raises(AssertionError, match=FAULTS[fault].complaint):
-        run("corrupted_loads_show", tmp_path, GEOMETRY, FAULTS[fault].sources(tmp_path))
+        run("corrupted_loads_show", tmp_path, FLOODED, FAULTS[fault].sources(tmp_path))
 
 
 # ---- measuring, and the report
@@ -227,13 +226,13 @@ def measured() -> dict[str, Any]:
     network = random_network(np.random.default_rng(7), (45, 30, 20, 5))
     bits = images_for(network, 400)
     return soft_errors.measure(
-        pack(network, GEOMETRY), bits, evaluate(network, bits).classes, draws=3, seed=1
+        pack(network, FLOODED), bits, evaluate(network, bits).classes, draws=3, seed=1
     )
 
 
 def report_of(measured: dict[str, Any]) -> dict[str, Any]:
     return {
-        **measured, "geometry": asdict(GEOMETRY), "network": "random", "classes": 5, "draws": 3,
+        **measured, "geometry": asdict(FLOODED), "network": "random", "classes": 5, "draws": 3,
         "images": 400, "seed": 1,
         "hardware": {"flips": 11, "flips_by_load": [1, 10], "images": 20, "hidden_bits": 1000,
                      "wrong_bits": 0},

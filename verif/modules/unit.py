@@ -14,7 +14,7 @@ import numpy as np
 from cocotb.clock import Clock
 from cocotb.triggers import RisingEdge, Timer
 
-from xnor_fcc_sim.bench import settings
+from xnor_fcc_sim.settings import settings
 
 __all__ = [
     "drive",

@@ -30,7 +30,7 @@ from xnor_fcc.places import ROOT as ROOT
 from xnor_fcc_sim.sources import RTL, rtl_sources
 
 # A directory: Verilator counts which lines run and which bits toggle, and every run leaves its
-# counts there (verif/campaigns/coverage/campaign.py). Empty: nothing is counted.
+# counts there. Empty: nothing is counted.
 COVERAGE = os.environ.get("XNOR_FCC_COVERAGE", "")
 
 _HERE = Path(__file__).resolve().parent
@@ -205,13 +205,14 @@ def build(
     waves: bool = False,
     every_net: bool = False,
     visible: Sequence[str] = (),
+    controls: Sequence[Path] = (),
 ) -> Model:
     """Build `toplevel` with the chosen simulator, or reuse an equal earlier build.
 
     `large`: optimise for a long run instead of a quick build. With Verilator only the nets of
-    probes.vlt can be read inside the core, and all nets of any other top level and of the modules
-    named in `visible`. `every_net`: waveforms leave out nothing, which is for a reader that
-    does not keep them.
+    probes.vlt and of the control files `controls` can be read inside the core, and all nets of any
+    other top level and of the modules named in `visible`. `every_net`: waveforms leave out nothing,
+    which is for a reader that does not keep them.
     """
     sim = chosen()
     sources = list(sources or rtl_sources())
@@ -220,9 +221,7 @@ def build(
         arguments = _verilator_arguments(large, waves, every_net)
     else:
         arguments = ICARUS_ARGUMENTS
-    probes = (_HERE / "probes.vlt").read_text()
-    if COVERAGE:
-        probes += (ROOT / "verif" / "campaigns" / "coverage" / "probes.vlt").read_text()
+    probes = "".join(path.read_text() for path in (_HERE / "probes.vlt", *controls))
     if toplevel != "xnor_fcc":
         modules = (f'public_flat_rw -module "{name}" -var "*"\n' for name in (toplevel, *visible))
         probes = "`verilator_config\n" + "".join(modules)

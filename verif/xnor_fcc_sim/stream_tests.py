@@ -16,7 +16,9 @@ from xnor_fcc.images import read_images
 from xnor_fcc.integer import IntegerNetwork
 from xnor_fcc.pack import pack
 from xnor_fcc_sim.answers import Answers
-from xnor_fcc_sim.bench import Bench, bit_packet, settings
+from xnor_fcc_sim.bench import Bench
+from xnor_fcc_sim.packets import bit_packet
+from xnor_fcc_sim.settings import settings
 from xnor_fcc_sim.streams import ResultMonitor
 from xnor_fcc_sim.watch import Tracer, Watch
 

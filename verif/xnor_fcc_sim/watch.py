@@ -11,7 +11,8 @@ import numpy as np
 from cocotb.triggers import Event, FallingEdge, RisingEdge
 
 from xnor_fcc.reference import activations
-from xnor_fcc_sim.bench import FIRST_DONE, Bench
+from xnor_fcc_sim.bench import Bench
+from xnor_fcc_sim.passes import FIRST_DONE
 from xnor_fcc_sim.trace import EVENTS, Layer, Trace
 
 

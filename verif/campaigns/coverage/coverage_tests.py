@@ -4,7 +4,7 @@ and stops at every moment, wrong tables one by one, extreme numbers, every batch
 backpressure, counters that wrap; settings: geometry, seed, and kind for the resets.
 
 Each test checks all answers, as every run of the core does; that a state was really met is for
-coverage_monitor.py to say.
+monitor.py to say.
 """
 
 from __future__ import annotations
@@ -25,7 +25,9 @@ from xnor_fcc.integer import IntegerNetwork, Layer, OutputLayer
 from xnor_fcc.loading import load_writes
 from xnor_fcc.pack import MemoryImage, pack
 from xnor_fcc.registers import ADDRESS, BIT, errors_in
-from xnor_fcc_sim.bench import Beat, Bench, beats_of, bit_packet, grey_packet, settings
+from xnor_fcc_sim.bench import Bench
+from xnor_fcc_sim.packets import Beat, beats_of, bit_packet, grey_packet
+from xnor_fcc_sim.settings import settings
 from xnor_fcc_sim.streams import write_burst
 
 _ENABLE, _GREY, _RESET = (

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Watches a running core and samples the bins of coverage_plan.json, with cocotb-coverage.
 
-`Monitor` is attached by every `bench.Bench` while XNOR_FCC_COVERAGE names a directory, and writes
-what it has seen into a file of its own there, anew at each bin that is seen first. It drives
-nothing. What it samples it reads inside the core, cycle by cycle, or at the ports; of the bench it
-takes only what no wire carries: the network's thresholds and widths, and the parameters of the
-build, which the bench has read back.
+`Monitor` is the observer of every `bench.Bench` whose settings say so (`runs.watched`), and writes
+what it has seen into a file of its own in the directory that the setting `bins` names, again at
+each bin that is seen first. It drives nothing. What it samples it reads inside the core, cycle by
+cycle, or at the ports; of the bench it takes only what no wire carries: the network's thresholds
+and widths, and the parameters of the build, which the bench has read back.
 
 A bin counts by itself when it is observed; that the answers were right meanwhile is the bench's
 business, and a campaign whose tests do not all pass has no result.
@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import functools
 import json
-import os
 import uuid
 from collections.abc import Callable
 from itertools import pairwise
@@ -28,6 +27,7 @@ from cocotb_coverage.coverage import CoverPoint, coverage_db
 
 from campaigns.coverage.plan import Group, groups
 from xnor_fcc.registers import ADDRESS, BIT, MAP, errors_in
+from xnor_fcc_sim.settings import settings
 
 _ONES = 0xFFFF_FFFF
 _ENABLE, _GREY, _SOFT_RESET = (
@@ -106,7 +106,7 @@ def _sampler(group: Group) -> Callable[[str], None]:
 @functools.cache
 def _bins() -> Bins:
     """One for a whole simulation, however many benches it has."""
-    return Bins(Path(os.environ["XNOR_FCC_COVERAGE"]))
+    return Bins(Path(settings()["bins"]))
 
 
 class Monitor:

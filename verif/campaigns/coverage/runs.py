@@ -2,7 +2,7 @@
 """The simulations of whole cores in a coverage campaign; pytest runs them when it is given this
 file, which `make coverage` does.
 
-The geometries are the corners of test_core.py and those below, chosen so that each value in the
+The geometries are the corners of core/corners.py and those below, chosen so that each value in the
 plan is somebody's. What a core runs beside core_tests.py is named behind it.
 """
 
@@ -14,15 +14,15 @@ from pathlib import Path
 
 import pytest
 
-from core import test_core
-from core.test_core import ALL, CORNERS
-from core.test_fcc_core import SMALL
-from core.test_flood import GEOMETRY as FLOODED
+from core.corners import CORNERS, FLOODED, SMALL, run_preset, tests_of
 from xnor_fcc.geometry import Geometry
 from xnor_fcc.places import ROOT
 from xnor_fcc_sim import simulator
 
 _IN_TURN = "networks_in_turn"
+# Who watches, and what is visible inside the core to be looked at.
+OBSERVER = "campaigns.coverage.monitor:Monitor"
+CONTROLS = [Path(__file__).with_name("probes.vlt")]
 
 GEOMETRIES = {
     **CORNERS,
@@ -61,25 +61,31 @@ GEOMETRIES = {
 }  # fmt: skip
 
 
+def watched() -> dict[str, str]:
+    """Settings with which the monitor watches, in a campaign."""
+    counts = simulator.COVERAGE
+    return {"observer": OBSERVER, "bins": str(Path(counts).resolve())} if counts else {}
+
+
 def run(
     name: str, tests: Sequence[str], module: str = "core.core_tests", **settings: object
 ) -> None:
     """Run tests on a geometry of this page."""
     geometry = Geometry(**GEOMETRIES[name])
-    model = simulator.build("xnor_fcc", geometry.parameters())
+    model = simulator.build("xnor_fcc", geometry.parameters(), controls=CONTROLS)
     label = f"coverage-{name}-{module}-{'-'.join(str(value) for value in settings.values())}"
     model.run(
         module,
         simulator.run_directory(label),
         testcase=tests,
-        settings={"geometry": asdict(geometry), "seed": 1, **settings},
+        settings={"geometry": asdict(geometry), "seed": 1, **settings, **watched()},
         seed=1,
     )
 
 
 @pytest.mark.parametrize("name", CORNERS)
 def test_corner(name: str) -> None:
-    run(name, [*ALL, *(["weights_out_of_step"] if "weight_stream" in CORNERS[name] else [])])
+    run(name, tests_of(Geometry(**CORNERS[name])))
 
 
 @pytest.mark.parametrize(
@@ -151,7 +157,7 @@ def test_locked_while_checking() -> None:
 
 
 def test_preset(tmp_path: Path) -> None:
-    test_core.test_preset_memory_images(tmp_path)
+    run_preset(tmp_path, CONTROLS, **watched())
 
 
 def test_popcount() -> None:

@@ -14,7 +14,7 @@ import pytest
 from campaigns.coverage import campaign
 from campaigns.coverage.counts import LINE, TOGGLE, Counts, Point, lcov, parse
 from campaigns.coverage.plan import groups, read_plan
-from campaigns.coverage.runs import GEOMETRIES
+from campaigns.coverage.runs import GEOMETRIES, OBSERVER
 from faults import Fault
 from needs import needs_icarus
 from xnor_fcc.errors import UserError
@@ -116,13 +116,13 @@ def test_what_the_core_does_not_show_is_not_seen(
 ) -> None:
     """A flagged packet counts only if the core says so; the others count as ever."""
     monkeypatch.setenv("SIM", "icarus")
-    monkeypatch.setenv("XNOR_FCC_COVERAGE", str(tmp_path))
     fault = Fault("fcc_image_sink.v", "error_flag <= asi_error;", "error_flag <= 1'b0;", "failed")
     geometry = Geometry(**GEOMETRIES["one-lane"])
     sources = fault.sources(tmp_path) if broken else None
     model = simulator.build("xnor_fcc", geometry.parameters(), sources=sources)
     with pytest.raises(AssertionError, match=fault.complaint) if broken else nullcontext():
-        settings = {"geometry": asdict(geometry), "seed": 1}
+        settings = {"geometry": asdict(geometry), "seed": 1, "observer": OBSERVER,
+                    "bins": str(tmp_path)}  # fmt: skip
         model.run("campaigns.coverage.coverage_tests", tmp_path, "packets", settings)
     (written,) = tmp_path.glob("*.json")
     seen = json.loads(written.read_text())["packet"]

@@ -42,7 +42,9 @@ from xnor_fcc.geometry import Geometry, Shape
 from xnor_fcc.integer import IntegerNetwork
 from xnor_fcc.pack import MemoryImage, pack
 from xnor_fcc.registers import ADDRESS, BIT, errors_in
-from xnor_fcc_sim.bench import Beat, Bench, drive_beat, settings
+from xnor_fcc_sim.bench import Bench
+from xnor_fcc_sim.packets import Beat, drive_beat
+from xnor_fcc_sim.settings import settings
 from xnor_fcc_sim.streams import write_burst
 
 _ENABLE = 1 << BIT["CONTROL"]["ENABLE"]

@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Geometries that hurt, by name or at random, and runs of the whole core on them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+
+from xnor_fcc.geometry import Geometry
+from xnor_fcc.integer import random_network
+from xnor_fcc.pack import pack
+from xnor_fcc_sim import simulator
+
+# Tests of core_tests.py that every core passes; one with streamed weights passes one more.
+ALL = [
+    "networks_in_turn",
+    "bad_packets_lose_nothing_else",
+    "refuses_to_start_without_a_fitting_network",
+    "reset_in_mid_flight",
+    "interrupt_and_backlog",
+]
+
+CORNERS = {
+    "odd": dict(pe=3, simd=5, lanes=2, max_width=37, weight_depth=300, threshold_depth=60,
+                max_classes=7, image_width=8),
+    "one-of-each": dict(pe=1, simd=1, lanes=1, max_width=9, weight_depth=300, threshold_depth=60,
+                        max_classes=4, image_width=8),
+    "word-wider-than-layers": dict(pe=5, simd=64, lanes=3, max_width=50, weight_depth=60,
+                                   threshold_depth=60, max_classes=10, image_width=16),
+    "more-pe-than-neurons": dict(pe=48, simd=4, lanes=5, max_width=40, weight_depth=60,
+                                 threshold_depth=8, max_classes=10, image_width=32),
+    "seed-like": dict(pe=32, simd=1, lanes=2, max_width=32, weight_depth=160, threshold_depth=8,
+                      max_classes=10, image_width=64),
+    "all-taps": dict(pe=16, simd=4, lanes=2, max_width=64, taps=16, weight_depth=400,
+                     threshold_depth=40, max_classes=10, image_width=64),
+    # Weights over asi_weight: words of one beat, of two with a surplus, and of many.
+    "streamed": dict(pe=4, simd=16, lanes=2, max_width=60, taps=1, weight_depth=2, bank_depth=1,
+                     threshold_depth=60, max_classes=9, image_width=16, weight_stream=64),
+    "streamed-in-part": dict(pe=6, simd=7, lanes=3, max_width=50, weight_depth=2, bank_depth=1,
+                             threshold_depth=60, max_classes=5, image_width=8, weight_stream=24),
+    "streamed-slowly": dict(pe=7, simd=9, lanes=1, max_width=40, taps=3, weight_depth=2,
+                            bank_depth=1, threshold_depth=60, max_classes=5, image_width=32,
+                            weight_stream=8),
+    # Cores for networks beyond one bit: pairs of lanes, two rounds through the words, both.
+    "order-2": dict(pe=5, simd=7, lanes=4, max_width=41, taps=2, weight_depth=400,
+                    threshold_depth=60, max_classes=7, image_width=16, order=2),
+    "ternary": dict(pe=4, simd=6, lanes=3, max_width=40, taps=2, weight_depth=800,
+                    threshold_depth=60, max_classes=7, image_width=8, ternary=1),
+    "order-2-ternary": dict(pe=18, simd=9, lanes=2, max_width=45, weight_depth=300,
+                            threshold_depth=30, max_classes=20, image_width=32, order=2,
+                            ternary=1),
+    "order-2-streamed": dict(pe=4, simd=16, lanes=2, max_width=60, weight_depth=2, bank_depth=1,
+                             threshold_depth=60, max_classes=9, image_width=64, weight_stream=64,
+                             order=2, ternary=1),
+}
+
+
+def random_geometry(seed: int) -> Geometry:
+    """A geometry of odd sizes that runs networks of up to 5 layers, of other kinds often."""
+    rng = np.random.default_rng(seed)
+    pe, simd = (int(n) for n in rng.integers(1, 40, 2))
+    width = int(rng.integers(max(4, simd // 2), 120))
+    ring = -(-width // simd)
+    groups = -(-width // pe)
+    # Words of at most 16 beats, which are slow enough.
+    streams = [bits for bits in (8, 24, 64, 256) if 16 * bits >= pe * simd]
+    sizes = dict(
+        pe=pe,
+        simd=simd,
+        lanes=int(rng.integers(1, 6)),
+        max_width=width,
+        taps=int(rng.integers(1, min(pe, ring) + 1)),
+        max_layers=int(rng.integers(5, 9)),
+        max_classes=int(rng.integers(1, min(width, 16) + 1)),
+        weight_depth=max(2, 3 * ring * groups + int(rng.integers(0, 50))),
+        bank_depth=int(rng.integers(20, 400)) + 3 * ring * groups // 50,
+        threshold_depth=max(2, 5 * groups),
+        image_width=int(rng.choice([8, 16, 32, 64, 128])),
+        weight_stream=int(rng.choice([0, 0, *streams])),
+    )
+    sizes["ternary"] = int(rng.integers(0, 2))
+    if sizes["lanes"] % 2 == 0:
+        sizes["order"] = int(rng.integers(1, 3))
+    return Geometry(**sizes)
+
+# Small, and odd in everything: two chunks a weight word, partial batches, memories that overflow.
+FLOODED = Geometry(
+    pe=5, simd=9, lanes=3, max_width=45, max_layers=4, max_classes=7, weight_depth=100,
+    bank_depth=40, threshold_depth=30, image_width=32,
+)  # fmt: skip
+
+# For what fcc_core_tests.py does in every cycle.
+SMALL = dict(pe=3, simd=5, lanes=2, max_width=23, max_layers=4, max_classes=5, weight_depth=48,
+             bank_depth=20, threshold_depth=12, image_width=8)
+
+
+def tests_of(geometry: Geometry) -> list[str]:
+    """The tests of core_tests.py that a core must pass."""
+    return [*ALL, *(["weights_out_of_step"] if geometry.weight_stream else [])]
+
+
+def run(geometry: Geometry, seed: int, name: str) -> None:
+    """All of them on one core."""
+    model = simulator.build("xnor_fcc", geometry.parameters())
+    model.run(
+        "core.core_tests",
+        simulator.run_directory(name),
+        testcase=tests_of(geometry),
+        settings={"geometry": asdict(geometry), "seed": seed},
+        seed=seed,
+    )
+
+
+def run_preset(directory: Path, controls: Sequence[Path] = (), **settings: object) -> None:
+    """A core whose network is in its memories from power-up; their images go into `directory`."""
+    network = random_network(np.random.default_rng(3), (30, 17, 11, 5))
+    geometry = Geometry(pe=4, simd=7, lanes=2, max_width=30, weight_depth=120, bank_depth=32,
+                        threshold_depth=16, max_classes=6, image_width=16)
+    prefix, path = directory / "preset", directory / "network.npz"
+    pack(network, geometry).write_preset(prefix)
+    network.save(path)
+    parameters = {**geometry.parameters(), "PRESET": str(prefix)}
+    simulator.build("xnor_fcc", parameters, controls=controls).run(
+        "core.core_tests",
+        simulator.run_directory("preset"),
+        testcase="preset_runs_without_a_host",
+        settings={"geometry": asdict(geometry), "network": str(path), **settings},
+    )
