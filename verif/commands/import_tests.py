@@ -9,13 +9,13 @@ from typing import Any
 import cocotb
 import numpy as np
 
-from core.core_tests import patience
 from xnor_fcc.geometry import Geometry
 from xnor_fcc.integer import IntegerNetwork
 from xnor_fcc.pack import pack
 from xnor_fcc.registers import BIT
 from xnor_fcc_sim.bench import Bench
 from xnor_fcc_sim.settings import settings
+from xnor_fcc_sim.traffic import patience
 
 
 @cocotb.test(timeout_time=100, timeout_unit="ms")

@@ -10,13 +10,13 @@ import cocotb
 import numpy as np
 from cocotb.triggers import ClockCycles, RisingEdge
 
-from core.core_tests import make, patience
 from xnor_fcc.geometry import Geometry, Shape
 from xnor_fcc.pack import pack
 from xnor_fcc.registers import ADDRESS, BIT, errors_in
 from xnor_fcc_sim.bench import Bench
 from xnor_fcc_sim.packets import beats_of, bit_packet, image_packet
 from xnor_fcc_sim.settings import settings
+from xnor_fcc_sim.traffic import make, patience
 
 WIDTHS = (23, 9, 7, 4)
 

@@ -10,7 +10,7 @@ Settings: geometry, seed, malformed and accesses (how many of each at least), ro
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from copy import deepcopy
 from itertools import takewhile
 from typing import Any
@@ -19,104 +19,32 @@ import cocotb
 import numpy as np
 from cocotb.triggers import ClockCycles, RisingEdge
 
-from core.core_tests import bursts, patience, random_widths
-from golden.twin import RISING, Fate, Packets, Twin
-from modules.fcc_image_sink_tests import Format
+from core.host import (
+    ENABLE,
+    SOFT_RESET,
+    Host,
+    counters,
+    progress,
+    try_to_start,
+    while_coming_to_rest,
+    while_running,
+    while_stopped,
+)
+from golden.image_packets import REASONS, Fate, Format, PacketRules
+from golden.twin import Twin
 from xnor_fcc.geometry import Geometry
 from xnor_fcc.integer import random_network
 from xnor_fcc.pack import pack
-from xnor_fcc.registers import ADDRESS, BIT, MAP, errors_in
+from xnor_fcc.registers import ADDRESS, BIT, errors_in
 from xnor_fcc_sim.bench import Bench
 from xnor_fcc_sim.packets import Beat, drive_beat
 from xnor_fcc_sim.settings import settings
 from xnor_fcc_sim.streams import write_burst
-
-_ONES = 0xFFFF_FFFF
-_ENABLE = 1 << BIT["CONTROL"]["ENABLE"]
-_SOFT_RESET = 1 << BIT["CONTROL"]["SOFT_RESET"]
-_STROBE = {
-    "error_short": "PACKET_SHORT",
-    "error_long": "PACKET_LONG",
-    "error_frame": "PACKET_FRAME",
-    "error_flag": "PACKET_FLAGGED",
-}
-
-Rule = Callable[[int, int], int | None]
-
-
-class Host:
-    """Random accesses to any register, on a bus that is busy about half of the time.
-
-    A `Rule` gets the address and the value of a write and returns the value that may be written
-    now, or None.
-    """
-
-    def __init__(self, dut: Any, layers: int, seed: int) -> None:
-        self.dut = dut
-        self.rng = np.random.default_rng(seed)
-        writable = [r["address"] for r in MAP["registers"] if r["access"] != "ro"]
-        often = [ADDRESS[name] for name in ("ERROR", "IRQ_STATUS", "LOAD_DATA")]
-        table = [ADDRESS["LAYER_TABLE"] + layer for layer in range(layers)]
-        self.favourites = [*writable, *table, *3 * often]
-        self.done = 0
-
-    def _write(self, rule: Rule) -> tuple[int, int] | None:
-        rng = self.rng
-        address = int(rng.choice(self.favourites) if rng.random() < 0.6 else rng.integers(0, 64))
-        values = (0, _ONES, 1 << int(rng.integers(0, 32)), rng.integers(0, 1 << 32),
-                  rng.integers(0, 16))  # fmt: skip
-        allowed = rule(address, int(values[rng.integers(0, len(values))]))
-        return None if allowed is None else (address, allowed)
-
-    async def flood(self, rule: Rule, accesses: int | None = None) -> None:
-        """Random reads and writes, for ever or until so many are done."""
-        dut, rng, edge = self.dut, self.rng, RisingEdge(self.dut.clk)
-        target = None if accesses is None else self.done + accesses
-        burst: list[tuple[int, int]] = []
-        write: tuple[int, int] | None = None
-        address = 0
-        await edge
-        while target is None or self.done < target:
-            kind = rng.random()
-            back = write is not None and kind < 0.4  # what was written is read back
-            write = burst.pop() if burst else self._write(rule) if 0.4 < kind < 0.65 else None
-            read = write is None and (back or kind > 0.65)
-            dut.avs_csr_read.value = int(read)
-            dut.avs_csr_write.value = int(write is not None)
-            if not back:
-                address = int(rng.integers(0, 64))
-            address, value = write or (address, int(rng.integers(0, 1 << 32)))
-            dut.avs_csr_address.value = address
-            dut.avs_csr_writedata.value = value
-            # Memories are filled, and more than filled, in one go.
-            if write and address == ADDRESS["LOAD_DATA"] and not burst and rng.random() < 0.2:
-                burst = [(address, int(v)) for v in rng.integers(0, 1 << 32, 250)]
-            self.done += read or write is not None
-            await edge
-        self.rest()
-
-    def rest(self) -> None:
-        """No access."""
-        self.dut.avs_csr_read.value = self.dut.avs_csr_write.value = 0
-
-
-def while_running(address: int, value: int) -> int | None:
-    """Anything but what legitimately stops or resets a core."""
-    return value & ~_SOFT_RESET | _ENABLE if address == ADDRESS["CONTROL"] else value
-
-
-def while_stopped(address: int, value: int) -> int | None:
-    """Anything but a start; now and then a software reset."""
-    return value & ~_ENABLE if address == ADDRESS["CONTROL"] else value
-
-
-def while_coming_to_rest(address: int, value: int) -> int | None:
-    """No configuration: when exactly the core allows it again depends on what is inside."""
-    return value if address in (ADDRESS["ERROR"], ADDRESS["IRQ_STATUS"]) else None
+from xnor_fcc_sim.traffic import bursts, patience, random_widths
 
 
 def traffic(
-    form: Format, malformed: int, rules: Packets, rest: Sequence[Beat]
+    form: Format, malformed: int, rules: PacketRules, rest: Sequence[Beat]
 ) -> tuple[list[Beat], list[int]]:
     """Beats with at least so many malformed packets behind `rest`, and the good images in them.
 
@@ -153,17 +81,14 @@ def traffic(
             continue
         packet = form.good() if kind < 0.4 else form.bad(kinds[rng.integers(0, len(kinds))])
         was_open, known = rules.open, len(images)
-        fate = take(
-            Beat(beat.data, int(beat.sop), int(beat.eop), beat.empty, int(beat.error))
-            for beat in packet.beats
-        )
+        fate = take(packet.beats)
         dropped += fate.dropped
         if packet.image is not None:
             assert images[known:] == [packet.image]
         elif not was_open:
             # That an end is missing shows with the next start.
             late = {"PACKET_FRAME"} if rules.open else set()
-            want = {_STROBE[name] for name in packet.strobes}
+            want = {REASONS[name] for name in packet.strobes}
             assert set(errors_in(fate.errors)) == want - late, (packet, fate)
     if rules.open:
         take([Beat(0, end=1, error=1)])
@@ -179,34 +104,6 @@ async def send(dut: Any, beats: Sequence[Beat], rng: np.random.Generator) -> Non
             await edge
         await drive_beat(dut, beat)
     dut.asi_image_valid.value = 0
-
-
-async def progress(twin: Twin, beats: int, cycles: int) -> None:
-    """Wait until so many beats have been taken, at most `cycles` without one."""
-    waited, before = 0, twin.beats
-    while twin.beats < beats:
-        await ClockCycles(twin.dut.clk, 16)
-        waited = waited + 16 if twin.beats == before else 0
-        before = twin.beats
-        assert waited <= cycles, f"no beat was taken for {cycles} cycles"
-
-
-async def try_to_start(twin: Twin) -> bool:
-    """Enable the core with what has been written; the twin knows whether it may start. If so, it is
-    stopped again."""
-    await twin.bench.write("CONTROL", _ENABLE)
-    await ClockCycles(twin.dut.clk, 3 * twin.geometry.max_layers + 8)
-    started = twin.running
-    for name in ("STATUS", "ERROR", "IRQ_STATUS"):
-        await twin.bench.read(name)
-    await twin.bench.stop()
-    return started
-
-
-async def counters(bench: Bench) -> dict[str, int]:
-    """Every counter that a round is measured by."""
-    names = (*RISING, "BATCHES", "IMAGES", "DROPPED", "ERROR", "IRQ_STATUS")
-    return {name: await bench.read(name) for name in names}
 
 
 @cocotb.test(timeout_time=400, timeout_unit="ms")
@@ -260,7 +157,7 @@ async def flood(dut: Any) -> None:
 
         if ending == "reset":
             bench.ignore_results()
-            await bench.write("CONTROL", _SOFT_RESET)
+            await bench.write("CONTROL", SOFT_RESET)
             await ClockCycles(dut.clk, 4)
             del bench.results.pending[bench.results.head :]
             bench.watch_results()
@@ -312,7 +209,7 @@ async def locked_while_the_table_is_checked(dut: Any) -> None:
     await bench.load(image)
     accepted = []
     for wait in range(3 * len(image.table) + 8):
-        await write_burst(dut, ADDRESS["CONTROL"], [_ENABLE])
+        await write_burst(dut, ADDRESS["CONTROL"], [ENABLE])
         if wait:
             await ClockCycles(dut.clk, wait)
         await write_burst(dut, ADDRESS["LAYERS"], [0])
@@ -321,6 +218,6 @@ async def locked_while_the_table_is_checked(dut: Any) -> None:
         if not refused or await bench.read("LAYERS") != len(image.table):
             accepted.append(wait)
         assert await bench.read("STATUS") & 1
-        await bench.write("CONTROL", _SOFT_RESET)
+        await bench.write("CONTROL", SOFT_RESET)
         await bench.write("LAYERS", len(image.table))
     assert not accepted, f"LAYERS could be written {accepted} cycles after ENABLE"

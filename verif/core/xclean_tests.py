@@ -20,8 +20,7 @@ import cocotb
 import numpy as np
 from cocotb.triggers import ClockCycles, RisingEdge
 
-from core.core_tests import patience, random_widths
-from core.peer_tests import Peer, weight_packets
+from core.peer import Peer, weight_packets
 from xnor_fcc.geometry import Geometry, ceil_div
 from xnor_fcc.integer import random_network
 from xnor_fcc.pack import pack
@@ -29,6 +28,7 @@ from xnor_fcc.registers import BIT
 from xnor_fcc_sim.checks import Expected
 from xnor_fcc_sim.packets import bit_packet
 from xnor_fcc_sim.settings import settings
+from xnor_fcc_sim.traffic import patience, random_widths
 
 # Outputs that must be defined in every cycle, each with those that count only while it is high.
 _OUTPUTS = {

@@ -19,10 +19,9 @@ from typing import Any
 import cocotb
 from cocotb.triggers import RisingEdge
 
-from modules.fcc_table_check_tests import Bench as TableRules
-from modules.fcc_table_check_tests import Network as Description
-from modules.fcc_word_loader_tests import Loader
-from xnor_fcc.geometry import ceil_div
+from golden.image_packets import ERROR, Fate, PacketRules
+from golden.layer_table import Description, TableRules
+from golden.word_loader import Loader
 from xnor_fcc.registers import ADDRESS, BIT, ID_VALUE, MAP, VERSION_VALUE, errors_in
 from xnor_fcc_sim.bench import Bench
 from xnor_fcc_sim.packets import Beat
@@ -31,7 +30,6 @@ _ONES = 0xFFFF_FFFF
 _ENABLE = 1 << BIT["CONTROL"]["ENABLE"]
 _PIXEL_8BIT = 1 << BIT["CONTROL"]["PIXEL_8BIT"]
 _SOFT_RESET = 1 << BIT["CONTROL"]["SOFT_RESET"]
-_ERROR = {name: 1 << bit for name, bit in BIT["ERROR"].items()}
 _IRQ_RESULT = 1 << BIT["IRQ_STATUS"]["RESULT"]
 _IRQ_ERROR = 1 << BIT["IRQ_STATUS"]["ERROR"]
 # Registers of the network's description that are plain storage, with their bits.
@@ -41,89 +39,6 @@ RISING = ("BUSY_CYCLES", "STALL_CYCLES", "STEP_CYCLES")
 _NAME = {r["address"]: r["name"] for r in MAP["registers"] if "count" not in r}
 # Cycles after its last result in which a core may still call itself busy.
 _SETTLING = 16
-
-
-@dataclass
-class Fate:
-    """What comes of one beat: reasons, packets dropped, an image with its id."""
-
-    errors: int = 0
-    dropped: int = 0
-    # (id, activation bits, or levels of two bits each, pixel 0 lowest)
-    image: tuple[int, int] | None = None
-
-
-class Packets:
-    """The rules of asi_image, beat by beat."""
-
-    def __init__(self, width: int) -> None:
-        self.size = width // 8
-        self.reset()
-
-    def configure(
-        self, inputs: int, grey: bool, threshold: int, residual: int | None = None
-    ) -> None:
-        """Format of the images from now on; `residual`: PIXEL_RESIDUAL, where they have levels."""
-        self.inputs, self.grey, self.threshold = inputs, grey, threshold
-        self.residual = residual
-        self.bytes = inputs if grey else ceil_div(inputs, 8)
-
-    def reset(self) -> None:
-        """Between two packets, ids from 0."""
-        self.open = self.bad = False
-        self.number = 0
-        self.payload = b""
-
-    def cut(self) -> None:
-        """The core is stopped: a packet that is open now will be no image."""
-        self.bad = True
-
-    def beat(self, beat: Beat) -> Fate:
-        """Take one beat."""
-        fate = Fate()
-        if beat.start:
-            if self.open:  # it never ended
-                fate.errors |= _ERROR["PACKET_FRAME"]
-                fate.dropped += 1
-                self.number += 1
-            self.bad, self.payload = False, b""
-        elif not self.open:  # it never started
-            fate.errors |= _ERROR["PACKET_FRAME"]
-            self.bad, self.payload = True, b""
-        self.open = not beat.end
-        missing = self.bytes - len(self.payload)  # before this beat
-        carried = self.size - (beat.empty if beat.end else 0)
-        if not self.bad:  # the length of a packet that is bad anyway says nothing
-            if beat.end and carried < missing:
-                fate.errors |= _ERROR["PACKET_SHORT"]
-            # Without an end there is at least one byte more to come.
-            if carried + (not beat.end) > missing:
-                fate.errors |= _ERROR["PACKET_LONG"]
-        if beat.error:
-            fate.errors |= _ERROR["PACKET_FLAGGED"]
-        self.bad |= bool(fate.errors & ~_ERROR["PACKET_FRAME"])
-        if not self.bad:
-            self.payload += beat.data.to_bytes(self.size, "big")[:carried]
-        if beat.end:
-            if self.bad:
-                fate.dropped += 1
-            else:
-                fate.image = (self.number & 0xFFFF, self._bits())
-            self.number += 1
-        return fate
-
-    def _bits(self) -> int:
-        if self.residual is not None:
-            return sum(self._level(byte) << 2 * i for i, byte in enumerate(self.payload))
-        if self.grey:
-            return sum((byte >= self.threshold) << i for i, byte in enumerate(self.payload))
-        return int.from_bytes(self.payload, "little") & ((1 << self.inputs) - 1)
-
-
-    def _level(self, byte: int) -> int:
-        assert self.residual is not None
-        first = byte >= self.threshold
-        return first << 1 | (byte >= (self.residual >> 8 if first else self.residual & 0xFF))
 
 
 @dataclass
@@ -149,8 +64,8 @@ class Twin:
     def __init__(self, dut: Any, bench: Bench) -> None:
         self.dut, self.bench = dut, bench
         self.geometry = g = bench.geometry
-        self.rules = TableRules(dut, 0)
-        self.packets = Packets(g.image_width)
+        self.rules = TableRules(g)
+        self.packets = PacketRules(g.image_width)
         self.constants = {
             ADDRESS[name]: value for name, value in g.parameters().items() if name in ADDRESS
         }
@@ -234,7 +149,7 @@ class Twin:
         due, self.due = self.due, Fate()
         events = due.errors
         for loader in self.loaders:
-            events |= _ERROR["LOAD_OVERFLOW"] if loader.overflow else 0
+            events |= ERROR["LOAD_OVERFLOW"] if loader.overflow else 0
             loader.overflow = False
         events |= self._check_table()
         resetting, self.soft_reset = self.soft_reset, False
@@ -368,7 +283,7 @@ class Twin:
         assert self.locked is not None, "the bench must not write this while the core comes to rest"
         if self.locked:
             self.refused += 1
-            return _ERROR["CONFIG_BUSY"]
+            return ERROR["CONFIG_BUSY"]
         if name == "LAYER_TABLE":
             self.table[layer] = value
         elif name == "LOAD_DATA":
@@ -396,7 +311,7 @@ class Twin:
         elif self.locked:
             same = self.running and grey == self.grey
             self.refused += not same
-            return 0 if same else _ERROR["CONFIG_BUSY"]
+            return 0 if same else ERROR["CONFIG_BUSY"]
         else:
             assert self.locked is not None
             self.grey, self.locked = grey, True
@@ -430,8 +345,8 @@ class Twin:
             self.grey,
         )
         if not self.rules.fits(described):
-            return _ERROR["BAD_TABLE"]
-        return 0 if self.rules.loaded(described) else _ERROR["NOT_LOADED"]
+            return ERROR["BAD_TABLE"]
+        return 0 if self.rules.loaded(described) else ERROR["NOT_LOADED"]
 
     def _check_table(self) -> int:
         """One cycle nearer to the verdict; the errors that it brings."""

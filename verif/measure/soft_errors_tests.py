@@ -12,7 +12,6 @@ from typing import Any
 import cocotb
 import numpy as np
 
-from core.core_tests import patience
 from measure.soft_errors import (
     corrupted,
     draw,
@@ -32,6 +31,7 @@ from xnor_fcc_sim.checks import Expected
 from xnor_fcc_sim.packets import bit_packet
 from xnor_fcc_sim.settings import settings
 from xnor_fcc_sim.streams import write_burst
+from xnor_fcc_sim.traffic import patience
 
 _TIMEOUT = 100
 _LIMIT_MS = 10_000

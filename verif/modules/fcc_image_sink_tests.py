@@ -5,165 +5,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from itertools import repeat
 from typing import Any
 
 import cocotb
 import numpy as np
 
-from modules.unit import drive, edge, hold, number, settings, start
-from xnor_fcc.geometry import ceil_div
-
-_STROBES = ("error_short", "error_long", "error_frame", "error_flag")
-
-
-@dataclass(frozen=True)
-class Beat:
-    """One beat of the image stream."""
-
-    data: int
-    sop: bool
-    eop: bool
-    empty: int
-    error: bool = False
-
-
-@dataclass
-class Packet:
-    """Beats, and what has to come of them: an image and its second plane, or strobes and a drop."""
-
-    beats: list[Beat]
-    image: int | None
-    strobes: Counter[str] = field(default_factory=Counter)
-    residual: int = 0
-
-
-class Format:
-    """How the sink is configured, and packets in that format. `residual`: thresholds of the second
-    bit of an 8-bit pixel, where its first one is 0 and where it is 1."""
-
-    def __init__(
-        self,
-        width: int,
-        inputs: int,
-        pixel_mode: bool,
-        threshold: int,
-        seed: int,
-        residual: tuple[int, int] = (0, 0),
-    ) -> None:
-        self.width = width
-        self.inputs = inputs
-        self.pixel_mode = pixel_mode
-        self.threshold = threshold
-        self.residual = residual
-        self.rng = np.random.default_rng(seed)
-        self.symbols = width // 8
-        self.bytes = inputs if pixel_mode else ceil_div(inputs, 8)
-        self.beats = ceil_div(self.bytes, self.symbols)
-        self.empty = self.beats * self.symbols - self.bytes
-
-    def configuration(self) -> dict[str, int]:
-        """The sink's configuration ports."""
-        return {
-            "inputs": self.inputs,
-            "pixel_mode": self.pixel_mode,
-            "pixel_threshold": self.threshold,
-            "pixel_residual": self.residual[1] << 8 | self.residual[0],
-        }
-
-    def good(self, ones: bool = False) -> Packet:
-        """A random image; the bits and bytes behind it are random too, or all one."""
-        total = self.beats * self.symbols
-        payload = self.rng.integers(0, 256, total, dtype=np.uint8)
-        if ones:
-            payload[:] = 255
-        elif self.pixel_mode:  # values at the thresholds decide
-            near = self.rng.random(total) < 0.5
-            edges = self.rng.choice([self.threshold, *self.residual], int(near.sum()))
-            payload[near] = np.clip(edges - self.rng.integers(0, 2, edges.size), 0, 255)
-        residual = 0
-        if self.pixel_mode:
-            pixels = payload[: self.inputs]
-            bits = (pixels >= self.threshold).astype(np.uint8)
-            low, high = self.residual
-            residual = number(pixels >= np.where(bits, high, low))
-        else:
-            bits = np.unpackbits(payload, bitorder="little")[: self.inputs]
-        beats = []
-        for index in range(self.beats):
-            data = payload[index * self.symbols : (index + 1) * self.symbols].tobytes()
-            last = index == self.beats - 1
-            beats.append(
-                Beat(
-                    data=int.from_bytes(data, "big"),
-                    sop=index == 0,
-                    eop=last,
-                    # Empty means nothing before the end.
-                    empty=self.empty if last else int(self.rng.integers(0, self.symbols)),
-                )
-            )
-        return Packet(beats, number(bits), residual=residual)
-
-    def kinds(self) -> list[str]:
-        """The kinds of malformed packets that exist in this format."""
-        kinds = ["long_beat", "endless", "no_start", "no_end", "flag", "flag_first"]
-        if self.beats > 1:
-            kinds += ["short_beat", "cut"]
-        if self.beats > 2:
-            kinds += ["flag_then_short", "flag_then_long"]
-        if self.empty > 0:
-            kinds.append("long_empty")
-        if self.symbols == 1 or self.empty < self.symbols - 1:
-            kinds.append("short_empty")
-        return kinds
-
-    def bad(self, kind: str) -> Packet:
-        """A packet malformed in one way, followed by a good start of a packet or nothing."""
-        beats = self.good().beats
-        middle = replace(self.good().beats[0], sop=False, eop=False)
-        last = beats[-1]
-        strobes: list[str]
-        match kind:
-            case "short_beat":
-                beats = [*beats[:-2], replace(beats[-2], eop=True, empty=0)]
-                strobes = ["error_short"]
-            case "short_empty":
-                beats[-1] = replace(last, empty=last.empty + 1)
-                strobes = ["error_short"]
-            case "long_empty":
-                beats[-1] = replace(last, empty=last.empty - 1)
-                strobes = ["error_long"]
-            case "long_beat":
-                beats = [*beats[:-1], replace(last, eop=False), replace(middle, eop=True)]
-                strobes = ["error_long"]
-            case "endless":  # the next packet's start ends it
-                beats = [*beats[:-1], replace(last, eop=False), *[middle] * (self.beats + 19)]
-                strobes = ["error_long", "error_frame"]
-            case "no_start":
-                beats[0] = replace(beats[0], sop=False)
-                strobes = ["error_frame"]
-            case "no_end":  # it is too long already where it should have ended
-                beats[-1] = replace(last, eop=False)
-                strobes = ["error_long", "error_frame"]
-            case "cut":
-                beats = beats[:-1]
-                strobes = ["error_frame"]
-            case "flag" | "flag_first":
-                index = 0 if kind == "flag_first" else int(self.rng.integers(0, len(beats)))
-                beats[index] = replace(beats[index], error=True)
-                strobes = ["error_flag"]
-            case "flag_then_short":  # once it is bad, its length says nothing more
-                first = replace(beats[0], error=True)
-                beats = [first, *beats[1:-2], replace(beats[-2], eop=True, empty=0)]
-                strobes = ["error_flag"]
-            case "flag_then_long":
-                first = replace(beats[0], error=True)
-                beats = [first, *beats[1:-1], replace(last, eop=False), replace(middle, eop=True)]
-                strobes = ["error_flag"]
-            case _:
-                raise ValueError(kind)
-        return Packet(beats, None, Counter(strobes))
+from golden.image_packets import REASONS, Format, Packet
+from modules.unit import drive, edge, hold, settings, start
+from xnor_fcc_sim.packets import Beat
 
 
 class Sink:
@@ -202,21 +53,21 @@ class Sink:
     async def cycle(self, beat: Beat | None, take: bool) -> bool:
         """One cycle; True if the beat was accepted."""
         dut, rng = self.dut, self.rng
-        sop, eop = (bool(bit) for bit in rng.integers(0, 2, 2))
-        shown = beat or Beat(int(rng.integers(0, 256)), sop, eop, empty=0, error=True)
+        first, last = rng.integers(0, 2, 2).tolist()
+        shown = beat or Beat(int(rng.integers(0, 256)), first, last, error=1)
         drive(
             dut,
             asi_valid=beat is not None,
             asi_data=shown.data,
-            asi_startofpacket=shown.sop,
-            asi_endofpacket=shown.eop,
+            asi_startofpacket=shown.start,
+            asi_endofpacket=shown.end,
             asi_empty=shown.empty,
             asi_error=shown.error,
             staged_ready=take,
         )
         await edge(dut)
         self.cycles += 1
-        for name in _STROBES:
+        for name in REASONS:
             self.strobes[name] += int(getattr(dut, name).value)
         self.dropped += int(dut.dropped.value)
         staged = None
@@ -335,7 +186,7 @@ async def lost_tail(dut: Any) -> None:
         if form.beats == 1:
             continue
         await sink.reset(form)
-        tail = [replace(form.good().beats[-1], sop=False)]
+        tail = [replace(form.good().beats[-1], start=0)]
         packets = [
             *(form.good(), form.bad("short_beat")),
             *(Packet(tail, None, Counter(["error_frame"])), form.good()),
@@ -357,7 +208,7 @@ async def random_mixture(dut: Any) -> None:
         for _ in range(20):
             kind = kinds[rng.integers(len(kinds))] if rng.random() < 0.5 else ""
             # An unended packet must be followed by a start, or it is one with what follows.
-            if kind == "no_start" and packets and not packets[-1].beats[-1].eop:
+            if kind == "no_start" and packets and not packets[-1].beats[-1].end:
                 kind = "flag"
             packets.append(form.bad(kind) if kind else form.good())
         packets.append(form.good())
@@ -400,8 +251,8 @@ async def tail_of_a_larger_image(dut: Any) -> None:
                     drive(dut, reset=0)
                 await sink.restart(small)
                 sink.dropped, sink.strobes = 0, Counter()
-                tail = [replace(beat, eop=False) for beat in cut[small.beats :]]
-                tail[-1] = replace(tail[-1], eop=True)
+                tail = [replace(beat, end=0) for beat in cut[small.beats :]]
+                tail[-1] = replace(tail[-1], end=1)
                 strobes = Counter(["error_frame"] if reset else [])
                 packets = [Packet(tail, None, strobes), small.good(), small.good()]
                 await sink.send(packets, repeat(True), repeat(True))
@@ -482,7 +333,7 @@ async def ids_wrap(dut: Any) -> None:
     sink = Sink(dut, seed=9)
     await sink.reset(form)
     # 65,534 packets of one flagged beat, driven without looking.
-    beat = replace(form.good().beats[0], error=True)
+    beat = replace(form.good().beats[0], error=1)
     await sink.cycle(beat, True)
     await edge(dut, 65533)
     await sink.finish()

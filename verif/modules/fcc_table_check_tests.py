@@ -3,67 +3,24 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
-from itertools import pairwise
+from dataclasses import asdict, replace
 from typing import Any
 
 import cocotb
 import numpy as np
 
+from golden.layer_table import FLAG, Description, TableRules
 from modules.unit import drive, edge, join, settings, start
 from xnor_fcc.geometry import Geometry, Shape
 
-# In the upper bit of either half of an entry: inputs of order 2, ternary weights.
-_FLAG = 1 << 15
-
-
-@dataclass(frozen=True)
-class Network:
-    """What is checked: the description of a network, and how much has been loaded."""
-
-    table: tuple[tuple[int, int], ...]
-    """Halves of the entries: words with ORDER_2, groups with TERNARY."""
-    inputs: int
-    classes: int
-    weights: int
-    thresholds: int
-    layers: int = -1  # other than the table's
-    grey: bool = True  # 8-bit pixels
-
-    @property
-    def sizes(self) -> list[tuple[int, int]]:
-        """(words, groups) of every layer."""
-        return [(w & ~_FLAG, m & ~_FLAG) for w, m in self.table]
-
-    @property
-    def order_2(self) -> list[bool]:
-        """Layers whose inputs are said to be of order 2."""
-        return [w & _FLAG != 0 for w, _ in self.table]
-
-    @property
-    def ternary(self) -> list[bool]:
-        """Layers whose weights are said to be ternary."""
-        return [m & _FLAG != 0 for _, m in self.table]
-
-    @property
-    def steps(self) -> int:
-        """Weight words that it takes."""
-        layers = zip(self.sizes, self.ternary, strict=True)
-        return sum(words * groups * (1 + ternary) for (words, groups), ternary in layers)
-
-    @property
-    def groups(self) -> int:
-        """Threshold words that it takes."""
-        return sum(groups for _, groups in self.sizes)
-
 
 class Bench:
-    """The check, and the rules of its header."""
+    """The check, beside its rules."""
 
     def __init__(self, dut: Any, seed: int) -> None:
         self.dut = dut
         self.geometry = Geometry(**settings()["geometry"])
-        self.groups = self.geometry.groups(self.geometry.max_width)
+        self.rules = TableRules(self.geometry)
         self.rng = np.random.default_rng(seed)
 
     async def reset(self) -> None:
@@ -81,44 +38,7 @@ class Bench:
         ternary = [bool(x) for x in rng.integers(0, 1 + g.ternary, layers)]
         return Shape(tuple(widths), tuple(orders), tuple(ternary))
 
-    def network(self, network: Shape | list[int]) -> Network:
-        """Description of a network that fits, loaded with exactly what it needs."""
-        g, shape = self.geometry, Shape.of(network)
-        layers = zip(pairwise(shape.widths), shape.orders, shape.ternary, strict=True)
-        table = tuple(
-            (g.words(n) | _FLAG * (order - 1), g.groups(m) | _FLAG * ternary)
-            for (n, m), order, ternary in layers
-        )
-        net = Network(table, shape.widths[0], shape.widths[-1], 0, 0)
-        return replace(net, weights=net.steps, thresholds=net.groups)
-
-    def fits(self, net: Network) -> bool:
-        """The rules, one by one."""
-        g = self.geometry
-        if net.layers not in (-1, len(net.table)) or not 1 <= len(net.table) <= g.max_layers:
-            return False
-        # Kinds that the core was built without; two planes of pixels that are but one bit.
-        if (any(net.order_2) and g.order == 1) or (any(net.ternary) and not g.ternary):
-            return False
-        if net.order_2[0] and not net.grey:
-            return False
-        if any(not 1 <= w <= g.ring or not 1 <= m <= self.groups for w, m in net.sizes):
-            return False
-        if not 1 <= net.inputs <= g.max_width or net.sizes[0][0] != g.words(net.inputs):
-            return False
-        # The last word of a layer needs at least one bit that the layer before computes.
-        for (_, groups), (words, _) in pairwise(net.sizes):
-            if groups * g.pe < (words - 1) * g.simd + 1:
-                return False
-        if not 1 <= net.classes <= min(g.max_classes, net.sizes[-1][1] * g.pe):
-            return False
-        return net.steps <= g.weight_depth and net.groups <= g.threshold_depth
-
-    def loaded(self, net: Network) -> bool:
-        """Enough words for every step and every group."""
-        return net.steps <= net.weights and net.groups <= net.thresholds
-
-    async def check(self, net: Network) -> str:
+    async def check(self, net: Description) -> str:
         """Verdict of the device under test: "ok", "bad_table" or "not_loaded"."""
         dut = self.dut
         layers = len(net.table) if net.layers == -1 else net.layers
@@ -156,14 +76,15 @@ class Bench:
             assert bool(dut.pairs.value) == any(net.order_2), net
         return verdict[0]
 
-    async def judge(self, net: Network) -> str:
+    async def judge(self, net: Description) -> str:
         """Verdict, compared with the rules."""
-        want = "bad_table" if not self.fits(net) else "ok" if self.loaded(net) else "not_loaded"
+        rules = self.rules
+        want = "bad_table" if not rules.fits(net) else "ok" if rules.loaded(net) else "not_loaded"
         got = await self.check(net)
         assert got == want, f"{got}, not {want}: {net}"
         return got
 
-    def entry(self, net: Network, layer: int, words: int = 0, groups: int = 0) -> Network:
+    def entry(self, net: Description, layer: int, words: int = 0, groups: int = 0) -> Description:
         """`net` with `words` and `groups` added to one entry."""
         table = list(net.table)
         table[layer] = (table[layer][0] + words, table[layer][1] + groups)
@@ -179,7 +100,7 @@ async def networks_that_fit(dut: Any) -> None:
     accepted = 0
     for _ in range(60):
         shape = bench.shape()
-        net = bench.network(shape)
+        net = bench.rules.describe(shape)
         assert net.steps == g.steps(shape)
         if net.steps > g.weight_depth or net.groups > g.threshold_depth:
             continue
@@ -197,11 +118,11 @@ async def each_reason(dut: Any) -> None:
     await bench.reset()
     g = bench.geometry
     middle = max(1, g.max_width // 2)
-    net = bench.network([middle, middle, g.max_classes])
+    net = bench.rules.describe([middle, middle, g.max_classes])
     plenty = replace(net, weights=0xFFFF_FFFF, thresholds=0xFFFF_FFFF)
     assert await bench.judge(net) == "ok"
 
-    def refused(**change: Any) -> Network:
+    def refused(**change: Any) -> Description:
         return replace(plenty, **change)
 
     bad = [refused(layers=layers) for layers in (0, g.max_layers + 1, 0xFFFF, 1 << 15)]
@@ -216,7 +137,7 @@ async def each_reason(dut: Any) -> None:
             bench.entry(plenty, layer, words=-words),
             bench.entry(plenty, layer, groups=-groups),
             bench.entry(plenty, layer, words=g.ring + 1 - words),
-            bench.entry(plenty, layer, groups=bench.groups + 1 - groups),
+            bench.entry(plenty, layer, groups=bench.rules.groups + 1 - groups),
             bench.entry(plenty, layer, words=0xFFFF - words, groups=0xFFFF - groups),
         ]
     for case in bad:
@@ -232,10 +153,10 @@ async def each_kind(dut: Any) -> None:
     bench = Bench(dut, seed=6)
     await bench.reset()
     g = bench.geometry
-    plain = bench.network([1] * g.max_layers)
+    plain = bench.rules.describe([1] * g.max_layers)
     assert len(plain.table) == g.max_layers - 1
     for layer in range(len(plain.table)):
-        for flags in ({"words": _FLAG}, {"groups": _FLAG}, {"words": _FLAG, "groups": _FLAG}):
+        for flags in ({"words": FLAG}, {"groups": FLAG}, {"words": FLAG, "groups": FLAG}):
             for grey in (False, True):
                 net = bench.entry(replace(plain, grey=grey), layer, **flags)
                 net = replace(net, weights=net.steps)
@@ -245,8 +166,8 @@ async def each_kind(dut: Any) -> None:
                 # The verdict before leaves nothing behind.
                 assert await bench.judge(replace(plain, grey=grey)) == "ok"
                 assert not dut.pairs.value
-    shown = bench.entry(bench.entry(plain, g.max_layers - 2, words=_FLAG), 0, groups=_FLAG)
-    cut = Network(shown.table[1:-1], 1, 1, plain.steps, plain.groups)
+    shown = bench.entry(bench.entry(plain, g.max_layers - 2, words=FLAG), 0, groups=FLAG)
+    cut = Description(shown.table[1:-1], 1, 1, plain.steps, plain.groups)
     assert await bench.judge(cut) == "ok"
 
 
@@ -260,10 +181,10 @@ async def ternary_layers_count_twice(dut: Any) -> None:
         return
     verdicts = set()
     for layers in range(1, g.max_layers + 1):
-        for groups in range(1, bench.groups + 1):
-            net = Network(((1, groups),) * layers, 1, 1, 0, layers * groups)
+        for groups in range(1, bench.rules.groups + 1):
+            net = Description(((1, groups),) * layers, 1, 1, 0, layers * groups)
             for layer in range(layers):
-                net = bench.entry(net, layer, groups=_FLAG)
+                net = bench.entry(net, layer, groups=FLAG)
                 assert net.steps == (layers + layer + 1) * groups
                 for lacking in (0, 1):
                     verdicts.add(await bench.judge(replace(net, weights=net.steps - lacking)))
@@ -278,26 +199,27 @@ async def boundaries(dut: Any) -> None:
     g = bench.geometry
     plenty: dict[str, Any] = {"weights": 1 << 20, "thresholds": 1 << 20}
     # Layers and the number of steps and groups of the largest table.
-    ones = Network(((1, 1),) * g.max_layers, 1, 1, **plenty)
+    ones = Description(((1, 1),) * g.max_layers, 1, 1, **plenty)
     assert await bench.judge(ones) == "ok"
     # Inputs that fit the ring, but not the widest layer.
     assert g.max_width < g.capacity
     for inputs in range(g.max_width, g.capacity + 1):
-        await bench.judge(Network(((g.ring, 1),), inputs, 1, **plenty))
+        await bench.judge(Description(((g.ring, 1),), inputs, 1, **plenty))
     verdicts = set()
     for words in range(1, g.ring + 1):
-        for groups in range(1, bench.groups + 1):
+        for groups in range(1, bench.rules.groups + 1):
             # One layer of every size; its inputs at both ends of the last word.
             for inputs in ((words - 1) * g.simd + 1, min(words * g.simd, g.max_width)):
-                verdicts.add(await bench.judge(Network(((words, groups),), inputs, 1, **plenty)))
+                layer = Description(((words, groups),), inputs, 1, **plenty)
+                verdicts.add(await bench.judge(layer))
             # A second layer that reads every number of words.
             pair = ((words, groups), (min(g.ring, groups * g.pe // g.simd + 1), 1))
-            verdicts.add(await bench.judge(Network(pair, words, 1, **plenty)))
+            verdicts.add(await bench.judge(Description(pair, words, 1, **plenty)))
             pair = ((1, groups), (words, 1))
-            verdicts.add(await bench.judge(Network(pair, 1, 1, **plenty)))
+            verdicts.add(await bench.judge(Description(pair, 1, 1, **plenty)))
             # As many classes as the last layer has room for, and one more.
             for classes in (groups * g.pe, groups * g.pe + 1):
-                verdicts.add(await bench.judge(Network(((1, groups),), 1, classes, **plenty)))
+                verdicts.add(await bench.judge(Description(((1, groups),), 1, classes, **plenty)))
     assert verdicts == {"ok", "bad_table"}
 
 
@@ -311,16 +233,16 @@ async def random_tables(dut: Any) -> None:
     for _ in range(400):
         shape = bench.shape()
         layers = len(shape.orders)
-        net = bench.network(shape)
+        net = bench.rules.describe(shape)
         for _ in range(int(rng.integers(0, 3))):
             words, groups = (int(x) for x in rng.integers(-1, 2, 2))
             net = bench.entry(net, int(rng.integers(layers)), words=words, groups=groups)
             if any(w < 0 or m < 0 for w, m in net.table):
-                net = bench.network(shape)
+                net = bench.rules.describe(shape)
         if rng.random() < 0.1:
             flipped = rng.integers(0, 2, (layers, 2)).tolist()
             table = zip(net.table, flipped, strict=True)
-            flags = tuple((w ^ _FLAG * a, m ^ _FLAG * b) for (w, m), (a, b) in table)
+            flags = tuple((w ^ FLAG * a, m ^ FLAG * b) for (w, m), (a, b) in table)
             net = replace(net, table=flags)
         net = replace(net, grey=rng.random() < 0.8)
         if rng.random() < 0.5:
@@ -337,7 +259,7 @@ async def reset_in_a_check(dut: Any) -> None:
     bench = Bench(dut, seed=5)
     await bench.reset()
     assert asdict(bench.geometry)["max_layers"] > 1
-    net = bench.network([1] * (bench.geometry.max_layers + 1))
+    net = bench.rules.describe([1] * (bench.geometry.max_layers + 1))
     for cycles in range(1, bench.geometry.max_layers + 3):
         drive(dut, start=1, layers=bench.geometry.max_layers)
         await edge(dut)

@@ -19,7 +19,6 @@ import numpy as np
 from cocotb.task import Task
 from cocotb.triggers import ClockCycles, FallingEdge, RisingEdge
 
-from core.core_tests import make, malformed, out_of_step, patience, random_widths
 from xnor_fcc.geometry import Geometry
 from xnor_fcc.integer import IntegerNetwork, Layer, OutputLayer
 from xnor_fcc.loading import load_writes
@@ -29,6 +28,7 @@ from xnor_fcc_sim.bench import Bench
 from xnor_fcc_sim.packets import Beat, beats_of, bit_packet, grey_packet
 from xnor_fcc_sim.settings import settings
 from xnor_fcc_sim.streams import write_burst
+from xnor_fcc_sim.traffic import make, malformed, out_of_step, patience, random_widths
 
 _ENABLE, _GREY, _RESET = (
     1 << BIT["CONTROL"][name] for name in ("ENABLE", "PIXEL_8BIT", "SOFT_RESET")

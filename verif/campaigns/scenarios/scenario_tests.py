@@ -25,8 +25,7 @@ from cocotb.task import Task
 from cocotb.triggers import ClockCycles, RisingEdge
 
 from campaigns.scenarios.scenario import Episode, Packet, Scenario
-from core.core_tests import batches_until_steady, out_of_step, patience
-from core.flood_tests import (
+from core.host import (
     Host,
     counters,
     progress,
@@ -35,9 +34,9 @@ from core.flood_tests import (
     while_running,
     while_stopped,
 )
+from golden.image_packets import Format
 from golden.twin import Twin
-from modules.fcc_image_sink_tests import Format
-from modules.fcc_word_loader_tests import Loader
+from golden.word_loader import Loader
 from xnor_fcc.geometry import Geometry, Shape
 from xnor_fcc.integer import IntegerNetwork
 from xnor_fcc.pack import MemoryImage, pack
@@ -46,6 +45,7 @@ from xnor_fcc_sim.bench import Bench
 from xnor_fcc_sim.packets import Beat, drive_beat
 from xnor_fcc_sim.settings import settings
 from xnor_fcc_sim.streams import write_burst
+from xnor_fcc_sim.traffic import batches_until_steady, out_of_step, patience
 
 _ENABLE = 1 << BIT["CONTROL"]["ENABLE"]
 _PIXEL_8BIT = 1 << BIT["CONTROL"]["PIXEL_8BIT"]
@@ -153,10 +153,7 @@ def beats_of(form: Format, kind: str) -> list[Beat]:
         packet.beats = [replace(beat, data=0) for beat in packet.beats]
     else:
         packet = form.bad(kind if kind in form.kinds() else "flag")
-    return [
-        Beat(beat.data, int(beat.sop), int(beat.eop), beat.empty, int(beat.error))
-        for beat in packet.beats
-    ]
+    return packet.beats
 
 
 class Player:
