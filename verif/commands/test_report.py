@@ -11,13 +11,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from commands.made import Checker, texts
 from xnor_fcc.container import write_json
 from xnor_fcc.data import binarise, load_test_images
 from xnor_fcc.errors import UserError
@@ -218,45 +218,6 @@ def change(build: Path, name: str, **values: object) -> None:
 def section(page: str, name: str) -> str:
     """The markup of one section."""
     return page.split(f'<section id="{name}"')[1].split("</section>")[0]
-
-
-def texts(markup: str) -> str:
-    """The text of markup, spaces made even."""
-    return " ".join(re.sub(r"<[^>]*>", " ", markup).split())
-
-
-class Checker(HTMLParser):
-    """Elements that do not nest, names given twice, references."""
-
-    VOID = frozenset(("meta", "link", "br", "img", "input", "hr"))
-
-    def __init__(self, page: str) -> None:
-        super().__init__()
-        self.open: list[str] = []
-        self.ids: list[str] = []
-        self.references: list[str] = []
-        self.tags: list[str] = []
-        self.feed(page)
-        self.close()
-        assert not self.open, f"never closed: {self.open}"
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append(tag)
-        names = [name for name, _ in attrs]
-        assert len(names) == len(set(names)), f"{tag}: {names}"
-        self.ids += [value or "" for name, value in attrs if name == "id"]
-        self.references += [v or "" for n, v in attrs if n in ("src", "href", "xlink:href")]
-        if tag not in self.VOID:
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.handle_starttag(tag, attrs)
-        if tag not in self.VOID:
-            self.open.pop()
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open and self.open[-1] == tag, f"</{tag}> closes {self.open[-3:]}"
-        self.open.pop()
 
 
 def check(page: str) -> None:

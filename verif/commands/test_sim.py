@@ -18,6 +18,7 @@ from typing import Any, cast
 import numpy as np
 import pytest
 
+from commands.made import run
 from faults import Fault
 from needs import QUICKEST, needs_icarus
 from xnor_fcc.data import DATASETS, load_test_bits
@@ -37,15 +38,6 @@ from xnor_fcc_sim import simulator, waves
 from xnor_fcc_sim.flip import plant_fault
 
 NETWORK = NETWORKS / "mnist.npz"
-
-
-def run(output: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "xnor_fcc_sim.simulate", "--output", str(output), *arguments],
-        env={**os.environ, **environment},
-        capture_output=True,
-        text=True,
-    )
 
 
 @pytest.mark.slow

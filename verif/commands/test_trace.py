@@ -14,8 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from commands.test_report import Checker, texts
-from commands.test_sim import run
+from commands.made import Checker, run, texts
 from needs import QUICKEST
 from xnor_fcc.errors import UserError
 from xnor_fcc.geometry import Geometry

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from commands.test_sim import run
+from commands.made import run
 from needs import needs_icarus
 from xnor_fcc.integer import random_network
 from xnor_fcc_sim import waves

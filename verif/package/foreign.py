@@ -15,6 +15,8 @@ from brevitas.quant.binary import SignedBinaryActPerTensorConst, SignedBinaryWei
 from brevitas.quant.ternary import SignedTernaryActPerTensorConst, SignedTernaryWeightPerTensorConst
 from torch import nn
 
+from xnor_fcc.importing.qonnx import Qonnx, load_qonnx
+
 # Kinds of `random_mlp`, by what they are beside the plain one.
 FORMS: list[dict[str, Any]] = [
     {},
@@ -95,3 +97,8 @@ def to_qonnx(module: nn.Module, inputs: Sequence[int], path: Path) -> Path:
     """The file that Brevitas writes of a module for images of this shape."""
     export_qonnx(module, torch.zeros(1, *inputs), export_path=str(path), dynamo=False)
     return path
+
+
+def exported(seed: int, widths: Sequence[int], path: Path, **form: Any) -> Qonnx:
+    """A `random_mlp` of that form, read back from its QONNX file."""
+    return load_qonnx(to_qonnx(random_mlp(seed, widths, **form), widths[:1], path))

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from package.test_train import TINY, TRAINED, fake_mnist
+from package.made import TINY, TRAINED, fake_mnist
 from xnor_fcc.training import train
 from xnor_fcc.training.examples import Examples, fingerprint, split
 from xnor_fcc.training.recipes import Recipe

@@ -9,32 +9,18 @@ import numpy as np
 import pytest
 import torch
 
-from package.test_network import FORMS, form_name, random_grey, random_model
+from package.made import (
+    FORMS,
+    assert_same,
+    compare,
+    form_name,
+    random_grey,
+    random_model,
+)
 from xnor_fcc.errors import UserError, run_main
 from xnor_fcc.integer import IntegerNetwork, Layer, ShiftLayer
-from xnor_fcc.reference import Evaluation, evaluate
-from xnor_fcc.training.export import export, fold, levels, main, response_table
+from xnor_fcc.training.export import export, fold, main, response_table
 from xnor_fcc.training.network import BinaryLinear, BinaryNetwork, Form, save_trained, signs
-
-
-def assert_same(model: BinaryNetwork, network: IntegerNetwork, bits: np.ndarray) -> None:
-    """Model and integer network agree in every hidden bit, every score, every class."""
-    compare(model, network, signs(bits), bits)
-
-
-def compare(
-    model: BinaryNetwork, network: IntegerNetwork, x: torch.Tensor, inputs: np.ndarray
-) -> Evaluation:
-    """`assert_same` of any kind: x is what the model takes, `inputs` what the network takes."""
-    with torch.no_grad():
-        activations, scores = model.trace(x)
-    result = evaluate(network, inputs)
-    assert len(activations) == len(result.hidden)
-    for theirs, mine in zip(activations, result.hidden, strict=True):
-        assert np.array_equal(levels(theirs, model.form.order), mine)
-    assert np.array_equal(scores.numpy(), result.scores)
-    assert np.array_equal(scores.numpy().argmax(axis=1), result.classes)
-    return result
 
 
 @pytest.mark.parametrize("seed", range(6))

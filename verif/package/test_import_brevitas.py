@@ -18,8 +18,8 @@ from brevitas_examples.bnn_pynq.models import model_with_cfg
 from torch import Tensor, nn
 
 from package.foreign import FORMS, options_for, random_mlp, random_norm, sign, to_qonnx
-from package.test_network import FORMS as OWN_FORMS
-from package.test_network import form_name, random_model
+from package.made import FORMS as OWN_FORMS
+from package.made import form_name, random_model
 from xnor_fcc.errors import UserError, run_main
 from xnor_fcc.importing.brevitas import Brevitas
 from xnor_fcc.importing.command import import_network, main
@@ -127,7 +127,7 @@ def test_brevitas_own_example_network(tmp_path: Path) -> None:
 
 
 MAKER = """
-from foreign import random_mlp
+from package.foreign import random_mlp
 
 def make():
     return random_mlp(9, (16, 8, 3)).train()

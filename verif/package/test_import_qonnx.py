@@ -7,7 +7,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,16 +19,14 @@ from onnx import TensorProto, helper, numpy_helper
 from qonnx.core.modelwrapper import ModelWrapper
 from torch import nn
 
-from package.foreign import FORMS, options_for, random_mlp, random_norm, to_qonnx
+from package.foreign import FORMS, exported, options_for, random_mlp, random_norm, to_qonnx
 from xnor_fcc.errors import run_main
-from xnor_fcc.geometry import Geometry, Shape
 from xnor_fcc.importing.chain import Imported, Inputs, integers
 from xnor_fcc.importing.command import import_network, main
 from xnor_fcc.importing.comparison import compare, random_images
 from xnor_fcc.importing.qonnx import Qonnx, load_qonnx
 from xnor_fcc.integer import IntegerNetwork, Layer
 from xnor_fcc.training.network import BinaryNetwork, Form
-from xnor_fcc_sim import simulator
 
 # Sizes of 22 networks: inputs, hidden layers, classes.
 SHAPES = [
@@ -37,10 +35,6 @@ SHAPES = [
     (37, 24, 15, 6), (49, 50, 51, 7), (63, 65, 10), (64, 32, 16, 8, 4), (100, 20, 100),
     (127, 30, 11), (128, 64, 64, 10), (200, 3, 40, 2), (784, 64, 10),
 ]  # fmt: skip
-
-
-def exported(seed: int, widths: Sequence[int], path: Path, **form: Any) -> Qonnx:
-    return load_qonnx(to_qonnx(random_mlp(seed, widths, **form), widths[:1], path))
 
 
 @pytest.mark.parametrize("seed", range(len(SHAPES)))
@@ -97,38 +91,6 @@ def test_the_projects_own_network_exported_and_imported(tmp_path: Path) -> None:
     network, report = import_network(source, bits=(-3, 3))
     assert report["differing_bits"] == report["differing_scores"] == 0
     assert [layer.order for layer in network.layers] == [1, 2, 2]
-
-
-@pytest.mark.slow
-def test_imported_networks_on_a_core(tmp_path: Path) -> None:
-    """Networks of three kinds, loaded in turn: the core answers what qonnx answers."""
-    cases: list[tuple[tuple[int, ...], dict[str, Any]]] = [
-        ((30, 17, 11, 5), {}),
-        ((25, 12, 6), {"weights": "ternary", "scale": 0.1}),
-        ((18, 20, 9, 7), {"ternary_activations": True}),
-    ]
-    networks, names = [], []
-    for i, (widths, form) in enumerate(cases):
-        source = exported(i, widths, tmp_path / f"{i}.onnx", **form)
-        network, report = import_network(source, images=20, **options_for(form))
-        assert report["differing_classes"] == 0
-        inputs = Inputs.graded(source, (-1.0, 1.0))
-        grey = random_images(inputs, widths[0], 20, 5)
-        network.save(tmp_path / f"{i}.npz")
-        np.savez(tmp_path / f"{i}-source.npz", grey=grey,
-                 classes=source.run(inputs.values[grey])[-1].argmax(axis=1))  # fmt: skip
-        networks.append(network)
-        names.append(str(tmp_path / str(i)))
-    shape = Shape((30, 30, 30, 30), (1, 2, 2), (True, True, True))
-    geometry = Geometry.for_widths(shape, pe=4, simd=7, lanes=2, image_width=16)
-    for network in networks:
-        geometry.require_fit(network.shape)
-    model = simulator.build("xnor_fcc", geometry.parameters())
-    model.run(
-        "commands.import_tests",
-        simulator.run_directory("import"),
-        settings={"geometry": asdict(geometry), "networks": names},
-    )
 
 
 # Graphs written node by node.

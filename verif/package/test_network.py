@@ -10,6 +10,7 @@ import pytest
 import torch
 from brevitas.nn import QuantLinear
 
+from package.made import FORMS, WIDTHS, form_name, random_grey, random_model, random_signs
 from xnor_fcc import container
 from xnor_fcc.errors import UserError
 from xnor_fcc.training.network import (
@@ -22,35 +23,9 @@ from xnor_fcc.training.network import (
     load_trained,
     pixel_residual,
     save_trained,
-    signs,
     to_compact,
     to_inputs,
 )
-
-WIDTHS = (37, 24, 15, 6)
-
-
-def random_signs(rng: np.random.Generator, *shape: int) -> torch.Tensor:
-    return signs(rng.integers(0, 2, shape, dtype=np.uint8))
-
-
-def random_model(
-    seed: int, widths: tuple[int, ...] = WIDTHS, form: Form | None = None
-) -> BinaryNetwork:
-    """A model as training might leave it: every parameter away from its initial value."""
-    torch.manual_seed(seed)
-    model = BinaryNetwork(widths, 99, form)
-    with torch.no_grad():
-        for layer in model.hidden_layers():
-            layer.linear.weight.uniform_(-1, 1)
-            outputs = layer.norm.num_features
-            assert layer.norm.running_mean is not None and layer.norm.running_var is not None
-            layer.norm.weight.copy_(torch.randn(outputs))
-            layer.norm.bias.copy_(torch.randn(outputs) / 2)
-            layer.norm.running_mean.copy_(torch.randn(outputs))
-            layer.norm.running_var.copy_(torch.rand(outputs) * 4 + 0.1)
-        model.output.bias.copy_(torch.randn(widths[-1]) * 5)
-    return model.eval()
 
 
 @pytest.mark.parametrize("inputs", [1, 7, 784, 1025])
@@ -191,31 +166,6 @@ def test_unsound_files_are_refused(tmp_path: Path) -> None:
 
 
 # Kinds beyond single bits.
-
-FORMS = (
-    Form(),
-    Form("shift"),
-    Form(order=2),
-    Form("shift", order=2),
-    Form(weights="ternary"),
-    Form("shift", weights="ternary"),
-    Form(order=2, weights="ternary"),
-    Form(first_layer="shifts"),
-    Form("shift", first_layer="shifts"),
-)
-
-
-def form_name(form: Form) -> str:
-    """The id of a test's parameter."""
-    return "-".join(map(str, form.manifest().values())) or "plain"
-
-
-def random_grey(seed: int, images: int, pixels: int) -> torch.Tensor:
-    """Random pixels, the thresholds' neighbours among them."""
-    rng = np.random.default_rng(seed)
-    grey = rng.integers(0, 256, (images, pixels)).astype(np.uint8)
-    edges = rng.choice([0, 49, 50, 98, 99, 177, 178, 255], (images, pixels)).astype(np.uint8)
-    return torch.from_numpy(np.where(rng.random((images, pixels)) < 0.3, edges, grey))
 
 
 @pytest.mark.parametrize("inputs", [1, 7, 784, 1025])

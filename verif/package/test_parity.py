@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 import torch
 
-from package.test_network import FORMS, form_name, random_model
+from package.made import FORMS, form_name, random_model
 from xnor_fcc.data import DATASETS, load_test_images
 from xnor_fcc.integer import IntegerNetwork, Layer
 from xnor_fcc.places import NETWORKS

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from package.test_network import random_model, random_signs
+from package.made import random_model, random_signs
 from xnor_fcc.errors import UserError
 from xnor_fcc.training.network import BinaryLinear, Form, from_compact, to_compact
 from xnor_fcc.training.prune import prune, usefulness

@@ -19,11 +19,13 @@ import numpy as np
 import pytest
 import torch
 
-from package.test_export import assert_same
-from package.test_train import (
+from package.made import (
     INTEGER,
+    TINY_FLOAT,
+    TINY_SEED,
     TRAINED,
     assert_equal,
+    assert_same,
     fake_mnist,
     reported,
     results,
@@ -54,11 +56,6 @@ from xnor_fcc.training.shift import (
     ap2,
     glorot_coefficient,
     shifted_rate,
-)
-
-TINY_SEED = SeedRecipe(widths=(784, 24, 16, 10), validation=60, batch=20, epochs=4, halving=2)
-TINY_FLOAT = FloatRecipe(
-    widths=(784, 24, 16, 10), validation=60, batch=20, epochs=4, teacher_epochs=1, norm_images=60
 )
 
 
@@ -579,10 +576,10 @@ CHILD = """
 import sys, torch
 from pathlib import Path
 sys.path[:0] = {paths!r}
-import test_shift
+from package import made
 torch.set_num_threads(1)
-recipe = getattr(test_shift, {recipe!r})
-test_shift.train.run(recipe, test_shift.fake_mnist(), Path({out!r}), shown=False)
+recipe = getattr(made, {recipe!r})
+made.train.run(recipe, made.fake_mnist(), Path({out!r}), shown=False)
 """
 
 
@@ -593,7 +590,7 @@ def test_killed_and_started_again_gives_the_same_result(
     recipe, out = whole_run
     name = "TINY_SEED" if recipe is TINY_SEED else "TINY_FLOAT"
     model = Path(train.__file__).resolve().parents[2]
-    paths = [str(Path(__file__).parent), str(model)]
+    paths = [str(Path(__file__).parents[1]), str(model)]
     code = CHILD.format(paths=paths, recipe=name, out=str(tmp_path))
     process = subprocess.Popen([sys.executable, "-c", code])
     deadline = time.monotonic() + 120

@@ -19,44 +19,29 @@ import numpy as np
 import pytest
 import torch
 
-from xnor_fcc.data import DATASETS, GreyImages
+from package.made import (
+    INTEGER,
+    TINY,
+    TRAINED,
+    assert_equal,
+    fake_mnist,
+    results,
+    train_alone,
+)
+from xnor_fcc.data import DATASETS
 from xnor_fcc.errors import UserError, run_main
 from xnor_fcc.integer import IntegerNetwork
 from xnor_fcc.places import NETWORKS
 from xnor_fcc.reference import evaluate
 from xnor_fcc.training import checkpoint, train
 from xnor_fcc.training.augment import Distortion, distort
-from xnor_fcc.training.examples import Examples, Split, split
+from xnor_fcc.training.examples import Examples, split
 from xnor_fcc.training.network import load_trained
 from xnor_fcc.training.recipes import RECIPES, Recipe, cosine, recipe_for
 from xnor_fcc.training.train import run, student_loss
 
-TINY = Recipe(
-    widths=(784, 24, 16, 10),
-    validation=60,
-    batch=20,
-    epochs=4,
-    teacher_epochs=2,
-    norm_images=60,
-)
-
-TRAINED, INTEGER = train.network_files(TINY)
-
 # A committed network to prune.
 BEST = NETWORKS / "mnist_trained.npz"
-
-
-def fake_mnist(seed: int = 0) -> GreyImages:
-    """Ten clearly different pictures, shifted and made noisy: 300 to train on, 100 to test."""
-    rng = np.random.default_rng(seed)
-    pictures = np.kron(np.random.default_rng(99).integers(0, 2, (10, 7, 7)), np.ones((4, 4)))
-
-    def draw(count: int) -> tuple[np.ndarray, np.ndarray]:
-        labels = rng.integers(0, 10, count).astype(np.uint8)
-        images = pictures[labels] * 180 + rng.integers(0, 75, (count, 28, 28))
-        return images.astype(np.uint8), labels
-
-    return GreyImages(*draw(300), *draw(100))
 
 
 @pytest.fixture(autouse=True)
@@ -75,20 +60,6 @@ def whole_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     torch.set_num_threads(1)
     run(TINY, fake_mnist(), out, shown=False)
     return out
-
-
-def reported(out: Path) -> bytes:
-    """The report of a run, without the seconds it took."""
-    report = json.loads((out / train.REPORT_NAME).read_bytes())
-    assert report.pop("seconds") >= 0
-    return json.dumps(report).encode()
-
-
-def results(out: Path) -> dict[str, bytes]:
-    """What a run wrote, file by file."""
-    return {train.REPORT_NAME: reported(out)} | {
-        name: (out / name).read_bytes() for name in (TRAINED, INTEGER)
-    }
 
 
 def test_a_run_learns_and_writes_its_results(whole_run: Path) -> None:
@@ -133,16 +104,16 @@ CHILD = """
 import sys, torch
 from pathlib import Path
 sys.path.insert(0, {verif!r})
-import test_train
+from package import made
 torch.set_num_threads(1)
 print("ready", flush=True)
-test_train.run(test_train.TINY, test_train.fake_mnist(), Path({out!r}), shown=False)
+made.train.run(made.TINY, made.fake_mnist(), Path({out!r}), shown=False)
 """
 
 
 def child(out: Path) -> subprocess.Popen[str]:
     """The tiny run in a process of its own, past its imports."""
-    code = CHILD.format(verif=str(Path(__file__).parent), out=str(out))
+    code = CHILD.format(verif=str(Path(__file__).parents[1]), out=str(out))
     model = Path(train.__file__).resolve().parents[2]
     paths = [str(model), *filter(None, [os.environ.get("PYTHONPATH")])]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
@@ -187,13 +158,6 @@ def test_a_damaged_newest_checkpoint_falls_back(
     assert results(tmp_path) == results(whole_run)
 
 
-def train_alone(data: Split, recipe: Recipe, directory: Path) -> train._Student:
-    """A student of `recipe` trained without a teacher."""
-    student = train._Student(Examples(data, recipe, None))
-    train.train_student(student, directory, shown=False)
-    return student
-
-
 def test_a_restored_student_is_the_one_that_was_saved(tmp_path: Path) -> None:
     data = split(fake_mnist(), TINY)
     student = train_alone(data, TINY, tmp_path)
@@ -206,23 +170,6 @@ def test_a_restored_student_is_the_one_that_was_saved(tmp_path: Path) -> None:
     assert_equal(other.state(), student.state())
     other.evaluate(TINY.epochs, 0.0)
     assert_equal(other.best, student.best)
-
-
-def assert_equal(mine: object, theirs: object) -> None:
-    """Nested dictionaries and lists with tensors in them are equal, but for "seconds"."""
-    assert type(mine) is type(theirs)
-    if isinstance(mine, torch.Tensor) and isinstance(theirs, torch.Tensor):
-        assert torch.equal(mine, theirs)
-    elif isinstance(mine, dict) and isinstance(theirs, dict):
-        assert mine.keys() == theirs.keys()
-        for key in mine.keys() - {"seconds"}:
-            assert_equal(mine[key], theirs[key])
-    elif isinstance(mine, list) and isinstance(theirs, list):
-        assert len(mine) == len(theirs)
-        for a, b in zip(mine, theirs, strict=True):
-            assert_equal(a, b)
-    else:
-        assert mine == theirs
 
 
 def test_checkpoints_keep_the_newest_two(tmp_path: Path) -> None:
