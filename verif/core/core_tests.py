@@ -13,8 +13,9 @@ import numpy as np
 from cocotb.triggers import ClockCycles, RisingEdge
 
 from xnor_fcc.geometry import Geometry, GeometryError, Shape
-from xnor_fcc.integer import IntegerNetwork, random_network
+from xnor_fcc.integer import IntegerNetwork
 from xnor_fcc.pack import pack
+from xnor_fcc.random_network import random_network
 from xnor_fcc.registers import BIT, errors_in
 from xnor_fcc_sim.bench import Beat, Bench, beats_of, bit_packet, image_packet, settings
 

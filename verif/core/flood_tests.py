@@ -23,8 +23,8 @@ from core.core_tests import bursts, patience, random_widths
 from golden.twin import RISING, Fate, Packets, Twin
 from modules.fcc_image_sink_tests import Format
 from xnor_fcc.geometry import Geometry
-from xnor_fcc.integer import random_network
 from xnor_fcc.pack import pack
+from xnor_fcc.random_network import random_network
 from xnor_fcc.registers import ADDRESS, BIT, MAP, errors_in
 from xnor_fcc_sim.bench import Beat, Bench, drive_beat, settings
 from xnor_fcc_sim.streams import write_burst

@@ -41,8 +41,8 @@ from cocotbext.avalon import (
 
 from core.core_tests import patience, random_widths
 from xnor_fcc.geometry import Geometry, ceil_div
-from xnor_fcc.integer import random_network
 from xnor_fcc.pack import MemoryImage, pack
+from xnor_fcc.random_network import random_network
 from xnor_fcc.registers import ADDRESS, BIT, ID_VALUE, errors_in
 from xnor_fcc_sim.bench import CLOCK_NS, Expected, bit_packet, grey_packet, settings
 

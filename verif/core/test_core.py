@@ -13,8 +13,8 @@ import pytest
 from needs import needs_icarus
 from xnor_fcc.data import load_test_images
 from xnor_fcc.geometry import Geometry
-from xnor_fcc.integer import random_network
 from xnor_fcc.pack import pack
+from xnor_fcc.random_network import random_network
 from xnor_fcc_sim import simulator
 from xnor_fcc_sim.simulate import Inputs
 

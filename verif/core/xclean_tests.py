@@ -23,8 +23,8 @@ from cocotb.triggers import ClockCycles, RisingEdge
 from core.core_tests import patience, random_widths
 from core.peer_tests import Peer, weight_packets
 from xnor_fcc.geometry import Geometry, ceil_div
-from xnor_fcc.integer import random_network
 from xnor_fcc.pack import pack
+from xnor_fcc.random_network import random_network
 from xnor_fcc.registers import BIT
 from xnor_fcc_sim.bench import Expected, bit_packet, settings
 

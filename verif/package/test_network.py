@@ -12,20 +12,10 @@ from brevitas.nn import QuantLinear
 
 from xnor_fcc import container
 from xnor_fcc.errors import UserError
-from xnor_fcc.training.network import (
-    BinaryLinear,
-    BinaryNetwork,
-    Form,
-    HiddenLayer,
-    PowerLinear,
-    from_compact,
-    load_trained,
-    pixel_residual,
-    save_trained,
-    signs,
-    to_compact,
-    to_inputs,
-)
+from xnor_fcc.training.form import Form
+from xnor_fcc.training.layers import BinaryLinear, HiddenLayer, PowerLinear
+from xnor_fcc.training.network import BinaryNetwork, pixel_residual, signs, to_inputs
+from xnor_fcc.training.trained import from_compact, load_trained, save_trained, to_compact
 
 WIDTHS = (37, 24, 15, 6)
 
