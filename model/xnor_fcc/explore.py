@@ -1,23 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """`make explore`: which geometries of the core fit an FPGA, and what each is worth for a network.
 
-Every PE, SIMD and LANES that can make a difference is tried: of all sizes that give every layer
-the same number of groups (PE) or words (SIMD), the smallest. The cycles come from `Geometry`, the
-area from `area`, what a device offers from devices.json. Listed are the geometries that no other
-one beats in cycles an image, ALMs and latency at once (the Pareto front), thinned out.
-
-What keeps a geometry from growing is named for its next larger PE, SIMD and LANES:
-
-    logic          there are not enough ALMs
-    memory width   the blocks of RAM have room for the weights, but not that many bits a cycle
-    memory depth   the weights are more bits than the blocks hold
-    pins           it fits, but images, results or streamed weights take longer through the ports
-                   than the computing
-    size           no layer is wider, or the core's parameters end there
-    -              nothing: it fits, and is another point of the front
-
-A network that is too large for the blocks of RAM is explored with streamed weights, over a port as
-wide as the device has pins.
+Lists the geometries that `space` finds, the best ones marked. A network that is too large for the
+blocks of RAM is explored with streamed weights, over a port as wide as the device has pins.
 """
 
 from __future__ import annotations
@@ -25,365 +10,24 @@ from __future__ import annotations
 import argparse
 import json
 import math
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
-from functools import cached_property
-from itertools import pairwise
+from collections.abc import Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any, NamedTuple
-
-import numpy as np
-from tqdm import tqdm
+from typing import Any
 
 from . import plot
-from .area import Area, Shapes, estimate, memories, popcount_alm
 from .container import write_atomically, write_json
+from .devices import Device, devices
 from .errors import CommandLine, UserError
-from .geometry import NAMED, Geometry, GeometryError, Shape, ceil_div
+from .geometry import NAMED, Shape
 from .geometry_options import add_network
 from .integer import IntegerNetwork, find_network
 from .places import BUILD
+from .space import MAX_LANES, TIMEOUT, Candidate, Sizes, Space, front, lane_sizes, pick, thin
 
-DATA: dict[str, Any] = json.loads(Path(__file__).with_name("devices.json").read_text())
 DEFAULT_OUT = BUILD / "explore"
 
-MAX_WIDTH, MAX_LAYERS, MAX_LANES, MAX_PE, MAX_SIMD = 32767, 16, 64, 4096, 4096
-
-# Pins of a streamed weight port beside its data, with clock and reset.
-_PORT_PINS = 6
-# Share of a period's cycles that must be steps in the geometry picked for throughput.
-_BUSY = 0.95
-# PARTIAL_TIMEOUT after a reset.
-_TIMEOUT = 256
-# LANES for which the limit of the memory is drawn.
-_FLOORS = 4
-# Streamed geometries whose exact period is worked out.
-_STREAM_ROWS = 40
-
-
-@dataclass(frozen=True)
-class Device:
-    """An FPGA, and how much of it one dares to fill; see devices.json for the meaning."""
-
-    name: str
-    board: str
-    part: str
-    alms: int
-    block: str
-    """What a block of RAM is called."""
-    blocks: int
-    block_bits: int
-    shapes: Shapes
-    user_io: int
-    named: bool
-    logic_fill: float
-    blocks_fill: float
-    crowded: float
-    crowded_fill: float
-
-    @property
-    def alm_limit(self) -> float:
-        """Most ALMs one dares to use."""
-        return self.logic_fill * self.alms
-
-    def block_limit(self, alm: float) -> int:
-        """Most blocks of RAM one dares to use beside `alm` ALMs."""
-        fill = self.crowded_fill if alm > self.crowded * self.alms else self.blocks_fill
-        return math.floor(fill * self.blocks)
-
-    @property
-    def port_bits(self) -> int:
-        """Bits of the widest port for streamed weights, a multiple of 8."""
-        return max(0, (self.user_io - _PORT_PINS) // 8 * 8)
-
-
-def devices() -> dict[str, Device]:
-    """The devices of devices.json by name."""
-    fill = DATA["fill"]
-    result = {}
-    for entry in DATA["devices"]:
-        family = DATA["families"][entry["family"]]
-        result[entry["name"]] = Device(
-            **{key: entry[key] for key in (
-                "name", "board", "part", "alms", "blocks", "user_io", "named"
-            )},
-            block=family["block"],
-            block_bits=family["block_bits"],
-            shapes=tuple((words, bits) for words, bits in family["shapes"]),
-            logic_fill=fill["logic"],
-            blocks_fill=fill["blocks"],
-            crowded=fill["crowded"],
-            crowded_fill=fill["crowded_blocks"],
-        )
-    return result
-
-
-class Sizes(NamedTuple):
-    """What is varied."""
-
-    pe: int
-    simd: int
-    lanes: int
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """A geometry that fits, and what it is worth for the network."""
-
-    geometry: Geometry
-    area: Area
-    period: int
-    """Cycles from batch to batch, always fed."""
-    latency: int
-    """Cycles of a lone image, last beat in to class out."""
-    steps: int
-    """Steps of a pass."""
-    images: int
-    """Images of a batch."""
-
-    @property
-    def sizes(self) -> Sizes:
-        """PE, SIMD, LANES."""
-        return Sizes(self.geometry.pe, self.geometry.simd, self.geometry.lanes)
-
-    @property
-    def cycles(self) -> float:
-        """Cycles an image, always fed."""
-        return self.period / self.images
-
-    @property
-    def busy(self) -> float:
-        """Share of the period in which the PEs take a word."""
-        return self.steps / self.period
-
-    @cached_property
-    def costs(self) -> tuple[float, float, float]:
-        """What is to be small: cycles an image, ALMs, latency."""
-        return (self.cycles, self.area.alm, float(self.latency))
-
-
-def step_sizes(widths: Iterable[int], limit: int) -> list[int]:
-    """Every smallest size that cuts a layer of one of `widths` into some number of parts, rising.
-
-    Between two neighbours of the list every layer needs the same number of groups (or words).
-    """
-    sizes = set()
-    for width in widths:
-        size = width
-        while size >= 1:
-            parts = ceil_div(width, size)
-            smallest = ceil_div(width, parts)
-            sizes.add(smallest)
-            size = smallest - 1
-    return sorted(size for size in sizes if size <= limit)
-
-
-def lane_sizes(shape: Shape, limit: int) -> list[int]:
-    """Every number of lanes up to `limit` in which a network works: where two lanes carry an image,
-    the even ones."""
-    step = 2 if shape.pairs else 1
-    return list(range(step, limit + 1, step))
-
-
-class Space:
-    """All geometries for one network on one device.
-
-    `port` is 0 for a core with a weight memory, else the bits of the streamed weight port.
-    """
-
-    def __init__(
-        self,
-        device: Device,
-        shape: Shape | Sequence[int],
-        port: int = 0,
-        max_lanes: int = MAX_LANES,
-        timeout: int = _TIMEOUT,
-    ) -> None:
-        self.device = device
-        self.shape = Shape.of(shape)
-        self.port = port
-        self.lanes = lane_sizes(self.shape, max_lanes)
-        self.timeout = timeout
-        self.pes = step_sizes(self.shape.widths[1:], MAX_PE)
-        self.simds = step_sizes(self.shape.widths[:-1], MAX_SIMD)
-        self.tried = self.fit = 0
-
-    def geometry(self, sizes: Sizes) -> Geometry:
-        """The smallest core of these sizes for the network; `GeometryError` if there is none."""
-        return Geometry.for_widths(self.shape, *sizes, weight_stream=self.port)
-
-    def build(self, sizes: Sizes) -> tuple[Geometry, Area]:
-        """The core of these sizes and what it takes; `GeometryError` if there is none."""
-        geometry = self.geometry(sizes)
-        return geometry, estimate(geometry, self.device.shapes)
-
-    def excess(self, geometry: Geometry, area: Area) -> list[str]:
-        """What the device has too little of: "logic", "memory width", "memory depth"."""
-        result = []
-        if area.alm > self.device.alm_limit:
-            result.append("logic")
-        limit = self.device.block_limit(area.alm)
-        if area.blocks > limit:
-            bits = sum(width * depth for width, depth in memories(geometry))
-            full = bits > limit * self.device.block_bits
-            result.append("memory depth" if full else "memory width")
-        return result
-
-    def judge(self, geometry: Geometry, area: Area) -> Candidate:
-        """The candidate, its cycles exact."""
-        return Candidate(
-            geometry,
-            area,
-            geometry.period_cycles(self.shape),
-            geometry.latency_cycles(self.shape, self.timeout),
-            geometry.steps(self.shape),
-            geometry.images_per_batch(self.shape),
-        )
-
-    def judge_streamed(self, geometry: Geometry, area: Area) -> Candidate:
-        """The candidate with a lower bound of its cycles: the exact ones take long to count."""
-        beats = ceil_div(geometry.pe * geometry.simd, self.port) * geometry.steps(self.shape)
-        bare = replace(geometry, weight_stream=0)
-        return Candidate(
-            geometry,
-            area,
-            max(beats, bare.period_cycles(self.shape)),
-            max(beats, bare.latency_cycles(self.shape, self.timeout)),
-            geometry.steps(self.shape),
-            geometry.images_per_batch(self.shape),
-        )
-
-    def _words_of_simd(self, pe: int) -> Iterator[int]:
-        """SIMDs to try with a PE: the smallest of each kind, and the one from which layers overlap.
-
-        A layer may begin while the one before is finished only where PE <= SIMD.
-        """
-        for simd, following in pairwise([*self.simds, MAX_SIMD + 1]):
-            yield simd
-            if simd < pe < following:
-                yield pe
-
-    def explore(self) -> list[Candidate]:
-        """Every geometry that fits, in no order."""
-        found = []
-        judge = self.judge_streamed if self.port else self.judge
-        for pe in tqdm(self.pes, desc="exploring", delay=2, leave=False, disable=None):
-            for simd in self._words_of_simd(pe):
-                # Words of many beats only wait for them.
-                if self.port and pe * simd > 2 * self.port:
-                    break
-                if pe * popcount_alm(simd) > self.device.alm_limit:
-                    break
-                for lanes in self.lanes:
-                    self.tried += 1
-                    try:
-                        geometry, area = self.build(Sizes(pe, simd, lanes))
-                    except GeometryError:
-                        break  # too many banks or parts of a kind
-                    if self.excess(geometry, area):
-                        break
-                    found.append(judge(geometry, area))
-        self.fit = len(found)
-        if self.port:
-            # The bound is close: exact cycles for the best by it.
-            rows = thin(front(found), _STREAM_ROWS)
-            found = [self.judge(row.geometry, row.area) for row in rows]
-        return found
-
-    def bounds(self, candidate: Candidate) -> dict[str, str]:
-        """What stops the next larger PE, SIMD and LANES; see the head of this file."""
-        pe, simd, lanes = candidate.sizes
-        larger = {
-            "pe": next((Sizes(p, simd, lanes) for p in self.pes if p > pe), None),
-            "simd": next((Sizes(pe, s, lanes) for s in self.simds if s > simd), None),
-            "lanes": next((Sizes(pe, simd, n) for n in self.lanes if n > lanes), None),
-        }
-        return {name: self._bound(sizes) for name, sizes in larger.items()}
-
-    def _bound(self, sizes: Sizes | None) -> str:
-        if sizes is None:
-            return "size"
-        try:
-            geometry, area = self.build(sizes)
-        except GeometryError:
-            return "size"
-        excess = self.excess(geometry, area)
-        if excess:
-            return ", ".join(excess)
-        after = (self.judge_streamed if self.port else self.judge)(geometry, area)
-        computing = geometry.pass_cycles(self.shape)
-        return "pins" if after.period > computing else "-"
-
-    def memory_floor(self) -> dict[int, float]:
-        """Fewest cycles an image that the blocks of RAM allow, were logic without end, by LANES.
-
-        For up to 4 lanes; empty where weights are streamed or do not fit at all.
-        """
-        best: tuple[int, Geometry] | None = None
-        if self.port:
-            return {}
-        for pe in self.pes:
-            for simd in self._words_of_simd(pe):
-                try:
-                    geometry = self.geometry(Sizes(pe, simd, self.lanes[0]))
-                except GeometryError:
-                    continue
-                cycles = geometry.pass_cycles(self.shape)
-                if best is not None and cycles >= best[0]:
-                    continue
-                area = estimate(geometry, self.device.shapes)
-                in_blocks = area.parts["memory in logic"] == 0
-                if in_blocks and area.blocks <= self.device.block_limit(0):
-                    best = (cycles, geometry)
-        if best is None:
-            return {}
-        cores = [replace(best[1], lanes=lanes) for lanes in self.lanes if lanes <= _FLOORS]
-        return {
-            core.lanes: core.period_cycles(self.shape) / core.images_per_batch(self.shape)
-            for core in cores
-        }
-
-
-def front(candidates: Iterable[Candidate]) -> list[Candidate]:
-    """The candidates that no other one beats in `costs`, the fewest cycles an image first."""
-    kept: list[Candidate] = []
-    costs = np.empty((0, 3))
-    for candidate in sorted(candidates, key=lambda c: (*c.costs, c.sizes)):
-        cost = np.array(candidate.costs)
-        if not (costs <= cost).all(axis=1).any():
-            kept.append(candidate)
-            costs = np.vstack([costs, cost])
-    return kept
-
-
-def thin(candidates: Sequence[Candidate], rows: int) -> list[Candidate]:
-    """At most `rows` of a front: with ever larger steps, those that save the more ALMs for it."""
-    ratio = 1.0
-    while True:
-        kept: list[Candidate] = []
-        for cost in (0, 2):
-            alm = math.inf
-            for candidate in sorted(candidates, key=lambda c, k=cost: (c.costs[k], c.costs)):  # type: ignore[misc]
-                if candidate.area.alm < alm / ratio:
-                    alm = candidate.area.alm
-                    if candidate not in kept:
-                        kept.append(candidate)
-        if len(kept) <= max(rows, 2):
-            return sorted(kept, key=lambda c: c.costs)
-        ratio *= 1.02
-
-
-def pick(candidates: Sequence[Candidate]) -> dict[str, Candidate]:
-    """The best geometry for "throughput" and for "latency"; the smaller of equals.
-
-    For throughput the PEs must be busy for 95 % of the cycles, if any geometry's are: what waits is
-    better spent on another lane.
-    """
-    busy = [c for c in candidates if c.busy >= _BUSY] or candidates
-    return {
-        "throughput": min(busy, key=lambda c: (c.cycles, c.area.alm, c.sizes)),
-        "latency": min(candidates, key=lambda c: (c.latency, c.area.alm, c.sizes)),
-    }
+MAX_WIDTH, MAX_LAYERS = 32767, 16
 
 
 # ---- report
@@ -411,7 +55,7 @@ def explore(
     device: Device,
     shape: Shape | Sequence[int],
     max_lanes: int = MAX_LANES,
-    timeout: int = _TIMEOUT,
+    timeout: int = TIMEOUT,
     streamed: bool = False,
     port: int | None = None,
     rows: int = 16,
@@ -733,7 +377,7 @@ def parser() -> CommandLine:
         help="most lanes to try (default: 64)",
     )
     add(
-        "--timeout", type=int, default=_TIMEOUT, metavar="N",
+        "--timeout", type=int, default=TIMEOUT, metavar="N",
         help="cycles that a core of several lanes waits for more images (default: 256)",
     )
     add("--fill", type=float, metavar="SHARE", help="share of the ALMs to use (default: 0.9)")

@@ -27,10 +27,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from functools import cached_property
 from itertools import pairwise
 
-from .errors import UserError
+from .shape import GeometryError, KindError, Shape, ceil_div, factor
 
 # Cycles from a step until its bits can be loaded into the ring (DRAIN in fcc_core.v) ...
 DRAIN = 7
@@ -57,71 +56,6 @@ NAMED = {
 }
 
 IMAGE_WIDTHS = (8, 16, 32, 64, 128, 256, 512)
-
-
-class GeometryError(UserError):
-    """A geometry that cannot be built, or a network that does not fit one."""
-
-
-class KindError(GeometryError):
-    """A network of a kind that the core was built without, or that none computes."""
-
-
-@dataclass(frozen=True)
-class Shape:
-    """What of a network decides the core it needs and the cycles it takes, layer by layer."""
-
-    widths: tuple[int, ...]
-    """Inputs, hidden..., classes."""
-    orders: tuple[int, ...]
-    """Bit planes of each layer's inputs: 1 or 2."""
-    ternary: tuple[bool, ...]
-    """Whether each layer's weights are ternary."""
-
-    @classmethod
-    def of(cls, shape: Shape | Sequence[int]) -> Shape:
-        """A shape as it is; plain widths are those of a network of single bits."""
-        if isinstance(shape, Shape):
-            return shape
-        layers = len(shape) - 1
-        return cls(tuple(shape), (1,) * layers, (False,) * layers)
-
-    @property
-    def pairs(self) -> bool:
-        """Whether two lanes carry an image: some layer's inputs are of order 2."""
-        return 2 in self.orders
-
-    @property
-    def rounds(self) -> tuple[int, ...]:
-        """How often a group of each layer goes through its words: once for each weight plane."""
-        return tuple(2 if ternary else 1 for ternary in self.ternary)
-
-    @cached_property
-    def layers(self) -> list[tuple[int, int, int]]:
-        """(inputs, outputs, rounds) of each layer."""
-        sizes = zip(pairwise(self.widths), self.rounds, strict=True)
-        return [(n, m, rounds) for (n, m), rounds in sizes]
-
-    @property
-    def hidden_bits(self) -> int:
-        """Hidden bits of one image, in all planes."""
-        activations = zip(self.widths[1:-1], self.orders[1:], strict=True)
-        return sum(m * order for m, order in activations)
-
-
-def top_level(order: int) -> int:
-    """The highest level of an activation: 1, or 3 of order 2."""
-    return 3 if order == 2 else 1
-
-
-def factor(order: int, ternary: bool) -> int:
-    """The greatest P of an input, over its planes of activations and of weights."""
-    return top_level(order) * (2 if ternary else 1)
-
-
-def ceil_div(a: int, b: int) -> int:
-    """Quotient of non-negative integers rounded up."""
-    return -(-a // b)
 
 
 def best_bank_depth(width: int, depth: int) -> int:

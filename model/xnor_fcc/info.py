@@ -11,11 +11,12 @@ from typing import Any
 import numpy as np
 
 from .data import DATASETS
+from .devices import Device, devices
 from .errors import CommandLine
-from .explore import Device, Space, devices, pick
 from .geometry import NAMED, Geometry, GeometryError, Shape
 from .geometry_options import add_geometry, add_network, geometry_of
 from .integer import IntegerNetwork, Layer, OutputLayer, ShiftLayer, find_network
+from .space import Space, pick
 
 ALL, NONE = "all", "none"
 

@@ -46,30 +46,23 @@ and in the manifest `orders`, a list of 1 or 2 for the inputs of every layer, an
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
 from . import container
 from .errors import UserError
-from .geometry import KindError, Shape, factor
+from .layers import WIDTH_LIMIT, Layer, NetworkFormatError, OutputLayer, ShiftLayer
 from .places import NETWORKS
+from .shape import KindError, Shape
 
 _KIND = "xnor-fcc-network"
 _PLAIN_VERSION, _VERSION = 1, 2
 _NOUN = "network file"
-
-# Scores are int32 in hardware and here; a bias within this bound cannot overflow one.
-_BIAS_LIMIT = 1 << 30
-_WIDTH_LIMIT = 1 << 24
-_EXPONENT_LIMIT = 7
-
-# Share of the weights of a random ternary network that count.
-_COUNTED = 2 / 3
 
 
 def network_names() -> list[str]:
@@ -86,149 +79,6 @@ def find_network(name: str) -> Path:
     if name not in network_names():
         raise UserError(f"There is no network {name}; there are {', '.join(network_names())}.")
     return NETWORKS / f"{name}.npz"
-
-
-class NetworkFormatError(UserError):
-    """A network, or the file of one, breaks the format; the sentence says where."""
-
-
-class _Dense:
-    """What every layer has."""
-
-    weights: np.ndarray
-
-    @property
-    def inputs(self) -> int:
-        """Number of inputs n."""
-        return int(self.weights.shape[1])
-
-    @property
-    def outputs(self) -> int:
-        """Number of neurons m, or of classes."""
-        return int(self.weights.shape[0])
-
-
-class _Counting(_Dense):
-    """A layer that a core computes: it counts P."""
-
-    mask: np.ndarray | None
-    order: int
-
-    def _check_counting(self) -> None:
-        _check_bits(self.weights, "weights")
-        if self.order not in (1, 2):
-            raise NetworkFormatError(f"The order of a layer must be 1 or 2, not {self.order!r}.")
-        if self.mask is not None:
-            _check_bits(self.mask, "mask")
-            if self.mask.shape != self.weights.shape:
-                raise NetworkFormatError(
-                    f"The mask must have shape {self.weights.shape}, not {self.mask.shape}."
-                )
-            if (self.weights > self.mask).any():
-                raise NetworkFormatError("A weight bit is 1 where its mask is 0.")
-
-    @property
-    def ternary(self) -> bool:
-        """Whether its weights are -1, 0, +1."""
-        return self.mask is not None
-
-    @property
-    def most(self) -> int:
-        """The greatest P, M."""
-        return self.inputs * factor(self.order, self.ternary)
-
-
-@dataclass(frozen=True, eq=False)
-class Layer(_Counting):
-    """A hidden layer: weights uint8 (outputs, inputs) of 0/1, thresholds int32 (outputs,).
-
-    `mask` uint8 (outputs, inputs) of 0/1: the weights are ternary and count where it is 1; where it
-    is 0 the weight bit is 0.  `lower`, `upper` int32 (outputs,): the outputs are of order 2.
-    `order`: that of the inputs.
-    """
-
-    weights: np.ndarray
-    thresholds: np.ndarray
-    mask: np.ndarray | None = None
-    lower: np.ndarray | None = None
-    upper: np.ndarray | None = None
-    order: int = 1
-
-    def __post_init__(self) -> None:
-        self._check_counting()
-        _check_vector(self.thresholds, "thresholds", self.outputs)
-        if self.thresholds.min() < 0 or self.thresholds.max() > self.most + 1:
-            raise NetworkFormatError(
-                f"A threshold is outside 0 to {self.most + 1}, the range of {self.inputs} inputs."
-            )
-        if self.lower is None and self.upper is None:
-            return
-        if self.lower is None or self.upper is None:
-            raise NetworkFormatError("A layer has lower and upper thresholds, or neither.")
-        _check_vector(self.lower, "lower thresholds", self.outputs)
-        _check_vector(self.upper, "upper thresholds", self.outputs)
-        if self.lower.min() < 0 or (self.lower > self.thresholds).any():
-            raise NetworkFormatError("A lower threshold is outside 0 to its neuron's threshold.")
-        if self.upper.max() > self.most + 1 or (self.upper < self.thresholds).any():
-            raise NetworkFormatError(
-                f"An upper threshold is outside its neuron's threshold to {self.most + 1}."
-            )
-
-    @property
-    def output_order(self) -> int:
-        """Bit planes of its outputs."""
-        return 1 if self.lower is None else 2
-
-
-@dataclass(frozen=True, eq=False)
-class ShiftLayer(_Dense):
-    """A first hidden layer of power-of-two weights on 8-bit pixels, which no core computes.
-
-    A weight is (-1)^(1 - weight) * 2^exponent, weights uint8 (outputs, inputs) of 0/1, exponents
-    uint8 (outputs, inputs) of 0 to 7; a neuron answers (sum of pixel * weight >= T), thresholds
-    int32 (outputs,) of any sign.
-    """
-
-    weights: np.ndarray
-    exponents: np.ndarray
-    thresholds: np.ndarray
-
-    ternary: ClassVar[bool] = False
-    order: ClassVar[int] = 1
-    output_order: ClassVar[int] = 1
-
-    def __post_init__(self) -> None:
-        _check_bits(self.weights, "weights")
-        if (
-            not isinstance(self.exponents, np.ndarray)
-            or self.exponents.dtype != np.uint8
-            or self.exponents.shape != self.weights.shape
-            or self.exponents.max() > _EXPONENT_LIMIT
-        ):
-            raise NetworkFormatError(
-                f"The exponents must be a uint8 array of shape {self.weights.shape}, 0 to "
-                f"{_EXPONENT_LIMIT} each."
-            )
-        _check_vector(self.thresholds, "thresholds", self.outputs)
-
-
-@dataclass(frozen=True, eq=False)
-class OutputLayer(_Counting):
-    """The last layer: weights uint8 (classes, inputs) of 0/1, bias int32 (classes,).
-
-    `mask` and `order` are as of a `Layer`.
-    """
-
-    weights: np.ndarray
-    bias: np.ndarray
-    mask: np.ndarray | None = None
-    order: int = 1
-
-    def __post_init__(self) -> None:
-        self._check_counting()
-        _check_vector(self.bias, "bias", self.outputs)
-        if int(np.abs(self.bias.astype(np.int64)).max()) > _BIAS_LIMIT:
-            raise NetworkFormatError(f"A bias is outside -{_BIAS_LIMIT} to {_BIAS_LIMIT}.")
 
 
 @dataclass(frozen=True, eq=False)
@@ -392,7 +242,7 @@ class IntegerNetwork:
         if (
             not isinstance(widths, list)
             or len(widths) < 2
-            or not all(isinstance(n, int) and 1 <= n <= _WIDTH_LIMIT for n in widths)
+            or not all(isinstance(n, int) and 1 <= n <= WIDTH_LIMIT for n in widths)
         ):
             raise NetworkFormatError(f"The {_NOUN} {path} has no valid list of widths.")
         threshold, name, info = (manifest.get(key) for key in ("pixel_threshold", "name", "info"))
@@ -458,68 +308,6 @@ class IntegerNetwork:
         return arrays
 
 
-def random_network(
-    rng: np.random.Generator,
-    widths: Sequence[int],
-    orders: Sequence[int] | None = None,
-    ternary: bool | Sequence[bool] = False,
-) -> IntegerNetwork:
-    """A lively network for tests, of the given (inputs, hidden..., classes).
-
-    `orders`: that of the inputs of each layer, all 1 unless given; `ternary`: which layers are, or
-    all.  Thresholds lie within about one standard deviation of P around M / 2, so that neurons
-    switch on random inputs; about one in sixteen is 0 or M + 1.  Biases have both signs.
-    """
-    sizes = list(pairwise(widths))
-    orders = [1] * len(sizes) if orders is None else list(orders)
-    ternaries = [ternary] * len(sizes) if isinstance(ternary, bool) else list(ternary)
-    layers = []
-    for i, (n, m) in enumerate(sizes[:-1]):
-        most = n * factor(orders[i], ternaries[i])
-        # Levels have a mean square of 5; and (P - M / 2) is the dot product times s / 2.
-        variance = n * (5 if orders[i] == 2 else 1) * (4 * _COUNTED if ternaries[i] else 1)
-        spread = np.sqrt(variance) / 2
-        near = np.rint(most / 2 + rng.normal(0, spread, m))
-        thresholds = np.clip(near, 0, most + 1).astype(np.int32)
-        extreme = rng.random(m) < 1 / 16
-        thresholds[extreme] = rng.choice([0, most + 1], int(extreme.sum()))
-        weights, mask = _random_weights(rng, m, n, ternaries[i])
-        lower = upper = None
-        if orders[i + 1] == 2:
-            below, above = np.rint(np.abs(rng.normal(0, spread, (2, m)))).astype(np.int32)
-            lower = np.maximum(thresholds - below, 0)
-            upper = np.minimum(thresholds + above, most + 1)
-        layers.append(Layer(weights, thresholds, mask, lower, upper, orders[i]))
-    n, m = sizes[-1]
-    reach = max(2, int(np.sqrt(n)))
-    bias = rng.integers(-reach, reach + 1, m).astype(np.int32)
-    weights, mask = _random_weights(rng, m, n, ternaries[-1])
-    pixel_threshold = int(rng.integers(1, 256))
-    residual = None
-    if orders[0] == 2:
-        residual = (
-            int(rng.integers(0, pixel_threshold + 1)), int(rng.integers(pixel_threshold, 256))
-        )
-    return IntegerNetwork(
-        tuple(layers),
-        OutputLayer(weights, bias, mask, orders[-1]),
-        pixel_threshold,
-        name="random-" + "-".join(str(width) for width in widths),
-        pixel_residual=residual,
-    )
-
-
-def _random_weights(
-    rng: np.random.Generator, rows: int, columns: int, ternary: bool
-) -> tuple[np.ndarray, np.ndarray | None]:
-    """Weights and, for ternary ones, their mask."""
-    weights = rng.integers(0, 2, (rows, columns), dtype=np.uint8)
-    if not ternary:
-        return weights, None
-    mask = (rng.random((rows, columns)) < _COUNTED).astype(np.uint8)
-    return weights & mask, mask
-
-
 def _pack(bits: np.ndarray) -> np.ndarray:
     return np.packbits(bits, axis=1, bitorder="little")
 
@@ -574,22 +362,3 @@ def _are_ints(value: Any, length: int) -> bool:
         and len(value) == length
         and all(isinstance(item, int) and not isinstance(item, bool) for item in value)
     )
-
-
-def _check_bits(bits: np.ndarray, name: str) -> None:
-    name = name.capitalize()
-    if not isinstance(bits, np.ndarray) or bits.ndim != 2 or min(bits.shape) < 1:
-        raise NetworkFormatError(f"{name} must be an array of shape (outputs, inputs), both >= 1.")
-    if bits.dtype != np.uint8:
-        raise NetworkFormatError(f"{name} must be uint8, not {bits.dtype}.")
-    if bits.max() > 1:
-        raise NetworkFormatError(f"{name} must be 0 or 1.")
-    if max(bits.shape) > _WIDTH_LIMIT:
-        raise NetworkFormatError(f"A layer may not be wider than {_WIDTH_LIMIT}.")
-
-
-def _check_vector(vector: np.ndarray, name: str, length: int) -> None:
-    if not isinstance(vector, np.ndarray) or vector.dtype != np.int32:
-        raise NetworkFormatError(f"The {name} must be an int32 array.")
-    if vector.shape != (length,):
-        raise NetworkFormatError(f"The {name} must have shape ({length},), not {vector.shape}.")

@@ -21,9 +21,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from .errors import UserError
-from .geometry import top_level
 from .integer import IntegerNetwork, Layer, OutputLayer, ShiftLayer
 from .popcount import PackedLayer
+from .shape import top_level
 
 _EXACT = 1 << 24
 # What a thread takes at a time: images whose sums stay in its cache, and more where it would have

@@ -30,7 +30,8 @@ from xnor_fcc.board.driver import (
 from xnor_fcc.data import load_test_bits
 from xnor_fcc.geometry import Geometry
 from xnor_fcc.images import read_images
-from xnor_fcc.integer import IntegerNetwork, random_network
+from xnor_fcc.integer import IntegerNetwork
+from xnor_fcc.random_network import random_network
 from xnor_fcc.reference import evaluate
 from xnor_fcc.registers import ADDRESS, VERSION_VALUE
 from xnor_fcc_sim.packets import grey_packet

@@ -20,7 +20,8 @@ from xnor_fcc.board.demo import Board, board_of
 from xnor_fcc.data import load_test_bits, load_test_images
 from xnor_fcc.errors import UserError, run_main
 from xnor_fcc.geometry import NAMED, Geometry
-from xnor_fcc.integer import IntegerNetwork, find_network, random_network
+from xnor_fcc.integer import IntegerNetwork, find_network
+from xnor_fcc.random_network import random_network
 from xnor_fcc.reference import evaluate
 from xnor_fcc_sim import simulator
 from xnor_fcc_sim.sources import board_sources

@@ -32,10 +32,11 @@ from xnor_fcc.board.transport import MappedTransport, TransportError
 from xnor_fcc.errors import UserError
 from xnor_fcc.geometry import NAMED, Geometry
 from xnor_fcc.images import read_images
-from xnor_fcc.integer import IntegerNetwork, ShiftLayer, find_network, random_network
+from xnor_fcc.integer import IntegerNetwork, ShiftLayer, find_network
 from xnor_fcc.loading import load_checks
 from xnor_fcc.pack import pack
 from xnor_fcc.places import DATA
+from xnor_fcc.random_network import random_network
 from xnor_fcc.reference import evaluate
 from xnor_fcc.registers import ADDRESS, ID_VALUE, VERSION_VALUE
 from xnor_fcc_sim import simulator

@@ -24,7 +24,7 @@ import pytest
 from board.tclsh import Script, tcl_list
 from needs import needs_tclsh
 from xnor_fcc.board.demo import board_of
-from xnor_fcc.explore import devices
+from xnor_fcc.devices import devices
 from xnor_fcc_sim.simulator import ROOT
 from xnor_fcc_sim.sources import board_sources
 

@@ -18,8 +18,9 @@ from needs import needs_tclsh
 from xnor_fcc.board.address_map import BUFFER_BYTES
 from xnor_fcc.board.driver import DriverError
 from xnor_fcc.geometry import NAMED, Geometry, KindError
-from xnor_fcc.integer import IntegerNetwork, find_network, random_network
+from xnor_fcc.integer import IntegerNetwork, find_network
 from xnor_fcc.pack import pack
+from xnor_fcc.random_network import random_network
 from xnor_fcc.reference import evaluate
 from xnor_fcc.register_script import register_script
 from xnor_fcc_sim import simulator

@@ -14,7 +14,8 @@ from xnor_fcc import classify
 from xnor_fcc.data import DATASETS, class_names, load_test_images, make_idx
 from xnor_fcc.errors import run_main
 from xnor_fcc.images import ImageFileError, as_grey, flat, read_images, read_picture, side_of
-from xnor_fcc.integer import IntegerNetwork, find_network, random_network
+from xnor_fcc.integer import IntegerNetwork, find_network
+from xnor_fcc.random_network import random_network
 from xnor_fcc.reference import evaluate
 
 IMAGES, LABELS = load_test_images()

@@ -18,8 +18,8 @@ from xnor_fcc import classify, cli, errors
 from xnor_fcc.cli import COMMANDS, completion
 from xnor_fcc.container import write_json
 from xnor_fcc.errors import CommandLine, UserError, run_main
-from xnor_fcc.integer import random_network
 from xnor_fcc.places import DATA, NETWORKS, ROOT
+from xnor_fcc.random_network import random_network
 
 NAMES = (
     "import", "info", "explore", "simulate", "classify", "pack", "train", "report", "rtl"

@@ -16,10 +16,12 @@ import pytest
 
 from xnor_fcc import explore
 from xnor_fcc.area import Area
+from xnor_fcc.devices import DATA, Device, devices
 from xnor_fcc.errors import UserError
-from xnor_fcc.explore import Candidate, Device, Sizes, Space, devices, front, pick, thin
 from xnor_fcc.geometry import Geometry, GeometryError, Shape
-from xnor_fcc.integer import IntegerNetwork, ShiftLayer, random_network
+from xnor_fcc.integer import IntegerNetwork, ShiftLayer
+from xnor_fcc.random_network import random_network
+from xnor_fcc.space import Candidate, Sizes, Space, front, pick, step_sizes, thin
 
 DEFAULT = (784, 1024, 1024, 1024, 10)
 SMALL = (60, 40, 40, 10)
@@ -44,8 +46,8 @@ def test_devices() -> None:
     assert DE1.block_limit(10_000) == 397
     assert DE1.block_limit(20_000) == 385
     assert DE1.port_bits == 280
-    for entry in explore.DATA["devices"]:
-        assert entry["source"] and entry["family"] in explore.DATA["families"]
+    for entry in DATA["devices"]:
+        assert entry["source"] and entry["family"] in DATA["families"]
     assert sum(d.named for d in known.values()) == 1
 
 
@@ -57,8 +59,8 @@ def test_step_sizes_are_the_smallest_of_their_kind() -> None:
         kinds = {}
         for size in range(max(widths), 0, -1):
             kinds[tuple(-(-width // size) for width in widths)] = size
-        assert explore.step_sizes(widths, 10**6) == sorted(kinds.values())
-    assert max(explore.step_sizes((1000,), 90)) <= 90
+        assert step_sizes(widths, 10**6) == sorted(kinds.values())
+    assert max(step_sizes((1000,), 90)) <= 90
 
 
 def test_nothing_better_is_left_out() -> None:

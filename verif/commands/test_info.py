@@ -12,11 +12,14 @@ import numpy as np
 import pytest
 
 from xnor_fcc import info
+from xnor_fcc.devices import devices
 from xnor_fcc.errors import run_main
-from xnor_fcc.explore import MAX_WIDTH, Space, devices, pick
+from xnor_fcc.explore import MAX_WIDTH
 from xnor_fcc.geometry import NAMED, Geometry
-from xnor_fcc.integer import IntegerNetwork, Layer, OutputLayer, ShiftLayer, random_network
+from xnor_fcc.integer import IntegerNetwork, Layer, OutputLayer, ShiftLayer
+from xnor_fcc.random_network import random_network
 from xnor_fcc.reference import evaluate
+from xnor_fcc.space import Space, pick
 
 
 def call(capsys: pytest.CaptureFixture[str], *arguments: object, code: int = 0) -> str:

@@ -20,8 +20,8 @@ import pytest
 from PIL import Image
 
 from xnor_fcc.data import load_test_images
-from xnor_fcc.integer import random_network
 from xnor_fcc.places import BUILD, ROOT, RTL
+from xnor_fcc.random_network import random_network
 
 pytestmark = pytest.mark.slow
 

@@ -22,7 +22,7 @@ from xnor_fcc.container import write_json
 from xnor_fcc.data import binarise, load_test_images
 from xnor_fcc.errors import UserError
 from xnor_fcc.geometry import Geometry
-from xnor_fcc.integer import random_network
+from xnor_fcc.random_network import random_network
 from xnor_fcc_sim import provenance as report_source
 from xnor_fcc_sim.answers import Answers
 from xnor_fcc_sim.page import blocks as report_blocks

@@ -24,14 +24,8 @@ from needs import QUICKEST, needs_icarus
 from xnor_fcc.data import DATASETS, load_test_bits
 from xnor_fcc.errors import UserError
 from xnor_fcc.geometry import Geometry
-from xnor_fcc.integer import (
-    NETWORKS,
-    IntegerNetwork,
-    Layer,
-    ShiftLayer,
-    network_names,
-    random_network,
-)
+from xnor_fcc.integer import NETWORKS, IntegerNetwork, Layer, ShiftLayer, network_names
+from xnor_fcc.random_network import random_network
 from xnor_fcc.reference import evaluate, preactivations
 from xnor_fcc_sim import simulate as sim
 from xnor_fcc_sim import simulator, waves

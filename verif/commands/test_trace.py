@@ -18,7 +18,8 @@ from commands.made import Checker, run, texts
 from needs import QUICKEST
 from xnor_fcc.errors import UserError
 from xnor_fcc.geometry import Geometry
-from xnor_fcc.integer import IntegerNetwork, random_network
+from xnor_fcc.integer import IntegerNetwork
+from xnor_fcc.random_network import random_network
 from xnor_fcc.reference import evaluate, preactivations
 from xnor_fcc_sim.page import trace_page
 from xnor_fcc_sim.page.report import external_references

@@ -14,7 +14,7 @@ import pytest
 
 from commands.made import run
 from needs import needs_icarus
-from xnor_fcc.integer import random_network
+from xnor_fcc.random_network import random_network
 from xnor_fcc_sim import waves
 
 # Neither has a wheel for every machine; without them nothing is written that could be tested.

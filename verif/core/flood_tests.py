@@ -33,8 +33,8 @@ from core.host import (
 from golden.image_packets import REASONS, Fate, Format, PacketRules
 from golden.twin import Twin
 from xnor_fcc.geometry import Geometry
-from xnor_fcc.integer import random_network
 from xnor_fcc.pack import pack
+from xnor_fcc.random_network import random_network
 from xnor_fcc.registers import ADDRESS, BIT, errors_in
 from xnor_fcc_sim.bench import Bench
 from xnor_fcc_sim.packets import Beat, drive_beat

@@ -32,8 +32,8 @@ import numpy as np
 
 from core.peer import Peer, weight_packets
 from xnor_fcc.geometry import Geometry, ceil_div
-from xnor_fcc.integer import random_network
 from xnor_fcc.pack import pack
+from xnor_fcc.random_network import random_network
 from xnor_fcc.registers import errors_in
 from xnor_fcc_sim.checks import Expected
 from xnor_fcc_sim.packets import bit_packet, grey_packet

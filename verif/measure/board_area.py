@@ -20,8 +20,8 @@ from measure import synthesis
 from xnor_fcc import places
 from xnor_fcc.board.demo import DEVICE, PRESET, Board, board_of
 from xnor_fcc.container import write_json
+from xnor_fcc.devices import devices
 from xnor_fcc.errors import CommandLine, UserError, run_main
-from xnor_fcc.explore import devices
 from xnor_fcc.geometry import NAMED
 from xnor_fcc_sim.provenance import source
 from xnor_fcc_sim.sources import board_sources

@@ -27,13 +27,14 @@ from xnor_fcc import plot
 from xnor_fcc.area import estimate
 from xnor_fcc.container import write_json
 from xnor_fcc.data import load_test_images
+from xnor_fcc.devices import devices
 from xnor_fcc.errors import CommandLine, UserError, run_main
-from xnor_fcc.explore import Space, devices
 from xnor_fcc.generated import fill
 from xnor_fcc.geometry import NAMED, Geometry, Shape
 from xnor_fcc.integer import IntegerNetwork
 from xnor_fcc.places import NETWORKS
 from xnor_fcc.reference import evaluate
+from xnor_fcc.space import Space
 from xnor_fcc_sim import simulator
 from xnor_fcc_sim.provenance import source
 

@@ -14,8 +14,8 @@ import pytest
 from measure import activity
 from measure.nets import LOGIC, REGISTER, WIRE, Net, nets_of
 from xnor_fcc.errors import UserError
-from xnor_fcc.integer import random_network
 from xnor_fcc.pack import pack
+from xnor_fcc.random_network import random_network
 from xnor_fcc_sim import vcd
 
 SOURCE = """

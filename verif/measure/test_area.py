@@ -10,7 +10,7 @@ import pytest
 
 from measure import synthesis
 from xnor_fcc.area import M10K_SHAPES, counter_alm, estimate, memory, popcount_alm
-from xnor_fcc.explore import devices
+from xnor_fcc.devices import devices
 from xnor_fcc.geometry import Geometry
 
 # Widths, (PE, SIMD, LANES), bits of the weight stream: small enough to synthesise in a test, and

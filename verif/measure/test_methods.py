@@ -19,7 +19,7 @@ from xnor_fcc.data import load_test_images
 from xnor_fcc.errors import UserError
 from xnor_fcc.generated import markers
 from xnor_fcc.geometry import NAMED, Geometry, Shape
-from xnor_fcc.integer import random_network
+from xnor_fcc.random_network import random_network
 from xnor_fcc.reference import evaluate
 
 WIDTHS = (784, 210, 100, 10)

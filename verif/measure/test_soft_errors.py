@@ -19,8 +19,9 @@ from measure import soft_errors
 from needs import needs_icarus
 from xnor_fcc.errors import UserError
 from xnor_fcc.geometry import Geometry
-from xnor_fcc.integer import IntegerNetwork, random_network
+from xnor_fcc.integer import IntegerNetwork
 from xnor_fcc.pack import pack
+from xnor_fcc.random_network import random_network
 from xnor_fcc.reference import evaluate, preactivations
 from xnor_fcc_sim import simulator
 

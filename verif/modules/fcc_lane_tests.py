@@ -11,8 +11,9 @@ import numpy as np
 
 from modules.unit import drive, edge, fields, join, number, settings, start
 from xnor_fcc.geometry import Geometry
-from xnor_fcc.integer import IntegerNetwork, random_network
+from xnor_fcc.integer import IntegerNetwork
 from xnor_fcc.pack import MemoryImage, pack
+from xnor_fcc.random_network import random_network
 from xnor_fcc.reference import evaluate, preactivations
 
 # Cycles after a step (the last one of a group for what comes of it).

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from xnor_fcc.geometry import Geometry
-from xnor_fcc.integer import random_network
 from xnor_fcc.pack import pack
+from xnor_fcc.random_network import random_network
 from xnor_fcc_sim import simulator
 
 _WIDTHS = (61, 23, 29, 5)

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from xnor_fcc.geometry import Geometry
-from xnor_fcc.integer import random_network
 from xnor_fcc.pack import pack
+from xnor_fcc.random_network import random_network
 from xnor_fcc_sim import simulator
 
 

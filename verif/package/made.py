@@ -13,11 +13,13 @@ import torch
 from xnor_fcc.data import GreyImages
 from xnor_fcc.integer import IntegerNetwork
 from xnor_fcc.reference import Evaluation, evaluate
-from xnor_fcc.training import train
 from xnor_fcc.training.examples import Examples, Split
 from xnor_fcc.training.export import levels
-from xnor_fcc.training.network import BinaryNetwork, Form, signs
+from xnor_fcc.training.form import Form
+from xnor_fcc.training.network import BinaryNetwork, signs
 from xnor_fcc.training.recipes import FloatRecipe, Recipe, SeedRecipe
+from xnor_fcc.training.run import REPORT_NAME, network_files
+from xnor_fcc.training.student import Student, train_student
 
 # ---- models
 
@@ -103,7 +105,7 @@ TINY = Recipe(
     norm_images=60,
 )
 
-TRAINED, INTEGER = train.network_files(TINY)
+TRAINED, INTEGER = network_files(TINY)
 
 TINY_SEED = SeedRecipe(widths=(784, 24, 16, 10), validation=60, batch=20, epochs=4, halving=2)
 TINY_FLOAT = FloatRecipe(
@@ -126,22 +128,22 @@ def fake_mnist(seed: int = 0) -> GreyImages:
 
 def reported(out: Path) -> bytes:
     """The report of a run, without the seconds it took."""
-    report = json.loads((out / train.REPORT_NAME).read_bytes())
+    report = json.loads((out / REPORT_NAME).read_bytes())
     assert report.pop("seconds") >= 0
     return json.dumps(report).encode()
 
 
 def results(out: Path) -> dict[str, bytes]:
     """What a run wrote, file by file."""
-    return {train.REPORT_NAME: reported(out)} | {
+    return {REPORT_NAME: reported(out)} | {
         name: (out / name).read_bytes() for name in (TRAINED, INTEGER)
     }
 
 
-def train_alone(data: Split, recipe: Recipe, directory: Path) -> train._Student:
+def train_alone(data: Split, recipe: Recipe, directory: Path) -> Student:
     """A student of `recipe` trained without a teacher."""
-    student = train._Student(Examples(data, recipe, None))
-    train.train_student(student, directory, shown=False)
+    student = Student(Examples(data, recipe, None))
+    train_student(student, directory, shown=False)
     return student
 
 

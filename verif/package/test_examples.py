@@ -10,9 +10,9 @@ import pytest
 import torch
 
 from package.made import TINY, TRAINED, fake_mnist
-from xnor_fcc.training import train
 from xnor_fcc.training.examples import Examples, fingerprint, split
 from xnor_fcc.training.recipes import Recipe
+from xnor_fcc.training.run import run
 
 SHARING = replace(TINY, data_seed=7)
 
@@ -113,16 +113,16 @@ def test_distorted_images_come_again() -> None:
 
 def test_a_shared_teacher_is_trained_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shared = tmp_path / "shared"
-    one = train.run(SHARING, fake_mnist(), tmp_path / "one", shown=False, shared=shared)
+    one = run(SHARING, fake_mnist(), tmp_path / "one", shown=False, shared=shared)
     assert not list((tmp_path / "one" / "checkpoints").glob("teacher*"))
     written = {path.name: path.read_bytes() for path in shared.iterdir()}
     assert sum(name.startswith("teacher") for name in written) == 2
     other = replace(SHARING, seed=2, widths=(784, 20, 10))
-    report = train.run(other, fake_mnist(), tmp_path / "two", shown=False, shared=shared)
+    report = run(other, fake_mnist(), tmp_path / "two", shown=False, shared=shared)
     assert {path.name: path.read_bytes() for path in shared.iterdir()} == written
     assert report["recipe"]["seed"] == 2 and one["recipe"]["seed"] == 1
     # Without the directory the same comes out.
-    alone = train.run(SHARING, fake_mnist(), tmp_path / "alone", shown=False)
+    alone = run(SHARING, fake_mnist(), tmp_path / "alone", shown=False)
     networks = [tmp_path / name / TRAINED for name in ("one", "alone")]
     assert networks[0].read_bytes() == networks[1].read_bytes()
     assert alone.pop("seconds") >= 0 and one.pop("seconds") >= 0 and alone == one

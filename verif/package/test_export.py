@@ -20,7 +20,10 @@ from package.made import (
 from xnor_fcc.errors import UserError, run_main
 from xnor_fcc.integer import IntegerNetwork, Layer, ShiftLayer
 from xnor_fcc.training.export import export, fold, main, response_table
-from xnor_fcc.training.network import BinaryLinear, BinaryNetwork, Form, save_trained, signs
+from xnor_fcc.training.form import Form
+from xnor_fcc.training.layers import BinaryLinear
+from xnor_fcc.training.network import BinaryNetwork, signs
+from xnor_fcc.training.trained import save_trained
 
 
 @pytest.mark.parametrize("seed", range(6))

@@ -19,7 +19,8 @@ from xnor_fcc.importing.arrays import Arrays
 from xnor_fcc.importing.chain import Inputs, integers, whole_biases
 from xnor_fcc.importing.command import import_network, main
 from xnor_fcc.importing.comparison import compare, random_images
-from xnor_fcc.integer import IntegerNetwork, Layer, random_network
+from xnor_fcc.integer import IntegerNetwork, Layer
+from xnor_fcc.random_network import random_network
 
 WIDTHS = (20, 13, 9, 4)
 

@@ -26,7 +26,7 @@ from xnor_fcc.importing.command import import_network, main
 from xnor_fcc.importing.qonnx import load_qonnx
 from xnor_fcc.integer import IntegerNetwork
 from xnor_fcc.training.export import export
-from xnor_fcc.training.network import Form
+from xnor_fcc.training.form import Form
 
 
 @pytest.mark.parametrize("form", FORMS, ids=str)

@@ -26,7 +26,8 @@ from xnor_fcc.importing.command import import_network, main
 from xnor_fcc.importing.comparison import compare, random_images
 from xnor_fcc.importing.qonnx import Qonnx, load_qonnx
 from xnor_fcc.integer import IntegerNetwork, Layer
-from xnor_fcc.training.network import BinaryNetwork, Form
+from xnor_fcc.training.form import Form
+from xnor_fcc.training.network import BinaryNetwork
 
 # Sizes of 22 networks: inputs, hidden layers, classes.
 SHAPES = [

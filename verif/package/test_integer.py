@@ -15,14 +15,8 @@ import pytest
 
 from xnor_fcc import container
 from xnor_fcc.geometry import KindError, Shape
-from xnor_fcc.integer import (
-    IntegerNetwork,
-    Layer,
-    NetworkFormatError,
-    OutputLayer,
-    ShiftLayer,
-    random_network,
-)
+from xnor_fcc.integer import IntegerNetwork, Layer, NetworkFormatError, OutputLayer, ShiftLayer
+from xnor_fcc.random_network import random_network
 
 WIDTHS = (13, 9, 17, 4)
 

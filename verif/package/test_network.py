@@ -13,19 +13,10 @@ from brevitas.nn import QuantLinear
 from package.made import FORMS, WIDTHS, form_name, random_grey, random_model, random_signs
 from xnor_fcc import container
 from xnor_fcc.errors import UserError
-from xnor_fcc.training.network import (
-    BinaryLinear,
-    BinaryNetwork,
-    Form,
-    HiddenLayer,
-    PowerLinear,
-    from_compact,
-    load_trained,
-    pixel_residual,
-    save_trained,
-    to_compact,
-    to_inputs,
-)
+from xnor_fcc.training.form import Form
+from xnor_fcc.training.layers import BinaryLinear, HiddenLayer, PowerLinear
+from xnor_fcc.training.network import BinaryNetwork, pixel_residual, to_inputs
+from xnor_fcc.training.trained import from_compact, load_trained, save_trained, to_compact
 
 
 @pytest.mark.parametrize("inputs", [1, 7, 784, 1025])

@@ -15,9 +15,10 @@ import pytest
 from xnor_fcc import packing
 from xnor_fcc.errors import run_main
 from xnor_fcc.geometry import Geometry, GeometryError
-from xnor_fcc.integer import IntegerNetwork, Layer, OutputLayer, ShiftLayer, random_network
+from xnor_fcc.integer import IntegerNetwork, Layer, OutputLayer, ShiftLayer
 from xnor_fcc.loading import load_checks, load_writes
 from xnor_fcc.pack import MemoryImage, pack, parity_coded
+from xnor_fcc.random_network import random_network
 from xnor_fcc.reference import evaluate, preactivations
 from xnor_fcc.register_script import register_script
 from xnor_fcc.registers import ADDRESS, BIT

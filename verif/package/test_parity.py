@@ -23,7 +23,9 @@ from xnor_fcc.integer import IntegerNetwork, Layer
 from xnor_fcc.places import NETWORKS
 from xnor_fcc.reference import Evaluation, evaluate
 from xnor_fcc.training.export import export, levels
-from xnor_fcc.training.network import BinaryNetwork, Form, load_trained
+from xnor_fcc.training.form import Form
+from xnor_fcc.training.network import BinaryNetwork
+from xnor_fcc.training.trained import load_trained
 
 MODEL = NETWORKS.parent
 # NAME.npz beside each; results holds those that no core runs.

@@ -9,8 +9,10 @@ import torch
 
 from package.made import random_model, random_signs
 from xnor_fcc.errors import UserError
-from xnor_fcc.training.network import BinaryLinear, Form, from_compact, to_compact
+from xnor_fcc.training.form import Form
+from xnor_fcc.training.layers import BinaryLinear
 from xnor_fcc.training.prune import prune, usefulness
+from xnor_fcc.training.trained import from_compact, to_compact
 
 WIDTHS = (37, 24, 15, 6)
 

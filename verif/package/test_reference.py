@@ -18,8 +18,9 @@ import pytest
 from measure import reference_speed
 from xnor_fcc import reference
 from xnor_fcc.errors import UserError
-from xnor_fcc.integer import IntegerNetwork, Layer, OutputLayer, ShiftLayer, random_network
+from xnor_fcc.integer import IntegerNetwork, Layer, OutputLayer, ShiftLayer
 from xnor_fcc.popcount import PackedLayer
+from xnor_fcc.random_network import random_network
 from xnor_fcc.reference import Evaluation, activations, counted, evaluate, preactivations
 
 SHAPES = [

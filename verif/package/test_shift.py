@@ -36,19 +36,15 @@ from xnor_fcc.errors import UserError
 from xnor_fcc.integer import IntegerNetwork
 from xnor_fcc.training import checkpoint, train
 from xnor_fcc.training.augment import Distortion
-from xnor_fcc.training.examples import Examples, batches
+from xnor_fcc.training.examples import Examples, batches, split
 from xnor_fcc.training.export import export, response_table
-from xnor_fcc.training.network import (
-    BinaryNetwork,
-    Form,
-    HiddenLayer,
-    load_trained,
-    save_trained,
-    to_compact,
-    to_inputs,
-)
+from xnor_fcc.training.form import Form
+from xnor_fcc.training.layers import HiddenLayer
+from xnor_fcc.training.network import BinaryNetwork, to_inputs
 from xnor_fcc.training.plain import PlainNetwork
 from xnor_fcc.training.recipes import FloatRecipe, Recipe, SeedRecipe, squared_hinge
+from xnor_fcc.training.run import REPORT_NAME, run
+from xnor_fcc.training.scores import scores_of
 from xnor_fcc.training.shift import (
     ShiftAdaMax,
     ShiftBatchNorm,
@@ -57,6 +53,8 @@ from xnor_fcc.training.shift import (
     glorot_coefficient,
     shifted_rate,
 )
+from xnor_fcc.training.student import Student
+from xnor_fcc.training.trained import load_trained, save_trained, to_compact
 
 
 @pytest.fixture(autouse=True)
@@ -513,25 +511,25 @@ def test_the_best_recipe_is_what_it_was() -> None:
 
 
 def test_a_digit_that_is_not_distorted_is_left_alone() -> None:
-    data = train.split(fake_mnist(), TINY_SEED)
+    data = split(fake_mnist(), TINY_SEED)
     random = torch.Generator().manual_seed(0)
     parts = list(batches(data, TINY_SEED, Distortion().scaled(0), random))
     seen = {row.tobytes() for x, _ in parts for row in x.numpy()}
     assert seen == {row.tobytes() for row in to_inputs(data.images, 128).numpy()}
 
 
-def loss_of(student: train._Student) -> float:
+def loss_of(student: Student) -> float:
     data = student.data
-    scores = train.scores_of(student.model, to_inputs(data.images, 128))
+    scores = scores_of(student.model, to_inputs(data.images, 128))
     with torch.no_grad():
         return student.recipe.hard_loss(student.model.logits(scores), data.labels).item()
 
 
 @pytest.mark.parametrize("recipe", [TINY_SEED, TINY_FLOAT], ids=["seed", "float"])
 def test_one_epoch_reduces_the_loss(recipe: Recipe, tmp_path: Path) -> None:
-    data = train.split(fake_mnist(), replace(recipe, widths=(784, 64, 64, 10)))
+    data = split(fake_mnist(), replace(recipe, widths=(784, 64, 64, 10)))
     recipe = replace(recipe, widths=(784, 64, 64, 10), epochs=1)
-    before = loss_of(train._Student(Examples(data, recipe, None)))
+    before = loss_of(Student(Examples(data, recipe, None)))
     student = train_alone(data, recipe, tmp_path)
     assert loss_of(student) < 0.7 * before
 
@@ -543,13 +541,13 @@ def whole_run(
     """The recipe, and the directory of an uninterrupted tiny run of it."""
     out = tmp_path_factory.mktemp("whole")
     torch.set_num_threads(1)
-    train.run(request.param, fake_mnist(), out, shown=False)
+    run(request.param, fake_mnist(), out, shown=False)
     return request.param, out
 
 
 def test_a_run_learns_and_writes_its_results(whole_run: tuple[Recipe, Path]) -> None:
     recipe, out = whole_run
-    report = json.loads((out / train.REPORT_NAME).read_text())
+    report = json.loads((out / REPORT_NAME).read_text())
     assert report["finished"] and report["test_accuracy"] > 0.5
     assert report["recipe"]["name"] in ("seed", "float")
     assert (out / TRAINED).exists() == recipe.exports
@@ -568,8 +566,9 @@ def test_a_finished_run_is_not_evaluated_again(
     whole_run: tuple[Recipe, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     recipe, out = whole_run
-    monkeypatch.setattr(train, "scores_of", None)
-    assert train.run(recipe, fake_mnist(), out, shown=False)["finished"]
+    for module in ("run", "student"):
+        monkeypatch.setattr(f"xnor_fcc.training.{module}.scores_of", None)
+    assert run(recipe, fake_mnist(), out, shown=False)["finished"]
 
 
 CHILD = """
@@ -577,9 +576,10 @@ import sys, torch
 from pathlib import Path
 sys.path[:0] = {paths!r}
 from package import made
+from xnor_fcc.training.run import run
 torch.set_num_threads(1)
 recipe = getattr(made, {recipe!r})
-made.train.run(recipe, made.fake_mnist(), Path({out!r}), shown=False)
+run(recipe, made.fake_mnist(), Path({out!r}), shown=False)
 """
 
 
@@ -599,8 +599,8 @@ def test_killed_and_started_again_gives_the_same_result(
         time.sleep(0.002)
     process.send_signal(signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL
-    assert not (tmp_path / train.REPORT_NAME).exists()
-    train.run(recipe, fake_mnist(), tmp_path, shown=False)
+    assert not (tmp_path / REPORT_NAME).exists()
+    run(recipe, fake_mnist(), tmp_path, shown=False)
     assert reported(tmp_path) == reported(out)
     if recipe.exports:
         assert results(tmp_path) == results(out)
@@ -618,7 +618,7 @@ def test_a_resumed_run_needs_its_optimiser_state(
     path = out / "checkpoints" / "student-00003.ckpt"
     (tmp_path / "checkpoints" / path.name).write_bytes(path.read_bytes())
     monkeypatch.setattr(torch.optim.Optimizer, "load_state_dict", lambda self, state: None)
-    data = train.split(fake_mnist(), recipe)
+    data = split(fake_mnist(), recipe)
     train_alone(data, recipe, tmp_path / "checkpoints")
     ends = [checkpoint.load_newest(where / "checkpoints", "student") for where in (out, tmp_path)]
     assert ends[0] is not None and ends[1] is not None
@@ -631,14 +631,14 @@ def test_the_command_trains_by_recipe(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(train, "load_images", lambda name, directory: fake_mnist())
-    real = train.split
     monkeypatch.setattr(
-        train, "split", lambda mnist, recipe: real(mnist, replace(recipe, validation=60))
+        "xnor_fcc.training.run.split",
+        lambda mnist, recipe: split(mnist, replace(recipe, validation=60)),
     )
     arguments = ["--recipe", name, "--output", str(tmp_path), "--epochs", "1", "--threads", "1"]
     arguments += ["--teacher-epochs", "0", "--hidden", "16", "--batch", "20"]
     assert train.main(arguments) == 0
-    report = json.loads((tmp_path / train.REPORT_NAME).read_text())
+    report = json.loads((tmp_path / REPORT_NAME).read_text())
     assert report["recipe"]["name"] == name and report["recipe"]["widths"] == [784, 16, 10]
     assert report["recipe"]["distortion"]["degrees"] == (0.0 if name == "seed" else 10.0)
 

@@ -36,9 +36,10 @@ from xnor_fcc.reference import evaluate
 from xnor_fcc.training import checkpoint, train
 from xnor_fcc.training.augment import Distortion, distort
 from xnor_fcc.training.examples import Examples, split
-from xnor_fcc.training.network import load_trained
 from xnor_fcc.training.recipes import RECIPES, Recipe, cosine, recipe_for
-from xnor_fcc.training.train import run, student_loss
+from xnor_fcc.training.run import REPORT_NAME, run
+from xnor_fcc.training.student import Student, student_loss
+from xnor_fcc.training.trained import load_trained
 
 # A committed network to prune.
 BEST = NETWORKS / "mnist_trained.npz"
@@ -63,7 +64,7 @@ def whole_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_run_learns_and_writes_its_results(whole_run: Path) -> None:
-    report = json.loads((whole_run / train.REPORT_NAME).read_text())
+    report = json.loads((whole_run / REPORT_NAME).read_text())
     assert report["finished"] and report["test_images"] == 100
     assert report["validation_accuracy"] > 0.5 and report["test_accuracy"] > 0.5
     assert report["recipe"]["widths"] == list(TINY.widths)
@@ -82,7 +83,7 @@ def test_the_test_set_decides_nothing(whole_run: Path, tmp_path: Path) -> None:
     mnist = fake_mnist()
     scrambled = replace(mnist, test_labels=(mnist.test_labels + 1) % 10)
     report = run(TINY, scrambled, tmp_path, shown=False)
-    expected = json.loads((whole_run / train.REPORT_NAME).read_text())
+    expected = json.loads((whole_run / REPORT_NAME).read_text())
     assert report["chosen_epoch"] == expected["chosen_epoch"]
     mine = IntegerNetwork.load(tmp_path / INTEGER)
     assert mine == IntegerNetwork.load(whole_run / INTEGER)
@@ -94,7 +95,8 @@ def test_a_finished_run_is_not_evaluated_again(
     def forbidden(*arguments: object) -> None:
         raise AssertionError("nothing may be computed again")
 
-    monkeypatch.setattr(train, "scores_of", forbidden)
+    for module in ("run", "student"):
+        monkeypatch.setattr(f"xnor_fcc.training.{module}.scores_of", forbidden)
     before = results(whole_run)
     assert run(TINY, fake_mnist(), whole_run, shown=False)["finished"]
     assert results(whole_run) == before
@@ -104,10 +106,11 @@ CHILD = """
 import sys, torch
 from pathlib import Path
 sys.path.insert(0, {verif!r})
-from package import made
+from package.made import TINY, fake_mnist
+from xnor_fcc.training.run import run
 torch.set_num_threads(1)
 print("ready", flush=True)
-made.train.run(made.TINY, made.fake_mnist(), Path({out!r}), shown=False)
+run(TINY, fake_mnist(), Path({out!r}), shown=False)
 """
 
 
@@ -135,7 +138,7 @@ def test_killed_and_started_again_gives_the_same_result(whole_run: Path, tmp_pat
             time.sleep(0.002)
         process.send_signal(signal.SIGKILL)
         assert process.wait() == -signal.SIGKILL
-        assert not (tmp_path / train.REPORT_NAME).exists()
+        assert not (tmp_path / REPORT_NAME).exists()
     run(TINY, fake_mnist(), tmp_path, shown=False)
     assert results(tmp_path) == results(whole_run)
 
@@ -165,7 +168,7 @@ def test_a_restored_student_is_the_one_that_was_saved(tmp_path: Path) -> None:
     checkpoint.save(tmp_path, "student", 9, student.state())
     found = checkpoint.load_newest(tmp_path, "student")
     assert found is not None
-    other = train._Student(Examples(data, TINY, None))
+    other = Student(Examples(data, TINY, None))
     other.restore(found[1])
     assert_equal(other.state(), student.state())
     other.evaluate(TINY.epochs, 0.0)
@@ -301,7 +304,7 @@ def test_the_command_trains(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(train, "load_images", lambda name, directory: fake_mnist())
-    monkeypatch.setattr(train, "split", lambda mnist, recipe: split(mnist, TINY))
+    monkeypatch.setattr("xnor_fcc.training.run.split", lambda mnist, recipe: split(mnist, TINY))
     arguments = ["--output", str(tmp_path), "--epochs", "1", "--teacher-epochs", "0"]
     arguments += ["--hidden", "", "--batch", "20", "--threads", "1"]
     assert train.main(arguments) == 0
@@ -321,12 +324,12 @@ def test_the_command_trains_on_another_data_set(
         whole, train_images=whole.train_images[:, :8, :8], test_images=whole.test_images[:, :8, :8]
     )
     monkeypatch.setattr(train, "load_images", lambda name, directory: {"digits": corners}[name])
-    monkeypatch.setattr(train, "split", lambda images, recipe: split(images, TINY))
+    monkeypatch.setattr("xnor_fcc.training.run.split", lambda images, recipe: split(images, TINY))
     arguments = ["--dataset", "digits", "--output", str(tmp_path), "--epochs", "1", "--json"]
     arguments += ["--teacher-epochs", "1", "--hidden", "16", "--batch", "20", "--threads", "1"]
     assert train.main(arguments) == 0
     report = json.loads(capsys.readouterr().out)
-    assert report == json.loads((tmp_path / train.REPORT_NAME).read_text())
+    assert report == json.loads((tmp_path / REPORT_NAME).read_text())
     assert report["dataset"] == report["recipe"]["dataset"] == "digits"
     network = IntegerNetwork.load(tmp_path / "digits.npz")
     assert (network.name, network.dataset, network.widths) == ("digits", "digits", (64, 16, 10))
@@ -355,11 +358,11 @@ def test_the_command_trains_with_free_scales(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(train, "load_images", lambda name, directory: fake_mnist())
-    monkeypatch.setattr(train, "split", lambda mnist, recipe: split(mnist, TINY))
+    monkeypatch.setattr("xnor_fcc.training.run.split", lambda mnist, recipe: split(mnist, TINY))
     arguments = ["--recipe", "ttq", "--output", str(tmp_path), "--epochs", "6", "--threads", "1"]
     arguments += ["--teacher-epochs", "0", "--hidden", "40,20", "--batch", "20"]
     assert train.main([*arguments, "--distortion", "0"]) == 0
-    report = json.loads((tmp_path / train.REPORT_NAME).read_text())
+    report = json.loads((tmp_path / REPORT_NAME).read_text())
     assert report["recipe"]["weights"] == "ternary" and report["test_accuracy"] > 0.5
     # No core computes it, so there is no network to load.
     assert not (tmp_path / INTEGER).exists()
@@ -382,13 +385,13 @@ def test_the_command_trains_networks_of_every_kind(
 ) -> None:
     mnist = fake_mnist()
     monkeypatch.setattr(train, "load_images", lambda name, directory: mnist)
-    monkeypatch.setattr(train, "split", lambda mnist, recipe: split(mnist, TINY))
+    monkeypatch.setattr("xnor_fcc.training.run.split", lambda mnist, recipe: split(mnist, TINY))
     arguments = ["--output", str(tmp_path), "--epochs", "6", "--teacher-epochs", "0"]
     arguments += ["--hidden", "40,30,20", "--batch", "20", "--threads", "1", "--distortion", "0"]
     assert train.main([*arguments, *options]) == 0
     network = IntegerNetwork.load(tmp_path / INTEGER)
     assert network.kinds == kinds and network.widths == (784, 40, 30, 20, 10)
-    report = json.loads((tmp_path / train.REPORT_NAME).read_text())
+    report = json.loads((tmp_path / REPORT_NAME).read_text())
     answers = evaluate(network, network.inputs_from(mnist.test_images)).classes
     assert report["test_accuracy"] == pytest.approx((answers == mnist.test_labels).mean())
     recipe = report["recipe"]

@@ -10,7 +10,8 @@ from dataclasses import replace
 import numpy as np
 
 from xnor_fcc.geometry import Geometry, GeometryError, Shape
-from xnor_fcc.integer import IntegerNetwork, random_network
+from xnor_fcc.integer import IntegerNetwork
+from xnor_fcc.random_network import random_network
 from xnor_fcc_sim.packets import Beat
 
 

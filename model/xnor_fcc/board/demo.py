@@ -22,8 +22,8 @@ import numpy as np
 from .. import area
 from ..container import write_atomically
 from ..data import DEFAULT, binarise, load_test_images
+from ..devices import devices
 from ..errors import CommandLine, UserError, run_main
-from ..explore import devices
 from ..geometry import NAMED, Geometry, GeometryError
 from ..geometry_options import add_geometry, add_network, sizes_of
 from ..integer import IntegerNetwork, find_network

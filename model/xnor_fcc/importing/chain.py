@@ -38,8 +38,8 @@ import numpy as np
 
 from ..errors import UserError
 from ..folding import fold, negated
-from ..geometry import top_level
 from ..integer import IntegerNetwork, Layer, OutputLayer
+from ..shape import top_level
 
 # One rounding of float32, relative.
 _ROUNDING = 2.0**-24

@@ -16,6 +16,7 @@ from typing import Any
 import torch
 
 from ..container import write_atomically
+from ..errors import UserError
 
 _KEPT = 2
 _DIGEST_BYTES = 32
@@ -42,6 +43,20 @@ def load_newest(directory: Path, stem: str) -> tuple[int, dict[str, Any]] | None
         if hashlib.sha256(body).digest() == digest:
             return number, torch.load(io.BytesIO(body), weights_only=True)
     return None
+
+
+def resume(directory: Path, stem: str, settings: str) -> tuple[int, dict[str, Any] | None]:
+    """What `load_newest` gives, 0 and None if nothing; UserError if it is of other `settings`."""
+    found = load_newest(directory, stem)
+    if found is None:
+        return 0, None
+    number, state = found
+    if state["recipe"] != settings:
+        raise UserError(
+            f"The checkpoints in {directory} belong to a run with other settings; repeat those, "
+            "or add --restart to throw that run away, or choose another --output."
+        )
+    return number, state
 
 
 def clear(directory: Path) -> None:

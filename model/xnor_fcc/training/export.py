@@ -23,9 +23,11 @@ from torch import Tensor
 
 from ..errors import CommandLine, UserError, run_main
 from ..folding import fold, negated
-from ..geometry import top_level
 from ..integer import IntegerNetwork, Layer, OutputLayer, ShiftLayer
-from .network import BinaryNetwork, HiddenLayer, PowerLinear, load_trained, pixel_residual
+from ..shape import top_level
+from .layers import HiddenLayer, PowerLinear
+from .network import BinaryNetwork, pixel_residual
+from .trained import load_trained
 
 
 def response_table(layer: HiddenLayer) -> np.ndarray:

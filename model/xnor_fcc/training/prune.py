@@ -21,7 +21,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from ..errors import UserError
-from .network import BinaryNetwork, norm_tensors
+from .network import BinaryNetwork
+from .trained import norm_tensors
 
 _BATCH = 1000
 

@@ -40,9 +40,12 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from .augment import Distortion
-from .network import DEFAULT_WIDTHS, BinaryLinear, BinaryNetwork, Form, from_compact, to_compact
+from .form import Form
+from .layers import BinaryLinear
+from .network import DEFAULT_WIDTHS, BinaryNetwork
 from .plain import PlainNetwork
 from .shift import ALPHA, ShiftAdaMax, glorot_coefficient, shifted_rate
+from .trained import from_compact, to_compact
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,8 @@ import numpy as np
 
 from xnor_fcc.errors import UserError
 from xnor_fcc.geometry import Geometry, Shape
-from xnor_fcc.integer import IntegerNetwork, Layer, random_network
+from xnor_fcc.integer import IntegerNetwork, Layer
+from xnor_fcc.random_network import random_network
 
 # Scenarios that once failed, and some that teach; every one is played by the test suite.
 SAVED = Path(__file__).resolve().parent / "saved"
