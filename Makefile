@@ -30,7 +30,7 @@ sim: $(MARKS)package ## images through the simulated core, every bit and cycle c
 	  $(if $(INPUTS),--inputs '$(INPUTS)') $(if $(TRACE),--trace $(TRACE)) \
 	  $(if $(filter-out 0,$(WAVES)),--waves) $(ARGS)
 
-test: $(MARKS)test $(MARKS)train $(MARKS)import $(MARKS)fusesoc $(MARKS)synthesis $(MARKS)formal $(MARKS)coverage ## the whole suite: pytest verif/
+test: $(MARKS)test $(MARKS)train $(MARKS)import $(MARKS)fusesoc $(MARKS)lint $(MARKS)synthesis $(MARKS)formal $(MARKS)coverage ## the whole suite: pytest verif/
 	@code=0; $(PY) -m pytest verif/ --junitxml=build/test/unfinished.xml || code=$$?; \
 	  if [ $$code -le 1 ]; then mv build/test/unfinished.xml build/test/junit.xml; fi; exit $$code
 
@@ -41,10 +41,11 @@ fast: $(MARKS)test $(MARKS)train $(MARKS)import $(MARKS)fusesoc $(MARKS)lint $(M
 icarus: $(MARKS)test ## the module tests once more in four-state logic, and no X out of the core
 	@SIM=icarus $(PY) -m pytest verif/modules verif/core/test_xclean.py
 
-lint: $(MARKS)test $(MARKS)lint ## Verilator -Wall, Yosys, ruff, mypy
+lint: $(MARKS)test $(MARKS)lint ## Verilator -Wall, Yosys, ruff, mypy, who imports whom
 	@$(PY) verif/lint.py
 	@$(VENV)/bin/ruff check model verif
 	@$(VENV)/bin/mypy --no-error-summary
+	@out="$$($(VENV)/bin/lint-imports --no-cache --no-logo 2>&1)" || { echo "$$out"; exit 1; }
 	@echo "lint: clean"
 
 formal: $(MARKS)formal ## proofs about the RTL for all inputs, each with a faulty twin

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from xnor_fcc.geometry import Geometry, GeometryError, KindError, Shape
+from xnor_fcc_sim.sources import RTL
 
 DEFAULT = (784, 1024, 1024, 1024, 10)
 
@@ -250,8 +251,6 @@ def test_the_smallest_core_of_a_network_runs_it_and_no_larger_one() -> None:
 
 
 def test_parameters_are_those_of_the_top_level() -> None:
-    from xnor_fcc_sim.simulator import RTL
-
     source = (RTL / "xnor_fcc.v").read_text()
     for name in Geometry().parameters():
         assert f"parameter {name} = " in source

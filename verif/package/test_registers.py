@@ -11,7 +11,7 @@ import pytest
 
 from xnor_fcc import registers
 from xnor_fcc.board import address_map
-from xnor_fcc_sim.simulator import ROOT, RTL
+from xnor_fcc_sim.sources import ROOT, RTL
 
 HEADER = ROOT / "quartus" / "host" / "xnor_fcc.h"
 
