@@ -25,8 +25,8 @@ module fcc_csr #(
     parameter WEIGHT_STREAM = 0,
     parameter ORDER = 1,
     parameter TERNARY = 0,
-    // $readmemh file with CONTROL, INPUTS, CLASSES, LAYERS, PIXEL_THRESHOLD, PARTIAL_TIMEOUT,
-    // PIXEL_RESIDUAL and the layer table as they shall be after a reset; "" for all zero.
+    // $readmemh file with the registers that have a preset word, see REGISTERS.md, as they shall be
+    // after a reset; "" for the reset values of the register map.
     parameter PRESET = ""
 ) (
     input  wire                     clk,
@@ -89,7 +89,7 @@ module fcc_csr #(
 
   `include "fcc_registers.vh"
 
-  localparam PRESET_WORDS = 7 + MAX_LAYERS;
+  localparam PRESET_WORDS = PRESET_LAYER_TABLE + MAX_LAYERS;
 
   reg         running_reg;
   reg         pixel_mode_reg;
@@ -97,7 +97,7 @@ module fcc_csr #(
   reg         autostart_reg;
   // ENABLE has not been taken back while the table is checked.
   reg         wanted_reg;
-  reg  [ 8:0] error_reg;
+  reg  [ERROR_BITS-1:0] error_reg;
   reg  [ 1:0] irq_enable_reg;
   reg  [ 1:0] irq_status_reg;
   reg  [15:0] inputs_reg;
@@ -147,15 +147,22 @@ module fcc_csr #(
         assign preset[p] = image[p];
       end
     end else begin : g_blank
-      for (p = 0; p < PRESET_WORDS; p = p + 1) begin : g_word
-        assign preset[p] = (p == 4) ? 32'd128 : (p == 5) ? 32'd256 : 32'd0;
+      assign preset[PRESET_CONTROL] = RESET_CONTROL;
+      assign preset[PRESET_INPUTS] = RESET_INPUTS;
+      assign preset[PRESET_CLASSES] = RESET_CLASSES;
+      assign preset[PRESET_LAYERS] = RESET_LAYERS;
+      assign preset[PRESET_PIXEL_THRESHOLD] = RESET_PIXEL_THRESHOLD;
+      assign preset[PRESET_PARTIAL_TIMEOUT] = RESET_PARTIAL_TIMEOUT;
+      assign preset[PRESET_PIXEL_RESIDUAL] = RESET_PIXEL_RESIDUAL;
+      for (p = 0; p < MAX_LAYERS; p = p + 1) begin : g_word
+        assign preset[PRESET_LAYER_TABLE+p] = RESET_LAYER_TABLE;
       end
     end
     for (p = 0; p < MAX_LAYERS; p = p + 1) begin : g_table
       reg [31:0] entry_reg;
       assign table_entries[p*32+:32] = entry_reg;
       always @(posedge clk) begin
-        if (reset) entry_reg <= preset[7+p];
+        if (reset) entry_reg <= preset[PRESET_LAYER_TABLE+p];
         else if (configure && is_table && table_index == p) entry_reg <= avs_writedata;
       end
     end
@@ -196,20 +203,20 @@ module fcc_csr #(
       endcase
     end
     if (reset) begin
-      inputs_reg <= preset[1][15:0];
-      classes_reg <= preset[2][15:0];
-      layers_reg <= preset[3][15:0];
-      pixel_threshold_reg <= preset[4][7:0];
-      partial_timeout_reg <= preset[5];
-      pixel_residual_reg <= preset[6][15:0];
+      inputs_reg <= preset[PRESET_INPUTS][15:0];
+      classes_reg <= preset[PRESET_CLASSES][15:0];
+      layers_reg <= preset[PRESET_LAYERS][15:0];
+      pixel_threshold_reg <= preset[PRESET_PIXEL_THRESHOLD][7:0];
+      partial_timeout_reg <= preset[PRESET_PARTIAL_TIMEOUT];
+      pixel_residual_reg <= preset[PRESET_PIXEL_RESIDUAL][15:0];
       load_select_reg <= 1'b0;
     end
   end
 
   // Control, events and errors.
-  reg [8:0] error_event;
+  reg [ERROR_BITS-1:0] error_event;
   always @* begin
-    error_event = 9'd0;
+    error_event = {ERROR_BITS{1'b0}};
     error_event[ERROR_BAD_TABLE] = check_done && check_bad_table;
     error_event[ERROR_NOT_LOADED] = check_done && check_not_loaded;
     error_event[ERROR_CONFIG_BUSY] = avs_write && locked && !reset_request
@@ -229,7 +236,8 @@ module fcc_csr #(
     irq_event[IRQ_STATUS_ERROR] = |error_event;
   end
 
-  wire [8:0] error_clear = (avs_write && avs_address == REG_ERROR) ? avs_writedata[8:0] : 9'd0;
+  wire [ERROR_BITS-1:0] error_clear = (avs_write && avs_address == REG_ERROR)
+      ? avs_writedata[ERROR_BITS-1:0] : {ERROR_BITS{1'b0}};
   wire [1:0] irq_clear = (avs_write && avs_address == REG_IRQ_STATUS) ? avs_writedata[1:0] : 2'd0;
 
   always @(posedge clk) begin
@@ -260,13 +268,13 @@ module fcc_csr #(
       irq_enable_reg <= 2'd0;
     end
     if (core_reset) begin
-      error_reg <= 9'd0;
+      error_reg <= {ERROR_BITS{1'b0}};
       irq_status_reg <= 2'd0;
     end
     if (reset) begin
       soft_reset_reg <= 1'b0;
-      autostart_reg  <= preset[0][CONTROL_ENABLE];
-      pixel_mode_reg <= preset[0][CONTROL_PIXEL_8BIT];
+      autostart_reg  <= preset[PRESET_CONTROL][CONTROL_ENABLE];
+      pixel_mode_reg <= preset[PRESET_CONTROL][CONTROL_PIXEL_8BIT];
     end
   end
 
@@ -332,7 +340,7 @@ module fcc_csr #(
         value[STATUS_RUNNING] = running_reg;
         value[STATUS_BUSY] = busy;
       end
-      REG_ERROR: value = {23'd0, error_reg};
+      REG_ERROR: value = {{32 - ERROR_BITS{1'b0}}, error_reg};
       REG_IRQ_ENABLE: value = {30'd0, irq_enable_reg};
       REG_IRQ_STATUS: value = {30'd0, irq_status_reg};
       REG_INPUTS: value = {16'd0, inputs_reg};

@@ -37,7 +37,7 @@ import numpy as np
 
 from .geometry import Geometry, GeometryError, Shape
 from .integer import IntegerNetwork, Layer, OutputLayer, ShiftLayer
-from .registers import BIT
+from .registers import BIT, PRESET, RESET
 
 
 @dataclass(frozen=True)
@@ -126,18 +126,21 @@ class MemoryImage:
         itself after reset. `pixel_8bit`: images are grey; for inputs of order 2 they always are.
         """
         g, control = self.geometry, BIT["CONTROL"]
-        config = [
-            enable << control["ENABLE"]
+        values = {
+            "CONTROL": enable << control["ENABLE"]
             | (pixel_8bit or self.shape.orders[0] == 2) << control["PIXEL_8BIT"],
-            self.inputs,
-            self.classes,
-            len(self.entries),
-            self.pixel_threshold,
-            256,
-            self.pixel_residual_value,
-            *self.entries,
-            *[0] * (g.max_layers - len(self.entries)),
-        ]
+            "INPUTS": self.inputs,
+            "CLASSES": self.classes,
+            "LAYERS": len(self.entries),
+            "PIXEL_THRESHOLD": self.pixel_threshold,
+            "PARTIAL_TIMEOUT": RESET["PARTIAL_TIMEOUT"],
+            "PIXEL_RESIDUAL": self.pixel_residual_value,
+        }
+        table = PRESET["LAYER_TABLE"]
+        config = [RESET["LAYER_TABLE"]] * (table + g.max_layers)
+        for name, value in values.items():
+            config[PRESET[name]] = value
+        config[table : table + len(self.entries)] = self.entries
         written = [_write_hex(prefix, "_config.hex", (f"{word:08x}" for word in config))]
 
         weights = np.zeros((g.weight_depth, g.pe * g.simd), np.uint8)

@@ -32,13 +32,14 @@ from tqdm import tqdm
 from .area import Area, estimate, memories, popcount_alm
 from .devices import Device
 from .geometry import Geometry, GeometryError, Shape, ceil_div
+from .registers import RESET
 
 MAX_LANES, MAX_PE, MAX_SIMD = 64, 4096, 4096
 
 # Share of a period's cycles that must be steps in the geometry picked for throughput.
 _BUSY = 0.95
 # PARTIAL_TIMEOUT after a reset.
-TIMEOUT = 256
+TIMEOUT = RESET["PARTIAL_TIMEOUT"]
 # LANES for which the limit of the memory is drawn.
 _FLOORS = 4
 # Streamed geometries whose exact period is worked out.

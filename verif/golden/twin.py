@@ -22,7 +22,16 @@ from cocotb.triggers import RisingEdge
 from golden.image_packets import ERROR, Fate, PacketRules
 from golden.layer_table import Description, TableRules
 from golden.word_loader import Loader
-from xnor_fcc.registers import ADDRESS, BIT, ID_VALUE, MAP, VERSION_VALUE, errors_in
+from xnor_fcc.registers import (
+    ADDRESS,
+    BIT,
+    BITS,
+    ID_VALUE,
+    MAP,
+    RESET,
+    VERSION_VALUE,
+    errors_in,
+)
 from xnor_fcc_sim.bench import Bench
 from xnor_fcc_sim.packets import Beat
 
@@ -32,9 +41,6 @@ _PIXEL_8BIT = 1 << BIT["CONTROL"]["PIXEL_8BIT"]
 _SOFT_RESET = 1 << BIT["CONTROL"]["SOFT_RESET"]
 _IRQ_RESULT = 1 << BIT["IRQ_STATUS"]["RESULT"]
 _IRQ_ERROR = 1 << BIT["IRQ_STATUS"]["ERROR"]
-# Registers of the network's description that are plain storage, with their bits.
-_STORED = {"INPUTS": 16, "CLASSES": 16, "LAYERS": 16, "PIXEL_THRESHOLD": 8, "PIXEL_RESIDUAL": 16,
-           "PARTIAL_TIMEOUT": 32, "LOAD_SELECT": 1}  # fmt: skip
 RISING = ("BUSY_CYCLES", "STALL_CYCLES", "STEP_CYCLES")
 _NAME = {r["address"]: r["name"] for r in MAP["registers"] if "count" not in r}
 # Cycles after its last result in which a core may still call itself busy.
@@ -86,7 +92,7 @@ class Twin:
         g = self.geometry
         self.irq_enable = 0
         self.running = self.grey = False
-        self.stored = {**dict.fromkeys(_STORED, 0), "PIXEL_THRESHOLD": 128, "PARTIAL_TIMEOUT": 256}
+        self.stored = {name: RESET[name] for name in BITS}
         self.table = [0] * g.max_layers
         self.loaders = [
             Loader(32, g.pe * g.simd, g.weight_depth, 0),
@@ -278,7 +284,7 @@ class Twin:
             return self._control(value)
         if name == "IRQ_ENABLE":
             self.irq_enable = value & (_IRQ_RESULT | _IRQ_ERROR)
-        if name not in (*_STORED, "LAYER_TABLE", "LOAD_DATA"):
+        if name not in (*BITS, "LAYER_TABLE", "LOAD_DATA"):
             return 0
         assert self.locked is not None, "the bench must not write this while the core comes to rest"
         if self.locked:
@@ -292,7 +298,7 @@ class Twin:
             loader.cycle(False, value & ((1 << loader.chunk) - 1))
             self.crcs[selected] = zlib.crc32(value.to_bytes(4, "little"), self.crcs[selected])
         else:
-            self.stored[name] = value & ((1 << _STORED[name]) - 1)
+            self.stored[name] = value & ((1 << BITS[name]) - 1)
             if name == "LOAD_SELECT":
                 self.loaders[value & 1].cycle(True, None)
                 self.crcs[value & 1] = 0

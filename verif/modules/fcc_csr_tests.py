@@ -9,10 +9,10 @@ import cocotb
 import numpy as np
 
 from modules.unit import drive, edge, fields, settings, start
-from xnor_fcc.registers import ADDRESS, BIT, MAP
+from xnor_fcc.registers import ADDRESS, BIT, BITS, MAP, RESET
 
-_BITS = {"INPUTS": 16, "CLASSES": 16, "LAYERS": 16, "PIXEL_THRESHOLD": 8, "PIXEL_RESIDUAL": 16,
-         "PARTIAL_TIMEOUT": 32}  # fmt: skip
+# What the core is shown of the network, but for the table.
+_BITS = {name: bits for name, bits in BITS.items() if name != "LOAD_SELECT"}
 _DESCRIPTION = [*_BITS, "LOAD_SELECT", "LAYER_TABLE"]
 _ONES = 0xFFFF_FFFF
 _ENABLE = 1 << BIT["CONTROL"]["ENABLE"]
@@ -148,11 +148,8 @@ class Host:
         """What every address reads after a reset."""
         values = [0] * 64
         for register, address in self.addresses.values():
-            reset = register["reset"]
-            if reset == "parameter":
-                values[address] = settings()["parameters"][register["name"]]
-            else:
-                values[address] = int(str(reset), 0)
+            name = register["name"]
+            values[address] = RESET[name] if name in RESET else settings()["parameters"][name]
         return values
 
 

@@ -11,6 +11,7 @@ import pytest
 from xnor_fcc.geometry import Geometry
 from xnor_fcc.pack import pack
 from xnor_fcc.random_network import random_network
+from xnor_fcc.registers import RESET
 from xnor_fcc_sim import simulator
 
 _WIDTHS = (61, 23, 29, 5)
@@ -32,7 +33,7 @@ def test_fcc_csr(with_preset: bool, tmp_path: Path) -> None:
         "CLASSES": [image.classes],
         "LAYERS": [len(image.table)],
         "PIXEL_THRESHOLD": [image.pixel_threshold],
-        "PARTIAL_TIMEOUT": [256],
+        "PARTIAL_TIMEOUT": [RESET["PARTIAL_TIMEOUT"]],
         "PIXEL_RESIDUAL": [0],
         "LAYER_TABLE": [groups << 16 | words for words, groups in image.table],
     }

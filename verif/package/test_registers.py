@@ -62,6 +62,15 @@ def test_no_two_registers_or_bits_share_a_place() -> None:
         assert len(set(bits.values())) == len(bits)
 
 
+def test_reset_values_and_preset_words_fit() -> None:
+    assert list(registers.PRESET.values()) == list(range(len(registers.PRESET)))
+    assert list(registers.PRESET)[-1] == "LAYER_TABLE", "whose other entries follow"
+    for name, bits in registers.BITS.items():
+        assert registers.RESET[name] < 1 << bits, name
+    # A core without memory images has them from the map, one with images from the file.
+    assert all(name in registers.RESET for name in registers.PRESET)
+
+
 def test_every_register_is_used_by_the_rtl() -> None:
     source = (RTL / "fcc_csr.v").read_text()
     for name in registers.ADDRESS:

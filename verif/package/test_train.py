@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 import signal
 import subprocess
@@ -14,6 +15,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -36,6 +38,7 @@ from xnor_fcc.reference import evaluate
 from xnor_fcc.training import checkpoint, train
 from xnor_fcc.training.augment import Distortion, distort
 from xnor_fcc.training.examples import Examples, split
+from xnor_fcc.training.options import options_of
 from xnor_fcc.training.recipes import RECIPES, Recipe, cosine, recipe_for
 from xnor_fcc.training.run import REPORT_NAME, run
 from xnor_fcc.training.student import Student, student_loss
@@ -298,6 +301,28 @@ def test_the_command_refuses_in_one_sentence(
     error = capsys.readouterr().err
     assert code == 2 and error.startswith("error: ") and error.count("\n") == 1
     assert not out.exists()
+
+
+@pytest.mark.parametrize("name", list(RECIPES))
+def test_a_recipe_holds_its_options_to_their_ranges(name: str) -> None:
+    recipe = RECIPES[name]()
+    options = options_of(type(recipe))
+    assert {"epochs", "batch", "average"} <= options.keys() and "validation" not in options
+    assert ("halving" in options) == (name == "seed")
+    for field, option in options.items():
+        for edge, outside in ((option.low, -1), (option.high, 1)):
+            if math.isinf(edge):
+                continue
+            beyond: dict[str, Any] = {field: edge + outside / 8}
+            at: dict[str, Any] = {field: edge}
+            flag = option.flag or "--" + field.replace("_", "-")
+            with pytest.raises(UserError, match=f"^{flag} must be "):
+                replace(recipe, **beyond)
+            if option.below and outside == 1:
+                with pytest.raises(UserError, match=f"below {edge}"):
+                    replace(recipe, **at)
+            else:
+                replace(recipe, **at)
 
 
 def test_the_command_trains(

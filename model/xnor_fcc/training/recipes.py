@@ -39,10 +39,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ..errors import UserError
 from .augment import Distortion
-from .form import Form
+from .form import FORMS, Form
 from .layers import BinaryLinear
 from .network import DEFAULT_WIDTHS, BinaryNetwork
+from .options import check, option
 from .plain import PlainNetwork
 from .shift import ALPHA, ShiftAdaMax, glorot_coefficient, shifted_rate
 from .trained import from_compact, to_compact
@@ -50,7 +52,11 @@ from .trained import from_compact, to_compact
 
 @dataclass(frozen=True)
 class Recipe:
-    """Everything that decides the result of a training run; as it stands, the recipe `best`."""
+    """Everything that decides the result of a training run; as it stands, the recipe `best`.
+
+    A field made by `option` is an option of `xnor-fcc train`. Raises `UserError` in one sentence
+    where a value is out of its range, or the parts do not go together.
+    """
 
     # The network has an integer form, so its files are written beside the report.
     exports: ClassVar[bool] = True
@@ -59,32 +65,73 @@ class Recipe:
 
     dataset: str = "mnist"
     widths: tuple[int, ...] = DEFAULT_WIDTHS
-    pixel_threshold: int = 128
-    order: int = 1  # bits of an activation and of an input
-    weights: str = "binary"  # or "ternary"
-    first_layer: str = "binary"  # or "shifts"
-    seed: int = 1
-    # Decides split, teacher and distorted images, so that other seeds share them; None: `seed`.
-    data_seed: int | None = None
-    distinct: int = 0  # epochs after which such a run meets the same distorted images; 0: never
+    pixel_threshold: int = option(
+        128, "pixel threshold, 1 to 255", flag="--threshold", low=1, high=255
+    )
+    order: int = option(
+        1, "bits of an activation and of an input", choices=FORMS["order"], needs="exports"
+    )
+    weights: str = option("binary", "kind of weight", choices=FORMS["weights"], needs="exports")
+    first_layer: str = option(
+        "binary",
+        "shifts: power-of-two weights on the grey pixels",
+        choices=FORMS["first_layer"],
+        needs="exports",
+    )
+    seed: int = option(1, "decides the split and everything random")
+    data_seed: int | None = option(
+        None, "decides split, teacher and distortions; without it --seed does"
+    )
+    distinct: int = option(
+        0,
+        "with --data-seed: epochs after which the same distorted images come again, 0: never",
+        low=0,
+    )
     validation: int = 5000  # images cut from the training set
-    batch: int = 200
-    epochs: int = 200
+    batch: int = option(
+        200, "images per step", low=2, reason=", because batch normalisation needs a spread"
+    )
+    epochs: int = option(
+        200, "epochs of the network; that of best still grows slowly better after 100", low=1
+    )
     # 8 epochs at 5e-3, 2e-3, 1e-3: validation loss 0.057, 0.062, 0.074 (98.40, 98.42, 97.84 %).
-    lr: float = 5e-3
+    lr: float = option(5e-3, "highest learning rate of the network")
     warmup_epochs: int = 1
-    teacher_epochs: int = 12
+    teacher_epochs: int = option(
+        12, "epochs of the float teacher; 0 trains on the labels alone", low=0
+    )
     teacher_lr: float = 2e-3
-    distillation: float = 0.7  # share of the teacher's soft answers in the loss
+    distillation: float = option(
+        0.7, "share of the teacher's soft answers in the loss, 0 to 1", low=0, high=1
+    )
     # At 0.9 and temperature 4 the same 8 epochs gave 98.04 %, against 98.42 %.
-    temperature: float = 2.0  # softening of both sides' answers
-    average: float = 0.998  # decay per step of the running average of the latent weights
+    temperature: float = option(2.0, "softening of both sides' answers")
+    average: float = option(
+        0.998,
+        "decay per step of the running average of the latent weights; 0 evaluates the weights as "
+        "they are",
+        low=0,
+        high=1,
+        below=True,
+        needs="averages",
+    )
     norm_images: int = 10_000  # distorted images from which batch normalisation is re-estimated
     distortion: Distortion = field(default_factory=Distortion)
     pruned_from: str = ""  # name and hash of the trained file that the network is cut out of
     pruned_sha256: str = ""
-    settling: float = 0.25  # last share of the epochs, over which the distortion shrinks ...
-    settled: float = 0.5  # ... to this factor
+    settling: float = option(
+        0.25,
+        "last share of the epochs, 0 to 1, over which the distortion shrinks to half",
+        low=0,
+        high=1,
+    )
+    settled: float = 0.5  # what it shrinks to
+
+    def __post_init__(self) -> None:
+        check(self)
+        _ = self.form  # raises UserError where its parts do not go together
+        if self.first_layer == "shifts" and len(self.widths) < 3:
+            raise UserError("--first-layer shifts needs a hidden layer.")
 
     @property
     def form(self) -> Form:
@@ -149,7 +196,9 @@ class SeedRecipe(Recipe):
     distillation: float = 0.0
     average: float = 0.0
     distortion: Distortion = field(default_factory=lambda: Distortion().scaled(0))
-    halving: int = 50  # epochs from one right shift of the learning rate to the next
+    halving: int = option(
+        50, "epochs from one right shift of the learning rate to the next", low=1
+    )
 
     @property
     def form(self) -> Form:

@@ -29,7 +29,8 @@ from ..data import DATASETS, DEFAULT, load_images
 from ..errors import CommandLine, UserError, run_main
 from ..places import BUILD
 from . import checkpoint
-from .recipes import DISTORTIONS, RECIPES, Recipe, SeedRecipe, recipe_for
+from .options import add_options, chosen
+from .recipes import DISTORTIONS, RECIPES, Recipe, recipe_for
 from .run import REPORT_NAME, run
 from .trained import load_trained
 
@@ -86,69 +87,20 @@ def parser(name: str = "best", dataset: str = DEFAULT) -> CommandLine:
         help="throw away the checkpoints in --output and start anew",
     )
     add(
-        "--epochs",
-        type=int,
-        default=base.epochs,
-        help="epochs of the network; that of best still grows slowly better after 100",
-    )
-    add(
-        "--teacher-epochs",
-        type=int,
-        default=base.teacher_epochs,
-        help="epochs of the float teacher; 0 trains on the labels alone",
-    )
-    add(
         "--hidden",
         type=_widths,
         default=base.widths[1:-1],
         metavar="M,M,...",
         help='neurons of each hidden layer, separated by commas; "" for none',
     )
-    add(
-        "--threshold",
-        type=int,
-        default=base.pixel_threshold,
-        help="pixel threshold, 1 to 255",
-    )
     if base.exports:
-        add(
-            "--order",
-            type=int,
-            choices=(1, 2),
-            default=base.order,
-            help="bits of an activation and of an input",
-        )
-        add("--weights", choices=("binary", "ternary"), default=base.weights, help="kind of weight")
-        add(
-            "--first-layer",
-            choices=("binary", "shifts"),
-            default=base.first_layer,
-            help="shifts: power-of-two weights on the grey pixels",
-        )
         add(
             "--prune-from",
             type=Path,
             metavar="TRAINED.npz",
             help="start from the most useful neurons of this network, as many as --hidden says",
         )
-    add("--seed", type=int, default=base.seed, help="decides the split and everything random")
-    add("--batch", type=int, default=base.batch, help="images per step")
-    add("--lr", type=float, default=base.lr, help="highest learning rate of the network")
-    add(
-        "--distillation",
-        type=float,
-        default=base.distillation,
-        help="share of the teacher's soft answers in the loss, 0 to 1",
-    )
-    add("--temperature", type=float, default=base.temperature, help="softening of the answers")
-    if base.averages:
-        add(
-            "--average",
-            type=float,
-            default=base.average,
-            help="decay per step of the running average "
-            "of the latent weights; 0 evaluates the weights as they are",
-        )
+    add_options(result, base)
     add(
         "--distortion",
         type=float,
@@ -160,31 +112,6 @@ def parser(name: str = "best", dataset: str = DEFAULT) -> CommandLine:
         type=float,
         default=DISTORTIONS[dataset].elastic,
         help="elastic distortion, pixels",
-    )
-    add(
-        "--settling",
-        type=float,
-        default=base.settling,
-        help="last share of the epochs, 0 to 1, over which the distortion shrinks to half",
-    )
-    if isinstance(base, SeedRecipe):
-        add(
-            "--halving",
-            type=int,
-            default=base.halving,
-            help="epochs from one right shift of the learning rate to the next",
-        )
-    add(
-        "--data-seed",
-        type=int,
-        default=base.data_seed,
-        help="decides split, teacher and distortions; without it --seed does",
-    )
-    add(
-        "--distinct",
-        type=int,
-        default=base.distinct,
-        help="with --data-seed: epochs after which the same distorted images come again, 0: never",
     )
     add(
         "--shared",
@@ -204,9 +131,12 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
 
 def _widths(text: str) -> tuple[int, ...]:
     try:
-        return tuple(int(part) for part in text.split(",")) if text.strip() else ()
+        widths = tuple(int(part) for part in text.split(",")) if text.strip() else ()
     except ValueError as cause:
         raise argparse.ArgumentTypeError(f"{text!r} is not a list like 1024,1024") from cause
+    if min(widths, default=1) < 1:
+        raise UserError("--hidden must be whole numbers from 1 up, separated by commas.")
+    return widths
 
 
 def _sha256(path: Path) -> str:
@@ -219,59 +149,23 @@ def _sha256(path: Path) -> str:
 def _recipe(options: argparse.Namespace) -> Recipe:
     if options.data_seed is None and (options.distinct or options.shared is not None):
         raise UserError("--distinct and --shared need a --data-seed.")
-    if options.distinct < 0:
-        raise UserError("--distinct must be at least 0.")
-    if options.epochs < 1 or options.teacher_epochs < 0:
-        raise UserError("--epochs must be at least 1 and --teacher-epochs at least 0.")
-    if options.batch < 2:
-        raise UserError("--batch must be at least 2, because batch normalisation needs a spread.")
-    if not 1 <= options.threshold <= 255:
-        raise UserError("--threshold must be from 1 to 255.")
-    base = recipe_for(options.recipe, options.dataset)
-    average = options.average if base.averages else base.average
-    if not 0 <= options.distillation <= 1 or not 0 <= average < 1:
-        raise UserError("--distillation must be from 0 to 1 and --average from 0 to below 1.")
-    if not 0 <= options.settling <= 1:
-        raise UserError("--settling must be from 0 to 1.")
-    if min(options.hidden, default=1) < 1:
-        raise UserError("--hidden must be whole numbers from 1 up, separated by commas.")
     if options.distortion < 0:
         raise UserError("--distortion must not be negative.")
-    if isinstance(base, SeedRecipe):
-        if options.halving < 1:
-            raise UserError("--halving must be at least 1 epoch.")
-        base = replace(base, halving=options.halving)
-    if base.exports:
-        base = replace(
-            base, order=options.order, weights=options.weights, first_layer=options.first_layer
-        )
-        if options.prune_from is not None:
-            base = replace(
-                base,
-                pruned_from=options.prune_from.name,
-                pruned_sha256=_sha256(options.prune_from),
-            )
-        if options.first_layer == "shifts" and not options.hidden:
-            raise UserError("--first-layer shifts needs a hidden layer.")
-    _ = base.form  # raises UserError where its parts do not go together
+    base = recipe_for(options.recipe, options.dataset)
+    pruned = {}
+    if base.exports and options.prune_from is not None:
+        pruned = {
+            "pruned_from": options.prune_from.name,
+            "pruned_sha256": _sha256(options.prune_from),
+        }
     return replace(
         base,
+        **chosen(options, base),
+        **pruned,
         widths=(base.widths[0], *options.hidden, base.widths[-1]),
-        pixel_threshold=options.threshold,
-        seed=options.seed,
-        data_seed=options.data_seed,
-        distinct=options.distinct,
-        batch=options.batch,
-        epochs=options.epochs,
-        lr=options.lr,
-        teacher_epochs=options.teacher_epochs,
-        distillation=options.distillation,
-        temperature=options.temperature,
-        average=average,
         distortion=replace(DISTORTIONS[options.dataset], elastic=options.elastic).scaled(
             options.distortion
         ),
-        settling=options.settling,
     )
 
 
