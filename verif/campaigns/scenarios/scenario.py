@@ -42,7 +42,7 @@ BAD = (
     "flag", "flag_first", "no_start", "no_end", "cut", "short_beat", "short_empty", "long_beat",
     "long_empty", "endless", "flag_then_short", "flag_then_long", "noise",
 )  # fmt: skip
-# Weight packets that are out of step, by core_tests.out_of_step.
+# Weight packets that are out of step, by traffic.out_of_step.
 BAD_WEIGHTS = (
     "headless", "endless", "a word too many", "the first word twice", "without its first word",
     "without its last word", "cut off in mid word",
