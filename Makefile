@@ -30,11 +30,11 @@ sim: $(MARKS)package ## images through the simulated core, every bit and cycle c
 	  $(if $(INPUTS),--inputs '$(INPUTS)') $(if $(TRACE),--trace $(TRACE)) \
 	  $(if $(filter-out 0,$(WAVES)),--waves) $(ARGS)
 
-test: $(MARKS)test $(MARKS)train $(MARKS)import $(MARKS)fusesoc $(MARKS)lint $(MARKS)synthesis $(MARKS)formal $(MARKS)coverage ## the whole suite: pytest verif/
+test: $(MARKS)test $(MARKS)plots $(MARKS)train $(MARKS)import $(MARKS)fusesoc $(MARKS)lint $(MARKS)synthesis $(MARKS)formal $(MARKS)coverage ## the whole suite: pytest verif/
 	@code=0; $(PY) -m pytest verif/ --junitxml=build/test/unfinished.xml || code=$$?; \
 	  if [ $$code -le 1 ]; then mv build/test/unfinished.xml build/test/junit.xml; fi; exit $$code
 
-fast: $(MARKS)test $(MARKS)train $(MARKS)import $(MARKS)fusesoc $(MARKS)lint $(MARKS)synthesis $(MARKS)coverage ## lint and the quick tests only
+fast: $(MARKS)test $(MARKS)plots $(MARKS)train $(MARKS)import $(MARKS)fusesoc $(MARKS)lint $(MARKS)synthesis $(MARKS)coverage ## lint and the quick tests only
 	@$(MAKE) --no-print-directory lint
 	@$(PY) -m pytest verif/ -m "not slow"
 
@@ -54,7 +54,7 @@ formal: $(MARKS)formal ## proofs about the RTL for all inputs, each with a fault
 bench: $(MARKS)package $(MARKS)synthesis ## every figure of the README measured anew (a quarter of an hour)
 	@$(PY) -m measure.benchmark
 
-explore: $(MARKS)package ## which PE, SIMD and LANES fit an FPGA, and which are best
+explore: $(MARKS)package $(MARKS)plots ## which PE, SIMD and LANES fit an FPGA, and which are best
 	@$(XNOR_FCC) explore $(if $(DEVICE),--device '$(DEVICE)') \
 	  $(if $(WIDTHS),--widths '$(WIDTHS)') $(if $(NETWORK),--network '$(NETWORK)') $(ARGS)
 
@@ -76,10 +76,10 @@ coverage: $(MARKS)test $(MARKS)coverage ## what the tests have seen: functional,
 soak: $(MARKS)test ## random systems, traffic and faults for MINUTES; a failure is shrunk and saved
 	@$(PY) -m campaigns.scenarios.soak $(if $(MINUTES),--minutes $(MINUTES)) $(if $(SEED),--seed $(SEED)) $(ARGS)
 
-softerrors: $(MARKS)package ## accuracy against flipped bits in the memories, a plot (four minutes)
+softerrors: $(MARKS)package $(MARKS)plots ## accuracy against flipped bits in the memories, a plot (four minutes)
 	@$(PY) -m measure.soft_errors $(ARGS)
 
-methods: $(MARKS)package ## accuracy, cycles, area of every committed network and method, a plot (a minute)
+methods: $(MARKS)package $(MARKS)plots ## accuracy, cycles, area of every committed network and method, a plot (a minute)
 	@$(PY) -m measure.methods $(ARGS)
 
 reference: $(MARKS)package ## images a second that the software reference classifies

@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from . import plot
+from . import pareto, plot
 from .container import write_atomically, write_json
 from .devices import Device, devices
 from .errors import CommandLine, UserError
@@ -208,86 +207,13 @@ def table(report: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-# ---- picture
-
-_FRAME = plot.Frame(80, 40, 700, 420)
-_COLOURS = ("#6baed6", "#fd8d3c", "#74c476", "#9e9ac8")
-
-
-def _lanes_colour(lanes: int) -> str:
-    return _COLOURS[min(lanes, len(_COLOURS)) - 1]
-
-
-def picture(report: dict[str, Any]) -> str:
-    """The front as a drawing (SVG): ALMs over cycles an image, picks marked, limits drawn."""
-    points = report["front"]
-    device, limits = report["device"], report["limits"]
-    # A decade is enough: beyond it small cores crowd.
-    fastest = min(p["cycles_per_image"] for p in points)
-    slowest = min(max(p["cycles_per_image"] for p in points), 40 * fastest)
-    low, high = math.log(fastest / 1.25), math.log(max(slowest, 1.5 * fastest) * 1.1)
-    top = device["alms"] * 1.08
-    left, right, bottom = _FRAME.left, _FRAME.right, _FRAME.bottom
-
-    def x_of(cycles: float) -> float:
-        return left + _FRAME.width * (math.log(cycles) - low) / (high - low)
-
-    def y_of(alm: float) -> float:
-        return _FRAME.top + _FRAME.height * (1 - alm / top)
-
-    parts = [_FRAME.row(y_of(alm), f"{alm:,}") for alm in range(0, int(top), 5000)]
-    for decade in range(0, 9):
-        for digit in (1, 2, 5):
-            cycles = digit * 10**decade
-            if low < math.log(cycles) < high:
-                parts.append(_FRAME.column(x_of(cycles), f"{cycles:,}"))
-    for alm, text in ((device["alms"], "all ALMs"), (limits["alm"], "ALMs one dares to fill")):
-        y = y_of(alm)
-        parts.append(f'<line x1="{left}" y1="{y:.1f}" x2="{right}" y2="{y:.1f}" stroke="#d62728" '
-                     f'stroke-dasharray="6 4"/><text x="{right - 4}" y="{y - 5:.1f}" '
-                     f'text-anchor="end" fill="#d62728">{text}: {alm:,.0f}</text>')
-    for lanes, cycles in limits["memory_floor"].items():
-        if low < math.log(cycles) < high:
-            x = x_of(cycles)
-            word = "lane" if lanes == "1" else "lanes"
-            parts.append(
-                f'<line x1="{x:.1f}" y1="{_FRAME.top}" x2="{x:.1f}" y2="{bottom}" '
-                f'stroke="{_lanes_colour(int(lanes))}" stroke-dasharray="2 3"/>'
-                f'<text x="{x:.1f}" y="{_FRAME.top - 6}" text-anchor="middle" font-size="11">'
-                f"memory, {lanes} {word}</text>"
-            )
-    for p in points:
-        if p["cycles_per_image"] > slowest:
-            continue
-        parts.append(
-            f'<circle cx="{x_of(p["cycles_per_image"]):.1f}" cy="{y_of(p["alm"]):.1f}" r="3" '
-            f'fill="{_lanes_colour(p["lanes"])}"><title>{_sizes_text(p)}: '
-            f'{p["cycles_per_image"]:.2f} cycles an image, latency {p["latency"]}, '
-            f'{p["alm"]:,.0f} ALMs, {p["blocks"]} {device["block"]}</title></circle>'
-        )
-    for name, row in report["picks"].items():
-        x, y = x_of(min(row["cycles_per_image"], slowest)), y_of(row["alm"])
-        side, anchor = (12, "start") if x < right - 240 else (-12, "end")
-        parts.append(
-            f'<circle cx="{x:.1f}" cy="{y:.1f}" r="7" fill="none" stroke="#333" stroke-width="2"/>'
-            f'<text x="{x + side:.1f}" y="{y + 14:.1f}" font-weight="bold" '
-            f'text-anchor="{anchor}">best {name}: '
-            f"{row['pe']} x {row['simd']} x {row['lanes']}</text>"
-        )
-    seen = sorted({min(p["lanes"], len(_COLOURS)) for p in points})
-    for i, lanes in enumerate(seen):
-        x = left + 120 * i
-        more = " or more" if lanes == len(_COLOURS) else ""
-        word = "lane" if lanes == 1 else "lanes"
-        parts.append(f'<circle cx="{x + 6}" cy="{bottom + 58}" r="4" '
-                     f'fill="{_lanes_colour(lanes)}"/><text x="{x + 16}" y="{bottom + 62}">'
-                     f"{lanes}{more} {word}</text>")
+def shown(report: dict[str, Any]) -> pareto.Pareto:
+    """What the picture of a report shows."""
     streamed = f", weights streamed over {report['weight_stream']} bits" * bool(
         report["weight_stream"]
     )
-    cycles_of = f"cycles an image ({_network_text(report)} on {device['part']}{streamed})"
-    parts.append(_FRAME.edges(cycles_of, "ALMs, estimated"))
-    return plot.document(right + 30, bottom + 80, "make explore", parts)
+    network = f"{_network_text(report)} on {report['device']['part']}{streamed}"
+    return pareto.data(report, network)
 
 
 # ---- command line
@@ -302,7 +228,8 @@ PE: neurons at once; SIMD: inputs of each per cycle; LANES: images at once, whic
 weight. Latency counts from the last beat of a lone image to its class, with the wait of a core of
 several lanes for more images (--timeout). busy: share of the cycles in which the PEs work; best for
 throughput is the fastest geometry that keeps them busy for 95 %. The ALMs are an estimate
-(model/xnor_fcc/area.py). Writes report.json and pareto.svg.
+(model/xnor_fcc/area.py). Writes report.json, and pareto.svg where matplotlib is installed
+(pip install 'xnor-fcc[plots]').
 
 what stops the next larger size
   logic:        too few ALMs
@@ -436,8 +363,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         options.rows,
     )
     write_json(options.output / "report.json", report)
-    write_atomically(options.output / "pareto.svg", picture(report).encode())
+    written = str(options.output / "report.json")
+    drawing = options.output / "pareto.svg"
+    drawing.unlink(missing_ok=True)
+    if plot.available():
+        write_atomically(drawing, pareto.picture(shown(report)).encode())
+        written += f" and {drawing}"
     print(json.dumps(report, indent=1) if options.json else table(report))
     if not options.json:
-        print(f"wrote {options.output / 'report.json'} and {options.output / 'pareto.svg'}")
+        print(f"wrote {written}")
+        if not plot.available():
+            print(f"No picture of the front: {plot.MISSING}")
     return 0

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import itertools
 import json
 import subprocess
@@ -14,12 +15,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from xnor_fcc import explore
+from needs import needs_matplotlib
+from xnor_fcc import explore, pareto, plot
 from xnor_fcc.area import Area
 from xnor_fcc.devices import DATA, Device, devices
 from xnor_fcc.errors import UserError
 from xnor_fcc.geometry import Geometry, GeometryError, Shape
 from xnor_fcc.integer import IntegerNetwork, ShiftLayer
+from xnor_fcc.places import ROOT
 from xnor_fcc.random_network import random_network
 from xnor_fcc.space import Candidate, Sizes, Space, front, pick, step_sizes, thin
 
@@ -199,18 +202,47 @@ def test_the_report_for_the_default_network(report: dict) -> None:
     assert picks["latency"]["lanes"] == 1
 
 
-def test_the_picture(report: dict) -> None:
-    text = explore.picture(report)
-    root = ElementTree.fromstring(text)
-    tag = "{http://www.w3.org/2000/svg}"
-    words = [e.text or "" for e in root.iter(f"{tag}text")]
-    for expected in ("best throughput", "best latency", "ALMs one dares to fill", "memory, 1 lane"):
-        assert any(word.startswith(expected) for word in words), expected
-    assert len(list(root.iter(f"{tag}circle"))) > 20
-    # Everything lies within the picture.
-    for circle in root.iter(f"{tag}circle"):
-        assert 0 < float(circle.attrib["cx"]) < float(root.attrib["width"])
-        assert 0 < float(circle.attrib["cy"]) < float(root.attrib["height"])
+def test_the_picture_shows_the_report(report: dict) -> None:
+    """The whole front up to the slow end, the best ones, what limits them; all within the axes."""
+    shown = explore.shown(report)
+    places = {(row["cycles_per_image"], row["alm"]): row["lanes"] for row in report["front"]}
+    fastest = min(cycles for cycles, _ in places)
+    near = {place: lanes for place, lanes in places.items() if place[0] <= 40 * fastest}
+    assert 20 < len(near) < len(places)
+    assert {p: n for n, some in shown.front.items() for p in some} == {
+        place: min(lanes, 4) for place, lanes in near.items()
+    }
+    assert shown.picks == {
+        "best throughput: 43 x 171 x 4": (105.0, report["picks"]["throughput"]["alm"]),
+        "best latency: 57 x 262 x 1": (214.0, report["picks"]["latency"]["alm"]),
+    }
+    assert shown.limits == {"all ALMs": 32_070, "ALMs one dares to fill": DE1.alm_limit}
+    assert shown.floors == {1: 214.0, 2: 107.0}
+    left, right = shown.cycles
+    assert all(left < cycles < right for cycles, _ in near)
+    assert shown.network == "784-1024-1024-1024-10 on 5CSEMA5F31C6"
+
+
+def test_one_geometry_that_is_best_for_both_has_one_label(report: dict) -> None:
+    best = report["picks"]["latency"]
+    both = {**report, "picks": {"throughput": best, "latency": best}}
+    assert list(explore.shown(both).picks) == ["best throughput and latency: 57 x 262 x 1"]
+
+
+@needs_matplotlib
+def test_the_picture_is_the_same_for_the_same_data(report: dict) -> None:
+    shown = explore.shown(report)
+    picture = pareto.picture(shown)
+    assert picture == pareto.picture(shown) and ElementTree.fromstring(picture).tag.endswith("svg")
+    assert plot.shows(picture, shown)
+    assert not plot.shows(picture, replace(shown, floors={1: 214.0, 2: 108.0}))
+    for text in [*shown.picks, "ALMs one dares to fill: 28,863", "memory, 1 lane", "2,000"]:
+        assert f">{text}</text>" in picture, text
+
+
+def test_the_picture_in_the_repository_is_todays(report: dict) -> None:
+    drawing = (ROOT / "rtl" / "doc" / "pareto.svg").read_text()
+    assert plot.shows(drawing, explore.shown(report)), "run `make explore` and copy pareto.svg"
 
 
 def test_a_network_that_is_too_large_is_streamed() -> None:
@@ -226,6 +258,8 @@ def test_a_network_that_is_too_large_is_streamed() -> None:
     assert row["period"] >= report["weight_bits"] / DE1.port_bits
     assert report["named"] == {}
     assert "Weights streamed over 280 bits" in explore.table(report)
+    shown = explore.shown(report)
+    assert shown.floors == {} and shown.network.endswith(", weights streamed over 280 bits")
 
 
 def test_a_network_that_fits_no_way_is_refused() -> None:
@@ -256,7 +290,7 @@ def test_two_lanes_an_image_of_second_order() -> None:
     assert report["picks"]["latency"]["lanes"] == 2
     assert set(report["limits"]["memory_floor"]) == {"2", "4"}
     assert "60-40-40-10 (second order) on " in explore.table(report)
-    ElementTree.fromstring(explore.picture(report))
+    assert explore.shown(report).network == "60-40-40-10 (second order) on 5CSEMA5F31C6"
 
 
 def test_ternary_weights_take_twice_the_memory_and_the_steps() -> None:
@@ -276,17 +310,35 @@ def test_ternary_weights_take_twice_the_memory_and_the_steps() -> None:
 # ---- command line
 
 
+@needs_matplotlib
 def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "a" / "b"
     assert explore.main(["--widths", "60-40-10", "--output", str(out), "--max-lanes", "2"]) == 0
     report = json.loads((out / "report.json").read_text())
     assert report["widths"] == [60, 40, 10]
-    assert (out / "pareto.svg").read_text().startswith("<svg")
+    assert plot.shows((out / "pareto.svg").read_text(), explore.shown(report))
     assert sorted(path.name for path in out.iterdir()) == ["pareto.svg", "report.json"]
     text = capsys.readouterr().out
     assert "best for throughput" in text and "next LANE" in text
     assert explore.main(["--widths", "60-40-10", "--output", str(out), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["widths"] == [60, 40, 10]
+
+
+def test_without_matplotlib_there_is_the_table(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And a sentence that says how to get the picture; none of an earlier run is left."""
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
+    (tmp_path / "pareto.svg").write_text("old")
+    assert explore.main(["--widths", "60-40-10", "--output", str(tmp_path)]) == 0
+    said = capsys.readouterr().out
+    assert "best for throughput" in said
+    assert said.endswith(
+        f"wrote {tmp_path / 'report.json'}\nNo picture of the front: {plot.MISSING}\n"
+    )
+    assert [path.name for path in tmp_path.iterdir()] == ["report.json"]
+    with pytest.raises(UserError, match=r"^Pictures need .* pip install 'xnor-fcc\[plots\]'\.$"):
+        plot.axes(1, 1)
 
 
 def test_the_command_obeys_its_options(

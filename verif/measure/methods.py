@@ -18,7 +18,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import mean
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from tqdm import tqdm
@@ -37,6 +37,9 @@ from xnor_fcc.reference import evaluate
 from xnor_fcc.space import Space
 from xnor_fcc_sim import simulator
 from xnor_fcc_sim.provenance import source
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 RESULTS = NETWORKS.parent / "results"
 OUTPUT = simulator.BUILD / "methods"
@@ -423,7 +426,6 @@ def page(report: Mapping[str, Any]) -> str:
 
 # ---- picture
 
-_FRAME = plot.Frame(80, 30, 700, 420)
 _COLOURS = {
     "binary": "#1f77b4",
     "order 2": "#d62728",
@@ -431,112 +433,111 @@ _COLOURS = {
     "recipe seed": "#9467bd",
     "other": "#7f7f7f",
 }
-# Errors in percent and cycles that the axes may name.
-_TICKS = tuple(digit * 10.0**decade for decade in range(-1, 5) for digit in (1, 1.5, 2, 3, 5, 7))
-_SMALL = 11
-# Room that a name takes, in units of the drawing.
-_NAME_WIDTH, _NAME_HEIGHT = 6.2, 13
+# Of a network whose neurons were cut, and of one that is whole.
+_MARKS = {True: "D", False: "o"}
+_TICKS = (1, 1.5, 2, 3, 5, 7)
+_SMALL = 8.5
 
 
-def _colour(row: Mapping[str, Any]) -> str:
+@dataclass(frozen=True)
+class Point:
+    """A method that some core computes."""
+
+    name: str
+    """Of its network, if that is committed."""
+    kind: str
+    pruned: bool
+    cycles: float
+    error: float
+    best: float
+    """Error of its best run, as of its worst one."""
+    worst: float
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """What the picture shows; errors are shares of the test images."""
+
+    points: list[Point]
+    lines: dict[str, float]
+    """Errors of the methods that no core computes."""
+    front: list[tuple[float, float]]
+    """Cycles an image and errors of what nothing beats, quickest first."""
+    images: int
+    sizes: tuple[int, ...]
+
+
+def _kind(row: Mapping[str, Any]) -> str:
     if row["recipe"] == "seed":
         return "recipe seed"
     kind = row["method"].removesuffix(", pruned")
     return kind if kind in _COLOURS else "other"
 
 
-def _mark(x: float, y: float, pruned: bool, colour: str, tip: str) -> str:
-    """A disc, or a diamond where neurons have been cut."""
-    title = f"<title>{tip}</title>" if tip else ""
-    if pruned:
-        corners = plot.points([(x, y - 6), (x + 6, y), (x, y + 6), (x - 6, y)])
-        return f'<polygon points="{corners}" fill="{colour}">{title}</polygon>'
-    return f'<circle cx="{x:.1f}" cy="{y:.1f}" r="5" fill="{colour}">{title}</circle>'
-
-
-class _Names:
-    """Puts names beside their marks, below one another where they would meet."""
-
-    def __init__(self) -> None:
-        self.taken: list[tuple[float, float, float]] = []
-
-    def place(self, x: float, y: float, name: str) -> str:
-        """The name right of (x, y), or left of it where the frame ends."""
-        width = _NAME_WIDTH * len(name)
-        left = x + 9 if x + 9 + width < _FRAME.right else x - 9 - width
-        while any(
-            abs(y - other) < _NAME_HEIGHT and left < end and start < left + width
-            for start, end, other in self.taken
-        ):
-            y += 1
-        self.taken.append((left, left + width, y))
-        return (f'<text x="{left:.1f}" y="{y + 4:.1f}" font-size="{_SMALL}" '
-                f'textLength="{width:.0f}" lengthAdjust="spacingAndGlyphs">{name}</text>')
-
-
-def picture(report: Mapping[str, Any]) -> str:
-    """The methods as a drawing (SVG): error over cycles an image, both logarithmic."""
-    rows = [row for row in report["rows"] if "cycles_per_image" in row]
-    lines = [row for row in report["rows"] if "cycles_per_image" not in row]
-    cycles = [row["cycles_per_image"] for row in rows]
-    errors = [100 * (1 - row[key]) for row in report["rows"]
-              for key in ("accuracy", "accuracy_min", "accuracy_max")]  # fmt: skip
-    x_low, x_high = math.log(min(cycles) / 1.3), math.log(max(cycles) * 1.6)
-    y_low, y_high = math.log(min(errors) / 1.25), math.log(max(errors) * 1.25)
-    frame = _FRAME
-
-    def x_of(value: float) -> float:
-        return frame.left + frame.width * (math.log(value) - x_low) / (x_high - x_low)
-
-    def y_of(accuracy: float) -> float:
-        return frame.bottom - frame.height * (math.log(100 * (1 - accuracy)) - y_low) / (
-            y_high - y_low
+def drawn(report: Mapping[str, Any]) -> Drawn:
+    """What to draw of a report."""
+    points = {
+        row["name"]: Point(
+            name=row["name"] if row["network"] else "",
+            kind=_kind(row),
+            pruned=row["pruned"],
+            cycles=row["cycles_per_image"],
+            error=1 - row["accuracy"],
+            best=1 - row["accuracy_max"],
+            worst=1 - row["accuracy_min"],
         )
+        for row in report["rows"]
+        if "cycles_per_image" in row
+    }
+    return Drawn(
+        points=list(points.values()),
+        lines={
+            f"{row['method']}, {_hidden(row['widths'])}: {row['accuracy']:.2%}": 1 - row["accuracy"]
+            for row in report["rows"]
+            if "cycles_per_image" not in row
+        },
+        front=[(points[name].cycles, points[name].error) for name in report["front"]],
+        images=report["images"],
+        sizes=tuple(report["sizes"]),
+    )
 
-    parts = [f"<title>Error and cycles an image of every method, {report['images']:,} test images"
-             "</title>"]  # fmt: skip
-    parts += [
-        frame.row(y_of(1 - tick / 100), f"{tick:g} %")
-        for tick in _TICKS if y_low < math.log(tick) < y_high
-    ]  # fmt: skip
-    parts += [frame.column(x_of(t), f"{t:,g}") for t in _TICKS if x_low < math.log(t) < x_high]
-    names = _Names()
-    for row in lines:
-        y = y_of(row["accuracy"])
-        parts.append(f'<line x1="{frame.left}" y1="{y:.1f}" x2="{frame.right}" y2="{y:.1f}" '
-                     f'stroke="#999" stroke-dasharray="6 4"/>')  # fmt: skip
-        text = f"{row['method']}, {_hidden(row['widths'])}: {row['accuracy']:.2%}"
-        parts.append(names.place(frame.left, y - 9, text))
-    best = [row for row in rows if row["name"] in report["front"]]
-    stairs: list[tuple[float, float]] = []
-    for x, y in sorted((x_of(row["cycles_per_image"]), y_of(row["accuracy"])) for row in best):
-        stairs += [(x, stairs[-1][1] if stairs else y), (x, y)]
-    parts.append(f'<polyline points="{plot.points(stairs)}" fill="none" stroke="#999"/>')
-    for row in rows:
-        x, y = x_of(row["cycles_per_image"]), y_of(row["accuracy"])
-        colour = _COLOURS[_colour(row)]
-        if row["runs"] > 1:
-            low, high = y_of(row["accuracy_min"]), y_of(row["accuracy_max"])
-            parts.append(f'<line x1="{x:.1f}" y1="{low:.1f}" x2="{x:.1f}" y2="{high:.1f}" '
-                         f'stroke="{colour}" stroke-width="2"/>')  # fmt: skip
-        tip = (f"{row['name']}: {row['method']}, {row['accuracy']:.2%}, "
-               f"{row['cycles_per_image']:g} cycles an image")  # fmt: skip
-        parts.append(_mark(x, y, row["pruned"], colour, tip))
-        if row["network"]:
-            parts.append(names.place(x, y - _NAME_HEIGHT / 2, row["name"]))
-    seen = [name for name in _COLOURS if any(_colour(row) == name for row in rows)]
-    for i, name in enumerate(seen):
-        x, y = frame.left + 130 * i, frame.bottom + 66
-        parts.append(_mark(x + 6, y - 4, False, _COLOURS[name], "")
-                     + f'<text x="{x + 18}" y="{y}">{name}</text>')  # fmt: skip
-    y = frame.bottom + 90
-    parts.append(_mark(frame.left + 6, y - 4, True, "#333", "")
-                 + f'<text x="{frame.left + 18}" y="{y}">pruned; a bar spans the runs of several '
-                 "seeds, the line joins what nothing beats</text>")  # fmt: skip
-    pe, simd, lanes = report["sizes"]
-    parts.append(frame.edges(f"cycles an image, PE={pe} SIMD={simd} LANES={lanes}",
-                             f"error, {report['images']:,} test images"))  # fmt: skip
-    return plot.document(frame.right + 30, frame.bottom + 106, "make methods", parts)
+
+def draw(shown: Drawn) -> Axes:
+    """The plot: error over cycles an image, both logarithmic; `UserError` without matplotlib."""
+    axes = plot.axes(8.1, 5.4)
+    for text, error in shown.lines.items():
+        axes.axhline(error, color=plot.GREY, linestyle="dashed", linewidth=1)
+        axes.annotate(text, (1, error), (-5, 3), xycoords=("axes fraction", "data"),
+                      textcoords="offset points", ha="right", fontsize=_SMALL)  # fmt: skip
+    if shown.front:
+        axes.step(*zip(*shown.front, strict=True), where="post", color=plot.GREY, linewidth=1)
+    for point in shown.points:
+        colour = _COLOURS[point.kind]
+        axes.plot([point.cycles] * 2, [point.best, point.worst], color=colour, linewidth=2)
+        axes.plot(point.cycles, point.error, _MARKS[point.pruned], color=colour, markersize=7)
+        axes.annotate(point.name, (point.cycles, point.error), (7, 4), fontsize=_SMALL,
+                      textcoords="offset points")  # fmt: skip
+    for kind, colour in _COLOURS.items():
+        if any(point.kind == kind for point in shown.points):
+            axes.plot([], [], _MARKS[False], color=colour, label=kind)
+    axes.plot([], [], _MARKS[True], color="black", label="pruned")
+    axes.set(xscale="log", yscale="log")
+    axes.margins(x=0.12, y=0.1)
+    plot.logarithmic(axes.xaxis, _TICKS, ",g")
+    plot.logarithmic(axes.yaxis, _TICKS, ".3g", " %", scale=100)
+    pe, simd, lanes = shown.sizes
+    axes.set_xlabel(f"cycles an image, PE={pe} SIMD={simd} LANES={lanes}")
+    axes.set_ylabel(f"error, {shown.images:,} test images")
+    axes.figure.legend(
+        loc="outside lower left", ncols=len(_COLOURS) + 1, frameon=False, alignment="left",
+        title="A bar spans the runs of several seeds, the line joins what nothing beats:",
+    )  # fmt: skip
+    return axes
+
+
+def picture(shown: Drawn) -> str:
+    """The methods as SVG."""
+    return plot.svg(draw(shown), "Error and cycles an image of every method", shown)
 
 
 # ---- command line
@@ -560,16 +561,18 @@ def parser() -> CommandLine:
 def main() -> int:
     """Measure, print, write."""
     options = parser().parse_args()
+    plot.require()
     output = options.output.resolve()
     (output / "report.json").unlink(missing_ok=True)
     measured_on = source()
     report = measure(load_runs(), *load_test_images(DATASET))
     write_json(output / "report.json", {**report, "source": measured_on})
-    (output / PICTURE.name).write_text(picture(report))
+    drawing = picture(drawn(report))
+    (output / PICTURE.name).write_text(drawing)
     print(page(report))
     if options.write:
         fill(PAGE, page(report), "methods")
-        PICTURE.write_text(picture(report))
+        PICTURE.write_text(drawing)
     return 0
 
 

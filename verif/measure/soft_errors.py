@@ -314,7 +314,6 @@ def simulate(
 
 # ---- picture and page
 
-_FRAME = plot.Frame(70, 30, 700, 380)
 _STYLES = {
     "weights": ("#1f77b4", "weight memory, parity-coded as built"),
     "uncoded": ("#e6862e", "the same flips, were weights stored uncoded"),
@@ -322,55 +321,61 @@ _STYLES = {
 }
 
 
-def picture(report: dict[str, Any]) -> str:
-    """The curves as a drawing (SVG): accuracy over flips, median with the range of the draws."""
-    curves = report["curves"]
-    end = math.log10(max(curve["flips"][-1] for curve in curves.values())) + 0.1
-    left, right, bottom = _FRAME.left, _FRAME.right, _FRAME.bottom
+@dataclass(frozen=True)
+class Drawn:
+    """What the picture shows."""
 
-    def x_of(flips: float) -> float:
-        return left + _FRAME.width * math.log10(flips) / end
+    curves: dict[str, tuple[list[int], list[float], list[float], list[float]]]
+    """Flips, and the accuracies of the worst, the median and the best draw, by kind of flip."""
+    labels: dict[str, str]
+    """What the legend says of them."""
+    chance: float
+    images: int
+    legend: str
 
-    def y_of(accuracy: float) -> float:
-        return bottom - _FRAME.height * accuracy
 
-    parts = [f"<title>Accuracy after bit flips in the memories, {report['images']:,} test images"
-             "</title>"]
-    parts += [_FRAME.row(y_of(percent / 100), f"{percent} %") for percent in range(0, 101, 10)]
-    parts += [_FRAME.column(x_of(10**n), f"{10**n:,}") for n in range(int(end) + 1)]
-    chance = 1 / report["classes"]
-    parts.append(f'<line x1="{left}" y1="{y_of(chance):.1f}" x2="{right}" y2="{y_of(chance):.1f}" '
-                 'stroke="#999" stroke-dasharray="6 4"/>'
-                 f'<text x="{left + 6}" y="{y_of(chance) - 5:.1f}" fill="#666">chance</text>')
-    for name, curve in curves.items():
-        colour, _ = _STYLES[name]
-        xs = [x_of(flips) for flips in curve["flips"]]
-        low, middle, high = ([y_of(a) for a in curve[f"accuracy_{key}"]]
-                             for key in ("min", "median", "max"))
-        band = [*zip(xs, low, strict=True), *reversed(list(zip(xs, high, strict=True)))]
-        parts.append(f'<polygon points="{plot.points(band)}" fill="{colour}" opacity="0.2"/>')
-        parts.append(f'<polyline points="{plot.points(zip(xs, middle, strict=True))}" fill="none" '
-                     f'stroke="{colour}" stroke-width="2"/>')
-        for i, (x, y) in enumerate(zip(xs, middle, strict=True)):
-            tip = (f"{curve['flips'][i]:,} flips: {curve['accuracy_median'][i]:.2%} "
-                   f"({curve['accuracy_min'][i]:.2%} to {curve['accuracy_max'][i]:.2%})")
-            parts.append(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3" fill="{colour}"><title>{tip}'
-                         "</title></circle>")
-    for row, (name, (colour, text)) in enumerate(_STYLES.items()):
-        y = bottom + 86 + 22 * row
+def drawn(report: dict[str, Any]) -> Drawn:
+    """What to draw of a report."""
+    g, curves = report["geometry"], report["curves"]
+    labels = {}
+    for name, (_, text) in _STYLES.items():
         lost = curves[name]["flips_for_one_percent"]
-        cost = f": {_about(lost)} flips cost 1 %" if lost else ""
-        parts.append(f'<line x1="{left}" y1="{y}" x2="{left + 24}" y2="{y}" stroke="{colour}" '
-                     f'stroke-width="3"/><text x="{left + 32}" y="{y + 4}">{text}{cost}</text>')
-    g = report["geometry"]
-    parts.append(
-        f'<text x="{left}" y="{bottom + 64}">In use, PE={g["pe"]} SIMD={g["simd"]}: '
-        f'{curves["weights"]["memory_bits"]:,} weight bits and '
-        f'{curves["thresholds"]["memory_bits"]:,} threshold bits. Median and range of '
-        f'{report["draws"]} draws:</text>'
+        labels[name] = text + (f": {_about(lost)} flips cost 1 %" if lost else "")
+    return Drawn(
+        curves={
+            name: (curve["flips"], *(curve[f"accuracy_{key}"] for key in ("min", "median", "max")))
+            for name, curve in curves.items()
+        },
+        labels=labels,
+        chance=1 / report["classes"],
+        images=report["images"],
+        legend=f"In use, PE={g['pe']} SIMD={g['simd']}: "
+        f"{curves['weights']['memory_bits']:,} weight bits and "
+        f"{curves['thresholds']['memory_bits']:,} threshold bits. Median and range of "
+        f"{report['draws']} draws:",
     )
-    parts.append(_FRAME.edges("flipped bits", f"accuracy, {report['images']:,} test images"))
-    return plot.document(right + 30, bottom + 146, "make softerrors", parts)
+
+
+def picture(shown: Drawn) -> str:
+    """The curves as SVG: accuracy over flips, median with the range of the draws."""
+    axes = plot.axes(8.0, 5.6)
+    axes.axhline(shown.chance, color=plot.GREY, linestyle="dashed", linewidth=1)
+    axes.annotate("chance", (0, shown.chance), (6, 3), color=plot.GREY,
+                  xycoords=("axes fraction", "data"), textcoords="offset points")  # fmt: skip
+    for name, (flips, low, middle, high) in shown.curves.items():
+        colour, _ = _STYLES[name]
+        axes.fill_between(flips, low, high, color=colour, alpha=0.2, linewidth=0)
+        axes.plot(flips, middle, "o-", markersize=4, color=colour, label=shown.labels[name])
+    axes.set_xscale("log")
+    plot.logarithmic(axes.xaxis, (1,), ",.0f")
+    axes.set_ylim(0, 1)
+    axes.yaxis.set_major_locator(plot.multiples(0.1))
+    axes.yaxis.set_major_formatter("{x:.0%}")
+    axes.set_xlabel("flipped bits")
+    axes.set_ylabel(f"accuracy, {shown.images:,} test images")
+    axes.figure.legend(loc="outside lower left", title=shown.legend, alignment="left",
+                       frameon=False)  # fmt: skip
+    return plot.svg(axes, "Accuracy after bit flips in the memories", shown)
 
 
 def _about(flips: int) -> str:
@@ -455,6 +460,7 @@ def main() -> int:
                               ("seed", options.seed, 2**31 - 1)):
         if not 1 <= value <= most:
             raise UserError(f"--{name} {value} is outside 1 to {most}.")
+    plot.require()
     simulator.chosen()
     started = time.monotonic()
     measured_on = source()
@@ -487,11 +493,12 @@ def main() -> int:
         "source": measured_on,
     }
     write_json(output / "report.json", report)
-    (output / PICTURE.name).write_text(picture(report))
+    drawing = picture(drawn(report))
+    (output / PICTURE.name).write_text(drawing)
     print(page(report))
     if options.write:
         write_page(report)
-        PICTURE.write_text(picture(report))
+        PICTURE.write_text(drawing)
     if hardware["wrong_bits"]:
         print(f"error: {hardware['wrong_bits']} bits of the simulated core are not the model's: "
               f"{hardware['first_difference']}", file=sys.stderr)

@@ -3,11 +3,12 @@
 
 from __future__ import annotations
 
+import importlib.util
+import itertools
 import json
 import xml.etree.ElementTree as ElementTree
 from copy import deepcopy
 from dataclasses import replace
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ import numpy as np
 import pytest
 
 from measure import methods
+from needs import needs_matplotlib
+from xnor_fcc import plot
 from xnor_fcc.data import load_test_images
 from xnor_fcc.errors import UserError
 from xnor_fcc.generated import markers
@@ -153,7 +156,9 @@ def test_runs_without_a_network_are_told_by_their_mean(tmp_path: Path) -> None:
         ("longer", 0.9, 1), ("run0", 0.5, 3)
     ]  # fmt: skip
     assert report["pruned"] == [] and report["front"] == []
-    assert ElementTree.fromstring(methods.picture(report)) is not None
+    shown = methods.drawn(report)
+    assert shown.front == [] and [point.name for point in shown.points] == ["", ""]
+    assert (shown.points[1].best, shown.points[1].worst) == (0.25, 0.75)
 
 
 def test_summaries(report: dict[str, Any]) -> None:
@@ -209,29 +214,47 @@ def test_files_that_are_something_else(tmp_path: Path) -> None:
         methods.load_runs(tmp_path, tmp_path)
 
 
-def test_the_picture(report: dict[str, Any]) -> None:
-    """Every method is in it; what is quicker stands further left, what errs less lower."""
-    root = ElementTree.fromstring(methods.picture(report))
-    name = "{http://www.w3.org/2000/svg}"
-    tips = {t.text.split(":")[0]: m for m in root for t in m.findall(f"{name}title") if t.text}
-    assert tips.keys() == {"mnist", "double", "ternary", "cut"}
-    x = {k: float(m.get("cx", "nan")) for k, m in tips.items() if k != "cut"}
-    y = {k: float(m.get("cy", "nan")) for k, m in tips.items() if k != "cut"}
-    assert x["mnist"] < x["double"] and x["mnist"] < x["ternary"]
-    assert (y["mnist"] > y["double"]) == (
-        row(report, "mnist")["accuracy"] > row(report, "double")["accuracy"]
-    )
-    texts = [t.text for t in root.iter(f"{name}text")]
-    assert "float, 210, 100: 75.00%" in texts
-    assert "first layer +-2^k, 210, 100: 25.00%" in texts
+def test_what_the_picture_shows(report: dict[str, Any]) -> None:
+    """Every method is in it, those without a core as lines."""
+    shown = methods.drawn(report)
+    points = {point.name: point for point in shown.points}
+    assert points.keys() == {"mnist", "double", "ternary", "cut"}
+    assert len(points) == len(shown.points)
+    for name, point in points.items():
+        found = row(report, name)
+        assert (point.cycles, point.error) == (found["cycles_per_image"], 1 - found["accuracy"])
+        assert (point.best, point.worst) == (1 - found["accuracy_max"], 1 - found["accuracy_min"])
+    assert [name for name, point in points.items() if point.pruned] == ["cut"]
+    kinds = {name: point.kind for name, point in points.items()}
+    assert kinds == {"mnist": "binary", "double": "order 2", "ternary": "ternary weights",
+                     "cut": "binary"}  # fmt: skip
+    assert shown.lines == {
+        "float, 210, 100: 75.00%": 0.25,
+        "first layer +-2^k, 210, 100: 25.00%": 0.75,
+        "ternary weights, a scale for each sign, 210, 100: 40.00%": 0.6,
+    }
+    assert shown.front == [(points[n].cycles, points[n].error) for n in report["front"]]
+    assert shown.front[0] == (points["cut"].cycles, points["cut"].error)
 
 
-def test_names_do_not_cover_each_other() -> None:
-    names = methods._Names()
-    for _ in range(5):
-        names.place(300, 200, "a network")
-    places = sorted(y for _, _, y in names.taken)
-    assert all(b - a >= methods._NAME_HEIGHT for a, b in pairwise(places))
+@needs_matplotlib
+def test_the_picture_is_the_same_for_the_same_data(report: dict[str, Any]) -> None:
+    shown = methods.drawn(report)
+    picture = methods.picture(shown)
+    assert picture == methods.picture(shown) and plot.shows(picture, shown)
+    assert not plot.shows(picture, replace(shown, images=1))
+    texts = [e.text for e in ElementTree.fromstring(picture).iter() if e.tag.endswith("}text")]
+    assert {"mnist", "double", "ternary", "cut", *shown.lines} <= set(texts)
+
+
+def test_without_matplotlib_nothing_is_measured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
+    monkeypatch.setattr("sys.argv", ["methods.py", "--output", str(tmp_path / "out")])
+    with pytest.raises(UserError, match=r"matplotlib: pip install 'xnor-fcc\[plots\]'\.$"):
+        methods.main()
+    assert not (tmp_path / "out").exists()
 
 
 # ---- what is committed
@@ -247,7 +270,18 @@ def test_the_page_and_the_picture_are_what_the_command_writes(committed: dict[st
     begin, end = markers("methods")
     kept = methods.PAGE.read_text().split(begin, 1)[1].split(end, 1)[0]
     assert kept.strip() == methods.page(committed), "run `make methods ARGS=--write`"
-    assert methods.PICTURE.read_text() == methods.picture(committed)
+    assert plot.shows(methods.PICTURE.read_text(), methods.drawn(committed))
+
+
+@pytest.mark.slow
+@needs_matplotlib
+def test_names_do_not_cover_each_other(committed: dict[str, Any]) -> None:
+    axes = methods.draw(methods.drawn(committed))
+    axes.figure.canvas.draw()
+    boxes = {text.get_text(): text.get_window_extent() for text in axes.texts if text.get_text()}
+    assert len(boxes) >= 10
+    for (one, here), (other, there) in itertools.combinations(boxes.items(), 2):
+        assert not here.overlaps(there), f"{one} and {other}"
 
 
 @pytest.mark.slow

@@ -5,8 +5,9 @@ the report of `make softerrors`."""
 from __future__ import annotations
 
 import json
+import re
 import xml.etree.ElementTree as ElementTree
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,8 @@ import pytest
 from core.corners import CORNERS, FLOODED, random_geometry
 from faults import Fault
 from measure import soft_errors
-from needs import needs_icarus
+from needs import needs_icarus, needs_matplotlib
+from xnor_fcc import plot
 from xnor_fcc.errors import UserError
 from xnor_fcc.geometry import Geometry
 from xnor_fcc.integer import IntegerNetwork
@@ -267,20 +269,60 @@ def test_the_picture_and_the_page_show_the_report(
     measured: dict[str, Any], tmp_path: Path
 ) -> None:
     report = report_of(measured)
-    drawing = ElementTree.fromstring(soft_errors.picture(report))
-    assert drawing.tag.endswith("svg")
-    points = [each.text or "" for each in drawing.iter() if each.tag.endswith("title")]
+    shown = soft_errors.drawn(report)
+    for name, curve in report["curves"].items():
+        keys = ("flips", "accuracy_min", "accuracy_median", "accuracy_max")
+        assert shown.curves[name] == tuple(curve[key] for key in keys)
+        assert " flips cost 1 %" in shown.labels[name]
+    assert (shown.chance, shown.images) == (0.2, 400)
+    assert f"{report['curves']['weights']['memory_bits']:,} weight bits" in shown.legend
     median = report["curves"]["weights"]["accuracy_median"]
-    assert any(point.startswith(f"1 flips: {median[0]:.2%}") for point in points)
-    assert sum(" flips: " in point for point in points) == sum(
-        len(curve["flips"]) for curve in report["curves"].values()
-    )
     path = tmp_path / "page.md"
     path.write_text("before\n<!-- generated: begin -->\nstale\n<!-- generated: end -->\nafter\n")
     soft_errors.write_page(report, path)
     text = path.read_text()
     assert text.startswith("before\n") and text.endswith("\nafter\n") and "stale" not in text
     assert f"| 1 | {median[0]:.2%} (" in text
+
+
+@needs_matplotlib
+def test_the_picture_is_the_same_for_the_same_data(measured: dict[str, Any]) -> None:
+    shown = soft_errors.drawn(report_of(measured))
+    picture = soft_errors.picture(shown)
+    assert picture == soft_errors.picture(shown) and plot.shows(picture, shown)
+    assert not plot.shows(picture, replace(shown, chance=0.1))
+    texts = [e.text for e in ElementTree.fromstring(picture).iter() if e.tag.endswith("}text")]
+    assert {shown.legend, "chance", "1,000", "flipped bits", *shown.labels.values()} <= set(texts)
+
+
+def test_the_picture_in_the_repository_is_that_of_the_page() -> None:
+    assert plot.shows(soft_errors.PICTURE.read_text(), soft_errors.drawn(report_on_the_page()))
+
+
+def report_on_the_page() -> dict[str, Any]:
+    """What SOFT_ERRORS.md tells, as the report that it was written from."""
+    page = soft_errors.PAGE.read_text()
+    rows = [line.split("|")[1:-1] for line in page.splitlines() if line.startswith("|")]
+    cost = [text.replace(",", "").strip() for text in rows[-1][1:]]
+    head = re.search(r"PE=(\d+) SIMD=(\d+): ([\d,]+) bits .* and ([\d,]+) bits .* are in use. "
+                     r"Median \(and range\) of (\d+) draws, ([\d,]+) test images", page)
+    assert head is not None
+    pe, simd, weights, thresholds, draws, images = (int(n.replace(",", "")) for n in head.groups())
+    sizes = (weights, weights, thresholds)
+    curves: dict[str, Any] = {}
+    for column, (name, size) in enumerate(zip(soft_errors.CURVES, sizes, strict=True)):
+        curve: dict[str, Any] = {"memory_bits": size, "flips_for_one_percent": int(cost[column])}
+        for flips, *cells in rows[3:-1]:
+            # Of 10,000 images: the percentages are exact.
+            shares = [round(float(n) / 100, 6) for n in re.findall(r"([\d.]+)%", cells[column])]
+            keys = ("accuracy_median", "accuracy_min", "accuracy_max") if shares else ()
+            for key, share in zip(keys, shares, strict=True):
+                curve.setdefault(key, []).append(share)
+            if shares:
+                curve.setdefault("flips", []).append(int(flips.replace(",", "")))
+        curves[name] = curve
+    return {"curves": curves, "classes": 10, "images": images, "draws": draws,
+            "geometry": {"pe": pe, "simd": simd}}  # fmt: skip
 
 
 @pytest.mark.parametrize(
