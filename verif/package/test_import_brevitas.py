@@ -127,7 +127,7 @@ def test_brevitas_own_example_network(tmp_path: Path) -> None:
 
 
 MAKER = """
-from foreign import random_mlp
+from package.foreign import random_mlp
 
 def make():
     return random_mlp(9, (16, 8, 3)).train()
