@@ -9,7 +9,7 @@ XNOR_FCC := $(VENV)/bin/xnor-fcc
 MARKS := $(VENV)/.installed-
 
 .DEFAULT_GOAL := help
-.PHONY: help sim test fast icarus lint formal bench explore area route activity mutate coverage softerrors soak methods reference report train registers pictures board quartus tools clean
+.PHONY: help sim test fast icarus lint formal bench explore area route activity mutate coverage softerrors soak methods reference report train facts registers pictures board quartus tools clean
 
 help: ## what there is to make
 	@echo "usage: make TARGET [VARIABLE=value ...]"
@@ -101,8 +101,10 @@ report: $(MARKS)package ## one HTML page of what the other targets measured: bui
 train: $(MARKS)train ## train the network anew into build/train (an hour; resumes); ARGS='--recipe seed' or float
 	@$(XNOR_FCC) train $(ARGS)
 
-registers: $(MARKS)package ## regenerate the RTL constants and the table of the register map
-	@$(PY) -m xnor_fcc.registers rtl
+facts: $(MARKS)package ## rewrite what repeats a fact: register map, parameters, versions
+	@$(PY) -m xnor_fcc.facts
+
+registers: facts
 
 pictures: $(MARKS)package ## redraw the timeline of the README from the cycle model
 	@$(PY) -m xnor_fcc_sim.page.timeline

@@ -21,12 +21,13 @@ from .errors import CommandLine, UserError
 from .geometry import NAMED, Shape
 from .geometry_options import add_network
 from .integer import IntegerNetwork, find_network
+from .parameters import most
 from .places import BUILD
 from .space import MAX_LANES, TIMEOUT, Candidate, Sizes, Space, front, lane_sizes, pick, thin
 
 DEFAULT_OUT = BUILD / "explore"
 
-MAX_WIDTH, MAX_LAYERS = 32767, 16
+MAX_WIDTH, MAX_LAYERS = most("MAX_WIDTH"), most("MAX_LAYERS")
 
 
 # ---- report

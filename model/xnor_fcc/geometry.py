@@ -29,6 +29,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from itertools import pairwise
 
+from .parameters import PARAMETERS, default, most
 from .shape import GeometryError, KindError, Shape, ceil_div, factor
 
 # Cycles from a step until its bits can be loaded into the ring (DRAIN in fcc_core.v) ...
@@ -41,13 +42,15 @@ _LATENCY_OVERHEAD = 12
 _RELOAD_OVERHEAD = 4
 # Cycles from the last step of the output layer until its results begin to leave.
 _RESULT_OVERHEAD = 9
+# Banks of the weight memory at most: the names of their memory images have two digits.
+_MAX_BANKS = 100
 # PEs that one tap feeds at most, by default: the fan-out of an activation wire.
 _PE_PER_TAP = 128
 
 # Geometries that documents and benchmarks call by name: (PE, SIMD, LANES).
 NAMED = {
     # Small enough to build in a minute; what the parameters of xnor_fcc.v default to.
-    "default": (32, 128, 4),
+    "default": (default("PE"), default("SIMD"), default("LANES")),
     # Most images a second, and fastest answer, for the MNIST network on a DE1-SoC (make explore).
     "throughput": (69, 205, 2),
     "latency": (57, 262, 1),
@@ -55,7 +58,7 @@ NAMED = {
     "seed": (1024, 1, 2),
 }
 
-IMAGE_WIDTHS = (8, 16, 32, 64, 128, 256, 512)
+IMAGE_WIDTHS = PARAMETERS["IMAGE_WIDTH"].values
 
 
 def best_bank_depth(width: int, depth: int) -> int:
@@ -66,36 +69,37 @@ def best_bank_depth(width: int, depth: int) -> int:
 
 @dataclass(frozen=True)
 class Geometry:
-    """Parameters of one core; the field names are the RTL parameters in lower case.
+    """Parameters of one core; the field names are the RTL parameters in lower case, and their
+    defaults and limits are those of `parameters`.
 
     Raises `GeometryError` with one sentence when the core could not be built.
     """
 
-    pe: int = 32
+    pe: int = default("PE")
     """Neurons computed at once in a lane."""
-    simd: int = 128
+    simd: int = default("SIMD")
     """Synapses per PE and cycle."""
-    lanes: int = 4
+    lanes: int = default("LANES")
     """Images computed in step."""
-    max_width: int = 1024
+    max_width: int = default("MAX_WIDTH")
     """Most inputs or neurons of a layer."""
     taps: int = 0
     """Ring positions that PEs see; 0 chooses one for every 128 PEs, the right number mostly."""
-    max_layers: int = 8
-    max_classes: int = 16
-    weight_depth: int = 768
+    max_layers: int = default("MAX_LAYERS")
+    max_classes: int = default("MAX_CLASSES")
+    weight_depth: int = default("WEIGHT_DEPTH")
     """Words of the weight memory: steps of the largest network."""
-    bank_depth: int = 256
+    bank_depth: int = default("BANK_DEPTH")
     """Words of one bank of the weight memory."""
-    threshold_depth: int = 128
+    threshold_depth: int = default("THRESHOLD_DEPTH")
     """Words of the threshold memory: groups of the largest network."""
-    image_width: int = 64
+    image_width: int = default("IMAGE_WIDTH")
     """Bits of a beat of the image stream."""
-    weight_stream: int = 0
+    weight_stream: int = default("WEIGHT_STREAM")
     """Bits of a beat of the weight stream; 0 for a core with a weight memory."""
-    order: int = 1
+    order: int = default("ORDER")
     """Most bit planes of an activation; with 2 the lanes can work in pairs."""
-    ternary: int = 0
+    ternary: int = default("TERNARY")
     """1: layers may have ternary weights."""
 
     def __post_init__(self) -> None:
@@ -103,18 +107,16 @@ class Geometry:
             value = getattr(self, field.name)
             if not isinstance(value, int) or isinstance(value, bool):
                 raise GeometryError(f"{field.name.upper()} must be a whole number, not {value!r}.")
-        self._check("pe", 1, 4096)
-        self._check("simd", 1, 4096)
-        self._check("lanes", 1, 64)
-        self._check("max_width", 1, 32767)
+        for name in ("pe", "simd", "lanes", "max_width"):
+            self._check(name)
         if self.taps == 0:
             object.__setattr__(self, "taps", min(self.ring, ceil_div(self.pe, _PE_PER_TAP)))
-        self._check("taps", 1, min(self.pe, self.ring))
-        self._check("max_layers", 1, 16)
-        self._check("max_classes", 1, self.max_width)
-        self._check("weight_depth", 2, 1 << 24)
-        self._check("bank_depth", ceil_div(self.weight_depth, 100), 1 << 24)
-        self._check("threshold_depth", 2, 1 << 24)
+        self._check("taps", high=min(self.pe, self.ring))
+        self._check("max_layers")
+        self._check("max_classes", high=self.max_width)
+        self._check("weight_depth")
+        self._check("bank_depth", low=ceil_div(self.weight_depth, _MAX_BANKS))
+        self._check("threshold_depth")
         if self.image_width not in IMAGE_WIDTHS:
             raise GeometryError(
                 f"IMAGE_WIDTH={self.image_width} is not one of "
@@ -124,13 +126,16 @@ class Geometry:
             raise GeometryError(
                 f"WEIGHT_STREAM={self.weight_stream} is neither 0 nor a multiple of 8."
             )
-        self._check("order", 1, 2)
-        self._check("ternary", 0, 1)
+        self._check("order")
+        self._check("ternary")
         if self.order == 2 and self.lanes % 2:
             raise GeometryError(f"LANES={self.lanes} must be even where ORDER is 2.")
 
-    def _check(self, name: str, low: int, high: int) -> None:
+    def _check(self, name: str, low: int | None = None, high: int | None = None) -> None:
+        """Hold a field to the limits of its parameter, or to closer ones."""
         value = getattr(self, name)
+        low = PARAMETERS[name.upper()].low if low is None else low
+        high = most(name.upper()) if high is None else high
         if not low <= value <= high:
             raise GeometryError(f"{name.upper()}={value} is outside {low} to {high}.")
 
@@ -141,13 +146,13 @@ class Geometry:
         pe: int,
         simd: int,
         lanes: int,
-        image_width: int = 64,
-        weight_stream: int = 0,
+        image_width: int = default("IMAGE_WIDTH"),
+        weight_stream: int = default("WEIGHT_STREAM"),
     ) -> Geometry:
         """The smallest core of the given PE, SIMD and LANES that runs a network of `shape`."""
         for name, value in (("PE", pe), ("SIMD", simd)):
             if value < 1:
-                raise GeometryError(f"{name}={value} is outside 1 to 4096.")
+                raise GeometryError(f"{name}={value} is outside 1 to {most(name)}.")
         shape = Shape.of(shape)
         layers = shape.layers
         steps = sum(ceil_div(m, pe) * ceil_div(n, simd) * rounds for n, m, rounds in layers)

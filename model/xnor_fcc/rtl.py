@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import re
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from .errors import CommandLine, UserError
+from .parameters import PARAMETERS
 from .places import ROOT, RTL
 
 TOP = "xnor_fcc"
@@ -34,15 +33,6 @@ examples
 """
 
 
-@dataclass(frozen=True)
-class Parameter:
-    """A parameter of a Verilog module and what the comment above it says."""
-
-    name: str
-    default: int | str
-    description: str
-
-
 def named(path: Path) -> list[Path]:
     """The files that a list like rtl/sources.f names, one a line, seen from the repository."""
     lines = (line.strip() for line in path.read_text().splitlines())
@@ -59,21 +49,6 @@ def headers() -> list[Path]:
     return sorted(RTL.glob("*.vh"))
 
 
-def parameters(path: Path) -> list[Parameter]:
-    """The parameters in the head of the module in a Verilog file, one a line."""
-    found = []
-    comment: list[str] = []
-    for line in path.read_text().partition("\n) (")[0].splitlines():
-        if match := re.fullmatch(r' +parameter (\w+) = (?:(\d+)|"(.*)"),?', line):
-            name, number, text = match.groups()
-            default = text if number is None else int(number)
-            found.append(Parameter(name, default, " ".join(comment)))
-            comment = []
-        elif match := re.fullmatch(r" +// (.*)", line):
-            comment.append(match[1])
-    return found
-
-
 def edam() -> dict[str, Any]:
     """The core as EDAM: files with absolute paths, and parameters, which are for it as the top
     level; a design with a top level of its own takes the files only."""
@@ -87,12 +62,12 @@ def edam() -> dict[str, Any]:
         "files": files,
         "parameters": {
             parameter.name: {
-                "datatype": "str" if isinstance(parameter.default, str) else "int",
+                "datatype": "int" if parameter.number else "str",
                 "default": parameter.default,
                 "paramtype": "vlogparam",
                 "description": parameter.description,
             }
-            for parameter in parameters(RTL / f"{TOP}.v")
+            for parameter in PARAMETERS.values()
         },
     }
 

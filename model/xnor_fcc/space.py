@@ -32,9 +32,10 @@ from tqdm import tqdm
 from .area import Area, estimate, memories, popcount_alm
 from .devices import Device
 from .geometry import Geometry, GeometryError, Shape, ceil_div
+from .parameters import most
 from .registers import RESET
 
-MAX_LANES, MAX_PE, MAX_SIMD = 64, 4096, 4096
+MAX_LANES, MAX_PE, MAX_SIMD = most("LANES"), most("PE"), most("SIMD")
 
 # Share of a period's cycles that must be steps in the geometry picked for throughput.
 _BUSY = 0.95

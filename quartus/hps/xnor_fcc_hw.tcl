@@ -38,33 +38,52 @@ proc add_files {entity} {
   }
 }
 
-# ---- parameters: name, default, lowest and highest value, what it means
+# ---- parameters: name, type, default, legal values, what it means. The list is written by
+# `make facts` from model/xnor_fcc/parameters.json.
 
-foreach {name default low high meaning} {
-  PE              32    1   4096 "Neurons computed at once in a lane"
-  SIMD            128   1   4096 "Synapses per PE and cycle"
-  LANES           4     1     64 "Images computed in step"
-  MAX_WIDTH       1024  1  32767 "Most inputs or neurons of a layer"
-  TAPS            1     1   4096 "Ring positions that PEs see"
-  MAX_LAYERS      8     1     16 "Layers of the largest network"
-  MAX_CLASSES     16    1  32767 "Classes of the largest network"
-  WEIGHT_DEPTH    768   2 16777216 "Words of the weight memory"
-  BANK_DEPTH      256   1 16777216 "Words of one bank of it"
-  THRESHOLD_DEPTH 128   2 16777216 "Words of the threshold memory"
-  WEIGHT_STREAM   0     0    512 "Bits of a beat of the weight stream, 0 for a weight memory"
-  IMAGE_WIDTH     64    8    512 "Bits of a beat of the image stream"
-  ORDER           1     1      2 "Most bit planes of an activation"
-  TERNARY         0     0      1 "1 for a core that takes ternary weights"
-} {
-  add_parameter $name INTEGER $default $meaning
+# parameters: begin
+set parameters {
+  PE              INTEGER 32    {1:4096}
+      {Neurons computed at once in a lane}
+  SIMD            INTEGER 128   {1:4096}
+      {Synapses per PE and cycle}
+  LANES           INTEGER 4     {1:64}
+      {Images computed in step, sharing every weight word}
+  MAX_WIDTH       INTEGER 1024  {1:32767}
+      {Most inputs or neurons of a layer}
+  TAPS            INTEGER 1     {1:4096}
+      {Ring positions that PEs see}
+  MAX_LAYERS      INTEGER 8     {1:16}
+      {Layers of the largest network}
+  MAX_CLASSES     INTEGER 16    {1:32767}
+      {Classes of the largest network}
+  WEIGHT_DEPTH    INTEGER 768   {2:16777216}
+      {Words of the weight memory: steps of the largest network}
+  BANK_DEPTH      INTEGER 256   {1:16777216}
+      {Words of one bank of the weight memory}
+  THRESHOLD_DEPTH INTEGER 128   {2:16777216}
+      {Words of the threshold memory: groups of the largest network}
+  WEIGHT_STREAM   INTEGER 0     {0:512}
+      {Bits of a beat of asi_weight; 0 for a core with a weight memory}
+  ORDER           INTEGER 1     {1:2}
+      {Most bits of an activation}
+  TERNARY         INTEGER 0     {0:1}
+      {1 for a core that takes ternary weights too}
+  IMAGE_WIDTH     INTEGER 64    {8 16 32 64 128 256 512}
+      {Bits of a beat of asi_image}
+  PRESET          STRING  ""    {}
+      {Path and prefix of memory images for a core that no host loads}
+}
+# parameters: end
+
+foreach {name type default legal meaning} $parameters {
+  add_parameter $name $type $default $meaning
   set_parameter_property $name DISPLAY_NAME $meaning
-  set_parameter_property $name ALLOWED_RANGES $low:$high
+  if {$legal ne ""} {
+    set_parameter_property $name ALLOWED_RANGES $legal
+  }
   set_parameter_property $name HDL_PARAMETER true
 }
-set_parameter_property IMAGE_WIDTH ALLOWED_RANGES {8 16 32 64 128 256 512}
-add_parameter PRESET STRING "" "Path and prefix of memory images, none for a core loaded by a host"
-set_parameter_property PRESET DISPLAY_NAME "Memory images"
-set_parameter_property PRESET HDL_PARAMETER true
 
 # What a range of one parameter cannot say; the core refuses the same at elaboration.
 proc validate {} {

@@ -72,11 +72,17 @@ class Component:
 
     parameters: dict[str, str] = field(default_factory=dict)  # name: default
     hdl: set[str] = field(default_factory=set)
+    ranges: dict[str, str] = field(default_factory=dict)  # name: low:high or values
     interfaces: dict[str, tuple[str, str]] = field(default_factory=dict)  # name: type, direction
     properties: dict[tuple[str, str], str] = field(default_factory=dict)
     ports: dict[str, list[Port]] = field(default_factory=dict)
     files: list[Path] = field(default_factory=list)
     messages: list[str] = field(default_factory=list)
+
+    def allows(self, name: str, value: int) -> bool:
+        """Whether the value lies in the range of a parameter."""
+        low, colon, high = self.ranges[name].partition(":")
+        return int(low) <= value <= int(high) if colon else str(value) in low.split()
 
     def enabled(self) -> dict[str, tuple[str, str]]:
         """Interfaces that a system sees."""
@@ -138,6 +144,8 @@ def _component(calls: list[list[str]]) -> Component:
             assert words[0] in result.parameters, f"{words[0]} is no parameter"
             if words[1:] == ["HDL_PARAMETER", "true"]:
                 result.hdl.add(words[0])
+            elif words[1] == "ALLOWED_RANGES":
+                result.ranges[words[0]] = words[2]
         elif command == "add_interface":
             result.interfaces[words[0]] = (words[1], words[2])
         elif command == "set_interface_property":

@@ -24,6 +24,7 @@ from board.platform_designer import (
     verilog_ports,
 )
 from board.tclsh import Script
+from core.illegal import ILLEGAL
 from needs import needs_tclsh
 from xnor_fcc.board.address_map import BASE, OFFSET
 from xnor_fcc.geometry import Geometry
@@ -77,6 +78,21 @@ def test_component_refuses_what_the_core_refuses(
     assert found.startswith(message)
 
 
+@pytest.mark.parametrize("values", [values for values, _ in ILLEGAL])
+def test_component_refuses_all_that_is_illegal(tmp_path: Path, values: dict[str, int]) -> None:
+    """By the range of a parameter, or by a message where it takes more than one to see it."""
+    component = read_component(COMPONENT, tmp_path, values)
+    legal = all(component.allows(name, value) for name, value in values.items())
+    assert not legal or component.messages, values
+
+
+def test_component_allows_the_defaults(tmp_path: Path) -> None:
+    component = read_component(COMPONENT, tmp_path, {})
+    for name, default in component.parameters.items():
+        assert name == "PRESET" or component.allows(name, int(default)), name
+    assert not component.messages
+
+
 @pytest.fixture(scope="module")
 def tiny_ports(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[str, int]]:
     return verilog_ports(TINY, tmp_path_factory.mktemp("ports"))
@@ -91,9 +107,9 @@ def tiny_ports(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[str,
         ("avs_csr_address address Input 6", "avs_csr_address address Input 5", "avs_csr_address"),
         ("aso_result_empty empty", "aso_result_empty data", "signal twice"),
         (r"add_interface_port reset.*", r"\g<0>\n\g<0>", "in 2 interfaces"),
-        (r"  MAX_LAYERS  .*", "", "parameters: ['MAX_LAYERS']"),
+        (r"  MAX_LAYERS  .*\n.*", "", "parameters: ['MAX_LAYERS']"),
         (r"  MAX_LAYERS  ", "  LAYERS  ", "parameters: ['LAYERS', 'MAX_LAYERS']"),
-        (r"set_parameter_property PRESET HDL.*", "", "not passed on: ['PRESET']"),
+        (r"  set_parameter_property \$name HDL.*", "", "not passed on: ['BANK_DEPTH', "),
         (r"WIDTH_EXPR \$bits", "WIDTH_EXPR 5", "asi_image_empty"),
         (r"terminate asi_image_empty", "", "symbols, empty"),
         (r"rtl \*\.vh", "rtl *.none", "files|no files"),

@@ -653,8 +653,8 @@ def test_the_hash_of_the_rtl_follows_its_text(
 ) -> None:
     before = report_source.rtl_hash()
     copy = shutil.copytree(ROOT / "rtl", tmp_path / "rtl")
-    monkeypatch.setattr("sources.RTL", copy)
-    monkeypatch.setattr("report_source.RTL", copy)
+    monkeypatch.setattr("xnor_fcc_sim.sources.RTL", copy)
+    monkeypatch.setattr("xnor_fcc_sim.provenance.RTL", copy)
     assert report_source.rtl_hash() == before
     with (copy / "fcc_ring.v").open("a") as file:
         file.write("//\n")

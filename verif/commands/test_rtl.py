@@ -48,10 +48,11 @@ def test_the_list_is_a_command_file(
 
 
 def test_the_parameters_are_those_of_a_geometry() -> None:
-    parameters = rtl.parameters(RTL / "xnor_fcc.v")
-    assert {p.name: p.default for p in parameters} == {**Geometry().parameters(), "PRESET": ""}
-    assert all(p.description.endswith(".") for p in parameters)
-    assert parameters[0].description == "Neurons computed at once in a lane (>= 1)."
+    parameters = rtl.edam()["parameters"]
+    defaults = {name: parameter["default"] for name, parameter in parameters.items()}
+    assert defaults == {**Geometry().parameters(), "PRESET": ""}
+    assert parameters["PE"]["datatype"] == "int" and parameters["PRESET"]["datatype"] == "str"
+    assert parameters["PE"]["description"] == "Neurons computed at once in a lane (>= 1)."
 
 
 def test_json_is_the_edam_and_nothing_else(capsys: pytest.CaptureFixture[str]) -> None:

@@ -8,6 +8,7 @@ is written here.
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -20,7 +21,6 @@ from xnor_fcc.geometry import Geometry
 from xnor_fcc.integer import IntegerNetwork, find_network
 from xnor_fcc.pack import pack
 from xnor_fcc.reference import evaluate
-from xnor_fcc.rtl import parameters
 
 HERE = Path(__file__).resolve().parent
 NETWORK = "digits"
@@ -30,8 +30,9 @@ IMAGES = 11
 
 def geometry() -> Geometry:
     """That of the core in the testbench."""
-    every = parameters(HERE / "xnor_fcc_tb.v")
-    return Geometry(**{p.name.lower(): int(p.default) for p in every if p.name != "PRESET"})
+    text = (HERE / "xnor_fcc_tb.v").read_text()
+    found = re.findall(r"^ +parameter (\w+) = (\d+),$", text, re.M)
+    return Geometry(**{name.lower(): int(value) for name, value in found})
 
 
 def write(directory: Path) -> None:

@@ -39,7 +39,7 @@ module xnor_fcc_tb #(
 
   // Cycles after which words are no longer waited for.
   localparam PATIENCE = 100000;
-  localparam [5:0] REG_ERROR = 6'd18;
+  `include "fcc_registers.vh"
 
   reg [IMAGE_WIDTH-1:0] images[0:IMAGES*BEATS-1];
   reg [31:0] results[0:IMAGES*WORDS-1];

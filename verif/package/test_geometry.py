@@ -6,8 +6,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from xnor_fcc.geometry import Geometry, GeometryError, KindError, Shape
-from xnor_fcc_sim.sources import RTL
+from xnor_fcc.geometry import NAMED, Geometry, GeometryError, KindError, Shape
+from xnor_fcc.parameters import PARAMETERS
 
 DEFAULT = (784, 1024, 1024, 1024, 10)
 
@@ -250,13 +250,11 @@ def test_the_smallest_core_of_a_network_runs_it_and_no_larger_one() -> None:
         assert geometry.steps(widths) <= geometry.weight_depth <= max(2, geometry.steps(widths))
 
 
-def test_parameters_are_those_of_the_top_level() -> None:
-    source = (RTL / "xnor_fcc.v").read_text()
-    for name in Geometry().parameters():
-        assert f"parameter {name} = " in source
-    defaults = Geometry().parameters()
-    for name, value in defaults.items():
-        assert f"parameter {name} = {value}" in source, name
+def test_the_defaults_are_those_of_the_parameters() -> None:
+    defaults = {name: x.default for name, x in PARAMETERS.items() if x.number}
+    assert Geometry().parameters() == defaults
+    assert Geometry.for_widths(DEFAULT, 32, 128, 4).image_width == defaults["IMAGE_WIDTH"]
+    assert NAMED["default"] == tuple(defaults[name] for name in ("PE", "SIMD", "LANES"))
 
 
 def test_the_label_tells_what_a_core_can_do() -> None:

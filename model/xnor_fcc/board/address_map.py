@@ -2,7 +2,7 @@
 """Where the parts of the Platform Designer systems are, read from ``address_map.json``.
 
 ``BASE["hps"]["buffer"]`` is the byte address at which a master sees a window, ``OFFSET["core"]``
-the byte offset of a part in the window of registers. ``make registers`` writes the same numbers for
+the byte offset of a part in the window of registers. ``make facts`` writes the same numbers for
 Tcl and for C.
 """
 
