@@ -15,7 +15,10 @@ from .parameters import PARAMETERS
 
 def _map() -> dict[str, Any]:
     result: dict[str, Any] = json.loads(Path(__file__).with_name("registers.json").read_text())
+    major, minor = map(int, result["version"].split("."))
     for register in result["registers"]:
+        if register["name"] == "VERSION":
+            register["reset"] = f"0x{major:04x}{minor:04x}"
         if "description" not in register:
             register["description"] = f"{PARAMETERS[register['name']].meaning}."
     return result

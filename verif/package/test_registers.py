@@ -38,6 +38,10 @@ def test_no_two_parts_of_a_system_overlap() -> None:
     assert address_map.SPAN["core"] == 4 << registers.MAP["address_bits"]
 
 
+def test_the_version_of_the_map_is_what_a_core_says() -> None:
+    assert registers.MAP["version"] == "1.3" and registers.VERSION_VALUE == 0x0001_0003
+
+
 def test_no_two_registers_or_bits_share_a_place() -> None:
     addresses = [a for r, a in registers.ADDRESS.items() if r != "LAYER_TABLE"]
     assert len(set(addresses)) == len(addresses)
