@@ -286,7 +286,7 @@ def test_make_calls_the_command(arguments: str, called: str, tmp_path: Path) -> 
         path.parent.mkdir(exist_ok=True)
         path.write_text('#!/bin/sh\necho "$@"\n')
         path.chmod(0o755)
-    for extra in ("package", "train"):
+    for extra in ("package", "train", "plots"):
         (tmp_path / f".installed-{extra}").touch()
     environment = {k: v for k, v in os.environ.items() if k not in ("MAKEFLAGS", "MAKELEVEL")}
     run = subprocess.run(
