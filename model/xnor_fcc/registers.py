@@ -45,6 +45,8 @@ PRESET: dict[str, int] = {r["name"]: r["preset"] for r in MAP["registers"] if "p
 
 ID_VALUE = RESET["ID"]
 VERSION_VALUE = RESET["VERSION"]
+# The threshold of 8-bit pixels where nobody chooses another, of networks as of a core.
+PIXEL_THRESHOLD = RESET["PIXEL_THRESHOLD"]
 
 
 def mask(register: str, *fields: str) -> int:
