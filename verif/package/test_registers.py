@@ -10,7 +10,7 @@ import pytest
 
 from xnor_fcc import registers
 from xnor_fcc.board import address_map
-from xnor_fcc.parameters import most
+from xnor_fcc.parameters import PARAMETERS, most
 from xnor_fcc_sim.simulator import ROOT, RTL
 
 HEADER = ROOT / "quartus" / "host" / "xnor_fcc.h"
@@ -81,6 +81,14 @@ def test_reset_values_and_preset_words_fit() -> None:
         assert registers.RESET[name] < 1 << bits, name
     # A core without memory images has them from the map, one with images from the file.
     assert all(name in registers.RESET for name in registers.PRESET)
+
+
+def test_a_register_with_the_name_of_a_parameter_reads_it() -> None:
+    """What else a core tells of itself follows from these."""
+    told = {r["name"] for r in registers.MAP["registers"] if r["reset"] == "parameter"}
+    assert told == (set(PARAMETERS) & set(registers.ADDRESS)) | {"SCORE_BITS"}
+    # The banks of the weight memory and the names of its files concern nobody outside.
+    assert set(PARAMETERS) - told == {"BANK_DEPTH", "PRESET"}
 
 
 def test_every_register_is_used_by_the_rtl() -> None:

@@ -26,6 +26,7 @@ from ..geometry import Geometry, GeometryError, KindError
 from ..integer import IntegerNetwork
 from ..loading import load_checks, load_writes
 from ..pack import pack
+from ..parameters import PARAMETERS
 from ..registers import ADDRESS, BIT, ID_VALUE, VERSION_VALUE, errors_in, field
 from .address_map import BASE, BUFFER_BYTES, DESCRIPTORS, OFFSET
 from .msgdma import Msgdma
@@ -36,10 +37,7 @@ _PIXEL_8BIT = 1 << BIT["CONTROL"]["PIXEL_8BIT"]
 _SOFT_RESET = 1 << BIT["CONTROL"]["SOFT_RESET"]
 _RUNNING = 1 << BIT["STATUS"]["RUNNING"]
 # What the geometry is made of; a core does not tell its BANK_DEPTH, which loading need not know.
-_GEOMETRY = (
-    "PE", "SIMD", "LANES", "MAX_WIDTH", "TAPS", "MAX_LAYERS", "MAX_CLASSES", "WEIGHT_DEPTH",
-    "THRESHOLD_DEPTH", "IMAGE_WIDTH", "ORDER", "TERNARY",
-)  # fmt: skip
+_GEOMETRY = [name for name in PARAMETERS if name in ADDRESS and name != "WEIGHT_STREAM"]
 
 
 class DriverError(UserError):
