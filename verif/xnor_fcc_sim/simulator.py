@@ -35,8 +35,6 @@ COVERAGE = os.environ.get("XNOR_FCC_COVERAGE", "")
 
 _HERE = Path(__file__).resolve().parent
 SIMULATORS = ("verilator", "icarus")
-# fcc_plane_counter contains itself, deeper than Icarus allows unasked where words are wide.
-ICARUS_ARGUMENTS = ["-pRECURSIVE_MOD_LIMIT=64"]
 # The oldest Verilator that cocotb 2 supports.
 _VERILATOR_MINIMUM = (5, 36)
 
@@ -216,10 +214,7 @@ def build(
     sim = chosen()
     sources = list(sources or rtl_sources())
     parameters = {name: literal(value) for name, value in (parameters or {}).items()}
-    if sim == "verilator":
-        arguments = _verilator_arguments(large, waves, every_net)
-    else:
-        arguments = ICARUS_ARGUMENTS
+    arguments = _verilator_arguments(large, waves, every_net) if sim == "verilator" else []
     probes = (_HERE / "probes.vlt").read_text()
     if COVERAGE:
         probes += (ROOT / "verif" / "campaigns" / "coverage" / "probes.vlt").read_text()
