@@ -13,7 +13,7 @@
 (* keep_hierarchy = "yes" *)
 module fcc_counter_5to3 #(
     // Neurons counted side by side (>= 1).
-    parameter WIDTH = 32
+    parameter WIDTH = 1
 ) (
     input  wire [WIDTH-1:0] a,
     input  wire [WIDTH-1:0] b,

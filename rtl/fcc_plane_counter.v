@@ -1,12 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Adds bit planes of different weights for WIDTH neurons at once and gives the sums as bit planes
-// (bit-sliced): column w holds HEIGHTS[w] planes of weight 2^w.
+// Adds a plane of weight 1 and CARRIES planes of weight 2, each a bit of WIDTH neurons, and gives
+// the sums as bit planes (bit-sliced), because one counter of planes then serves all neurons.
 //
-// One level of counters here, the rest by recursion. In every column as many fives as there are go
-// through 5:3 counters (fcc_counter_5to3); what is left over waits for what the columns below will
-// carry, because a smaller counter removes fewer bits for its cost. Only when nothing can arrive any
-// more the last 2, 3 or 4 planes of a column are added as they are.
+// Column w holds the planes of weight 2^w, and its height is their number. In every column of a
+// level as many fives as there are go through 5:3 counters (fcc_counter_5to3); what is left over
+// waits for what the columns below will carry, because a smaller counter removes fewer bits for its
+// cost. Only when nothing can arrive any more the last 2, 3 or 4 planes of a column are added as
+// they are: in one column of a level, the lowest of more than one plane. The last level leaves none
+// of those.
+//
+// The levels are flat generate loops, and all that they do follows from the heights. A module that
+// contains itself once a level is deeper than some tools allow.
 //
 // Latency: registers behind levels CUT_A and CUT_B, whatever the sizes: 2 cycles.
 
@@ -14,143 +19,170 @@
 
 module fcc_plane_counter #(
     // Bits in a plane: neurons counted side by side (>= 1).
-    parameter WIDTH = 32,
-    // Bits of the sum (>= 1), which must hold the greatest one.
-    parameter COLUMNS = 8,
-    // Planes of column w in bits 32*w + 31 to 32*w.
-    parameter [32*COLUMNS-1:0] HEIGHTS = {192'd0, 32'd64, 32'd1},
-    // Sum of all heights.
-    parameter TOTAL = 65,
-    // Level of the recursion; from outside always 1.
-    parameter LEVEL = 1,
-    // Levels with a register behind them (1 <= CUT_A < CUT_B).
-    parameter CUT_A = 1,
-    parameter CUT_B = 5
+    parameter WIDTH = 1,
+    // Planes of weight 2 (>= 0).
+    parameter CARRIES = 0
 ) (
-    input  wire                     clk,
-    // Columns beside each other, the lowest first; plane j of a column at bit j*WIDTH of it.
-    input  wire [  TOTAL*WIDTH-1:0] planes,
+    input  wire                                 clk,
+    // The plane of weight 1 at bit 0, plane j of weight 2 at bit (j+1)*WIDTH.
+    input  wire [        (CARRIES+1)*WIDTH-1:0] planes,
     // Bit w of every neuron's sum at bit w*WIDTH.
-    output wire [COLUMNS*WIDTH-1:0] count
+    output wire [$clog2(2*CARRIES+2)*WIDTH-1:0] count
 );
 
-  // Planes of a column; none beyond the last.
-  function integer height(input [32*COLUMNS-1:0] heights, input integer column);
+  localparam COLUMNS = $clog2(2 * CARRIES + 2);
+  // Levels with a register behind them (1 <= CUT_A < CUT_B).
+  localparam CUT_A = 1;
+  localparam CUT_B = 5;
+
+  // A row is a number for every column, that of column w in the FIELD bits from w*FIELD on. None is
+  // above CARRIES + 1; two bits more take the constants it is compared with.
+  localparam FIELD = COLUMNS + 2;
+  localparam ROW = COLUMNS * FIELD;
+  // The rows of a level: 5:3 counters; planes added as they are, 2 to 4 (in the top column more) or
+  // 0; planes that stay in their column; these and the twos from the column below; these and the
+  // fours from the second column below, which are the heights behind the level.
+  localparam FIVES = 0;
+  localparam LAST = 1;
+  localparam STAY = 2;
+  localparam STAY_TWOS = 3;
+  localparam AFTER = 4;
+
+  // Row `what` of the level that has `heights` in front of it. The top column carries nothing.
+  function [ROW-1:0] level(input [ROW-1:0] heights, input integer what);
+    integer i;
+    reg [FIELD-1:0] height;
+    reg [FIELD-1:0] fives;
+    reg [FIELD-1:0] last;
+    reg [FIELD-1:0] stay;
+    // Carried into this column.
+    reg [FIELD-1:0] twos;
+    reg [FIELD-1:0] fours;
+    // Carried into the next column from the one below this.
+    reg [FIELD-1:0] next_fours;
+    // No column below has more than one plane.
+    reg settled;
     begin
-      height = 0;
-      if (column >= 0 && column < COLUMNS) height = heights[32*column+:32];
+      twos = 0;
+      fours = 0;
+      next_fours = 0;
+      settled = 1'b1;
+      for (i = 0; i < COLUMNS; i = i + 1) begin
+        height = heights[i*FIELD+:FIELD];
+        fives = (i == COLUMNS - 1) ? 0 : height / 5;
+        last = (settled && height > 1 && (height < 5 || i == COLUMNS - 1)) ? height : 0;
+        stay = height - 4 * fives - ((last > 0) ? last - 1 : 0);
+        level[i*FIELD+:FIELD] = (what == FIVES) ? fives : (what == LAST) ? last
+            : (what == STAY) ? stay : (what == STAY_TWOS) ? stay + twos : stay + twos + fours;
+        twos = fives + ((last > 0) ? 1 : 0);
+        fours = next_fours;
+        next_fours = fives + ((last == 4) ? 1 : 0);
+        if (height > 1) settled = 1'b0;
+      end
     end
   endfunction
 
-  // Planes of all columns below.
-  function integer below(input [32*COLUMNS-1:0] heights, input integer column);
+  // Heights in front of level 1.
+  function [ROW-1:0] start(input [FIELD-1:0] carries);
+    integer i;
+    for (i = 0; i < COLUMNS; i = i + 1) begin
+      start[i*FIELD+:FIELD] = (i == 0) ? 1 : (i == 1) ? carries : 0;
+    end
+  endfunction
+
+  // Heights in front of a later one.
+  function [ROW-1:0] reached(input integer number);
+    integer i;
+    begin
+      reached = start(CARRIES[FIELD-1:0]);
+      for (i = 1; i < number; i = i + 1) reached = level(reached, AFTER);
+    end
+  endfunction
+
+  // Levels, at least so many, until a further one would change nothing.
+  function integer levels(input integer least);
+    reg [ROW-1:0] heights;
+    reg [ROW-1:0] further;
+    integer i;
+    begin
+      heights = start(CARRIES[FIELD-1:0]);
+      further = level(heights, AFTER);
+      for (i = 0; i < least || further != heights; i = i + 1) begin
+        heights = further;
+        further = level(heights, AFTER);
+      end
+      levels = i;
+    end
+  endfunction
+
+  // Of one column; 0 beyond the last.
+  function integer at(input [ROW-1:0] row, input integer column);
+    begin
+      at = 0;
+      if (column < COLUMNS) at = {{(32 - FIELD) {1'b0}}, row[column*FIELD+:FIELD]};
+    end
+  endfunction
+
+  // Of all columns below.
+  function integer below(input [ROW-1:0] row, input integer column);
     integer i;
     begin
       below = 0;
-      for (i = 0; i < column; i = i + 1) below = below + height(heights, i);
-    end
-  endfunction
-
-  // Nothing can be carried into the column any more.
-  function integer settled(input [32*COLUMNS-1:0] heights, input integer column);
-    integer i;
-    begin
-      settled = 1;
-      for (i = 0; i < column; i = i + 1) if (height(heights, i) > 1) settled = 0;
-    end
-  endfunction
-
-  function integer fives(input [32*COLUMNS-1:0] heights, input integer column);
-    fives = (column == COLUMNS - 1) ? 0 : height(heights, column) / 5;
-  endfunction
-
-  // Planes added by the last counter of a column: 2 to 4, or 0. The top column carries nothing.
-  function integer finish(input [32*COLUMNS-1:0] heights, input integer column);
-    begin
-      finish = 0;
-      if (settled(heights, column) != 0 && height(heights, column) > 1
-          && (height(heights, column) < 5 || column == COLUMNS - 1)) begin
-        finish = height(heights, column);
+      for (i = 0; i < column && i < COLUMNS; i = i + 1) begin
+        below = below + {{(32 - FIELD) {1'b0}}, row[i*FIELD+:FIELD]};
       end
     end
   endfunction
 
-  // Planes carried into the next column and into the one after it.
-  function integer twos(input [32*COLUMNS-1:0] heights, input integer column);
-    begin
-      twos = 0;
-      if (column >= 0 && column < COLUMNS - 1) begin
-        twos = fives(heights, column) + ((finish(heights, column) != 0) ? 1 : 0);
-      end
-    end
-  endfunction
+  localparam LEVELS = levels(CUT_B);
+  localparam [ROW-1:0] DONE = reached(LEVELS + 1);
 
-  function integer fours(input [32*COLUMNS-1:0] heights, input integer column);
-    begin
-      fours = 0;
-      if (column >= 0 && column < COLUMNS - 2) begin
-        fours = fives(heights, column) + ((finish(heights, column) == 4) ? 1 : 0);
-      end
-    end
-  endfunction
-
-  // Planes of a column that this level leaves in it.
-  function integer stay(input [32*COLUMNS-1:0] heights, input integer column);
-    stay = height(heights, column) - 4 * fives(heights, column)
-        - ((finish(heights, column) != 0) ? finish(heights, column) - 1 : 0);
-  endfunction
-
-  function [32*COLUMNS-1:0] after(input [32*COLUMNS-1:0] heights);
-    integer i;
-    begin
-      after = {32 * COLUMNS{1'b0}};
-      for (i = 0; i < COLUMNS; i = i + 1) begin
-        after[32*i+:32] = stay(heights, i) + twos(heights, i - 1) + fours(heights, i - 2);
-      end
-    end
-  endfunction
-
-  localparam [32*COLUMNS-1:0] NEXT = after(HEIGHTS);
-  localparam NEXT_TOTAL = below(NEXT, COLUMNS);
-  localparam DONE = (settled(HEIGHTS, COLUMNS) != 0) && (LEVEL > CUT_B);
-
+  genvar l;
   genvar w;
   genvar i;
   generate
-    if (DONE) begin : g_done
-      for (w = 0; w < COLUMNS; w = w + 1) begin : g_column
-        if (height(HEIGHTS, w) == 1) begin : g_plane
-          assign count[w*WIDTH+:WIDTH] = planes[below(HEIGHTS, w)*WIDTH+:WIDTH];
-        end else begin : g_zero
-          assign count[w*WIDTH+:WIDTH] = {WIDTH{1'b0}};
-        end
-      end
-      wire unused = &{1'b0, clk};
-    end else begin : g_level
+    for (l = 1; l <= LEVELS; l = l + 1) begin : g_level
+      localparam [ROW-1:0] HEIGHTS = reached(l);
+      localparam [ROW-1:0] ALL_FIVES = level(HEIGHTS, FIVES);
+      localparam [ROW-1:0] ALL_LAST = level(HEIGHTS, LAST);
+      localparam [ROW-1:0] ALL_STAY = level(HEIGHTS, STAY);
+      localparam [ROW-1:0] ALL_STAY_TWOS = level(HEIGHTS, STAY_TWOS);
+      localparam [ROW-1:0] NEXT = level(HEIGHTS, AFTER);
+      localparam TOTAL = below(HEIGHTS, COLUMNS);
+      localparam NEXT_TOTAL = below(NEXT, COLUMNS);
+
+      // Columns beside each other, the lowest first.
+      wire [     TOTAL*WIDTH-1:0] given;
       wire [NEXT_TOTAL*WIDTH-1:0] result;
       wire [NEXT_TOTAL*WIDTH-1:0] next;
 
+      if (l == 1) begin : g_first
+        assign given = planes;
+      end else begin : g_later
+        assign given = g_level[l-1].next;
+      end
+
       for (w = 0; w < COLUMNS; w = w + 1) begin : g_column
         localparam FIRST = below(HEIGHTS, w);
-        localparam FIVES = fives(HEIGHTS, w);
-        localparam LAST = finish(HEIGHTS, w);
-        localparam REST = height(HEIGHTS, w) - 5 * FIVES;
+        localparam COUNTERS = at(ALL_FIVES, w);
+        localparam REST = at(HEIGHTS, w) - 5 * COUNTERS;
+        localparam ADDED = at(ALL_LAST, w);
         // Where the results go: this column, then what is carried into the next two.
         localparam SUMS = below(NEXT, w);
-        localparam TWOS = below(NEXT, w + 1) + stay(HEIGHTS, w + 1);
-        localparam FOURS = below(NEXT, w + 2) + stay(HEIGHTS, w + 2) + twos(HEIGHTS, w + 1);
+        localparam TWOS = below(NEXT, w + 1) + at(ALL_STAY, w + 1);
+        localparam FOURS = below(NEXT, w + 2) + at(ALL_STAY_TWOS, w + 2);
 
-        for (i = 0; i < FIVES; i = i + 1) begin : g_five
+        for (i = 0; i < COUNTERS; i = i + 1) begin : g_five
           wire [WIDTH-1:0] carry_two;
           wire [WIDTH-1:0] carry_four;
           fcc_counter_5to3 #(
               .WIDTH(WIDTH)
           ) counter (
-              .a    (planes[(FIRST+5*i+0)*WIDTH+:WIDTH]),
-              .b    (planes[(FIRST+5*i+1)*WIDTH+:WIDTH]),
-              .c    (planes[(FIRST+5*i+2)*WIDTH+:WIDTH]),
-              .d    (planes[(FIRST+5*i+3)*WIDTH+:WIDTH]),
-              .e    (planes[(FIRST+5*i+4)*WIDTH+:WIDTH]),
+              .a    (given[(FIRST+5*i+0)*WIDTH+:WIDTH]),
+              .b    (given[(FIRST+5*i+1)*WIDTH+:WIDTH]),
+              .c    (given[(FIRST+5*i+2)*WIDTH+:WIDTH]),
+              .d    (given[(FIRST+5*i+3)*WIDTH+:WIDTH]),
+              .e    (given[(FIRST+5*i+4)*WIDTH+:WIDTH]),
               .sum  (result[(SUMS+REST+i)*WIDTH+:WIDTH]),
               .twos (carry_two),
               .fours(carry_four)
@@ -164,31 +196,31 @@ module fcc_plane_counter #(
         end
 
         // What is left of the column: added up for good, or waiting in front of the sums.
-        if (LAST != 0) begin : g_last
-          wire [WIDTH-1:0] a = planes[FIRST*WIDTH+:WIDTH];
-          wire [WIDTH-1:0] b = planes[(FIRST+1)*WIDTH+:WIDTH];
+        if (ADDED != 0) begin : g_last
+          wire [WIDTH-1:0] a = given[FIRST*WIDTH+:WIDTH];
+          wire [WIDTH-1:0] b = given[(FIRST+1)*WIDTH+:WIDTH];
           wire [WIDTH-1:0] c;
           wire [WIDTH-1:0] d;
-          if (LAST > 2) begin : g_c
-            assign c = planes[(FIRST+2)*WIDTH+:WIDTH];
+          if (ADDED > 2) begin : g_c
+            assign c = given[(FIRST+2)*WIDTH+:WIDTH];
           end else begin : g_no_c
             assign c = {WIDTH{1'b0}};
           end
-          if (LAST > 3) begin : g_d
-            assign d = planes[(FIRST+3)*WIDTH+:WIDTH];
+          if (ADDED > 3) begin : g_d
+            assign d = given[(FIRST+3)*WIDTH+:WIDTH];
           end else begin : g_no_d
             assign d = {WIDTH{1'b0}};
           end
           wire [WIDTH-1:0] abc = a ^ b ^ c;
           wire [WIDTH-1:0] first = (a & b) | (a & c) | (b & c);
           wire [WIDTH-1:0] second = abc & d;
-          if (LAST > 4) begin : g_many
+          if (ADDED > 4) begin : g_many
             // Only in the top column, where no two planes are 1 together.
             reg [WIDTH-1:0] any;
             integer j;
             always @* begin
               any = abc ^ d;
-              for (j = 4; j < LAST; j = j + 1) any = any | planes[(FIRST+j)*WIDTH+:WIDTH];
+              for (j = 4; j < ADDED; j = j + 1) any = any | given[(FIRST+j)*WIDTH+:WIDTH];
             end
             assign result[SUMS*WIDTH+:WIDTH] = any;
           end else begin : g_few
@@ -197,36 +229,31 @@ module fcc_plane_counter #(
           if (w + 1 < COLUMNS) begin : g_two
             assign result[TWOS*WIDTH+:WIDTH] = first ^ second;
           end
-          if (w + 2 < COLUMNS && LAST == 4) begin : g_four
+          if (w + 2 < COLUMNS && ADDED == 4) begin : g_four
             assign result[FOURS*WIDTH+:WIDTH] = first & second;
           end
           wire unused = &{1'b0, first, second};
         end else if (REST != 0) begin : g_rest
-          assign result[SUMS*WIDTH+:REST*WIDTH] = planes[(FIRST+5*FIVES)*WIDTH+:REST*WIDTH];
+          assign result[SUMS*WIDTH+:REST*WIDTH] = given[(FIRST+5*COUNTERS)*WIDTH+:REST*WIDTH];
         end
       end
 
-      if (LEVEL == CUT_A || LEVEL == CUT_B) begin : g_register
+      if (l == CUT_A || l == CUT_B) begin : g_register
         reg [NEXT_TOTAL*WIDTH-1:0] result_reg;
         always @(posedge clk) result_reg <= result;
         assign next = result_reg;
       end else begin : g_wires
         assign next = result;
       end
+    end
 
-      fcc_plane_counter #(
-          .WIDTH  (WIDTH),
-          .COLUMNS(COLUMNS),
-          .HEIGHTS(NEXT),
-          .TOTAL  (NEXT_TOTAL),
-          .LEVEL  (LEVEL + 1),
-          .CUT_A  (CUT_A),
-          .CUT_B  (CUT_B)
-      ) rest (
-          .clk   (clk),
-          .planes(next),
-          .count (count)
-      );
+    for (w = 0; w < COLUMNS; w = w + 1) begin : g_count
+      localparam FIRST = below(DONE, w);
+      if (at(DONE, w) == 1) begin : g_plane
+        assign count[w*WIDTH+:WIDTH] = g_level[LEVELS].next[FIRST*WIDTH+:WIDTH];
+      end else begin : g_zero
+        assign count[w*WIDTH+:WIDTH] = {WIDTH{1'b0}};
+      end
     end
   endgenerate
 

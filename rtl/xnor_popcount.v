@@ -18,9 +18,9 @@
 
 module xnor_popcount #(
     // Neurons side by side (>= 1).
-    parameter PE   = 32,
+    parameter PE   = 1,
     // Synapses per PE (>= 1).
-    parameter SIMD = 128
+    parameter SIMD = 1
 ) (
     input  wire                         clk,
     // Running parities; synapse k of all PEs at bit k*PE.
@@ -33,16 +33,6 @@ module xnor_popcount #(
   localparam COUNT_BITS = $clog2(SIMD + 1);
   localparam CARRIES = SIMD / 2;
 
-  // One plane of weight 1, CARRIES planes of weight 2.
-  function [32*COUNT_BITS-1:0] heights(input integer carries);
-    integer i;
-    begin
-      for (i = 0; i < COUNT_BITS; i = i + 1) begin
-        heights[32*i+:32] = (i == 0) ? 1 : (i == 1) ? carries : 0;
-      end
-    end
-  endfunction
-
   wire [SIMD*PE-1:0] parity;
   // The parity of the whole word, then the carries.
   wire [(CARRIES+1)*PE-1:0] planes;
@@ -52,7 +42,8 @@ module xnor_popcount #(
   generate
     for (k = 0; k < SIMD; k = k + 1) begin : g_parity
       if (k % 4 == 2) begin : g_node
-        (* keep *) wire [PE-1:0] node = activation[k*PE+:PE] ^ weight[k*PE+:PE];
+        (* keep *) wire [PE-1:0] node;
+        assign node = activation[k*PE+:PE] ^ weight[k*PE+:PE];
         assign parity[k*PE+:PE] = node;
       end else begin : g_wire
         assign parity[k*PE+:PE] = activation[k*PE+:PE] ^ weight[k*PE+:PE];
@@ -74,9 +65,7 @@ module xnor_popcount #(
 
   fcc_plane_counter #(
       .WIDTH  (PE),
-      .COLUMNS(COUNT_BITS),
-      .HEIGHTS(heights(CARRIES)),
-      .TOTAL  (CARRIES + 1)
+      .CARRIES(CARRIES)
   ) counter (
       .clk   (clk),
       .planes(planes),

@@ -77,7 +77,7 @@ def verilator(design: Design) -> str:
 def icarus(design: Design) -> str:
     """Complaints of `iverilog -g2005`, empty if none."""
     command = ["iverilog", "-g2005", "-Wall", "-Wno-timescale", "-t", "null", "-s", design.top]
-    command += [f"-I{simulator.RTL}", *simulator.ICARUS_ARGUMENTS]
+    command += [f"-I{simulator.RTL}"]
     command += [f"-P{design.top}.{name}={value}" for name, value in design.parameters.items()]
     command += [str(path) for path in design.sources]
     result = subprocess.run(command, capture_output=True, text=True)

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from xnor_fcc.devices import devices
 from xnor_fcc.geometry import NAMED, Geometry
 from xnor_fcc.integer import IntegerNetwork
 from xnor_fcc.places import ROOT, RTL
@@ -38,6 +39,13 @@ def test_make_targets_in_the_readme_exist() -> None:
     makefile = (ROOT / "Makefile").read_text()
     for target in set(re.findall(r"(?:^|`)make ([a-z]+)", README, re.M)):
         assert re.search(rf"^{target}:", makefile, re.M), target
+
+
+def test_the_help_of_make_names_what_there_is() -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    for variable, known in (("GEOMETRY", NAMED), ("DEVICE", devices())):
+        found = re.search(rf" {variable}=(\S+)", makefile)
+        assert found is not None and found[1].split("|") == list(known), variable
 
 
 SOURCES = sorted(

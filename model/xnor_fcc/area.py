@@ -73,7 +73,7 @@ def counter_alm(heights: Sequence[int]) -> float:
     """ALMs of fcc_plane_counter.v for one neuron; column w has heights[w] planes of weight 2^w.
 
     Every output of a 5:3 counter and of the last counter of a column is a function of at most five
-    inputs: half an ALM. The recursion is that of the RTL, with its names.
+    inputs: half an ALM. The levels are those of the RTL.
     """
     columns = len(heights)
     planes = list(heights)

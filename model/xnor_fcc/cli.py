@@ -14,12 +14,12 @@ import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path
 from types import ModuleType
 
 import shtab
 
+from . import __version__
 from .errors import CommandLine, UserError, run_main
 from .integer import network_names
 from .places import CHECKOUT
@@ -90,7 +90,7 @@ def parser() -> CommandLine:
         epilog=_EPILOG.format(program=PROGRAM),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    result.add_argument("--version", action="version", version=f"{PROGRAM} {_version()}")
+    result.add_argument("--version", action="version", version=f"{PROGRAM} {__version__}")
     result.add_argument(
         "--print-completion",
         choices=shtab.SUPPORTED_SHELLS,
@@ -98,13 +98,6 @@ def parser() -> CommandLine:
         help=f"print the completion for SHELL ({', '.join(shtab.SUPPORTED_SHELLS)}), and exit",
     )
     return result
-
-
-def _version() -> str:
-    try:
-        return metadata.version(PROGRAM)
-    except metadata.PackageNotFoundError:
-        return "(not installed)"
 
 
 def main(argv: Sequence[str] | None = None) -> int:

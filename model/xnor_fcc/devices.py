@@ -24,6 +24,7 @@ class Device:
     name: str
     board: str
     part: str
+    clock_mhz: int
     alms: int
     block: str
     """What a block of RAM is called."""
@@ -61,7 +62,7 @@ def devices() -> dict[str, Device]:
         family = DATA["families"][entry["family"]]
         result[entry["name"]] = Device(
             **{key: entry[key] for key in (
-                "name", "board", "part", "alms", "blocks", "user_io", "named"
+                "name", "board", "part", "clock_mhz", "alms", "blocks", "user_io", "named"
             )},
             block=family["block"],
             block_bits=family["block_bits"],

@@ -60,11 +60,17 @@ NAMED = {
 
 IMAGE_WIDTHS = PARAMETERS["IMAGE_WIDTH"].values
 
+# (words, bits) that an M10K may have as a part of a bank, of all in devices.json.
+BANK_SHAPES = ((1024, 10), (512, 20), (256, 40))
+
 
 def best_bank_depth(width: int, depth: int) -> int:
     """Words of a bank with which a memory takes the fewest M10K blocks, deeper banks first."""
-    shapes = ((1024, 10), (512, 20), (256, 40))
-    return min(shapes, key=lambda shape: ceil_div(depth, shape[0]) * ceil_div(width, shape[1]))[0]
+
+    def blocks(shape: tuple[int, int]) -> int:
+        return ceil_div(depth, shape[0]) * ceil_div(width, shape[1])
+
+    return min(BANK_SHAPES, key=blocks)[0]
 
 
 @dataclass(frozen=True)

@@ -58,6 +58,7 @@ from . import container
 from .errors import UserError
 from .layers import WIDTH_LIMIT, Layer, NetworkFormatError, OutputLayer, ShiftLayer
 from .places import NETWORKS
+from .registers import PIXEL_THRESHOLD
 from .shape import KindError, Shape
 
 _KIND = "xnor-fcc-network"
@@ -91,7 +92,7 @@ class IntegerNetwork:
 
     hidden: tuple[Layer | ShiftLayer, ...]
     output: OutputLayer
-    pixel_threshold: int = 128
+    pixel_threshold: int = PIXEL_THRESHOLD
     name: str = "unnamed"
     info: Mapping[str, Any] = field(default_factory=dict)
     pixel_residual: tuple[int, int] | None = None

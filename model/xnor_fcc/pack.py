@@ -37,7 +37,7 @@ import numpy as np
 
 from .geometry import Geometry, GeometryError, Shape
 from .integer import IntegerNetwork, Layer, OutputLayer, ShiftLayer
-from .registers import BIT, PRESET, RESET
+from .registers import PRESET, RESET, word
 
 
 @dataclass(frozen=True)
@@ -70,8 +70,8 @@ class MemoryImage:
     @property
     def pixel_residual_value(self) -> int:
         """What the register PIXEL_RESIDUAL takes."""
-        lower, upper = self.pixel_residual
-        return upper << 8 | lower
+        below, above = self.pixel_residual
+        return word("PIXEL_RESIDUAL", BELOW=below, ABOVE=above)
 
     @property
     def table(self) -> tuple[tuple[int, int], ...]:
@@ -82,10 +82,9 @@ class MemoryImage:
     @property
     def entries(self) -> tuple[int, ...]:
         """What the registers LAYER_TABLE take: the table, and of what kind each layer is."""
-        flags = BIT["LAYER_TABLE"]
         kinds = zip(self.table, self.shape.orders, self.shape.ternary, strict=True)
         return tuple(
-            words | groups << 16 | (order == 2) << flags["ORDER_2"] | ternary << flags["TERNARY"]
+            word("LAYER_TABLE", WORDS=words, GROUPS=groups, ORDER_2=order == 2, TERNARY=ternary)
             for (words, groups), order, ternary in kinds
         )
 
@@ -125,10 +124,10 @@ class MemoryImage:
         PREFIX_margins.hex where ORDER is 2. Unused words are zero. `enable`: the core starts by
         itself after reset. `pixel_8bit`: images are grey; for inputs of order 2 they always are.
         """
-        g, control = self.geometry, BIT["CONTROL"]
+        g = self.geometry
+        grey = pixel_8bit or self.shape.orders[0] == 2
         values = {
-            "CONTROL": enable << control["ENABLE"]
-            | (pixel_8bit or self.shape.orders[0] == 2) << control["PIXEL_8BIT"],
+            "CONTROL": word("CONTROL", ENABLE=enable, PIXEL_8BIT=grey),
             "INPUTS": self.inputs,
             "CLASSES": self.classes,
             "LAYERS": len(self.entries),

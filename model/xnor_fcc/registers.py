@@ -2,8 +2,9 @@
 """The register map of ``avs_csr``, read from ``registers.json``.
 
 ``ADDRESS["CONTROL"]`` is a register's address (in registers of 32 bits),
-``BIT["ERROR"]["BAD_TABLE"]`` the position of a bit, ``RESET["PARTIAL_TIMEOUT"]`` what a register
-reads after a reset. ``make facts`` writes the same for Verilog, C, Tcl and readers, see `facts`.
+``BIT["ERROR"]["BAD_TABLE"]`` the position of a bit, the lowest one where a field has several,
+``RESET["PARTIAL_TIMEOUT"]`` what a register reads after a reset. ``make facts`` writes the same for
+Verilog, C, Tcl and readers, see `facts`.
 """
 
 import json
@@ -15,7 +16,10 @@ from .parameters import PARAMETERS
 
 def _map() -> dict[str, Any]:
     result: dict[str, Any] = json.loads(Path(__file__).with_name("registers.json").read_text())
+    major, minor = map(int, result["version"].split("."))
     for register in result["registers"]:
+        if register["name"] == "VERSION":
+            register["reset"] = f"0x{major:04x}{minor:04x}"
         if "description" not in register:
             register["description"] = f"{PARAMETERS[register['name']].meaning}."
     return result
@@ -26,7 +30,10 @@ ADDRESS: dict[str, int] = {r["name"]: r["address"] for r in MAP["registers"]}
 BIT: dict[str, dict[str, int]] = {
     r["name"]: {f["name"]: f["bit"] for f in r.get("fields", [])} for r in MAP["registers"]
 }
-# Bits that a register keeps of what is written to it, where they are no fields.
+_WIDTH: dict[str, dict[str, int]] = {
+    r["name"]: {f["name"]: f.get("bits", 1) for f in r.get("fields", [])} for r in MAP["registers"]
+}
+# Bits that a plain register keeps of what is written to it.
 BITS: dict[str, int] = {r["name"]: r["bits"] for r in MAP["registers"] if "bits" in r}
 # What a register reads after a hardware reset; those aside that read a parameter of the core.
 RESET: dict[str, int] = {
@@ -38,6 +45,28 @@ PRESET: dict[str, int] = {r["name"]: r["preset"] for r in MAP["registers"] if "p
 
 ID_VALUE = RESET["ID"]
 VERSION_VALUE = RESET["VERSION"]
+# The threshold of 8-bit pixels where nobody chooses another, of networks as of a core.
+PIXEL_THRESHOLD = RESET["PIXEL_THRESHOLD"]
+
+
+def mask(register: str, *fields: str) -> int:
+    """The bits of these fields of a register, or of all that it has."""
+    bit, width = BIT[register], _WIDTH[register]
+    return sum((1 << width[name]) - 1 << bit[name] for name in fields or bit)
+
+
+def word(register: str, **fields: int) -> int:
+    """What a register holds with these values in its fields, the others 0."""
+    result = 0
+    for name, value in fields.items():
+        assert 0 <= value < 1 << _WIDTH[register][name], f"{name} of {register}: {value}"
+        result |= value << BIT[register][name]
+    return result
+
+
+def field(register: str, name: str, value: int) -> int:
+    """The value of a field in what a register holds."""
+    return (value & mask(register, name)) >> BIT[register][name]
 
 
 def errors_in(value: int) -> list[str]:

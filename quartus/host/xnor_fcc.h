@@ -10,8 +10,12 @@
 #define XFCC_VERSION_VALUE 0x00010003u
 /* Identification, ASCII "XFCC". */
 #define XFCC_REG_ID 0x00000000u
-/* Version of this register map: major in bits 31:16, minor in bits 15:0. */
+/* Version of this register map. */
 #define XFCC_REG_VERSION 0x00000004u
+/* Changes where there is something new. */
+#define XFCC_VERSION_MINOR 0x0000ffffu
+/* Changes where earlier software would go wrong. */
+#define XFCC_VERSION_MAJOR 0xffff0000u
 /* Neurons computed at once in a lane. */
 #define XFCC_REG_PE 0x00000008u
 /* Synapses per PE and cycle. */
@@ -128,12 +132,20 @@
 #define XFCC_REG_STEP_CYCLES 0x000000a0u
 /* Cycles since reset in which a step waited for its weight word from asi_weight. */
 #define XFCC_REG_WEIGHT_STALL_CYCLES 0x000000a4u
-/* Second plane of 8-bit pixels, where layer 0 takes two: 1 if a pixel is at least bits 7:0 (below PIXEL_THRESHOLD) or at least bits 15:8 (from PIXEL_THRESHOLD on). */
+/* Second plane of 8-bit pixels, where layer 0 takes two: a bit is 1 where the pixel is at least BELOW or ABOVE. */
 #define XFCC_REG_PIXEL_RESIDUAL 0x000000a8u
-/* Layer l at address 48 + l: words of its input in bits 14:0, groups of PE neurons in bits 30:16. A flag that the core was built without is a BAD_TABLE. */
+/* The number for pixels below PIXEL_THRESHOLD. */
+#define XFCC_PIXEL_RESIDUAL_BELOW 0x000000ffu
+/* The number for pixels from PIXEL_THRESHOLD on. */
+#define XFCC_PIXEL_RESIDUAL_ABOVE 0x0000ff00u
+/* Layer l at address 48 + l. A flag that the core was built without is a BAD_TABLE. */
 #define XFCC_REG_LAYER_TABLE 0x000000c0u
+/* Words of its input, SIMD bits each. */
+#define XFCC_LAYER_TABLE_WORDS 0x00007fffu
 /* Its inputs are of second order, two planes; for layer 0 PIXEL_8BIT must be set. */
 #define XFCC_LAYER_TABLE_ORDER_2 0x00008000u
+/* Groups of PE neurons. */
+#define XFCC_LAYER_TABLE_GROUPS 0x7fff0000u
 /* Its weights are ternary: two planes of words for each group. */
 #define XFCC_LAYER_TABLE_TERNARY 0x80000000u
 /* avs_csr of the core. */

@@ -10,7 +10,7 @@ set_module_property NAME xnor_fcc
 set_module_property DISPLAY_NAME "XNOR-Net fully connected core"
 set_module_property DESCRIPTION "Classifies images with a binarised fully connected network"
 set_module_property GROUP "Neural Networks"
-set_module_property VERSION 1.0
+set_module_property VERSION 0.1.0
 set_module_property EDITABLE false
 set_module_property VALIDATION_CALLBACK validate
 set_module_property ELABORATION_CALLBACK elaborate

@@ -27,6 +27,7 @@ from board.tclsh import Script
 from core.illegal import ILLEGAL
 from needs import needs_tclsh
 from xnor_fcc.board.address_map import BASE, OFFSET
+from xnor_fcc.devices import devices
 from xnor_fcc.geometry import Geometry
 from xnor_fcc_sim.simulator import ROOT, RTL
 
@@ -165,6 +166,8 @@ def test_systems_fit_together(tmp_path: Path, component: Component, name: str) -
     system = make(SYSTEMS[name], tmp_path, component)
     check_system(system, component)
     assert system.name == f"xnor_fcc_{name}"
+    part = devices()["de1-soc"].part
+    assert f"\nset_project_property DEVICE {part}\n" in SYSTEMS[name].read_text()
     assert {"clk": "clk.clk_in", "reset": "clk.clk_in_reset"}.items() <= system.exports.items()
 
 

@@ -14,11 +14,10 @@ import yaml
 
 from faults import plant
 from needs import needs_icarus
-from xnor_fcc import rtl
+from xnor_fcc import __version__, rtl
 from xnor_fcc.places import ROOT, RTL
 from xnor_fcc_sim.simulator import verilator_environment
 
-TOML = (ROOT / "pyproject.toml").read_text()
 CORE = yaml.safe_load((RTL / "xnor_fcc.core").read_text())
 BENCH = ROOT / "verif" / "fusesoc"
 NAME = "xnor-fcc:core:xnor_fcc"
@@ -42,11 +41,9 @@ def test_the_parameters_are_those_of_the_module() -> None:
 
 
 def test_the_version_is_that_of_the_package() -> None:
-    version = re.search(r'^version = "(.*)"', TOML, re.M)
-    assert version is not None
-    assert CORE["name"] == f"{NAME}:{version[1]}"
+    assert CORE["name"] == f"{NAME}:{__version__}"
     bench = yaml.safe_load((BENCH / "xnor_fcc_tb.core").read_text())
-    assert bench["name"] == f"xnor-fcc:verif:xnor_fcc_tb:{version[1]}"
+    assert bench["name"] == f"xnor-fcc:verif:xnor_fcc_tb:{__version__}"
 
 
 def test_the_vectors_are_what_the_script_writes(tmp_path: Path) -> None:

@@ -17,7 +17,6 @@ def elaborate(tool: str, parameters: dict[str, int]) -> subprocess.CompletedProc
         command += [f"-G{name}={value}" for name, value in parameters.items()]
     else:
         command = ["iverilog", "-g2005", "-t", "null", "-s", "xnor_fcc"]
-        command += simulator.ICARUS_ARGUMENTS
         command += [f"-Pxnor_fcc.{name}={value}" for name, value in parameters.items()]
     return subprocess.run(
         [*command, f"-I{simulator.RTL}", *sources],

@@ -124,7 +124,8 @@ module registers #(
   always @* if (!started) assume (reset);
   always @(posedge clk) started <= 1'b1;
 
-  // The addresses of REGISTERS.md, as numbers.
+  // The addresses and reset values of REGISTERS.md, as numbers on purpose: everything else has them
+  // from registers.json, and this is what a change there that nobody meant would contradict.
   wire controls = write && address == 6'd16;
   wire soft_reset = controls && writedata[2];
   wire enables = controls && writedata[0] && !soft_reset;

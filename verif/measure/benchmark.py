@@ -17,6 +17,7 @@ from typing import Any
 
 from measure import area, synthesis
 from xnor_fcc.container import write_json
+from xnor_fcc.devices import devices
 from xnor_fcc.errors import CommandLine, UserError, run_main
 from xnor_fcc.geometry import NAMED, Geometry
 from xnor_fcc.integer import IntegerNetwork, find_network
@@ -32,7 +33,7 @@ IMAGES = {"throughput": 10_000, "latency": 1_000, "seed": 200}
 PORT_BITS, PORT_PE, PORT_SIMD, PORT_BATCHES = 64, 16, 64, 6
 PORT_LANES = (1, 2, 4, 8)
 # Clock of the DE1-SoC.
-BOARD_MHZ = 50
+BOARD_MHZ = devices()["de1-soc"].clock_mhz
 
 
 def parser() -> CommandLine:

@@ -11,7 +11,7 @@ import pytest
 from measure import synthesis
 from xnor_fcc.area import M10K_SHAPES, counter_alm, estimate, memory, popcount_alm
 from xnor_fcc.devices import devices
-from xnor_fcc.geometry import Geometry
+from xnor_fcc.geometry import BANK_SHAPES, Geometry
 
 # Widths, (PE, SIMD, LANES), bits of the weight stream: small enough to synthesise in a test, and
 # each another corner: words short and long, lanes, several banks, no weight memory at all.
@@ -110,4 +110,5 @@ def test_no_logic_is_modelled_that_the_rtl_does_not_have() -> None:
 def test_devices_have_the_shapes_of_yosys() -> None:
     for device in devices().values():
         assert device.shapes == M10K_SHAPES
+        assert set(BANK_SHAPES) < set(device.shapes)
         assert max(words * bits for words, bits in device.shapes) == device.block_bits

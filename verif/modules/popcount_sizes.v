@@ -20,10 +20,10 @@ module popcount_sizes #(
     // SIMD = 13 with 1 and with 32 PEs; PE p sees what PE p mod 3 of the others sees.
     output wire [          3:0] count_alone,
     output wire [     4*32-1:0] count_many,
-    // Counter n of planes of 3 bits at bit n*32; height of its column w in byte 10*n + w, and the
-    // number of its columns in byte 10*n + 9. The planes are the low bits of `activation`.
+    // Counter n of planes of 3 bits at bit n*32, its planes of weight 2 at bit n*16. All its planes
+    // are the low bits of `activation`.
     output wire [    41*32-1:0] plane_counts,
-    output wire [    41*80-1:0] heights,
+    output wire [    41*16-1:0] carries,
     // Coder n at bit n*256, its width at bit n*16, for the low bits of `activation`.
     output wire [   48*256-1:0] coded,
     output wire [    48*16-1:0] widths,
@@ -40,55 +40,11 @@ module popcount_sizes #(
     16'd255, 16'd200, 16'd37, 16'd2, 16'd256, 16'd205, 16'd128, 16'd127
   };
 
-  // Columns, then the heights of columns 8 to 0.
   localparam COUNTERS = 41;
-  localparam [80*COUNTERS-1:0] HEIGHTS = {
-    {8'd9, 8'd0, 8'd0, 8'd1, 8'd0, 8'd1, 8'd40, 8'd0, 8'd0, 8'd0},
-    {8'd9, 8'd1, 8'd0, 8'd0, 8'd0, 8'd0, 8'd0, 8'd0, 8'd0, 8'd255},
-    {8'd9, 8'd0, 8'd0, 8'd0, 8'd0, 8'd0, 8'd0, 8'd0, 8'd131, 8'd1},
-    {8'd9, 8'd0, 8'd0, 8'd0, 8'd0, 8'd0, 8'd0, 8'd0, 8'd128, 8'd1},
-    {8'd8, 8'd0, 8'd0, 8'd0, 8'd0, 8'd0, 8'd0, 8'd0, 8'd127, 8'd1},
-    {8'd8, 8'd0, 8'd0, 8'd0, 8'd0, 8'd0, 8'd0, 8'd0, 8'd64, 8'd1},
-    {8'd8, 8'd0, 8'd1, 8'd0, 8'd0, 8'd0, 8'd0, 8'd0, 8'd0, 8'd127},
-    {8'd8, 8'd0, 8'd0, 8'd0, 8'd1, 8'd3, 8'd0, 8'd5, 8'd17, 8'd23},
-    {8'd8, 8'd0, 8'd0, 8'd1, 8'd2, 8'd3, 8'd4, 8'd5, 8'd6, 8'd7},
-    {8'd7, 8'd0, 8'd0, 8'd0, 8'd2, 8'd0, 8'd0, 8'd13, 8'd0, 8'd5},
-    {8'd7, 8'd0, 8'd0, 8'd1, 8'd1, 8'd1, 8'd1, 8'd1, 8'd1, 8'd1},
-    {8'd7, 8'd0, 8'd0, 8'd0, 8'd0, 8'd7, 8'd0, 8'd0, 8'd7, 8'd0},
-    {8'd6, 8'd0, 8'd0, 8'd0, 8'd0, 8'd0, 8'd0, 8'd15, 8'd0, 8'd3},
-    {8'd6, 8'd0, 8'd0, 8'd0, 8'd1, 8'd0, 8'd3, 8'd0, 8'd3, 8'd1},
-    {8'd5, 8'd0, 8'd0, 8'd0, 8'd0, 8'd0, 8'd2, 8'd0, 8'd6, 8'd2},
-    {8'd5, 8'd0, 8'd0, 8'd0, 8'd0, 8'd0, 8'd2, 8'd0, 8'd1, 8'd9},
-    {8'd5, 8'd0, 8'd0, 8'd0, 8'd0, 8'd1, 8'd0, 8'd0, 8'd0, 8'd15},
-    {8'd4, 8'd0, 8'd0, 8'd0, 8'd0, 8'd0, 8'd1, 8'd0, 8'd0, 8'd7},
-    {8'd4, 8'd0, 8'd0, 8'd0, 8'd0, 8'd0, 8'd0, 8'd3, 8'd0, 8'd0},
-    {8'd4, 8'd0, 8'd0, 8'd0, 8'd0, 8'd0, 8'd0, 8'd0, 8'd7, 8'd0},
-    {8'd3, 8'd0, 8'd0, 8'd0, 8'd0, 8'd0, 8'd0, 8'd1, 8'd1, 8'd1},
-    {8'd3, 8'd0, 8'd0, 8'd0, 8'd0, 8'd0, 8'd0, 8'd1, 8'd0, 8'd3},
-    {8'd3, 8'd0, 8'd0, 8'd0, 8'd0, 8'd0, 8'd0, 8'd0, 8'd0, 8'd1},
-    {8'd2, 8'd0, 8'd0, 8'd0, 8'd0, 8'd0, 8'd0, 8'd0, 8'd1, 8'd0},
-    // One column of 17 planes down to 1.
-    {8'd5, 64'd0, 8'd17}, {8'd5, 64'd0, 8'd16}, {8'd4, 64'd0, 8'd15}, {8'd4, 64'd0, 8'd14},
-    {8'd4, 64'd0, 8'd13}, {8'd4, 64'd0, 8'd12}, {8'd4, 64'd0, 8'd11}, {8'd4, 64'd0, 8'd10},
-    {8'd4, 64'd0, 8'd9}, {8'd4, 64'd0, 8'd8}, {8'd3, 64'd0, 8'd7}, {8'd3, 64'd0, 8'd6},
-    {8'd3, 64'd0, 8'd5}, {8'd3, 64'd0, 8'd4}, {8'd2, 64'd0, 8'd3}, {8'd2, 64'd0, 8'd2},
-    {8'd1, 64'd0, 8'd1}
+  // After 0 to 32.
+  localparam [8*16-1:0] LONG_CARRIES = {
+    16'd261, 16'd255, 16'd131, 16'd128, 16'd127, 16'd102, 16'd64, 16'd63
   };
-
-  assign heights = HEIGHTS;
-
-  function [9*32-1:0] widened(input [71:0] bytes);
-    integer i;
-    for (i = 0; i < 9; i = i + 1) widened[32*i+:32] = {24'd0, bytes[8*i+:8]};
-  endfunction
-
-  function integer sum_of(input [71:0] bytes);
-    integer i;
-    begin
-      sum_of = 0;
-      for (i = 0; i < 9; i = i + 1) sum_of = sum_of + {24'd0, bytes[8*i+:8]};
-    end
-  endfunction
 
   wire [13*32-1:0] many_activation;
   wire [13*32-1:0] many_weight;
@@ -125,21 +81,19 @@ module popcount_sizes #(
     end
 
     for (n = 0; n < COUNTERS; n = n + 1) begin : g_planes
-      localparam COLUMNS = HEIGHTS[n*80+72+:8];
-      localparam TOTAL = sum_of(HEIGHTS[n*80+:72]);
-      localparam [9*32-1:0] MINE = widened(HEIGHTS[n*80+:72]);
-      wire [3*COLUMNS-1:0] count;
+      localparam [31:0] SIZE = (n < 33) ? n : LONG_CARRIES[((n+7)%8)*16+:16];
+      localparam [31:0] CARRIES = (SIZE < LONGEST) ? SIZE : LONGEST - 1;
+      wire [3*$clog2(2*CARRIES+2)-1:0] count;
       fcc_plane_counter #(
           .WIDTH  (3),
-          .COLUMNS(COLUMNS),
-          .HEIGHTS(MINE[32*COLUMNS-1:0]),
-          .TOTAL  (TOTAL)
+          .CARRIES(CARRIES)
       ) counter (
           .clk   (clk),
-          .planes(activation[3*TOTAL-1:0]),
+          .planes(activation[3*(CARRIES+1)-1:0]),
           .count (count)
       );
       assign plane_counts[n*32+:32] = count;
+      assign carries[n*16+:16] = CARRIES[15:0];
     end
 
     for (n = 0; n < COUNT; n = n + 1) begin : g_coder

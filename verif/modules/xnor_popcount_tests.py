@@ -19,6 +19,7 @@ _CODER_LATENCY = 2
 _WORD = settings()["longest"]
 _SIMDS = np.minimum([*range(1, 41), 100, 114, 127, 128, 131, 205, 256, 262], _WORD).tolist()
 _WIDTHS = np.minimum([*range(1, 41), 127, 128, 205, 256, 2, 37, 200, 255], _WORD).tolist()
+_CARRIES = np.minimum([*range(33), 63, 64, 102, 127, 128, 131, 255, 261], _WORD - 1).tolist()
 _WORDS = settings()["words"]
 
 
@@ -93,25 +94,25 @@ async def every_coded_bit_counts(dut: Any) -> None:
 
 @cocotb.test(timeout_time=100, timeout_unit="us")
 async def plane_counters(dut: Any) -> None:
-    """`fcc_plane_counter` with columns of every kind: the weighted sum, exactly 2 cycles later."""
+    """`fcc_plane_counter` of many sizes: the weighted sum, exactly 2 cycles later, the one of all
+    planes among them."""
     await start(dut, reset=0, activation=0, weight=0)
-    table = fields(int(dut.heights.value), 8, 41 * 10)
-    shapes = [(table[n : n + 9], table[n + 9]) for n in range(0, len(table), 10)]
-    assert all(sum(h << w for w, h in enumerate(hs)) < 1 << columns for hs, columns in shapes)
-    assert sum(sum(h > 0 for h in hs) > 2 for hs, _ in shapes) > 5, "too few irregular ones"
+    assert fields(int(dut.carries.value), 16, len(_CARRIES)) == _CARRIES
     rng = np.random.default_rng(3)
-    words = rng.permutation(stimuli(rng, (_WORDS, _PE, 256)))
+    words = rng.permutation(stimuli(rng, (_WORDS, _PE, 262)))
+    sums = words.cumsum(axis=2, dtype=np.int64)
     for cycle in range(len(words) + _COUNTER_LATENCY):
         if cycle < len(words):
             drive(dut, activation=planes(words[cycle]))
         await edge(dut)
         if cycle < _COUNTER_LATENCY:
             continue
-        counts = fields(int(dut.plane_counts.value), 32, len(shapes))
-        for (hs, columns), packed in zip(shapes, counts, strict=True):
-            weights = np.repeat(1 << np.arange(9), hs)
-            want = words[cycle - _COUNTER_LATENCY, :, : len(weights)] @ weights
-            assert counted(packed, columns) == want.tolist(), f"{hs}, {columns} columns"
+        now = cycle - _COUNTER_LATENCY
+        want = 2 * sums[now] - words[now, :, :1]
+        counts = fields(int(dut.plane_counts.value), 32, len(_CARRIES))
+        for carries, packed in zip(_CARRIES, counts, strict=True):
+            columns = (2 * carries + 1).bit_length()
+            assert counted(packed, columns) == want[:, carries].tolist(), f"{carries}, {now}"
 
 
 @cocotb.test(timeout_time=100, timeout_unit="us")

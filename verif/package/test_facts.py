@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from faults import plant
-from xnor_fcc import facts
+from xnor_fcc import __version__, facts
 from xnor_fcc.parameters import PARAMETERS
 from xnor_fcc.places import ROOT, RTL
 
@@ -36,6 +36,9 @@ def test_generated_files_are_up_to_date(name: str) -> None:
         ("rtl/xnor_fcc.core", "      - is_toplevel ? (TAPS)\n", ""),
         ("quartus/hps/xnor_fcc_hw.tcl", "INTEGER 768", "INTEGER 744"),
         ("quartus/hps/xnor_fcc_hw.tcl", "{1:64}", "{1:128}"),
+        ("rtl/xnor_fcc.core", f"fcc:{__version__}\n", "fcc:0.0.9\n"),
+        ("verif/fusesoc/xnor_fcc_tb.core", f"_tb:{__version__}\n", "_tb:0.0.9\n"),
+        ("quartus/hps/xnor_fcc_hw.tcl", f"VERSION {__version__}\n", "VERSION 1.0\n"),
         ("README.md", "| `WEIGHT_DEPTH` | 768 |", "| `WEIGHT_DEPTH` | 744 |"),
     ],
 )

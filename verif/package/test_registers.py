@@ -10,6 +10,7 @@ import pytest
 
 from xnor_fcc import registers
 from xnor_fcc.board import address_map
+from xnor_fcc.parameters import PARAMETERS, most
 from xnor_fcc_sim.sources import ROOT, RTL
 
 HEADER = ROOT / "quartus" / "host" / "xnor_fcc.h"
@@ -19,9 +20,11 @@ def test_the_c_header_has_byte_offsets_and_masks() -> None:
     values = dict(re.findall(r"#define (XFCC_\w+) 0x(\w+)u", HEADER.read_text()))
     for name, address in registers.ADDRESS.items():
         assert int(values[f"XFCC_REG_{name}"], 16) == 4 * address
-    for name, bits in registers.BIT.items():
-        for field, bit in bits.items():
-            assert int(values[f"XFCC_{name}_{field}"], 16) == 1 << bit
+    for register in registers.MAP["registers"]:
+        for field in register.get("fields", []):
+            ones = (1 << field.get("bits", 1)) - 1
+            name = f"XFCC_{register['name']}_{field['name']}"
+            assert int(values[name], 16) == ones << field["bit"]
 
 
 def test_no_two_parts_of_a_system_overlap() -> None:
@@ -38,13 +41,37 @@ def test_no_two_parts_of_a_system_overlap() -> None:
     assert address_map.SPAN["core"] == 4 << registers.MAP["address_bits"]
 
 
+def test_the_version_of_the_map_is_what_a_core_says() -> None:
+    assert registers.MAP["version"] == "1.3" and registers.VERSION_VALUE == 0x0001_0003
+
+
 def test_no_two_registers_or_bits_share_a_place() -> None:
     addresses = [a for r, a in registers.ADDRESS.items() if r != "LAYER_TABLE"]
     assert len(set(addresses)) == len(addresses)
     assert max(addresses) < registers.ADDRESS["LAYER_TABLE"]
-    assert registers.ADDRESS["LAYER_TABLE"] + 16 <= 1 << registers.MAP["address_bits"]
-    for bits in registers.BIT.values():
-        assert len(set(bits.values())) == len(bits)
+    last = registers.ADDRESS["LAYER_TABLE"] + most("MAX_LAYERS") - 1
+    assert last < 1 << registers.MAP["address_bits"]
+    for register, bits in registers.BIT.items():
+        taken = 0
+        for name in bits:
+            assert not taken & registers.mask(register, name), f"{register}.{name}"
+            taken |= registers.mask(register, name)
+        assert taken < 1 << 32
+    # What a table entry and a description can say is what a core can have.
+    for name in ("WORDS", "GROUPS"):
+        assert registers.field("LAYER_TABLE", name, 0xFFFF_FFFF) >= most("MAX_WIDTH")
+    for name in ("INPUTS", "CLASSES"):
+        assert (1 << registers.BITS[name]) - 1 >= most("MAX_WIDTH")
+
+
+def test_fields_are_put_together_and_taken_apart() -> None:
+    entry = registers.word("LAYER_TABLE", WORDS=7, GROUPS=5, ORDER_2=1)
+    assert entry == 5 << 16 | 1 << 15 | 7
+    assert registers.field("LAYER_TABLE", "GROUPS", entry | 1 << 31) == 5
+    assert registers.mask("LAYER_TABLE") == 0xFFFF_FFFF
+    assert registers.mask("ERROR") == 0x1FF and registers.mask("IRQ_STATUS", "ERROR") == 2
+    with pytest.raises(AssertionError, match="WORDS of LAYER_TABLE: 32768"):
+        registers.word("LAYER_TABLE", WORDS=1 << 15)
 
 
 def test_reset_values_and_preset_words_fit() -> None:
@@ -54,6 +81,14 @@ def test_reset_values_and_preset_words_fit() -> None:
         assert registers.RESET[name] < 1 << bits, name
     # A core without memory images has them from the map, one with images from the file.
     assert all(name in registers.RESET for name in registers.PRESET)
+
+
+def test_a_register_with_the_name_of_a_parameter_reads_it() -> None:
+    """What else a core tells of itself follows from these."""
+    told = {r["name"] for r in registers.MAP["registers"] if r["reset"] == "parameter"}
+    assert told == (set(PARAMETERS) & set(registers.ADDRESS)) | {"SCORE_BITS"}
+    # The banks of the weight memory and the names of its files concern nobody outside.
+    assert set(PARAMETERS) - told == {"BANK_DEPTH", "PRESET"}
 
 
 def test_every_register_is_used_by_the_rtl() -> None:

@@ -35,8 +35,6 @@ COVERAGE = os.environ.get("XNOR_FCC_COVERAGE", "")
 
 _HERE = Path(__file__).resolve().parent
 SIMULATORS = ("verilator", "icarus")
-# fcc_plane_counter contains itself, deeper than Icarus allows unasked where words are wide.
-ICARUS_ARGUMENTS = ["-pRECURSIVE_MOD_LIMIT=64"]
 # The oldest Verilator that cocotb 2 supports.
 _VERILATOR_MINIMUM = (5, 36)
 
@@ -217,10 +215,7 @@ def build(
     sim = chosen()
     sources = list(sources or rtl_sources())
     parameters = {name: literal(value) for name, value in (parameters or {}).items()}
-    if sim == "verilator":
-        arguments = _verilator_arguments(large, waves, every_net)
-    else:
-        arguments = ICARUS_ARGUMENTS
+    arguments = _verilator_arguments(large, waves, every_net) if sim == "verilator" else []
     probes = "".join(path.read_text() for path in (_HERE / "probes.vlt", *controls))
     if toplevel != "xnor_fcc":
         modules = (f'public_flat_rw -module "{name}" -var "*"\n' for name in (toplevel, *visible))

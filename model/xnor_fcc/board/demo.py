@@ -40,7 +40,7 @@ PRESET = "preset"
 FIRST = 64
 IMAGES = 64
 MAX_IMAGES = 512
-PIN_MHZ = 50
+PIN_MHZ = devices()[DEVICE].clock_mhz
 MAX_MHZ = 199
 # ALMs of the demo around the core, by Yosys: displays, decimal counter, ring, checker, rounded up.
 DEMO_ALM = 120

@@ -26,7 +26,8 @@ from ..geometry import Geometry, GeometryError, KindError
 from ..integer import IntegerNetwork
 from ..loading import load_checks, load_writes
 from ..pack import pack
-from ..registers import ADDRESS, BIT, ID_VALUE, VERSION_VALUE, errors_in
+from ..parameters import PARAMETERS
+from ..registers import ADDRESS, BIT, ID_VALUE, VERSION_VALUE, errors_in, field
 from .address_map import BASE, BUFFER_BYTES, DESCRIPTORS, OFFSET
 from .msgdma import Msgdma
 from .transport import Transport
@@ -36,10 +37,7 @@ _PIXEL_8BIT = 1 << BIT["CONTROL"]["PIXEL_8BIT"]
 _SOFT_RESET = 1 << BIT["CONTROL"]["SOFT_RESET"]
 _RUNNING = 1 << BIT["STATUS"]["RUNNING"]
 # What the geometry is made of; a core does not tell its BANK_DEPTH, which loading need not know.
-_GEOMETRY = (
-    "PE", "SIMD", "LANES", "MAX_WIDTH", "TAPS", "MAX_LAYERS", "MAX_CLASSES", "WEIGHT_DEPTH",
-    "THRESHOLD_DEPTH", "IMAGE_WIDTH", "ORDER", "TERNARY",
-)  # fmt: skip
+_GEOMETRY = [name for name in PARAMETERS if name in ADDRESS and name != "WEIGHT_STREAM"]
 
 
 class DriverError(UserError):
@@ -157,7 +155,7 @@ class Driver:
                 f"{ID_VALUE:#010x}; check that the FPGA is configured and the address is right."
             )
         version = self.read("VERSION")
-        if version >> 16 != VERSION_VALUE >> 16:
+        if field("VERSION", "MAJOR", version) != field("VERSION", "MAJOR", VERSION_VALUE):
             age = "newer" if version > VERSION_VALUE else "older"
             raise VersionError(
                 f"The core's registers are of version {_dotted(version)}, {age} than the "
@@ -326,7 +324,7 @@ class Driver:
 
 
 def _dotted(version: int) -> str:
-    return f"{version >> 16}.{version & 0xFFFF}"
+    return f"{field('VERSION', 'MAJOR', version)}.{field('VERSION', 'MINOR', version)}"
 
 
 def _packets(images: np.ndarray, inputs: int, grey: bool) -> np.ndarray:

@@ -16,6 +16,7 @@ from tqdm import tqdm
 from ..errors import CommandLine, UserError
 from ..images import MOST_RANDOM, as_grey, flat, read_images
 from ..integer import IntegerNetwork
+from ..registers import PIXEL_THRESHOLD
 from . import arrays as import_arrays
 from .chain import Inputs, Source, Stage, integers
 from .comparison import compare, random_images
@@ -85,7 +86,7 @@ def import_network(
     images: np.ndarray | int = 200,
     grey: tuple[float, float] | None = None,
     bits: tuple[float, float] | None = None,
-    pixel_threshold: int = 128,
+    pixel_threshold: int = PIXEL_THRESHOLD,
     seed: int = 0,
     show: bool = False,
 ) -> tuple[IntegerNetwork, dict[str, Any]]:
@@ -237,7 +238,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         images,
         tuple(options.grey) if options.grey else None,
         tuple(options.bits) if options.bits else None,
-        options.pixel_threshold or 128,
+        options.pixel_threshold or PIXEL_THRESHOLD,
         options.seed,
         show=not options.json,
     )

@@ -27,6 +27,7 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import UserError
+from ..registers import PIXEL_THRESHOLD
 from .form import Form
 from .layers import HiddenLayer, OutputLayer
 from .shift import StraightAp2
@@ -40,7 +41,7 @@ class BinaryNetwork(nn.Module):
     def __init__(
         self,
         widths: Sequence[int] = DEFAULT_WIDTHS,
-        pixel_threshold: int = 128,
+        pixel_threshold: int = PIXEL_THRESHOLD,
         form: Form | None = None,
     ) -> None:
         super().__init__()

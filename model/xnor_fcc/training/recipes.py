@@ -40,6 +40,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ..errors import UserError
+from ..registers import PIXEL_THRESHOLD
 from .augment import Distortion
 from .form import FORMS, Form
 from .layers import BinaryLinear
@@ -66,7 +67,7 @@ class Recipe:
     dataset: str = "mnist"
     widths: tuple[int, ...] = DEFAULT_WIDTHS
     pixel_threshold: int = option(
-        128, "pixel threshold, 1 to 255", flag="--threshold", low=1, high=255
+        PIXEL_THRESHOLD, "pixel threshold, 1 to 255", flag="--threshold", low=1, high=255
     )
     order: int = option(
         1, "bits of an activation and of an input", choices=FORMS["order"], needs="exports"

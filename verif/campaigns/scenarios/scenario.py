@@ -24,6 +24,7 @@ from xnor_fcc.errors import UserError
 from xnor_fcc.geometry import Geometry, Shape
 from xnor_fcc.integer import IntegerNetwork, Layer
 from xnor_fcc.random_network import random_network
+from xnor_fcc.registers import PIXEL_THRESHOLD
 
 # Scenarios that once failed, and some that teach; every one is played by the test suite.
 SAVED = Path(__file__).resolve().parent / "saved"
@@ -139,7 +140,7 @@ class Episode:
     """Configuration writes in the cycles behind the one that starts the core."""
     grey: bool = False
     """8-bit pixels; inputs of order 2 always are."""
-    pixel_threshold: int = 128
+    pixel_threshold: int = PIXEL_THRESHOLD
     pixel_residual: int = 0xC040
     timeout: int = 0
     lone: bool = False
