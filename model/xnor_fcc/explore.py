@@ -24,6 +24,7 @@ from .integer import IntegerNetwork, find_network
 from .parameters import most
 from .places import BUILD
 from .space import MAX_LANES, TIMEOUT, Candidate, Sizes, Space, front, lane_sizes, pick, thin
+from .tables import columns
 
 DEFAULT_OUT = BUILD / "explore"
 
@@ -161,7 +162,7 @@ def table(report: dict[str, Any]) -> str:
         lines.append(f"{report['note']} Weights streamed over {report['weight_stream']} bits.")
     head = ("", "PE", "SIMD", "LANES", "cyc/image", "latency", "busy", "ALM", device["block"],
             "next PE", "next SIMD", "next LANE")
-    rows: list[tuple[str, ...]] = [head]
+    rows = []
     marks = {
         tuple(row[k] for k in Sizes._fields): name for name, row in report["picks"].items()
     }
@@ -174,17 +175,7 @@ def table(report: dict[str, Any]) -> str:
             str(row["latency"]), f"{row['busy']:.1%}", f"{row['alm']:,.0f}", str(row["blocks"]),
             *(row["bounds"][k] for k in Sizes._fields),
         ))
-    size = [max(len(row[i]) for row in rows) for i in range(len(head))]
-    left = {0, 9, 10, 11}
-    lines.append("")
-    lines += [
-        "  ".join(
-            cell.ljust(size[i]) if i in left else cell.rjust(size[i])
-            for i, cell in enumerate(row)
-        ).rstrip()
-        for row in rows
-    ]
-    lines.append("")
+    lines += ["", columns(head, rows, left=(0, 9, 10, 11)), ""]
     for name, row in report["picks"].items():
         lines.append(
             f"best for {name}: {_sizes_text(row)}: {row['cycles_per_image']:.2f} cycles an image, "

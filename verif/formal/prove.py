@@ -25,6 +25,7 @@ from faults import plant
 from xnor_fcc.container import write_json
 from xnor_fcc.errors import CommandLine, UserError, run_main
 from xnor_fcc.places import BUILD
+from xnor_fcc.tables import columns
 from xnor_fcc_sim.sources import RTL, rtl_sources
 
 PROPERTIES = Path(__file__).resolve().parent
@@ -393,13 +394,12 @@ def prove(proofs: Sequence[Proof], jobs: int, output: Path = OUTPUT) -> list[dic
 
 def show(reports: Sequence[dict[str, Any]]) -> None:
     """Print a line for each proof."""
-    wide = max(len(report["name"]) for report in reports)
-    print(f"{'proof':{wide}}  {'depth':9}  {'s':>5}  proof    twin     claim")
-    for report in reports:
-        print(
-            f"{report['name']:{wide}}  {report['depth']!s:9}  {report['seconds']:5.0f}  "
-            f"{report['status']:7}  {report['twin']['status']:7}  {report['claim']}"
-        )
+    rows = [
+        (report["name"], report["depth"], f"{report['seconds']:.0f}", report["status"],
+         report["twin"]["status"], report["claim"])
+        for report in reports
+    ]  # fmt: skip
+    print(columns(("proof", "depth", "s", "proof", "twin", "claim"), rows, left=[0, 1, 3, 4, 5]))
 
 
 def parser() -> CommandLine:

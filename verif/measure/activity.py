@@ -34,6 +34,7 @@ from xnor_fcc.errors import CommandLine, UserError, run_main
 from xnor_fcc.geometry import NAMED, Geometry
 from xnor_fcc.integer import IntegerNetwork, find_network
 from xnor_fcc.pack import pack
+from xnor_fcc.tables import columns
 from xnor_fcc_sim import simulator, vcd
 
 NETWORK = find_network("mnist")
@@ -245,27 +246,28 @@ def show(report: Mapping[str, Any]) -> None:
             sum(report[name]["by_module"].get(place, {}).values()) for name in cases
         ),
     )
-    none = {"registers": 0.0, "logic": 0.0}
-    print(f"\n{'toggles per image':28}" + "".join(f"{name:>26}" for name in cases))
-    print(f"{'':28}" + f"{'registers':>14}{'logic':>12}" * len(cases))
-    for place in places:
-        values = [report[name]["by_module"].get(place, none) for name in cases]
-        print(f"{place:28}" + "".join(f"{v['registers']:14,.0f}{v['logic']:12,.0f}"
-                                      for v in values))
-    totals = [
-        (report[name]["register_toggles_per_image"], report[name]["logic_toggles_per_image"])
-        for name in cases
+    kinds = ("registers", "logic")
+    rows = [
+        [place, *(f"{report[name]['by_module'].get(place, {}).get(kind, 0):,.0f}"
+                  for name in cases for kind in kinds)]
+        for place in places
+    ]  # fmt: skip
+    rows.append(["in all", *(f"{report[name][key]:,.0f}" for name in cases
+                             for key in ("register_toggles_per_image",
+                                         "logic_toggles_per_image"))])  # fmt: skip
+    head = ["toggles per image", *(f"{name},\n{kind}" for name in cases for kind in kinds)]
+    print("\n" + columns(head, rows, left=[0]) + "\n")
+    facts = [
+        [label, *(f"{report[name][key]:{form}}" for name in cases)]
+        for label, key, form in (
+            ("toggles per image", "toggles_per_image", ",.0f"),
+            ("cycles per image", "cycles_per_image", ",.2f"),
+            ("toggles per register bit and cycle", "toggles_per_register_bit_and_cycle", ".3f"),
+            ("images counted", "images", "d"),
+            ("images in the VCD file", "vcd_images", "d"),
+        )
     ]
-    print(f"{'in all':28}" + "".join(f"{r:14,.0f}{c:12,.0f}" for r, c in totals))
-    for label, key, form in (
-        ("toggles per image", "toggles_per_image", ",.0f"),
-        ("cycles per image", "cycles_per_image", ",.2f"),
-        ("toggles per register bit and cycle", "toggles_per_register_bit_and_cycle", ".3f"),
-        ("images counted", "images", "d"),
-        ("images in the VCD file", "vcd_images", "d"),
-    ):
-        print(f"{label:34}" + "".join(f"{report[name][key]:{20 if i == 0 else 26}{form}}"
-                                      for i, name in enumerate(cases)))
+    print(columns(["", *cases], facts, left=[0]))
     for name in cases:
         print(f"{report[name]['vcd']}: {report[name]['vcd_megabytes']:,.0f} MB")
 

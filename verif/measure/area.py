@@ -24,6 +24,7 @@ from xnor_fcc.errors import CommandLine, UserError, run_main
 from xnor_fcc.generated import fill
 from xnor_fcc.geometry import NAMED, Geometry
 from xnor_fcc.places import BUILD
+from xnor_fcc.tables import markdown
 from xnor_fcc_sim.provenance import source
 
 FORMS = Path(__file__).resolve().parent / "forms"
@@ -124,18 +125,15 @@ def measure(names: Sequence[str], simds: Sequence[int]) -> dict[str, Any]:
 def table(report: Mapping[str, Any]) -> str:
     """The report as a table of Markdown."""
     simds = list(report["coder_alm"])
-    lines = [
-        "| form | " + " | ".join(f"SIMD {simd}" for simd in simds) + " |",
-        "|---" * (len(simds) + 1) + "|",
-    ]
+    rows = []
     for name, row in report["forms"].items():
         figures = (f"{row[simd]['xnor_per_cycle_per_alm']:.2f}" for simd in simds)
         if TABLE[name].rtl:
             figures = (f"**{figure}**" for figure in figures)
-        lines.append(f"| {TABLE[name].label} | " + " | ".join(figures) + " |")
-    coder = " | ".join(f"{alm:g}" for alm in report["coder_alm"].values())
-    lines.append(f"| *ALMs that code one word, once for all PEs* | {coder} |")
-    return "\n".join(lines)
+        rows.append([TABLE[name].label, *figures])
+    coder = (f"{alm:g}" for alm in report["coder_alm"].values())
+    rows.append(["*ALMs that code one word, once for all PEs*", *coder])
+    return markdown(["form", *(f"SIMD {simd}" for simd in simds)], rows)
 
 
 def measure_shifts() -> dict[str, float]:
@@ -196,14 +194,13 @@ def shift_text(costs: Mapping[str, Any], yosys: str) -> str:
     """The account of it, for METHODS.md."""
     alm, full, tenth = (costs[k] for k in ("alm_per_synapse", "at_xnor_rate",
                                            "at_a_tenth_of_a_lane"))
-    lines = ["| weights | bits of a weight | ALMs a synapse | of the XNOR's |", "|---|---|---|---|",
-             f"| +-1 on 1-bit pixels: XNOR, as built | 1 | {alm['xnor']:.2f} | 1 |"]
+    rows = [("+-1 on 1-bit pixels: XNOR, as built", "1", f"{alm['xnor']:.2f}", "1")]
     for name, figure in alm.items():
         if name != "xnor":
             count = int(name)
             reach = {1: "+-1", 2: "+-1, +-2"}.get(count, f"+-2^0 to +-2^{count - 1}")
-            lines.append(f"| {reach} on 8-bit pixels | {1 + (count - 1).bit_length()} | "
-                         f"{figure:.1f} | {figure / alm['xnor']:.0f} |")
+            rows.append((f"{reach} on 8-bit pixels", str(1 + (count - 1).bit_length()),
+                         f"{figure:.1f}", f"{figure / alm['xnor']:.0f}"))  # fmt: skip
     verdict = "less" if costs["fits"] else "far more"
     text = (
         f"**In hardware they cost {verdict} than a tenth of a lane.** A lane of the throughput "
@@ -220,7 +217,9 @@ def shift_text(costs: Mapping[str, Any], yosys: str) -> str:
         f"a plane of ternary weights, in {costs['bit_serial_steps']:,} steps of a batch's first "
         f"layer instead of {costs['steps']}. So no core here computes such weights."
     )
-    lines += ["", textwrap.fill(text, 104), "", f"ALMs estimated by Yosys {yosys}."]
+    head = ("weights", "bits of a weight", "ALMs a synapse", "of the XNOR's")
+    lines = [markdown(head, rows), "", textwrap.fill(text, 104), ""]
+    lines.append(f"ALMs estimated by Yosys {yosys}.")
     return "\n".join(lines)
 
 

@@ -21,6 +21,7 @@ from xnor_fcc.devices import devices
 from xnor_fcc.errors import CommandLine, UserError, run_main
 from xnor_fcc.geometry import NAMED, Geometry
 from xnor_fcc.integer import IntegerNetwork, find_network
+from xnor_fcc.tables import markdown
 from xnor_fcc_sim import page, simulator
 from xnor_fcc_sim.provenance import source
 
@@ -155,7 +156,7 @@ def measure() -> dict[str, Any]:
 
 def show(report: dict[str, Any]) -> None:
     """Print what a reader wants to compare."""
-    columns = ("design", "network", "accuracy", "cycles/image", "latency", "area", "source")
+    head = ("design", "network", "accuracy", "cycles/image", "latency", "area", "source")
     rows = []
     for anchor in report["anchors"]:
         rows.append(
@@ -172,9 +173,7 @@ def show(report: dict[str, Any]) -> None:
              f"{ours['cycles_per_image']:g}", f"{ours['cycles']}",
              f"{ours['alm']:,.0f} ALM, {ours['m10k']} M10K (Yosys)", f"{ours['images']:,} images")
         )
-    print("\n| " + " | ".join(columns) + " |\n|" + "---|" * len(columns))
-    for row in rows:
-        print("| " + " | ".join(row) + " |")
+    print("\n" + markdown(head, rows))
     images = BOARD_MHZ * 1e6 / report["throughput"]["cycles_per_image"]
     answer = report["latency"]["cycles"] / BOARD_MHZ
     print(f"\nAt the board's {BOARD_MHZ} MHz: {images:,.0f} images a second, or an answer after "

@@ -35,6 +35,7 @@ from xnor_fcc.integer import IntegerNetwork
 from xnor_fcc.places import NETWORKS
 from xnor_fcc.reference import evaluate
 from xnor_fcc.space import Space
+from xnor_fcc.tables import markdown
 from xnor_fcc_sim import simulator
 from xnor_fcc_sim.provenance import source
 
@@ -346,11 +347,9 @@ def _bits(number: float) -> str:
 
 def table(report: Mapping[str, Any]) -> str:
     """The rows as a table of Markdown."""
-    lines = [
-        "| method | network | hidden | accuracy | runs: mean (lowest to highest) | weight bits | "
-        "cycles an image | latency | ALM | M10K | toggles |",
-        "|---" * 11 + "|",
-    ]
+    head = ("method", "network", "hidden", "accuracy", "runs: mean (lowest to highest)",
+            "weight bits", "cycles an image", "latency", "ALM", "M10K", "toggles")  # fmt: skip
+    rows = []
     for row in report["rows"]:
         seeds = f"{row['runs']} of {row['epochs']} epochs"
         if row["runs"] > 1:
@@ -363,36 +362,34 @@ def table(report: Mapping[str, Any]) -> str:
                     f"{row['alm']:,}{beyond}", f"{row['m10k']:,}{beyond}",
                     _bits(row["toggles_per_image"])]  # fmt: skip
         name = f"`{row['name']}`" if row["network"] else ""
-        cells = [row["method"], name, _hidden(row["widths"]), f"{row['accuracy']:.2%}", seeds,
-                 _bits(row["weight_bits"]), *core]  # fmt: skip
-        lines.append("| " + " | ".join(cells) + " |")
-    return "\n".join(lines)
+        rows.append([row["method"], name, _hidden(row["widths"]), f"{row['accuracy']:.2%}", seeds,
+                     _bits(row["weight_bits"]), *core])  # fmt: skip
+    return markdown(head, rows)
 
 
 def binarisation_table(report: Mapping[str, Any]) -> str:
     """What binary weights and activations cost."""
     names = {"float": "float", "best": "binary, recipe best", "seed": "binary, recipe seed"}
-    lines = ["| training | epochs | accuracy | below float |", "|---" * 4 + "|"]
+    rows = []
     for row in report["binarisation"]:
         below = row["below_float"]
         text = "" if below is None or row["recipe"] == "float" else f"{100 * below:.2f} points"
-        name = names[row["recipe"]]
-        lines.append(f"| {name} | {row['epochs']} | {row['accuracy']:.2%} | {text} |")
-    return "\n".join(lines)
+        rows.append((names[row["recipe"]], row["epochs"], f"{row['accuracy']:.2%}", text))
+    return markdown(("training", "epochs", "accuracy", "below float"), rows)
 
 
 def goals_table(report: Mapping[str, Any]) -> str:
     """The quickest pruned network for each accuracy."""
-    rows = {row["name"]: row for row in report["rows"]}
-    lines = ["| at least | network | hidden | accuracy | cycles an image |", "|---" * 5 + "|"]
+    networks = {row["name"]: row for row in report["rows"]}
+    rows = []
     for goal in report["goals"]:
-        row = rows.get(goal["name"])
+        row = networks.get(goal["name"])
         cells = ["none yet", "", "", ""] if row is None else [
             f"`{row['name']}`", _hidden(row["widths"]), f"{row['accuracy']:.2%}",
             f"{row['cycles_per_image']:g}",
         ]  # fmt: skip
-        lines.append(f"| {goal['accuracy']:.1%} | " + " | ".join(cells) + " |")
-    return "\n".join(lines)
+        rows.append([f"{goal['accuracy']:.1%}", *cells])
+    return markdown(("at least", "network", "hidden", "accuracy", "cycles an image"), rows)
 
 
 def beyond_text(report: Mapping[str, Any]) -> str:

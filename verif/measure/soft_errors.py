@@ -34,6 +34,7 @@ from xnor_fcc.generated import fill
 from xnor_fcc.geometry import NAMED, Geometry
 from xnor_fcc.integer import IntegerNetwork, find_network
 from xnor_fcc.pack import MemoryImage, pack, ring_order
+from xnor_fcc.tables import markdown
 from xnor_fcc_sim import simulator
 from xnor_fcc_sim.provenance import source
 
@@ -394,15 +395,16 @@ def table(report: dict[str, Any]) -> str:
             strict=True,
         ):
             rows.setdefault(flips, {})[name] = f"{middle:.2%} ({low:.2%} to {high:.2%})"
-    lines = ["| flips | weight memory | uncoded | threshold memory |", "|---|---|---|---|",
-             "| 0 |" + f" {report['accuracy']:.2%} |" * len(curves)]
-    lines += [
-        f"| {flips:,} | " + " | ".join(rows[flips].get(name, "") for name in curves) + " |"
-        for flips in sorted(rows)
-    ]
     lost = [curves[name]["flips_for_one_percent"] for name in curves]
-    lines.append("| **cost 1 %** | " + " | ".join(_about(n) if n else "never" for n in lost) + " |")
-    return "\n".join(lines)
+    return markdown(
+        ("flips", "weight memory", "uncoded", "threshold memory"),
+        [
+            ["0", *[f"{report['accuracy']:.2%}"] * len(curves)],
+            *([f"{flips:,}", *(rows[flips].get(name, "") for name in curves)]
+              for flips in sorted(rows)),
+            ["**cost 1 %**", *(_about(n) if n else "never" for n in lost)],
+        ],
+    )
 
 
 def page(report: dict[str, Any]) -> str:

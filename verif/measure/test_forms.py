@@ -34,7 +34,8 @@ def test_the_account_of_powers_of_two() -> None:
     assert tenth["blocks"] * 10240 >= 4 * 784 * 1024 > (tenth["blocks"] - 1) * 10240
     assert costs["steps"] == 15 * 4 and costs["bit_serial_steps"] == 60 * 8 * 8 * 2
     text = area.shift_text(costs, "1.2")
-    assert "far more than a tenth" in text and "| 4 | 20.0 | 40 |" in text and "Yosys 1.2" in text
+    assert "far more than a tenth" in text and "Yosys 1.2" in text
+    assert "| 4 | 20.0 | 40 |" in " ".join(text.split())
     cheap = area.shift_costs({**alm, "8": costs["lane_alm"] / 10 / (69 * 205)})
     assert "cost less than a tenth" in area.shift_text(cheap, "1.2")
 

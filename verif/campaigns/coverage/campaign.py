@@ -31,6 +31,7 @@ from xnor_fcc.container import write_json
 from xnor_fcc.errors import CommandLine, UserError, run_main
 from xnor_fcc.generated import fill
 from xnor_fcc.places import BUILD, ROOT
+from xnor_fcc.tables import columns, markdown
 from xnor_fcc_sim.provenance import source
 from xnor_fcc_sim.sources import RTL, rtl_sources
 
@@ -278,6 +279,7 @@ def plan_page() -> str:
     lines = []
     for section in read_plan():
         lines += ["", f"### {section.name}", "", f"Sampled: {section.when}.", ""]
+        # Not by `markdown`: padded to the widest of its sentences a row would have 600 columns.
         lines += ["| group | must be seen | why | bins |", "|---|---|---|---|"]
         lines += [
             f"| {g.name} | {g.see} | {g.why} | {len(g.bins)}: {_bins(g)} |" for g in section.groups
@@ -297,30 +299,30 @@ def result_page(result: Mapping[str, Any], exclusions: Sequence[Exclusion]) -> s
         f"{100 * result['toggle']:.2f} %. "
         f"{result['exclusions']} exclusions leave out {result['excluded_points']} points.",
         "",
-        "| groups | bins seen |",
-        "|---|---|",
     ]
+    sections = []
     for section in read_plan():
         seen = ", ".join(
             f"{name} {row['hit']}/{row['bins']}"
             for name, row in groups_
             if name in {group.name for group in section.groups}
         )
-        lines.append(f"| {section.name} | {seen} |")
-    lines += ["", "| module | line | toggle | toggle points |", "|---|---|---|---|"]
+        sections.append((section.name, seen))
+    modules = []
     for name, row in [*result["per_module"].items(), ("**all**", result)]:
         label = name if name.startswith("*") else f"`{name}`"
-        shares = " | ".join(
+        shares = (
             f"{100 * row[kind]:.1f} %" if row[f"{kind}_points"] else "none"
             for kind in (LINE, TOGGLE)
         )
-        lines.append(f"| {label} | {shares} | {row['toggle_points']} |")
+        modules.append((label, *shares, row["toggle_points"]))
+    lines += [markdown(("groups", "bins seen"), sections), ""]
+    lines += [markdown(("module", "line", "toggle", "toggle points"), modules)]
     lines += ["", "### Not seen", ""]
     lines += [f"- {bin_}" for bin_ in result["missing"]] or ["Every bin was seen."]
-    lines += ["", "### Exclusions", "", "| point | why it cannot be reached |", "|---|---|"]
-    for exclusion in exclusions:
-        point = str(exclusion).replace("|", "\\|")
-        lines.append(f"| `{point}` | {exclusion.reason} |")
+    points = (str(exclusion).replace("|", "\\|") for exclusion in exclusions)
+    rows = [(f"`{p}`", exclusion.reason) for p, exclusion in zip(points, exclusions, strict=True)]
+    lines += ["", "### Exclusions", "", markdown(("point", "why it cannot be reached"), rows)]
     return "\n".join(lines)
 
 
@@ -367,9 +369,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     result |= run
     write_json(file, result)
     (output / "lines.info").write_text(lcov(counts, RTL))
-    print(f"{'module':22}{'line':>10}{'toggle':>10}")
-    for name, row in [*result["per_module"].items(), ("all", result)]:
-        print(f"{name:22}{100 * row['line']:8.1f} %{100 * row['toggle']:8.1f} %")
+    rows = [
+        (name, f"{100 * row['line']:.1f} %", f"{100 * row['toggle']:.1f} %")
+        for name, row in [*result["per_module"].items(), ("all", result)]
+    ]
+    print(columns(("module", "line", "toggle"), rows, left=[0]))
     print(f"functional: {result['bins_hit']} of {result['bins']} bins")
     if arguments.write:
         fill(PAGE, plan_page(), "plan")

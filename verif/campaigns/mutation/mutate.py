@@ -26,7 +26,7 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from multiprocessing.context import ForkServerProcess
@@ -42,6 +42,7 @@ from xnor_fcc.container import write_json
 from xnor_fcc.errors import CommandLine, UserError, run_main
 from xnor_fcc.generated import fill
 from xnor_fcc.places import BUILD
+from xnor_fcc.tables import columns, markdown
 from xnor_fcc_sim.provenance import source
 from xnor_fcc_sim.sources import ROOT, RTL, rtl_sources
 
@@ -619,28 +620,23 @@ def reasons() -> dict[str, dict[str, str]]:
 
 def summary(result: dict[str, Any]) -> str:
     """A report as text."""
-    lines = [f"{'module':22}{'mutants':>9}{'killed':>8}{'survived':>10}{'equivalent':>12}"]
-    for name, row in [*result["per_module"].items(), ("all", result)]:
-        lines.append(
-            f"{name:22}{row['mutants']:9}{row['killed']:8}{row['survived']:10}"
-            f"{row['equivalent']:12}{100 * row['score']:9.1f} %"
-        )
-    return "\n".join(lines)
+    rows = [_figures(name, row) for name, row in [*result["per_module"].items(), ("all", result)]]
+    return columns(("module", "mutants", "killed", "survived", "equivalent", "score"), rows, [0])
+
+
+def _figures(name: str, row: Mapping[str, Any]) -> tuple[object, ...]:
+    """A row of either table."""
+    counts = (row[key] for key in ("mutants", "killed", "survived", "equivalent"))
+    return (name, *counts, f"{100 * row['score']:.1f} %")
 
 
 def page(result: dict[str, Any]) -> str:
     """The part of MUTATION.md that is generated."""
+    rows = [_figures(f"`{name}`", row) for name, row in result["per_module"].items()]
+    rows.append(_figures("**all**", result))
+    head = ("module", "mutants", "killed", "survived", "proven equivalent", "score")
     lines = [
-        "| module | mutants | killed | survived | proven equivalent | score |",
-        "|---|---|---|---|---|---|",
-    ]
-    for name, row in [*result["per_module"].items(), ("**all**", result)]:
-        label = name if name.startswith("*") else f"`{name}`"
-        lines.append(
-            f"| {label} | {row['mutants']} | {row['killed']} | {row['survived']} "
-            f"| {row['equivalent']} | {100 * row['score']:.1f} % |"
-        )
-    lines += [
+        markdown(head, rows),
         "",
         f"{result['invalid']} more did not elaborate and were replaced; "
         f"{result['killed_by_time_out']} of those killed were killed by the time limit.",

@@ -38,6 +38,7 @@ from xnor_fcc.container import write_json
 from xnor_fcc.errors import CommandLine, UserError, run_main
 from xnor_fcc.generated import fill
 from xnor_fcc.places import BUILD
+from xnor_fcc.tables import markdown
 from xnor_fcc_sim.simulator import SIMULATORS
 from xnor_fcc_sim.sources import ROOT, RTL
 
@@ -279,7 +280,7 @@ def page(report: dict[str, Any]) -> str:
         *((name.replace("_", " "), f"{report[name]:,}") for name in COUNTS),
         ("failures", f"{len(report['failures'])}"),
     ]
-    lines = ["| | |", "|---|---|", *(f"| {name} | {value} |" for name, value in rows)]
+    lines = [markdown(("", ""), rows)]
     lines += [f"\n- `{f['scenario']}`: {f['why']}" for f in report["failures"]]
     return "\n".join(lines)
 
