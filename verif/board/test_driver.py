@@ -430,7 +430,7 @@ def call(*arguments: object) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, env=environment)
 
 
-def pack(*arguments: object) -> subprocess.CompletedProcess[str]:
+def call_pack(*arguments: object) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "xnor_fcc", "pack", *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True)
 
@@ -443,7 +443,7 @@ def test_packed_images_of_every_kind(tmp_path: Path) -> None:
     for kind, network in networks_of_every_kind().items():
         network.save(tmp_path / "network.npz")
         options = ("--network", tmp_path / "network.npz")
-        result = pack("--out", tmp_path / "out", "--images", tmp_path / "grey.npy", *options)
+        result = call_pack("--out", tmp_path / "out", "--images", tmp_path / "grey.npy", *options)
         text = (tmp_path / "out").read_text() if result.returncode == 0 else ""
         second = network.pixel_residual is not None
         if kind == "power-of-two weights":
@@ -458,7 +458,7 @@ def test_packed_images_of_every_kind(tmp_path: Path) -> None:
         ))
         word = int.from_bytes(first[:4].tobytes(), "little")
         assert f" image {size:x} ffffffff {word:x} " in text.replace("\n", " ")
-        result = pack("--out", tmp_path / "out", "--images", tmp_path / "bits.npy", *options)
+        result = call_pack("--out", tmp_path / "out", "--images", tmp_path / "bits.npy", *options)
         assert result.returncode == (2 if second else 0)
         assert ("takes grey images only" in result.stderr) == second
 
@@ -511,7 +511,7 @@ def test_pack_refuses_in_one_sentence(tmp_path: Path) -> None:
         ([*text, "--network", second, "--parameters", "PE=4"], "ORDER=1"),
         ([*text, "--parameters", "LANES=3,ORDER=2"], "must be even"),
     ):
-        result = pack(*arguments)
+        result = call_pack(*arguments)
         assert result.returncode == 2, arguments
         assert result.stderr.startswith("error: ") and message in result.stderr, result.stderr
         assert result.stderr.count("\n") == 1 and not (tmp_path / "out").exists()
