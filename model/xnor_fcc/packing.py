@@ -9,9 +9,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from .container import write_atomically
 from .errors import CommandLine, UserError
+from .geometry import Geometry
 from .geometry_options import add_geometry, add_network, geometry_of
+from .images import flat, read_labelled
 from .integer import IntegerNetwork, find_network
 from .loading import load_checks
 from .pack import MemoryImage, pack
@@ -24,13 +28,15 @@ printed, and both forms are for a core built with exactly these.
   --output DIR   $readmemh files for a core that comes up with its network: its parameter PRESET is
                  the path of DIR with the prefix, as in PRESET = "DIR/preset"
   --out FILE     text with every register write that loads the network, and the checksums to read
-                 back, for hosts without Python: quartus/jtag/classify.tcl, quartus/host/classify.c
+                 back, for hosts without Python: quartus/jtag/classify.tcl, quartus/host/classify.c;
+                 with --images also the images that they are to classify
 
 A host with numpy needs neither: xnor_fcc.board.driver loads the network's file itself.
 
 examples
   xnor-fcc pack --geometry throughput --output images
   xnor-fcc pack --network my.npz --pe 16 --simd 64 --lanes 1 --out my.txt --json
+  xnor-fcc pack --out mnist.txt --images model/data/mnist_test.npz --count 10
 """
 
 
@@ -49,13 +55,56 @@ def parser() -> CommandLine:
     add("--prefix", default="preset", help="how their names begin (default: %(default)s)")
     add("--grey", action="store_true",
         help="with --output: images will come as 8-bit pixels, not as bits")  # fmt: skip
+    add("--parameters", metavar="NAME=VALUE,...",
+        help="a core of these parameters instead, as PE=16,SIMD=64,WEIGHT_DEPTH=3000; those which "
+        "are left out have their defaults")  # fmt: skip
     add("--out", type=Path, metavar="FILE", help="register writes, as text, to write")
+    add("--images", type=Path, metavar="FILE",
+        help="with --out: images to classify, in an IDX file (plain or .gz), .npy, .npz with "
+        "`images`, or a picture")  # fmt: skip
+    add("--labels", type=Path, metavar="FILE",
+        help="with --images: an IDX or .npy file with the right classes")  # fmt: skip
+    add("--count", type=int, metavar="N", help="with --images: only so many, the first ones")
     add("--json", action="store_true", help="print one JSON object instead of text")
     return result
 
 
-def describe(name: str, image: MemoryImage, files: Sequence[Path]) -> dict[str, Any]:
-    """The report: what core the files are for, what it reads back, which files there are."""
+def _geometry(options: argparse.Namespace, network: IntegerNetwork) -> Geometry:
+    if options.parameters is None:
+        return geometry_of(options, network.shape)
+    if options.geometry or (options.pe, options.simd, options.lanes) != (None,) * 3:
+        raise UserError("--parameters tells all of a core: no other size goes with it.")
+    names = {name.lower() for name in Geometry().parameters()}
+    sizes = {}
+    for part in options.parameters.split(","):
+        name, _, value = part.partition("=")
+        if name.lower() not in names or not value.isdigit():
+            raise UserError(f"{part} is not NAME=VALUE with a parameter of the core.")
+        sizes[name.lower()] = int(value)
+    return Geometry(**sizes)
+
+
+def _images(
+    options: argparse.Namespace, network: IntegerNetwork
+) -> tuple[np.ndarray | None, np.ndarray | None]:
+    """What `register_script` takes of them, and their labels."""
+    if options.images is None:
+        return None, None
+    images, labels = read_labelled(options.images, options.labels, options.count)
+    images = flat(images, network.inputs)
+    grey = images.max(initial=0) > 1
+    if network.pixel_residual is None:
+        return network.inputs_from(images) if grey else images, labels
+    if not grey:
+        raise UserError("The network has second-order inputs and takes grey images only.")
+    return images, labels
+
+
+def describe(
+    name: str, image: MemoryImage, images: int, files: Sequence[Path]
+) -> dict[str, Any]:
+    """The report: what core the files are for, what it reads back, how many images go with it,
+    which files there are."""
     return {
         "network": name,
         "widths": list(image.shape.widths),
@@ -64,6 +113,7 @@ def describe(name: str, image: MemoryImage, files: Sequence[Path]) -> dict[str, 
         "threshold_words": len(image.offsets),
         "layer_table": list(image.entries),
         "checks": load_checks(image),
+        "images": images,
         "files": [str(path) for path in files],
     }
 
@@ -75,17 +125,22 @@ def main(argv: Sequence[str] | None = None) -> int:
         raise UserError("Say what to write: --output DIR (memory images) or --out FILE (writes).")
     if not options.prefix or Path(options.prefix).name != options.prefix:
         raise UserError(f"--prefix {options.prefix} is no beginning of a file's name.")
+    if options.images is None and (options.labels is not None or options.count is not None):
+        raise UserError("--labels and --count go with --images FILE.")
+    if options.images is not None and options.out is None:
+        raise UserError("--images goes with --out FILE: a core's memories hold no images.")
     network = IntegerNetwork.load(find_network(options.network))
-    geometry = geometry_of(options, network.shape)
+    geometry = _geometry(options, network)
+    images, labels = _images(options, network)
     image = pack(network, geometry)
     files: list[Path] = []
     if options.output is not None:
         options.output.mkdir(parents=True, exist_ok=True)
         files += image.write_preset(options.output / options.prefix, pixel_8bit=options.grey)
     if options.out is not None:
-        write_atomically(options.out, register_script(network, geometry).encode())
+        write_atomically(options.out, register_script(network, geometry, images, labels).encode())
         files.append(options.out)
-    report = describe(network.name, image, files)
+    report = describe(network.name, image, 0 if images is None else len(images), files)
     if options.json:
         print(json.dumps(report, indent=1))
         return 0
@@ -93,4 +148,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     print("  " + " ".join(f"{name}={value}" for name, value in report["parameters"].items()))
     for path in files:
         print(f"wrote {path}")
+    if images is not None:
+        print(f"{len(images)} images in {options.out}")
     return 0

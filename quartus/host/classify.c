@@ -5,7 +5,7 @@
  *   gcc -std=c99 -Wall -O2 -o classify classify.c bus_mem.c
  *   ./classify FILE
  *
- * FILE comes from `python -m xnor_fcc.board.host export FILE IMAGES`; model/xnor_fcc/register_script.py
+ * FILE comes from `xnor-fcc pack --out FILE --images IMAGES`; model/xnor_fcc/register_script.py
  * describes it. Prints a line an image; exit code 0 if every image was answered as its label says (or
  * has no label), 1 if not, 2 with one sentence if something is wrong. The core is left stopped.
  */
@@ -202,7 +202,7 @@ int main(int count, char **arguments)
             putchar('\n');
             number++;
         } else {
-            stop("%s is not a file of xnor_fcc.board.host export: it says %s.", arguments[1], command);
+            stop("%s is not a file of xnor-fcc pack: it says %s.", arguments[1], command);
         }
     }
     fclose(file);

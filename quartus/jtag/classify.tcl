@@ -5,7 +5,7 @@
 #
 #   system-console --script=quartus/jtag/classify.tcl FILE
 #
-# FILE comes from `python -m xnor_fcc.board.host export FILE IMAGES`: the network as register writes, and
+# FILE comes from `xnor-fcc pack --out FILE --images IMAGES`: the network as register writes, and
 # images. Prints a line an image; exit code 0 if every image was answered as its label says (or has no
 # label), 1 if not, 2 with one sentence if something is wrong. The core is left stopped.
 #
@@ -159,7 +159,7 @@ if {[llength $argv] != 1} {
 }
 set file [lindex $argv 0]
 if {![file isfile $file]} {
-  stop "there is no file $file: make one with python -m xnor_fcc.board.host export."
+  stop "there is no file $file: make one with xnor-fcc pack."
 }
 set stream [open $file]
 set lines [split [string trimright [read $stream]] "\n"]
@@ -221,7 +221,7 @@ foreach line $lines {
       incr number
     }
     {} - #* {}
-    default {stop "$file is not a file of xnor_fcc.board.host export: it says $command."}
+    default {stop "$file is not a file of xnor-fcc pack: it says $command."}
   }
 }
 puts "$number images, $wrong wrong"

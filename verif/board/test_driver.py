@@ -430,7 +430,12 @@ def call(*arguments: object) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, env=environment)
 
 
-def test_export_of_every_kind(tmp_path: Path) -> None:
+def call_pack(*arguments: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "xnor_fcc", "pack", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True)
+
+
+def test_packed_images_of_every_kind(tmp_path: Path) -> None:
     """Packed for a core that can, with grey images where the inputs are of second order."""
     grey = np.random.default_rng(2).integers(0, 256, (3, 30), np.uint8)
     np.save(tmp_path / "grey.npy", grey)
@@ -438,7 +443,7 @@ def test_export_of_every_kind(tmp_path: Path) -> None:
     for kind, network in networks_of_every_kind().items():
         network.save(tmp_path / "network.npz")
         options = ("--network", tmp_path / "network.npz")
-        result = call("export", tmp_path / "out", tmp_path / "grey.npy", *options)
+        result = call_pack("--out", tmp_path / "out", "--images", tmp_path / "grey.npy", *options)
         text = (tmp_path / "out").read_text() if result.returncode == 0 else ""
         second = network.pixel_residual is not None
         if kind == "power-of-two weights":
@@ -453,13 +458,13 @@ def test_export_of_every_kind(tmp_path: Path) -> None:
         ))
         word = int.from_bytes(first[:4].tobytes(), "little")
         assert f" image {size:x} ffffffff {word:x} " in text.replace("\n", " ")
-        result = call("export", tmp_path / "out", tmp_path / "bits.npy", *options)
+        result = call_pack("--out", tmp_path / "out", "--images", tmp_path / "bits.npy", *options)
         assert result.returncode == (2 if second else 0)
         assert ("takes grey images only" in result.stderr) == second
 
 
 def test_help() -> None:
-    for arguments in (["--help"], ["classify", "--help"], ["export", "--help"], ["info", "--help"]):
+    for arguments in (["--help"], ["classify", "--help"], ["info", "--help"]):
         result = call(*arguments)
         assert result.returncode == 0
         assert result.stdout.startswith("usage: python -m xnor_fcc.board.host")
@@ -482,16 +487,34 @@ def test_errors_are_one_sentence(core: Board, network: Path, tmp_path: Path) -> 
         (["classify", images, *windows, "--network", network], "WEIGHTS_LOADED is 0x0"),
         (["info", "--registers", tmp_path / "none"], "cannot be mapped"),
         (["info", *windows, "--timeout", 0], "not more than 0"),
-        (["export", tmp_path / "out", images], "takes 28x28"),
-        (["export", tmp_path / "out", "--parameters", "PE=x"], "PE=x"),
-        (["export", tmp_path / "out", "--parameters", "PE=1,SIMD=1"], "room for"),
-        (["export", tmp_path / "out", "--network", second, "--parameters", "PE=4"], "ORDER=1"),
-        (["export", tmp_path / "out", "--parameters", "LANES=3,ORDER=2"], "must be even"),
     ):
         result = call(*arguments)
         assert result.returncode == 2, arguments
         assert result.stderr.startswith("error: ") and message in result.stderr, result.stderr
         assert result.stderr.count("\n") == 1
+
+
+def test_pack_refuses_in_one_sentence(tmp_path: Path) -> None:
+    images = tmp_path / "images.npy"
+    np.save(images, np.zeros((2, 30), np.uint8))
+    second = tmp_path / "second.npz"
+    networks_of_every_kind()["second-order activations"].save(second)
+    text = ("--out", tmp_path / "out")
+    for arguments, message in (
+        ([*text, "--images", images], "takes 28x28"),
+        ([*text, "--images", images, "--count", 3], "outside 1 to 2"),
+        ([*text, "--count", 3], "go with --images"),
+        (["--output", tmp_path, "--images", images], "goes with --out"),
+        ([*text, "--parameters", "PE=x"], "PE=x"),
+        ([*text, "--parameters", "PE=1,SIMD=1"], "room for"),
+        ([*text, "--parameters", "PE=1", "--simd", 2], "no other size"),
+        ([*text, "--network", second, "--parameters", "PE=4"], "ORDER=1"),
+        ([*text, "--parameters", "LANES=3,ORDER=2"], "must be even"),
+    ):
+        result = call_pack(*arguments)
+        assert result.returncode == 2, arguments
+        assert result.stderr.startswith("error: ") and message in result.stderr, result.stderr
+        assert result.stderr.count("\n") == 1 and not (tmp_path / "out").exists()
 
 
 def test_the_driver_needs_numpy_only() -> None:

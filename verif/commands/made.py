@@ -58,3 +58,47 @@ class Checker(HTMLParser):
     def handle_endtag(self, tag: str) -> None:
         assert self.open and self.open[-1] == tag, f"</{tag}> closes {self.open[-3:]}"
         self.open.pop()
+
+
+# Attributes that make a browser fetch or follow something.
+REFERENCES = frozenset(
+    (
+        *("src", "srcset", "href", "xlink:href", "action", "formaction"),
+        *("data", "poster", "background", "cite", "ping"),
+    )
+)
+
+
+class References(HTMLParser):
+    """Collects what a page refers to outside itself."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.found: list[str] = []
+        self.style = False
+        self.feed(page)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.style = tag == "style"
+        for name, value in attrs:
+            if name in REFERENCES and not (value or "").strip().startswith(("#", "data:")):
+                self.found.append(f"{tag} {name}={value}")
+            elif name == "style":
+                self._css(value or "")
+
+    def handle_data(self, data: str) -> None:
+        if self.style:
+            self._css(data)
+
+    def handle_endtag(self, tag: str) -> None:
+        self.style = False
+
+    def _css(self, text: str) -> None:
+        self.found += re.findall(r"@import[^;]*", text)
+        self.found += re.findall(r"url\(\s*['\"]?(?!\s*['\"]?(?:#|data:))[^)]*\)", text)
+
+
+def external_references(page: str) -> list[str]:
+    """Everything in an HTML page that a browser would fetch or follow outside of it."""
+    return References(page).found

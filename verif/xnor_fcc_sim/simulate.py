@@ -6,9 +6,9 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-import threading
 import time
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from xnor_fcc.geometry_options import add_geometry, add_network, geometry_of
 from xnor_fcc.images import MOST_RANDOM, as_grey, read_images
 from xnor_fcc.integer import IntegerNetwork, find_network
 from xnor_fcc.pack import pack
+from xnor_fcc.progress import followed
 from xnor_fcc_sim import simulator, waves
 from xnor_fcc_sim.flip import plant_fault
 from xnor_fcc_sim.page.trace_page import write_page
@@ -204,33 +205,18 @@ def prepare(
     return geometry, network, loaded, find_inputs(options, network)
 
 
-class _Progress:
+def _progress(path: Path, images: int) -> AbstractContextManager[None]:
     """A bar that follows the file in which the running simulation notes how far it is."""
+    path.unlink(missing_ok=True)
+    bar = tqdm(total=images, unit="image", desc="loading", mininterval=1.0)
 
-    def __init__(self, path: Path, images: int) -> None:
-        self.path = path
-        self.images = images
-        self.stop = threading.Event()
-        self.thread = threading.Thread(target=self._follow, daemon=True)
+    def look() -> None:
+        text = path.read_text() if path.exists() else ""
+        if text.isdigit() and int(text) > bar.n:
+            bar.set_description("simulating", refresh=False)
+            bar.update(int(text) - bar.n)
 
-    def __enter__(self) -> None:
-        self.path.unlink(missing_ok=True)
-        self.thread.start()
-
-    def __exit__(self, *_: object) -> None:
-        self.stop.set()
-        self.thread.join()
-
-    def _follow(self) -> None:
-        with tqdm(total=self.images, unit="image", desc="loading", mininterval=1.0) as bar:
-            while True:
-                stopped = self.stop.wait(0.5)
-                text = self.path.read_text() if self.path.exists() else ""
-                if text.isdigit() and int(text) > bar.n:
-                    bar.set_description("simulating", refresh=False)
-                    bar.update(int(text) - bar.n)
-                if stopped:
-                    return
+    return followed(bar, look)
 
 
 def show(report: dict[str, Any]) -> None:
@@ -320,7 +306,7 @@ def _simulate(
     if options.trace is not None:
         settings["trace"] = {"image": options.trace, "file": str(trace), "about": about}
     failure = None
-    with _Progress(output / "progress", len(inputs.images)):
+    with _progress(output / "progress", len(inputs.images)):
         try:
             model.run("xnor_fcc_sim.stream_tests", output, settings=settings, waves=options.waves)
         except AssertionError as error:

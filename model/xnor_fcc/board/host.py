@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The command line on the board: what core is there, classify images, export for other hosts."""
+"""The command line on the board: what core is there, classify images."""
 
 from __future__ import annotations
 
@@ -13,13 +13,10 @@ from typing import Any
 
 import numpy as np
 
-from ..container import write_atomically
 from ..errors import CommandLine, UserError, run_main
-from ..geometry import NAMED, Geometry
-from ..images import flat, read_images, read_labels, selection
+from ..images import read_labelled
 from ..integer import IntegerNetwork, find_network
 from ..reference import evaluate
-from ..register_script import register_script
 from .address_map import BASE
 from .driver import Answers, Driver
 from .transport import MappedTransport, Transport
@@ -56,19 +53,10 @@ def _parser() -> argparse.ArgumentParser:
     )
     board.add_argument("--json", action="store_true", help="print one JSON object instead of text")
 
-    network = CommandLine(add_help=False)
-    network.add_argument(
-        "--network",
-        default="mnist",
-        help="a network of model/networks by name, or the path of a network file (default: mnist)",
-    )
-    network.add_argument("--labels", type=Path, help="an IDX or .npy file with the right classes")
-    network.add_argument("--count", type=int, help="only so many images, the first ones")
-
     commands.add_parser("info", parents=[board], help="say what core is there")
     classify = commands.add_parser(
         "classify",
-        parents=[board, network],
+        parents=[board],
         help="classify images",
         description="Load a network into the core, stream images through it, print the classes. "
         "Images with values above 1 are grey; the core compares them with what the network says.",
@@ -80,40 +68,18 @@ def _parser() -> argparse.ArgumentParser:
         help="IDX file (plain or .gz, as MNIST comes), .npy, .npz with `images`, or a picture",
     )
     classify.add_argument(
+        "--network",
+        default="mnist",
+        help="a network of model/networks by name, or the path of a network file (default: mnist)",
+    )
+    classify.add_argument("--labels", type=Path, help="an IDX or .npy file with the right classes")
+    classify.add_argument("--count", type=int, help="only so many images, the first ones")
+    classify.add_argument(
         "--check",
         action="store_true",
         help="classify them in software as well; exit code 1 if a score or a class differs",
     )
-    export = commands.add_parser(
-        "export",
-        parents=[network],
-        help="write a network as a text file of register writes",
-        description="Write a packed network, and images with it, as a text file of register "
-        "writes: what quartus/jtag/classify.tcl and quartus/host/classify.c read.",
-    )
-    export.add_argument("output", type=Path, metavar="OUTPUT", help="the file to write")
-    export.add_argument("images", type=Path, nargs="?", metavar="IMAGES", help="as for classify")
-    export.add_argument(
-        "--geometry",
-        choices=sorted(NAMED),
-        default="default",
-        help="that of the core, by name (default: %(default)s)",
-    )
-    export.add_argument(
-        "--parameters",
-        metavar="NAME=VALUE,...",
-        help="the core's parameters instead, for example PE=16,SIMD=64,WEIGHT_DEPTH=3000; those "
-        "which are left out have their defaults",
-    )
     return result
-
-
-def _load_images(options: argparse.Namespace) -> tuple[np.ndarray, np.ndarray | None]:
-    images, labels = read_images(options.images)
-    if options.labels is not None:
-        labels = read_labels(options.labels, len(images))
-    chosen = selection(len(images), 0, options.count)
-    return images[chosen], None if labels is None else labels[chosen]
 
 
 def _open(options: argparse.Namespace, connect: Connect) -> Driver:
@@ -163,7 +129,7 @@ def _differing(network: IntegerNetwork, x: np.ndarray, answers: Answers) -> list
 
 
 def _classify(options: argparse.Namespace, connect: Connect) -> int:
-    images, labels = _load_images(options)
+    images, labels = read_labelled(options.images, options.labels, options.count)
     network = IntegerNetwork.load(find_network(options.network))
     grey = bool(images.size and images.max() > 1)
     with _open(options, connect) as core:
@@ -216,43 +182,9 @@ def _print(
         print(f"{len(differing)} of {count} differ from the reference{first}")
 
 
-def _export(options: argparse.Namespace) -> None:
-    network = IntegerNetwork.load(find_network(options.network))
-    if options.parameters is None:
-        geometry = Geometry.for_widths(network.shape, *NAMED[options.geometry])
-    else:
-        geometry = Geometry(**_sizes(options.parameters))
-    images = labels = None
-    if options.images is not None:
-        images, labels = _load_images(options)
-        images = flat(images, network.inputs)
-        grey = images.max(initial=0) > 1
-        if network.pixel_residual is None:
-            images = network.inputs_from(images) if grey else images
-        elif not grey:
-            raise UserError("The network has second-order inputs and takes grey images only.")
-    text = register_script(network, geometry, images, labels)
-    write_atomically(options.output, text.encode())
-    print(f"wrote {options.output}: {network.name}, {0 if images is None else len(images)} images")
-
-
-def _sizes(text: str) -> dict[str, int]:
-    names = {name.lower() for name in Geometry().parameters()}
-    sizes = {}
-    for part in text.split(","):
-        name, _, value = part.partition("=")
-        if name.lower() not in names or not value.isdigit():
-            raise UserError(f"{part} is not NAME=VALUE with a parameter of the core.")
-        sizes[name.lower()] = int(value)
-    return sizes
-
-
 def main(argv: Sequence[str] | None = None, connect: Connect = MappedTransport) -> int:
     """Entry point; `connect` makes the transport from the two windows."""
     options = _parser().parse_args(argv)
-    if options.command == "export":
-        _export(options)
-        return 0
     if options.timeout <= 0:
         raise UserError(f"--timeout {options.timeout:g} is not more than 0.")
     return {"info": _info, "classify": _classify}[options.command](options, connect)

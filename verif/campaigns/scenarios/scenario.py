@@ -14,11 +14,13 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import MISSING, dataclass, field, fields, is_dataclass, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from cattrs.errors import ForbiddenExtraKeysError
+from cattrs.preconf.json import make_converter
 
 from xnor_fcc.errors import UserError
 from xnor_fcc.geometry import Geometry, Shape
@@ -49,6 +51,11 @@ BAD_WEIGHTS = (
     "without its last word", "cut off in mid word",
 )  # fmt: skip
 
+
+# What is at its default is left out, what nobody knows is refused.
+_JSON = make_converter(omit_if_default=True, forbid_extra_keys=True, detailed_validation=False)
+for _kind in (int, bool, str):  # as they are: `Scenario` looks at them itself
+    _JSON.register_structure_hook(_kind, lambda value, _: value)
 
 # The largest values of numbers that have one.
 _MOST = {
@@ -207,15 +214,15 @@ class Scenario:
 
     def facts(self) -> dict[str, Any]:
         """What JSON holds of it."""
-        return {"geometry": dict(self.geometry), **_facts(self, {"geometry", "core"})}
+        facts: dict[str, Any] = _JSON.unstructure(self)
+        return facts
 
     @classmethod
     def of(cls, facts: Mapping[str, Any]) -> Scenario:
         """A scenario from what JSON holds; `UserError` where that is not one."""
         try:
-            episodes = tuple(_episode(episode) for episode in facts["episodes"])
-            return cls(facts["geometry"], episodes, facts.get("seed", 0))
-        except (KeyError, TypeError, AttributeError) as error:
+            return _JSON.structure(facts, cls)
+        except (KeyError, TypeError, AttributeError, ValueError, ForbiddenExtraKeysError) as error:
             raise UserError(f"This is not a scenario: {error}.") from error
 
     def smaller(self) -> Iterator[Scenario]:
@@ -295,34 +302,3 @@ def _require_numbers(part: Any) -> None:
             continue
         if type(value) is not int or not 0 <= value <= _MOST.get(fact.name, value):
             raise UserError(f"In a scenario {fact.name} cannot be {value!r}.")
-
-
-def _facts(value: Any, without: set[str]) -> dict[str, Any]:
-    """The fields of a dataclass that are not at their defaults."""
-    result = {}
-    for fact in fields(value):
-        given = getattr(value, fact.name)
-        if fact.name not in without and (fact.default is MISSING or given != fact.default):
-            result[fact.name] = _plain(given)
-    return result
-
-
-def _plain(value: Any) -> Any:
-    if is_dataclass(value):
-        return _facts(value, set())
-    return [_plain(item) for item in value] if isinstance(value, tuple) else value
-
-
-def _episode(facts: Mapping[str, Any]) -> Episode:
-    parts = dict(facts)
-    if parts.get("network") is not None:
-        network = dict(parts["network"])
-        for name in ("widths", "orders", "ternary"):
-            network[name] = tuple(network.get(name, ()))
-        parts["network"] = Network(**network)
-    parts["prelude"] = tuple(parts.get("prelude", ()))
-    parts["packets"] = tuple(Packet(**packet) for packet in parts.get("packets", ()))
-    parts["accesses"] = tuple(Access(**access) for access in parts.get("accesses", ()))
-    for name in ("backpressure", "weight_gaps"):
-        parts[name] = tuple((on, off) for on, off in parts.get(name, ()))
-    return Episode(**parts)

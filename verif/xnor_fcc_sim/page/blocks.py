@@ -56,9 +56,9 @@ class Table:
 
 @dataclass
 class Picture:
-    """A drawing: complete SVG markup with a title."""
+    """A drawing: SVG markup with a title, or an image with a text for who does not see it."""
 
-    svg: Markup
+    markup: Markup
     caption: str
     white: bool = False
     """Drawn on white, whatever the page's colours are."""

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Drawings of the report: digits, what the core did cycle by cycle, and drawings of other tools."""
+"""Drawings of the report: digits, what the core did cycle by cycle, and pictures of other tools."""
 
 from __future__ import annotations
 
-import re
+import base64
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -17,14 +17,6 @@ from xnor_fcc.geometry import Geometry
 from xnor_fcc_sim.answers import Answers
 from xnor_fcc_sim.page import timeline as pictures
 
-_SVG = "http://www.w3.org/2000/svg"
-# A drawing from elsewhere may hold these and nothing that loads, links or runs.
-_TAGS = frozenset(
-    (
-        *("svg", "g", "defs", "use", "clipPath", "marker", "title", "desc", "text", "tspan"),
-        *("rect", "circle", "ellipse", "line", "polyline", "polygon", "path"),
-    )
-)
 _WIDTH = 1000  # of a drawing, in its own units
 
 
@@ -137,37 +129,13 @@ def timeline(answers: Answers, geometry: Geometry, widths: Sequence[int]) -> Mar
     )
 
 
-def inlined(path: Path, title: str) -> Markup:
-    """The drawing of another tool as markup for a page: with a title, names of its own, and nothing
-    that leads out of the page. `UserError` if it is damaged."""
+def image(path: Path, title: str) -> Markup:
+    """The drawing of another tool as an image inside the page, where a browser neither runs nor
+    loads anything. `UserError` if it is damaged."""
     try:
-        root = ElementTree.fromstring(path.read_text())
-    except (ElementTree.ParseError, UnicodeDecodeError) as error:
+        drawing = path.read_bytes()
+        ElementTree.fromstring(drawing)
+    except ElementTree.ParseError as error:
         raise UserError(f"The drawing {path} is damaged ({error}); make it again.") from error
-    prefix = re.sub(r"\W", "-", path.stem) + "-"
-    for element in root.iter():
-        space, _, tag = element.tag.rpartition("}")
-        if space.lstrip("{") not in ("", _SVG) or tag not in _TAGS:
-            raise UserError(f"The drawing {path} holds <{tag}>, which the page does not take.")
-        element.tag = tag
-        for key in list(element.attrib):
-            name = key.rpartition("}")[2]
-            value = element.attrib.pop(key)
-            value = re.sub(r"url\(\s*#", f"url(#{prefix}", value)
-            if name == "id":
-                value = prefix + value
-            elif name == "href":
-                if not value.startswith("#"):
-                    raise UserError(f"The drawing {path} refers to {value}, outside the page.")
-                value = f"#{prefix}{value[1:]}"
-            if not name.startswith("on"):
-                element.set(name, value)
-    for name in ("width", "height"):
-        root.attrib.pop(name, None)
-    if "viewBox" not in root.attrib:
-        raise UserError(f"The drawing {path} has no viewBox.")
-    root.set("role", "img")
-    label = ElementTree.Element("title")
-    label.text = title
-    root.insert(0, label)
-    return Markup(ElementTree.tostring(root, "unicode"))
+    data = base64.b64encode(drawing).decode()
+    return Markup('<img alt="{}" src="data:image/svg+xml;base64,{}">').format(title, data)

@@ -9,12 +9,10 @@ from __future__ import annotations
 
 import argparse
 import json
-import re
 import webbrowser
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from html.parser import HTMLParser
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -22,10 +20,11 @@ from xml.etree import ElementTree
 
 from xnor_fcc.container import write_atomically, write_json
 from xnor_fcc.errors import CommandLine, UserError
-from xnor_fcc.places import BUILD
+from xnor_fcc.places import BUILD, CHECKOUT
 from xnor_fcc_sim import provenance as report_source
 from xnor_fcc_sim.page import pages
 from xnor_fcc_sim.page.blocks import FAIL, MISSING, NOTE, PASS, Block
+from xnor_fcc_sim.page.reports import structure
 from xnor_fcc_sim.page.sections import TOPICS, Topic
 from xnor_fcc_sim.sources import ROOT
 
@@ -40,13 +39,6 @@ examples
 make report takes options in ARGS=.
 """
 _TIME = "%Y-%m-%d %H:%M"
-# Attributes that make a browser fetch or follow something.
-_REFERENCES = frozenset(
-    (
-        *("src", "srcset", "href", "xlink:href", "action", "formaction"),
-        *("data", "poster", "background", "cite", "ping"),
-    )
-)
 
 
 @dataclass
@@ -76,44 +68,8 @@ class Section:
 
     @property
     def kept(self) -> str:
-        """Page of the repository with the figures of an earlier run, if there is one."""
-        return self.topic.kept if self.topic.kept and (ROOT / self.topic.kept).exists() else ""
-
-
-class _References(HTMLParser):
-    """Collects what a page refers to outside itself."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.found: list[str] = []
-        self.style = False
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.style = tag == "style"
-        for name, value in attrs:
-            if name in _REFERENCES and not (value or "").strip().startswith(("#", "data:")):
-                self.found.append(f"{tag} {name}={value}")
-            elif name == "style":
-                self._css(value or "")
-
-    def handle_data(self, data: str) -> None:
-        if self.style:
-            self._css(data)
-
-    def handle_endtag(self, tag: str) -> None:
-        self.style = False
-
-    def _css(self, text: str) -> None:
-        self.found += re.findall(r"@import[^;]*", text)
-        self.found += re.findall(r"url\(\s*['\"]?(?!\s*['\"]?(?:#|data:))[^)]*\)", text)
-
-
-def external_references(page: str) -> list[str]:
-    """Everything in an HTML page that a browser would fetch or follow outside of it."""
-    parser = _References()
-    parser.feed(page)
-    parser.close()
-    return parser.found
+        """Page of the repository that keeps an earlier run; an installed package has none."""
+        return self.topic.kept if CHECKOUT and (ROOT / self.topic.kept).is_file() else ""
 
 
 def _read(path: Path) -> Any:
@@ -165,7 +121,8 @@ def gather(topic: Topic, build: Path, rtl: str) -> Section:
     except OSError as error:
         raise UserError(f"The file {path} cannot be read ({error.strerror}); {again}.") from error
     try:
-        view = topic.view(data, path)
+        typed = topic.reads is not None and data is not None
+        view = topic.view(structure(data, topic.reads) if typed else data, path)
         about = data if isinstance(data, dict) else {}
         source = dict(about.get("source") or {"commit": about.get("commit")})
         if data is None:
@@ -185,7 +142,7 @@ def gather(topic: Topic, build: Path, rtl: str) -> Section:
             _stale(topic, began, source, rtl),
         )
     except (KeyError, TypeError, ValueError, AttributeError, LookupError, ArithmeticError) as error:
-        what = f"{type(error).__name__}: {error}"
+        what = str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
         raise UserError(
             f"The file {path} is not what make {topic.target} writes ({what}); {again}."
         ) from error
@@ -246,7 +203,6 @@ def build_report(
         "sections": {section.topic.name: section.standing for section in sections},
         "failed": [section.topic.name for section in sections if section.state == FAIL],
         "verdict": judged.state,
-        "external_references": len(external_references(page)),
     }
     write_json(output / "report.json", report)
     if opener is not None:
