@@ -51,7 +51,7 @@ lint: $(MARKS)test $(MARKS)lint ## Verilator -Wall, Yosys, ruff, mypy, who impor
 formal: $(MARKS)formal ## proofs about the RTL for all inputs, each with a faulty twin
 	@$(PY) -m formal.prove $(if $(ONLY),--only $(ONLY)) $(ARGS)
 
-bench: $(MARKS)package $(MARKS)synthesis ## every figure of the README measured anew (a quarter of an hour)
+bench: $(MARKS)package $(MARKS)synthesis ## every figure of the README measured again (a quarter of an hour)
 	@$(PY) -m measure.benchmark
 
 explore: $(MARKS)package $(MARKS)plots ## which PE, SIMD and LANES fit an FPGA, and which are best
@@ -98,7 +98,7 @@ quartus: ## build the DE1-SoC demo with Quartus, see quartus/README.md
 report: $(MARKS)package ## one HTML page of what the other targets measured: build/report/report.html
 	@$(XNOR_FCC) report $(ARGS)
 
-train: $(MARKS)train ## train the network anew into build/train (an hour; resumes); ARGS='--recipe seed' or float
+train: $(MARKS)train ## train the network again into build/train (an hour; resumes); ARGS='--recipe seed' or float
 	@$(XNOR_FCC) train $(ARGS)
 
 facts: $(MARKS)package ## rewrite what repeats a fact: register map, parameters, versions

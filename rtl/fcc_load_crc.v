@@ -14,7 +14,7 @@
 module fcc_load_crc (
     input  wire        clk,
     input  wire        reset,
-    // Begin anew; 0 is the checksum of nothing.
+    // Begin again; 0 is the checksum of nothing.
     input  wire        weight_restart,
     input  wire        threshold_restart,
     // At most one of the two is given at a time.

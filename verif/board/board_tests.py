@@ -134,7 +134,7 @@ async def images_a_second(dut: Any) -> None:
 
 @cocotb.test(timeout_time=1, timeout_unit="sec")
 async def key_resets(dut: Any) -> None:
-    """While KEY0 is down nothing is known and nothing counted; then everything begins anew, the
+    """While KEY0 is down nothing is known and nothing counted; then everything begins again, the
     ring at image 0 and the core with it. The other keys do nothing."""
     board = Board(dut)
     await board.power_up()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The core between its rooms: what random traffic meets too seldom; settings: geometry, seed."""
+"""The core between its modules: what random traffic meets too seldom; settings: geometry, seed."""
 
 from __future__ import annotations
 

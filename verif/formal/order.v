@@ -211,7 +211,7 @@ module order #(
   genvar l;
   generate
     for (l = 0; l < LANES; l = l + 1) begin : g_lane
-      // Numbers begin anew after 2^16.
+      // Numbers begin again after 2^16.
       wire [15:0] behind_rings_l = behind_rings + images_of(l);
       wire [15:0] first_in_rings_l = first_in_rings + images_of(l);
       wire [15:0] first_in_results_l = first_in_results + images_of(l);

@@ -87,7 +87,7 @@ module ring_property #(
     if (load_s1) begin
       contents <= is_hidden ? hidden : image;
     end
-    // Word 0 comes anew.
+    // Word 0 comes again.
     if (late_s1) contents[SIMD-1:0] <= hidden[SIMD-1:0];
   end
 

@@ -69,7 +69,7 @@ CASES = {
 }
 
 
-def room(path: tuple[str, ...]) -> str:
+def place_of(path: tuple[str, ...]) -> str:
     """What the report calls the place of a net: instances below the core, the lanes in one."""
     return ".".join(path[2 : 2 + LEVELS]) or "core"
 
@@ -89,7 +89,7 @@ class _Reader(threading.Thread):
         self.bar = tqdm(total=FILL + case.batches + 1, unit="batch", desc="counting")
         self.failure: Exception | None = None
         self.count = vcd.Count()
-        # (kind, room, bits) of each counted code.
+        # (kind, place, bits) of each counted code.
         self.counted: dict[bytes, tuple[str, str, int]] = {}
         pipe.unlink(missing_ok=True)
         os.mkfifo(pipe)
@@ -133,13 +133,13 @@ class _Reader(threading.Thread):
             if net is not None and net.kind != nets.WIRE:
                 earlier = self.counted.get(variable.code)
                 if earlier is None or (earlier[0], net.kind) == (nets.LOGIC, nets.REGISTER):
-                    self.counted[variable.code] = (net.kind, room(net.room), variable.width)
+                    self.counted[variable.code] = (net.kind, place_of(net.path), variable.width)
             if variable.name == MARKER:
                 marker = variable.code
 
         def keep(variable: vcd.Variable) -> bool:
             net = self._net(variable)
-            return net is not None and (net.kind != nets.WIRE or len(net.room) == 1)
+            return net is not None and (net.kind != nets.WIRE or len(net.path) == 1)
 
         with self.output.open("wb") as output:
             self.count = vcd.count_toggles(
@@ -203,15 +203,15 @@ def report_of(
                         f"testbench from {window[0]} to {window[1]} ps.")
     if count.unknown:
         raise UserError(f"{count.unknown} bits of the trace change to or from x or z.")
-    rooms: dict[str, dict[str, float]] = {}
+    places: dict[str, dict[str, float]] = {}
     totals = {nets.REGISTER: 0, nets.LOGIC: 0}
     bits = {nets.REGISTER: 0, nets.LOGIC: 0}
     for code, (kind, place, width) in reader.counted.items():
-        entry = rooms.setdefault(place, {nets.REGISTER: 0.0, nets.LOGIC: 0.0})
+        entry = places.setdefault(place, {nets.REGISTER: 0.0, nets.LOGIC: 0.0})
         entry[kind] += count.toggles[code] / images
         totals[kind] += count.toggles[code]
         bits[kind] += width
-    ranked = sorted(rooms.items(), key=lambda item: -sum(item[1].values()))
+    ranked = sorted(places.items(), key=lambda item: -sum(item[1].values()))
     return {
         "geometry": asdict(geometry),
         "images": images,
@@ -238,7 +238,7 @@ def report_of(
 
 
 def show(report: Mapping[str, Any]) -> None:
-    """Print the table: toggles per image, a line for each room, the cases beside each other."""
+    """Print the table: toggles per image, a line for each module, the cases beside each other."""
     cases = [name for name in CASES if name in report]
     places = sorted(
         {place for name in cases for place in report[name]["by_module"]},

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`make bench`: every figure the project claims, measured anew, and printed beside other systems.
+"""`make bench`: every figure the project claims, measured again, and printed beside other systems.
 
 Logic by Yosys for the Cyclone V, cycles and simulation speed by running MNIST through the simulated
 core (every bit checked on the way), the clock by nextpnr for the ECP5.

@@ -41,7 +41,7 @@ class Net:
     """A declared name: its kind, and its instance path without generate blocks, top level first."""
 
     kind: str
-    room: tuple[str, ...]
+    path: tuple[str, ...]
 
 
 def nets_of(
@@ -128,7 +128,7 @@ def _kinds(module: Node) -> dict[str, str]:
 def _named(
     nodes: list[Node],
     scope: tuple[str, ...],
-    room: tuple[str, ...],
+    path: tuple[str, ...],
     modules: Mapping[str, Node],
     kinds: Mapping[str, str],
 ) -> Iterator[tuple[str, Net]]:
@@ -136,12 +136,12 @@ def _named(
     for node in nodes:
         name = node.get("name", "")
         if node["type"] == "VAR" and node["addr"] in kinds:
-            yield ".".join((*scope, node["origName"])), Net(kinds[node["addr"]], room)
+            yield ".".join((*scope, node["origName"])), Net(kinds[node["addr"]], path)
         elif node["type"] == "GENBLOCK":
             # A loop is a block `g` around blocks `g[0]`, `g[1]`, ...; unnamed blocks have no scope.
             outer = scope[:-1] if name.startswith(f"{scope[-1]}[") else scope
             inner = (*outer, name) if name else scope
-            yield from _named(node["itemsp"], inner, room, modules, kinds)
+            yield from _named(node["itemsp"], inner, path, modules, kinds)
         elif node["type"] == "CELL":
             below = modules[node["modp"]]["stmtsp"]
-            yield from _named(below, (*scope, name), (*room, name), modules, kinds)
+            yield from _named(below, (*scope, name), (*path, name), modules, kinds)

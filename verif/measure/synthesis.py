@@ -173,7 +173,7 @@ def ecp5(
         _run_yosys(top, directory)
         log = directory / "nextpnr.log"
         _run([*program, *route], directory, log, f"nextpnr-ecp5 could not place and route {top}")
-        (directory / "netlist.json").unlink()  # large, and made anew in no time
+        (directory / "netlist.json").unlink()  # large, and made again in no time
 
     directory = _kept(f"ecp5-{top}", script, sources, (version, *route), work)
     return parse_route(json.loads((directory / "report.json").read_text()), seed, version)

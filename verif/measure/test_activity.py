@@ -85,10 +85,10 @@ def test_a_source_that_does_not_elaborate_is_refused(tmp_path: Path) -> None:
         nets_of("top", sources=[tmp_path / "top.v"])
 
 
-def test_rooms() -> None:
-    assert activity.room(("xnor_fcc",)) == activity.room(("xnor_fcc", "core")) == "core"
+def test_places() -> None:
+    assert activity.place_of(("xnor_fcc",)) == activity.place_of(("xnor_fcc", "core")) == "core"
     path = ("xnor_fcc", "core", "lane", "pe_array", "popcount", "left", "right")
-    assert activity.room(path) == "lane.pe_array.popcount"
+    assert activity.place_of(path) == "lane.pe_array.popcount"
 
 
 def test_only_verilator_counts() -> None:
@@ -109,16 +109,16 @@ def test_toggles_of_a_small_core(tmp_path: Path) -> None:
     report = activity.measure("small", case, tmp_path / "network.npz", tmp_path / "run")
     assert report["images"] == report["vcd_images"] == 6
     assert report["cycles"] == 3 * geometry.period_cycles(network.widths)
-    rooms = report["by_module"]
+    places = report["by_module"]
     for kind in ("registers", "logic"):
-        total = sum(room[kind] for room in rooms.values())
+        total = sum(place[kind] for place in places.values())
         assert total == pytest.approx(report[f"{kind.rstrip('s')}_toggles_per_image"], abs=0.1)
-    assert {"weight_memory.bank", "lane.ring", "lane.pe_array.popcount", "csr"} <= {*rooms}
+    assert {"weight_memory.bank", "lane.ring", "lane.pe_array.popcount", "csr"} <= {*places}
 
     # Once around the memory for every batch, of two images.
     words = pack(network, geometry).weights
     around = int((words != np.roll(words, -1, axis=0)).sum())
-    assert rooms["weight_memory.bank"]["registers"] == pytest.approx(around / 2, abs=0.01)
+    assert places["weight_memory.bank"]["registers"] == pytest.approx(around / 2, abs=0.01)
 
     # The file is a window of its own: begins at 0, as long as the window, all below the top level.
     path = tmp_path / "run" / "activity.vcd"

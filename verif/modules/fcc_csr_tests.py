@@ -230,7 +230,7 @@ async def loading(dut: Any) -> None:
 
 @cocotb.test(timeout_time=100, timeout_unit="us")
 async def numbers_of_the_core(dut: Any) -> None:
-    """What the rooms report reads as it is, every bit of it."""
+    """What the modules report reads as it is, every bit of it."""
     host = Host(dut)
     await host.reset()
     rng = np.random.default_rng(4)

@@ -83,7 +83,7 @@ def _library() -> ModuleType | None:
 
 
 def convert(source: Path, target: Path) -> None:
-    """Write the VCD file of Verilator anew as an FST file."""
+    """Write the VCD file of Verilator as an FST file."""
     fst = _library()
     assert fst is not None
     lib, none = fst.lib, fst.ffi.NULL

@@ -84,7 +84,7 @@ def parser(name: str = "best", dataset: str = DEFAULT) -> CommandLine:
     add(
         "--restart",
         action="store_true",
-        help="throw away the checkpoints in --output and start anew",
+        help="throw away the checkpoints in --output and start again",
     )
     add(
         "--hidden",

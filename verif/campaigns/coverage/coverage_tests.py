@@ -64,7 +64,7 @@ class Run:
         return patience(self.geometry, self.network.widths, 300)
 
     async def load(self, timeout: int = 0) -> None:
-        """Load the network anew."""
+        """Load the network again."""
         await self.bench.load(self.image)
         await self.bench.write("PARTIAL_TIMEOUT", timeout)
 

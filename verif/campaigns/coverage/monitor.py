@@ -694,7 +694,7 @@ class Monitor:
         if self.last_id == 0xFFFF and number == 0:
             self.see("wrap", "image id")
         self.last_id = number
-        # The oldest image came in before the cycle counter began anew.
+        # The oldest image came in before the cycle counter began again.
         now = int(self.csr.cycles_reg.value) & _ONES
         if int(self.source.stamp_reg.value) > now and int(self.source.latency.value) < 1 << 16:
             self.see("wrap", "LATENCY across CYCLES")

@@ -261,13 +261,13 @@ def stages(module: str) -> list[Stage]:
     level, seen = [module], {module}
     run: set[str] = set()
     # Wrappers are nobody's part; whole cores follow below.
-    rooms = set(above) - {"fcc_core", "xnor_fcc"}
+    parts = set(above) - {"fcc_core", "xnor_fcc"}
     while level:
         tests = {test for name in level for test in own_tests(name, above)} - run
         if tests:
             result.append(Stage(tuple(sorted(tests))))
         run |= tests
-        level = sorted({name for below in level for name in above[below]} & rooms - seen)
+        level = sorted({name for below in level for name in above[below]} & parts - seen)
         seen |= set(level)
     if result[:1] == [Stage((_POPCOUNT_TEST,))]:
         result = [Stage(_SOONER), *result[-1:]]
@@ -665,7 +665,8 @@ def parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         epilog="With make, write options in ARGS: make mutate ARGS='--sample 25'. Verdicts are "
         "kept in results.jsonl of the output directory: a second run goes on where the first one "
-        "was, and judges anew what depends on a changed file. The report is report.json beside it.",
+        "was, and judges again what depends on a changed file. The report, report.json, is beside "
+        "it.",
     )
     result.add_argument(
         "--mutants", type=int, default=MUTANTS, help=f"how many, over all modules ({MUTANTS})"

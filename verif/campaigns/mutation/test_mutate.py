@@ -392,7 +392,7 @@ def test_the_list_is_that_of_the_campaign(capsys: pytest.CaptureFixture[str]) ->
 @needs_icarus
 @pytest.mark.slow
 def test_a_sample_is_killed(tmp_path: Path) -> None:
-    """Judged anew, whatever is known of them: nothing but faults found and proven equivalents."""
+    """Judged again, whatever is known of them: nothing but faults found and proven equivalents."""
     quota = mutate.quotas(25, mutate.CHEAP)
     campaign = mutate.Campaign(tmp_path)
     verdicts = mutate.run(campaign, quota, jobs=os.cpu_count() or 1, progress=False)
