@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 import numpy as np
 from tqdm import tqdm
@@ -125,7 +125,27 @@ def _bright(picture: np.ndarray) -> bool:
     return int(picture[[0, 0, -1, -1], [0, -1, 0, -1]].min()) > 127
 
 
-def classify(network: IntegerNetwork, images: Images) -> dict[str, Any]:
+class Answer(TypedDict("_Class", {"class": int})):
+    """An image and what the network answers."""
+
+    image: str
+    name: str
+    label: int | None
+    scores: list[int]
+
+
+class Report(TypedDict):
+    """The JSON object that the command prints."""
+
+    network: str
+    dataset: str | None
+    class_names: list[str]
+    images: list[Answer]
+    wrong: int | None
+    accuracy: float | None
+
+
+def classify(network: IntegerNetwork, images: Images) -> Report:
     """The report: class, scores, label of each image; accuracy where labels are known."""
     scores = []
     starts = range(0, len(images.grey), _BATCH)
@@ -173,21 +193,21 @@ def drawing(levels: np.ndarray, most: int, blocks: bool = True) -> str:
     return "\n".join("".join(2 * shades[step] for step in row) for row in steps)
 
 
-def _label(report: dict[str, Any], number: int) -> str:
+def _label(report: Report, number: int) -> str:
     """A class as people know it: its number, and its name if that says more."""
     names = report["class_names"]
     name = names[number] if 0 <= number < len(names) else ""
     return f"{number} {name}" if name not in ("", str(number)) else str(number)
 
 
-def line(report: dict[str, Any], row: dict[str, Any]) -> str:
+def line(report: Report, row: Answer) -> str:
     """An image in a line."""
     label = row["label"]
     remark = "" if label in (None, row["class"]) else f", not {_label(report, label)}"
     return f"{row['image']}: {_label(report, row['class'])}{remark}"
 
 
-def bars(report: dict[str, Any], row: dict[str, Any], blocks: bool = True) -> str:
+def bars(report: Report, row: Answer, blocks: bool = True) -> str:
     """The scores of an image; the longest bar is its class."""
     scores = row["scores"]
     low, high = min(scores), max(scores)
@@ -200,7 +220,7 @@ def bars(report: dict[str, Any], row: dict[str, Any], blocks: bool = True) -> st
     return "\n".join(lines)
 
 
-def text(network: IntegerNetwork, images: Images, report: dict[str, Any]) -> str:
+def text(network: IntegerNetwork, images: Images, report: Report) -> str:
     """The report for people: everything of one image, a line each of several."""
     lines = [line(report, row) for row in report["images"]]
     if len(lines) == 1:

@@ -12,7 +12,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 from . import pareto, plot
 from .container import write_atomically, write_json
@@ -34,11 +34,76 @@ MAX_WIDTH, MAX_LAYERS = most("MAX_WIDTH"), most("MAX_LAYERS")
 # ---- report
 
 
-def _row(space: Space, candidate: Candidate) -> dict[str, Any]:
+class Fit(TypedDict):
+    """A geometry of the front."""
+
+    pe: int
+    simd: int
+    lanes: int
+    cycles_per_image: float
+    latency: int
+    """Cycles of a lone image."""
+    alm: float
+    blocks: int
+
+
+class Row(Fit):
+    """A geometry of the table."""
+
+    period: int
+    busy: float
+    alm_share: float
+    parts: dict[str, float]
+    """ALMs by part."""
+    bounds: dict[str, str]
+    """What stops the next larger "pe", "simd", "lanes"."""
+    parameters: dict[str, int]
+
+
+class NamedRow(Row):
+    """A geometry that has a name."""
+
+    exceeds: list[str]
+
+
+class Limits(TypedDict):
+    """What one dares to fill of the device, and what its memory allows."""
+
+    alm: float
+    blocks: int
+    blocks_crowded: int
+    memory_floor: dict[str, float]
+
+
+class Report(TypedDict):
+    """What report.json holds."""
+
+    device: dict[str, Any]
+    """The fields of `Device`."""
+    widths: list[int]
+    orders: list[int]
+    ternary: list[bool]
+    weight_bits: int
+    weight_stream: int
+    note: str
+    timeout: int
+    limits: Limits
+    tried: int
+    fit: int
+    picks: dict[str, Row]
+    named: dict[str, NamedRow]
+    table: list[Row]
+    front: list[Fit]
+
+
+def _row(space: Space, candidate: Candidate) -> Row:
     """A candidate as it stands in the report."""
     bounds = space.bounds(candidate)
+    pe, simd, lanes = candidate.sizes
     return {
-        **candidate.sizes._asdict(),
+        "pe": pe,
+        "simd": simd,
+        "lanes": lanes,
         "cycles_per_image": round(candidate.cycles, 3),
         "period": candidate.period,
         "latency": candidate.latency,
@@ -60,7 +125,7 @@ def explore(
     streamed: bool = False,
     port: int | None = None,
     rows: int = 16,
-) -> dict[str, Any]:
+) -> Report:
     """The report: what fits, the best, the front. Streams weights where they do not fit, or must.
 
     `port` is the width of the weight port in bits, by default as wide as the pins allow.
@@ -87,7 +152,7 @@ def explore(
             raise UserError(f"{reason} Nor does the smallest core with streamed weights.")
     best = front(found)
     picks = pick(found)
-    named = {}
+    named: dict[str, NamedRow] = {}
     if device.named and not space.port:
         for name in ("throughput", "latency"):
             if NAMED[name][2] not in space.lanes:
@@ -128,7 +193,9 @@ def explore(
         ],
         "front": [
             {
-                **c.sizes._asdict(),
+                "pe": c.sizes.pe,
+                "simd": c.sizes.simd,
+                "lanes": c.sizes.lanes,
                 "cycles_per_image": round(c.cycles, 3),
                 "latency": c.latency,
                 "alm": round(c.area.alm, 1),
@@ -139,16 +206,20 @@ def explore(
     }
 
 
-def _sizes_text(row: dict[str, Any]) -> str:
+def _sizes(row: Fit) -> Sizes:
+    return Sizes(row["pe"], row["simd"], row["lanes"])
+
+
+def _sizes_text(row: Fit) -> str:
     return f"PE={row['pe']} SIMD={row['simd']} LANES={row['lanes']}"
 
 
-def _network_text(report: dict[str, Any]) -> str:
+def _network_text(report: Report) -> str:
     kinds = ["second order"] * (2 in report["orders"]) + ["ternary"] * any(report["ternary"])
     return "-".join(map(str, report["widths"])) + f" ({', '.join(kinds)})" * bool(kinds)
 
 
-def table(report: dict[str, Any]) -> str:
+def table(report: Report) -> str:
     """The report for the reader at the terminal."""
     device = report["device"]
     limits = report["limits"]
@@ -163,15 +234,12 @@ def table(report: dict[str, Any]) -> str:
     head = ("", "PE", "SIMD", "LANES", "cyc/image", "latency", "busy", "ALM", device["block"],
             "next PE", "next SIMD", "next LANE")
     rows = []
-    marks = {
-        tuple(row[k] for k in Sizes._fields): name for name, row in report["picks"].items()
-    }
-    both = {tuple(row[k] for k in Sizes._fields) for row in report["picks"].values()}
+    marks = {_sizes(row): name for name, row in report["picks"].items()}
     for row in report["table"]:
-        sizes = tuple(row[k] for k in Sizes._fields)
-        mark = ("both" if len(both) == 1 else marks[sizes]) if sizes in marks else ""
+        sizes = _sizes(row)
+        mark = ("both" if len(marks) == 1 else marks[sizes]) if sizes in marks else ""
         rows.append((
-            mark, *(str(row[k]) for k in Sizes._fields), f"{row['cycles_per_image']:.2f}",
+            mark, *map(str, sizes), f"{row['cycles_per_image']:.2f}",
             str(row["latency"]), f"{row['busy']:.1%}", f"{row['alm']:,.0f}", str(row["blocks"]),
             *(row["bounds"][k] for k in Sizes._fields),
         ))
@@ -184,7 +252,7 @@ def table(report: dict[str, Any]) -> str:
         )
         if name in report["named"]:
             known = report["named"][name]
-            same = tuple(known[k] for k in Sizes._fields) == tuple(row[k] for k in Sizes._fields)
+            same = _sizes(known) == _sizes(row)
             exceeds = f"; it exceeds: {', '.join(known['exceeds'])}" if known["exceeds"] else ""
             lines.append(
                 f"  the geometry named {name} is the same." if same else
@@ -199,7 +267,7 @@ def table(report: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def shown(report: dict[str, Any]) -> pareto.Pareto:
+def shown(report: Report) -> pareto.Pareto:
     """What the picture of a report shows."""
     streamed = f", weights streamed over {report['weight_stream']} bits" * bool(
         report["weight_stream"]

@@ -6,7 +6,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 
@@ -64,6 +64,80 @@ def parser() -> CommandLine:
 # ---- facts
 
 
+class LayerFacts(TypedDict):
+    """A layer."""
+
+    inputs: int
+    outputs: int
+    input_order: int | None
+    """None where the inputs are the pixels themselves."""
+    weights: str
+    weight_bits: int
+    answers: str
+    constant: dict[str, int]
+    """How many neurons always answer this, by what they answer."""
+
+
+class CoreFacts(TypedDict):
+    """What the network takes of one core."""
+
+    pe: int
+    simd: int
+    lanes: int
+    weight_stream: int
+    words: int
+    word_bits: int
+    threshold_words: int
+    period: int
+    cycles_per_image: float
+    latency: int
+
+
+class _Fits(TypedDict):
+    board: str
+    part: str
+    fits: bool
+
+
+class DeviceFacts(_Fits, total=False):
+    """Whether an FPGA takes the network: with which geometry, or else for what `reason` not."""
+
+    reason: str
+    pe: int
+    simd: int
+    lanes: int
+    cycles_per_image: float
+    latency: int
+    alm: float
+    alm_share: float
+    blocks: int
+    block: str
+
+
+class FileFacts(TypedDict):
+    """What the file itself tells."""
+
+    network: str
+    dataset: str | None
+    widths: list[int]
+    kinds: list[str]
+    pixel_threshold: int
+    pixel_residual: tuple[int, int] | None
+    weight_bits: int
+    constant_neurons: int
+    layers: list[LayerFacts]
+    info: dict[str, Any]
+
+
+class Report(FileFacts):
+    """The JSON object that the command prints."""
+
+    reason: str | None
+    """Why no core runs it."""
+    core: CoreFacts | None
+    devices: dict[str, DeviceFacts]
+
+
 def reach(layer: Layer | ShiftLayer | OutputLayer) -> tuple[np.ndarray, np.ndarray]:
     """The least and the greatest sum of each neuron: int64 (outputs,) both.
 
@@ -88,28 +162,27 @@ def constant(layer: Layer | ShiftLayer) -> dict[int, int]:
     return dict(zip(answers.tolist(), counts.tolist(), strict=True))
 
 
-def describe_layer(layer: Layer | ShiftLayer | OutputLayer) -> dict[str, Any]:
+def describe_layer(layer: Layer | ShiftLayer | OutputLayer) -> LayerFacts:
     """A layer as it stands in the report."""
     planes = 2 if layer.ternary else 1
     shifts = isinstance(layer, ShiftLayer)
-    result: dict[str, Any] = {
+    if isinstance(layer, OutputLayer):
+        answers, same = "scores", {}
+    else:
+        answers = "bits" if layer.output_order == 1 else "levels"
+        same = {str(answer): count for answer, count in constant(layer).items()}
+    return {
         "inputs": layer.inputs,
         "outputs": layer.outputs,
         "input_order": None if shifts else layer.order,
         "weights": "power-of-two" if shifts else "ternary" if layer.ternary else "binary",
         "weight_bits": layer.inputs * layer.outputs * (4 if shifts else planes),
-    }
-    if isinstance(layer, OutputLayer):
-        return {**result, "answers": "scores", "constant": {}}
-    answers = "bits" if layer.output_order == 1 else "levels"
-    return {
-        **result,
         "answers": answers,
-        "constant": {str(answer): count for answer, count in constant(layer).items()},
+        "constant": same,
     }
 
 
-def describe(network: IntegerNetwork) -> dict[str, Any]:
+def describe(network: IntegerNetwork) -> FileFacts:
     """Everything of the report that the file itself tells."""
     layers = [describe_layer(layer) for layer in network.layers]
     return {
@@ -126,7 +199,7 @@ def describe(network: IntegerNetwork) -> dict[str, Any]:
     }
 
 
-def on_core(geometry: Geometry, shape: Shape) -> dict[str, Any]:
+def on_core(geometry: Geometry, shape: Shape) -> CoreFacts:
     """What the network takes of the smallest core of some PE, SIMD and LANES."""
     period = geometry.period_cycles(shape)
     return {
@@ -143,16 +216,18 @@ def on_core(geometry: Geometry, shape: Shape) -> dict[str, Any]:
     }
 
 
-def on_device(device: Device, shape: Shape) -> dict[str, Any]:
+def on_device(device: Device, shape: Shape) -> DeviceFacts:
     """Whether the network fits an FPGA, with the explorer's best geometry for throughput."""
-    result: dict[str, Any] = {"board": device.board, "part": device.part}
     found = Space(device, shape).explore()
     if found:
         best = pick(found)["throughput"]
         return {
-            **result,
+            "board": device.board,
+            "part": device.part,
             "fits": True,
-            **best.sizes._asdict(),
+            "pe": best.sizes.pe,
+            "simd": best.sizes.simd,
+            "lanes": best.sizes.lanes,
             "cycles_per_image": round(best.cycles, 3),
             "latency": best.geometry.latency_cycles(shape, 0),
             "alm": round(best.area.alm, 1),
@@ -163,7 +238,8 @@ def on_device(device: Device, shape: Shape) -> dict[str, Any]:
     bits = sum(n * m * rounds for n, m, rounds in shape.layers)
     room = device.blocks * device.block_bits
     return {
-        **result,
+        "board": device.board,
+        "part": device.part,
         "fits": False,
         "reason": f"{bits:,} weight bits, and {device.blocks} {device.block} hold {room:,}"
         if bits > room
@@ -174,7 +250,7 @@ def on_device(device: Device, shape: Shape) -> dict[str, Any]:
 # ---- text
 
 
-def text(report: dict[str, Any]) -> str:
+def text(report: FileFacts) -> str:
     """What the file tells, for people."""
     dataset = DATASETS.get(report["dataset"] or "")
     pixels = f"bit is 1 from grey {report['pixel_threshold']} on"
@@ -205,7 +281,7 @@ def text(report: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def core_text(core: dict[str, Any]) -> str:
+def core_text(core: CoreFacts) -> str:
     """Cycles and words of a core, for people."""
     where = f" streamed over {core['weight_stream']} bits" * bool(core["weight_stream"])
     return (
@@ -216,7 +292,7 @@ def core_text(core: dict[str, Any]) -> str:
     )
 
 
-def device_text(name: str, fit: dict[str, Any]) -> str:
+def device_text(name: str, fit: DeviceFacts) -> str:
     """A line on an FPGA."""
     if not fit["fits"]:
         return f"  {name:<13}does not fit ({fit['reason']}); xnor-fcc explore streams its weights"
@@ -243,7 +319,7 @@ def _parts(
         return
     core = on_core(geometry_of(options, shape), shape)
     yield {**facts, "reason": None, "core": core}, f"{text(facts)}\n{core_text(core)}"
-    fits: dict[str, Any] = {}
+    fits: dict[str, DeviceFacts] = {}
     yield {"devices": fits}, ""
     for name, device in devices().items():
         if options.device in (ALL, name):

@@ -7,7 +7,7 @@ import argparse
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 import numpy as np
 
@@ -100,9 +100,22 @@ def _images(
     return images, labels
 
 
-def describe(
-    name: str, image: MemoryImage, images: int, files: Sequence[Path]
-) -> dict[str, Any]:
+class Report(TypedDict):
+    """The JSON object that the command prints."""
+
+    network: str
+    widths: list[int]
+    parameters: dict[str, int]
+    weight_words: int
+    threshold_words: int
+    layer_table: list[int]
+    checks: dict[str, int]
+    """What registers read once all has arrived."""
+    images: int
+    files: list[str]
+
+
+def describe(name: str, image: MemoryImage, images: int, files: Sequence[Path]) -> Report:
     """The report: what core the files are for, what it reads back, how many images go with it,
     which files there are."""
     return {

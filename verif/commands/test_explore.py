@@ -176,17 +176,16 @@ def test_bounded_by_the_network() -> None:
 
 
 @pytest.fixture(scope="module")
-def report() -> dict:
+def report() -> explore.Report:
     return explore.explore(DE1, DEFAULT)
 
 
-def test_the_report_for_the_default_network(report: dict) -> None:
+def test_the_report_for_the_default_network(report: explore.Report) -> None:
     """Every row fits and is what `Geometry` says; the picks are no worse than what is named."""
     assert 10 <= len(report["table"]) <= 30
     rows = [*report["table"], *report["picks"].values()]
     for row in rows:
-        sizes = tuple(row[k] for k in Sizes._fields)
-        g = Geometry.for_widths(DEFAULT, *sizes)
+        g = Geometry.for_widths(DEFAULT, row["pe"], row["simd"], row["lanes"])
         assert row["parameters"] == g.parameters()
         assert row["cycles_per_image"] == pytest.approx(
             g.period_cycles(DEFAULT) / g.lanes, abs=1e-3
@@ -202,7 +201,7 @@ def test_the_report_for_the_default_network(report: dict) -> None:
     assert picks["latency"]["lanes"] == 1
 
 
-def test_the_picture_shows_the_report(report: dict) -> None:
+def test_the_picture_shows_the_report(report: explore.Report) -> None:
     """The whole front up to the slow end, the best ones, what limits them; all within the axes."""
     shown = explore.shown(report)
     places = {(row["cycles_per_image"], row["alm"]): row["lanes"] for row in report["front"]}
@@ -223,14 +222,14 @@ def test_the_picture_shows_the_report(report: dict) -> None:
     assert shown.network == "784-1024-1024-1024-10 on 5CSEMA5F31C6"
 
 
-def test_one_geometry_that_is_best_for_both_has_one_label(report: dict) -> None:
+def test_one_geometry_that_is_best_for_both_has_one_label(report: explore.Report) -> None:
     best = report["picks"]["latency"]
-    both = {**report, "picks": {"throughput": best, "latency": best}}
+    both: explore.Report = {**report, "picks": {"throughput": best, "latency": best}}
     assert list(explore.shown(both).picks) == ["best throughput and latency: 57 x 262 x 1"]
 
 
 @needs_matplotlib
-def test_the_picture_is_the_same_for_the_same_data(report: dict) -> None:
+def test_the_picture_is_the_same_for_the_same_data(report: explore.Report) -> None:
     shown = explore.shown(report)
     picture = pareto.picture(shown)
     assert picture == pareto.picture(shown) and ElementTree.fromstring(picture).tag.endswith("svg")
@@ -240,7 +239,7 @@ def test_the_picture_is_the_same_for_the_same_data(report: dict) -> None:
         assert f">{text}</text>" in picture, text
 
 
-def test_the_picture_in_the_repository_is_todays(report: dict) -> None:
+def test_the_picture_in_the_repository_is_todays(report: explore.Report) -> None:
     drawing = (ROOT / "rtl" / "doc" / "pareto.svg").read_text()
     assert plot.shows(drawing, explore.shown(report)), "run `make explore` and copy pareto.svg"
 
@@ -280,7 +279,7 @@ def test_two_lanes_an_image_of_second_order() -> None:
     # The geometry named latency has one lane.
     assert report["orders"] == [1, 2, 2] and set(report["named"]) == {"throughput"}
     for row in report["table"]:
-        g = Geometry.for_widths(SECOND, *(row[k] for k in Sizes._fields))
+        g = Geometry.for_widths(SECOND, row["pe"], row["simd"], row["lanes"])
         assert row["parameters"] == g.parameters() and g.order == 2 and g.lanes % 2 == 0
         # All values are rounded.
         assert row["cycles_per_image"] == pytest.approx(
@@ -299,7 +298,7 @@ def test_ternary_weights_take_twice_the_memory_and_the_steps() -> None:
     assert plain["weight_bits"] == 60 * 40 + 40 * 40 + 40 * 10
     assert ternary["weight_bits"] == 60 * 40 + 2 * (40 * 40 + 40 * 10)
     row = ternary["picks"]["throughput"]
-    g = Geometry.for_widths(TERNARY, *(row[k] for k in Sizes._fields))
+    g = Geometry.for_widths(TERNARY, row["pe"], row["simd"], row["lanes"])
     assert row["parameters"] == g.parameters() and g.ternary == 1
     assert row["period"] == g.period_cycles(TERNARY) > g.period_cycles(SMALL)
     assert "(ternary)" in explore.table(ternary) and "(" not in explore.table(plain).split(",")[0]

@@ -7,7 +7,7 @@ import hashlib
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 import torch
@@ -21,11 +21,33 @@ from .network import BinaryNetwork
 from .prune import require_part
 from .recipes import Recipe
 from .scores import accuracy, scores_of
-from .student import Student, settings_of, train_student
+from .student import Epoch, Student, settings_of, train_student
 from .teacher import train_teacher
 from .trained import save_trained
 
 REPORT_NAME = "report.json"
+
+
+class Info(TypedDict):
+    """How a network was trained, as its files tell it, too."""
+
+    dataset: str
+    recipe: dict[str, Any]
+    """The fields of `Recipe`."""
+    data_sha256: dict[str, str]
+    chosen_epoch: int
+    validation_accuracy: float
+    validation_curve: list[Epoch]
+    test_accuracy: float
+    test_images: int
+    torch: str
+
+
+class Report(Info):
+    """What report.json holds."""
+
+    finished: bool
+    seconds: int
 
 
 def network_files(recipe: Recipe) -> tuple[str, ...]:
@@ -40,7 +62,7 @@ def run(
     shown: bool = True,
     start: BinaryNetwork | None = None,
     shared: Path | None = None,
-) -> dict[str, Any]:
+) -> Report:
     """Train (or go on training) in `out`, write the results there, return the report.
 
     With `start` the network is pruned from that one.  Teacher and examples are kept in `shared`.
@@ -72,7 +94,7 @@ def run(
     best_epoch = max(
         student.history, key=lambda e: (e["validation_accuracy"], -e["validation_loss"])
     )
-    info = {
+    info: Info = {
         "dataset": recipe.dataset,
         "recipe": asdict(recipe),
         "data_sha256": {
@@ -92,12 +114,12 @@ def run(
         save_trained(trained, model, info)
         export(model, name=integer.stem, info=info).save(integer)
     # By the clock on the wall, however many programs shared the processor.
-    report = {"finished": True, **info, "seconds": round(student.seconds)}
+    report: Report = {"finished": True, **info, "seconds": round(student.seconds)}
     container.write_atomically(report_path, json.dumps(report, indent=1).encode() + b"\n")
     return report
 
 
-def _finished(path: Path, recipe: Recipe) -> dict[str, Any] | None:
+def _finished(path: Path, recipe: Recipe) -> Report | None:
     try:
         report = json.loads(path.read_bytes())
     except (OSError, ValueError):
@@ -107,7 +129,7 @@ def _finished(path: Path, recipe: Recipe) -> dict[str, Any] | None:
     return report if same and complete and report.get("finished") else None
 
 
-def _thinned(history: list[dict[str, float]], points: int = 20) -> list[dict[str, float]]:
+def _thinned(history: list[Epoch], points: int = 20) -> list[Epoch]:
     """At most about `points` epochs, evenly spread, the last one included."""
     stride = -(-len(history) // points)
     return [entry for entry in history if (entry["epoch"] - len(history)) % stride == 0]

@@ -9,7 +9,7 @@ import math
 import time
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import torch
 from torch import Tensor
@@ -26,6 +26,15 @@ from .steps import Progress
 
 # Training images by which the neurons to prune are chosen.
 _PRUNING_IMAGES = 20_000
+
+
+class Epoch(TypedDict):
+    """What is known of a network after an epoch."""
+
+    epoch: int
+    loss: float
+    validation_loss: float
+    validation_accuracy: float
 
 
 def student_loss(logits: Tensor, labels: Tensor, soft: Tensor | None, recipe: Recipe) -> Tensor:
@@ -65,7 +74,7 @@ class Student:
         self.average = copy.deepcopy(self.model) if recipe.averages else self.model
         self.optimizer = recipe.optimizer(self.model)
         self.latent = [layer.weight for layer in self.model.latent_layers()]
-        self.history: list[dict[str, float]] = []
+        self.history: list[Epoch] = []
         self.seconds = 0.0
         self.best: dict[str, Tensor] = {}
         self.best_key = (-1.0, -math.inf)
@@ -118,7 +127,7 @@ class Student:
             list(self.average.parameters()), list(self.model.parameters()), 1 - decay
         )
 
-    def evaluate(self, epoch: int, loss: float) -> dict[str, float]:
+    def evaluate(self, epoch: int, loss: float) -> Epoch:
         """Score the network as it is to be used, keep it if it is the best."""
         if self.recipe.averages:
             self._settle_norms(epoch)
@@ -127,7 +136,7 @@ class Student:
             held_loss = self.recipe.hard_loss(
                 self.average.logits(scores), self.data.validation_labels
             )
-        entry = {
+        entry: Epoch = {
             "epoch": epoch + 1,
             "loss": round(loss, 6),
             "validation_loss": round(held_loss.item(), 6),
