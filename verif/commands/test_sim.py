@@ -245,7 +245,8 @@ def test_the_figures_of_a_faulty_core_are_its_own(
         count += differing(a[[0, 0, 1]] >> 1 & bits, b[[0, 0, 1]] >> 1 & bits)
     assert report["wrong_bits"] == count
 
-    sim.show({**report, "latency_cycles": 123, "model_latency_cycles": 99})
+    report |= {"latency_cycles": 123, "model_latency_cycles": 99}
+    sim.show(report)
     shown = capsys.readouterr().out
     assert f"accuracy: {report['accuracy']:.4f}, the model's 1.0000\n" in shown
     assert f"wrong bits: {count} (" in shown and "latency: 123 cycles, the model's 99\n" in shown

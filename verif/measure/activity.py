@@ -24,7 +24,7 @@ import threading
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 from tqdm import tqdm
 
@@ -156,7 +156,33 @@ class _Reader(threading.Thread):
             )
 
 
-def measure(name: str, case: Case, network_path: Path, output: Path) -> dict[str, Any]:
+class Toggles(TypedDict):
+    """Of one image."""
+
+    registers: float
+    logic: float
+
+
+class Activity(TypedDict):
+    """The figures of one case."""
+
+    geometry: dict[str, Any]
+    images: int
+    cycles: int
+    cycles_per_image: float
+    toggles_per_image: float
+    register_toggles_per_image: float
+    logic_toggles_per_image: float
+    register_bits: int
+    logic_bits: int
+    toggles_per_register_bit_and_cycle: float
+    by_module: dict[str, Toggles]
+    vcd: str
+    vcd_images: int
+    vcd_megabytes: float
+
+
+def measure(name: str, case: Case, network_path: Path, output: Path) -> Activity:
     """Build, run and count one case; the report of it."""
     network = IntegerNetwork.load(network_path)
     geometry = case.geometry(network)
@@ -194,7 +220,7 @@ def measure(name: str, case: Case, network_path: Path, output: Path) -> dict[str
 
 def report_of(
     reader: _Reader, bench: Mapping[str, int], geometry: Geometry, path: Path
-) -> dict[str, Any]:
+) -> Activity:
     """The figures of one case, per image; `bench` is what the testbench measured."""
     count, images, cycles = reader.count, bench["images"], bench["cycles"]
     window = (1000 * bench["start_ns"], 1000 * bench["end_ns"])  # the trace is in ps

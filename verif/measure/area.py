@@ -13,7 +13,7 @@ import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 from tqdm import tqdm
 
@@ -27,6 +27,7 @@ from xnor_fcc.geometry import NAMED, Geometry
 from xnor_fcc.places import BUILD
 from xnor_fcc.tables import markdown
 from xnor_fcc_sim.provenance import source
+from xnor_fcc_sim.reports import Source
 
 FORMS = Path(__file__).resolve().parent / "forms"
 PAGE = synthesis.RTL / "AREA.md"
@@ -99,8 +100,27 @@ TABLE: Mapping[str, Form] = {
 }
 
 
-def measure(names: Sequence[str], simds: Sequence[int]) -> dict[str, Any]:
-    """The report: forms by name and SIMD, and the cost of coding a word once a lane."""
+class Forms(TypedDict):
+    """The PE array in each of its forms."""
+
+    forms: dict[str, dict[str, dict[str, float]]]
+    """By form and SIMD: "alm", "xnor_per_cycle_per_alm"."""
+    coder_alm: dict[str, float]
+    pe: int
+    acc_bits: int
+    yosys: str
+
+
+class Report(Forms):
+    """What report.json holds."""
+
+    shifts: dict[str, Any]
+    """`shift_costs`."""
+    source: Source
+
+
+def measure(names: Sequence[str], simds: Sequence[int]) -> Forms:
+    """Forms by name and SIMD, and the cost of coding a word once a lane."""
     forms: dict[str, dict[str, dict[str, float]]] = {name: {} for name in names}
     coder: dict[str, float] = {}
     runs = (len(names) + 1) * len(simds)
@@ -129,7 +149,7 @@ def measure(names: Sequence[str], simds: Sequence[int]) -> dict[str, Any]:
     }
 
 
-def table(report: Mapping[str, Any]) -> str:
+def table(report: Forms) -> str:
     """The report as a table of Markdown."""
     simds = list(report["coder_alm"])
     rows = []
@@ -267,9 +287,9 @@ def main() -> int:
     if options.write and (options.form != list(TABLE) or options.simd != list(SIMDS)):
         raise UserError("The page holds all forms and sizes; leave out --form and --simd.")
     measured_on = source()
-    report = measure(options.form, options.simd)
+    forms = measure(options.form, options.simd)
     shifts = shift_costs(measure_shifts())
-    report |= {"shifts": shifts, "source": measured_on}
+    report: Report = {**forms, "shifts": shifts, "source": measured_on}
     print(f"XNOR per cycle per ALM (estimate by Yosys {report['yosys']}, Cyclone V, PE={PE}, "
           f"{ACC_BITS}-bit accumulators):\n")
     print(f"{table(report)}\n\n{shift_text(shifts, report['yosys'])}")

@@ -13,9 +13,10 @@ import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 from measure import area, synthesis
+from measure import route as route_report
 from xnor_fcc.container import write_json
 from xnor_fcc.devices import devices
 from xnor_fcc.errors import CommandLine, UserError, run_main
@@ -24,6 +25,7 @@ from xnor_fcc.integer import IntegerNetwork, find_network
 from xnor_fcc.tables import markdown
 from xnor_fcc_sim import page, simulator
 from xnor_fcc_sim.provenance import source
+from xnor_fcc_sim.reports import Simulation, Source
 
 ANCHORS = Path(page.__file__).with_name("anchors.json")
 OUTPUT = simulator.BUILD / "bench"
@@ -47,11 +49,75 @@ def parser() -> CommandLine:
     )
 
 
-def simulate(name: str, arguments: Sequence[str]) -> dict[str, Any]:
+class Core(TypedDict):
+    """Cycles and area of a whole core; `cycles` is the latency."""
+
+    geometry: dict[str, Any]
+    images: int
+    wrong_bits: int
+    accuracy: float
+    cycles_per_image: float
+    model_cycles_per_image: float
+    cycles: int
+    model_cycles: int
+    busy: float
+    counters: dict[str, int]
+    alm: float
+    m10k: int
+    dsp: int
+    flip_flops: int
+    images_per_second: float
+    simulated_cycles_per_second: float
+
+
+class Cycles(TypedDict):
+    """Cycles of a core."""
+
+    geometry: dict[str, Any]
+    images: int
+    wrong_bits: int
+    accuracy: float
+    cycles_per_image: float
+    busy: float
+    cycles: int
+
+
+class Port(TypedDict):
+    """A core whose weights all come through one port: cycles per image."""
+
+    lanes: int
+    measured: float
+    modelled: float
+    weight_stall_cycles: int
+    wrong_bits: int
+
+
+class Benchmark(TypedDict):
+    """Every figure."""
+
+    xnor_per_cycle_per_alm: float
+    busy: float
+    throughput: Core
+    latency: Core
+    seed: Cycles
+    lanes_scaling: list[Port]
+    ecp5: route_report.Report
+    images_per_second: float
+    anchors: list[dict[str, Any]]
+    yosys: str
+
+
+class Report(Benchmark):
+    """What report.json holds."""
+
+    source: Source
+
+
+def simulate(name: str, arguments: Sequence[str]) -> Simulation:
     """Report of one run of `make sim` with `arguments`, in build/bench/`name`."""
     print(f"bench: simulating {name}", flush=True)
     result = _run(name, ["xnor_fcc_sim.simulate", *arguments, "--output", str(OUTPUT / name)])
-    report: dict[str, Any] = json.loads((OUTPUT / name / "report.json").read_text())
+    report: Simulation = json.loads((OUTPUT / name / "report.json").read_text())
     if result or report["wrong_bits"]:
         raise UserError(f"The simulation {name} ended with {report['wrong_bits']} wrong bits.")
     return report
@@ -68,7 +134,7 @@ def _run(name: str, command: Sequence[str]) -> int:
     return code
 
 
-def core(name: str, network: IntegerNetwork) -> dict[str, Any]:
+def core(name: str, network: IntegerNetwork) -> Core:
     """Cycles and area of a named geometry, whole core."""
     geometry = Geometry.for_widths(network.widths, *NAMED[name])
     run = simulate(name, ["--geometry", name, "--images", str(IMAGES[name])])
@@ -78,8 +144,8 @@ def core(name: str, network: IntegerNetwork) -> dict[str, Any]:
         "geometry": asdict(geometry),
         "images": run["images"],
         "wrong_bits": run["wrong_bits"],
-        "accuracy": run["accuracy"],
-        "cycles_per_image": run["cycles_per_image"],
+        "accuracy": _known(run["accuracy"]),
+        "cycles_per_image": _known(run["cycles_per_image"]),
         "model_cycles_per_image": run["model_cycles_per_image"],
         "cycles": run["latency_cycles"],
         "model_cycles": run["model_latency_cycles"],
@@ -94,20 +160,23 @@ def core(name: str, network: IntegerNetwork) -> dict[str, Any]:
     }
 
 
-def seed(network: IntegerNetwork) -> dict[str, Any]:
+def seed(network: IntegerNetwork) -> Cycles:
     """Cycles of the geometry of the report this core goes back to."""
     run = simulate("seed", ["--geometry", "seed", "--images", str(IMAGES["seed"])])
-    keys = ("images", "wrong_bits", "accuracy", "cycles_per_image", "busy")
     return {
         "geometry": asdict(Geometry.for_widths(network.widths, *NAMED["seed"])),
-        **{key: run[key] for key in keys},
+        "images": run["images"],
+        "wrong_bits": run["wrong_bits"],
+        "accuracy": _known(run["accuracy"]),
+        "cycles_per_image": _known(run["cycles_per_image"]),
+        "busy": run["busy"],
         "cycles": run["latency_cycles"],
     }
 
 
-def lanes_scaling() -> list[dict[str, Any]]:
+def lanes_scaling() -> list[Port]:
     """Cycles per image against LANES where all weights come through one port."""
-    rows = []
+    rows: list[Port] = []
     for lanes in PORT_LANES:
         run = simulate(
             f"port-{lanes}",
@@ -117,7 +186,7 @@ def lanes_scaling() -> list[dict[str, Any]]:
         rows.append(
             {
                 "lanes": lanes,
-                "measured": run["cycles_per_image"],
+                "measured": _known(run["cycles_per_image"]),
                 "modelled": run["model_cycles_per_image"],
                 "weight_stall_cycles": run["counters"]["WEIGHT_STALL_CYCLES"],
                 "wrong_bits": run["wrong_bits"],
@@ -126,15 +195,16 @@ def lanes_scaling() -> list[dict[str, Any]]:
     return rows
 
 
-def route() -> dict[str, Any]:
+def route() -> route_report.Report:
     """Routed clock of a mid-size core, from `make route`."""
     print("bench: placing and routing for the ECP5", flush=True)
     _run("route", ["measure.route"])
-    report: dict[str, Any] = json.loads((simulator.BUILD / "route" / "report.json").read_text())
+    path = simulator.BUILD / "route" / "report.json"
+    report: route_report.Report = json.loads(path.read_text())
     return report
 
 
-def measure() -> dict[str, Any]:
+def measure() -> Benchmark:
     """Everything; the keys are those of build/bench/report.json."""
     network = IntegerNetwork.load(find_network("mnist"))
     print("bench: synthesising the PE array", flush=True)
@@ -154,7 +224,7 @@ def measure() -> dict[str, Any]:
     }
 
 
-def show(report: dict[str, Any]) -> None:
+def show(report: Benchmark) -> None:
     """Print what a reader wants to compare."""
     head = ("design", "network", "accuracy", "cycles/image", "latency", "area", "source")
     rows = []
@@ -164,8 +234,8 @@ def show(report: dict[str, Any]) -> None:
              _or_dash(anchor["cycles_per_image"]), _or_dash(anchor["latency_cycles"]),
              _or_dash(anchor["area"]), anchor["source"])
         )
-    for name in ("throughput", "latency"):
-        ours = report[name]
+    cores = {"throughput": report["throughput"], "latency": report["latency"]}
+    for name, ours in cores.items():
         g = ours["geometry"]
         rows.append(
             (f"xnor-fcc {name}, PE={g['pe']} SIMD={g['simd']} LANES={g['lanes']}",
@@ -179,11 +249,11 @@ def show(report: dict[str, Any]) -> None:
     print(f"\nAt the board's {BOARD_MHZ} MHz: {images:,.0f} images a second, or an answer after "
           f"{answer:.2f} us")
     print(f"PE array at SIMD=128: {report['xnor_per_cycle_per_alm']:.2f} XNOR per cycle per ALM")
-    for name in ("throughput", "latency"):
-        counters = report[name]["counters"]
+    for name, ours in cores.items():
+        counters = ours["counters"]
         print(
             f"{name}: {counters['STEP_CYCLES']:,} of {counters['CYCLES']:,} cycles were steps of "
-            f"all PEs ({report[name]['busy']:.1%}), {counters['STALL_CYCLES']:,} stalls"
+            f"all PEs ({ours['busy']:.1%}), {counters['STALL_CYCLES']:,} stalls"
         )
     print(f"weights through a port of {PORT_BITS} bits, cycles per image (model):")
     for row in report["lanes_scaling"]:
@@ -192,6 +262,12 @@ def show(report: dict[str, Any]) -> None:
           f"{report['ecp5']['xnor_per_cycle']:,} XNORs a cycle")
     print(f"simulation: {report['images_per_second']:.0f} images a second, "
           "throughput geometry, testbench and loading included")
+
+
+def _known(figure: float | None) -> float:
+    """A figure that a run of labelled images, two full batches and more, always has."""
+    assert figure is not None
+    return figure
 
 
 def _or_dash(value: object) -> str:
@@ -205,7 +281,7 @@ def main() -> int:
     target = OUTPUT / "report.json"
     target.unlink(missing_ok=True)
     measured_on = source()
-    report = {**measure(), "source": measured_on}
+    report: Report = {**measure(), "source": measured_on}
     write_json(target, report)
     show(report)
     return 0

@@ -14,7 +14,7 @@ import sys
 import tempfile
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 from measure import synthesis
 from xnor_fcc import places
@@ -24,6 +24,7 @@ from xnor_fcc.devices import devices
 from xnor_fcc.errors import CommandLine, UserError, run_main
 from xnor_fcc.geometry import NAMED
 from xnor_fcc_sim.provenance import source
+from xnor_fcc_sim.reports import Source
 from xnor_fcc_sim.sources import board_sources
 
 BUILD = places.BUILD / "board"
@@ -45,7 +46,27 @@ def kept_images(board: Board, directory: Path) -> Path:
     return final / PRESET
 
 
-def measure(board: Board) -> dict[str, Any]:
+class Area(TypedDict):
+    """What the board takes, and what there is."""
+
+    alm: float
+    m10k: int
+    dsp: int
+    flip_flops: int
+    available: dict[str, int]
+    board: str
+    geometry: dict[str, Any]
+    images: int
+    yosys: str
+
+
+class Report(Area):
+    """What report.json holds."""
+
+    source: Source
+
+
+def measure(board: Board) -> Area:
     """Synthesise `board`; what it takes and what there is. `UserError` where it does not fit."""
     # Yosys runs in a directory below this one, and its scripts cannot name a path with a space.
     prefix = os.path.relpath(kept_images(board, BUILD), synthesis.BUILD / TOPLEVEL)
@@ -93,7 +114,7 @@ def main() -> int:
     board.require_fit()
     print("synthesising the whole board with Yosys: some minutes, once", flush=True)
     measured_on = source()
-    report = {**measure(board), "source": measured_on}
+    report: Report = {**measure(board), "source": measured_on}
     write_json(output, report)
     available = report["available"]
     print(

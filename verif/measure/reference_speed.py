@@ -14,7 +14,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from statistics import median
-from typing import Any
+from typing import TypedDict
 
 import numpy as np
 
@@ -45,11 +45,29 @@ def repeat(answer: Callable[[], Answer], times: int) -> tuple[list[Answer], floa
     return given, median(clock), min(clock), median(work)
 
 
+class Speed(TypedDict):
+    """How fast the reference is."""
+
+    network: str
+    images: int
+    repetitions: int
+    threads: int
+    processors: int
+    images_per_second: int
+    best: int
+    cpu_seconds: float
+    float_images_per_second: int
+    float_cpu_seconds: float
+    accuracy: float
+    wrong_images: int
+    """Those that the two paths do not agree on in every repetition."""
+    numpy: str
+
+
 def measure(
     network: IntegerNetwork, grey: np.ndarray, labels: np.ndarray, threads: int, times: int
-) -> dict[str, Any]:
-    """The report but for its source. `wrong_images`: those that the two paths do not agree on in
-    every repetition."""
+) -> Speed:
+    """The report but for its source."""
 
     def packed() -> Answer:
         result = evaluate(network, network.inputs_from(grey), threads)
@@ -95,7 +113,7 @@ def parser() -> CommandLine:
     return result
 
 
-def show(report: dict[str, Any]) -> None:
+def show(report: Speed) -> None:
     """Print the figures."""
     images = report["images"]
     print(f"{report['images_per_second']:,} images a second, the median of {report['repetitions']} "

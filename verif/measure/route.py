@@ -13,7 +13,7 @@ import time
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict
-from typing import Any
+from typing import Any, TypedDict
 
 from tqdm import tqdm
 
@@ -24,6 +24,7 @@ from xnor_fcc.geometry import Geometry
 from xnor_fcc.places import BUILD
 from xnor_fcc.progress import followed
 from xnor_fcc_sim.provenance import source
+from xnor_fcc_sim.reports import Source
 
 OUTPUT = BUILD / "route"
 
@@ -76,7 +77,37 @@ def merge_cells(steps: Sequence[synthesis.PathStep]) -> list[tuple[str, float, f
     return rows
 
 
-def show(report: dict[str, Any], route: synthesis.Route) -> None:
+class Step(TypedDict("_From", {"from": str})):
+    """A step of the critical path."""
+
+    kind: str
+    to: str
+    net: str
+    delay_ns: float
+
+
+class Report(TypedDict):
+    """What report.json holds."""
+
+    fmax_mhz: float
+    xnor_per_cycle: int
+    top: str
+    geometry: dict[str, Any]
+    lut4: int
+    ff: int
+    ebr: int
+    available: dict[str, int]
+    device: str
+    target_mhz: float
+    critical_path: list[Step]
+    seed: int
+    yosys: str
+    nextpnr: str
+    seconds: float
+    source: Source
+
+
+def show(report: Report, route: synthesis.Route) -> None:
     """Print the figures."""
     geometry = report["geometry"]
     available = route.available
@@ -108,12 +139,12 @@ def main() -> int:
         route = synthesis.ecp5(
             "fcc_lane", geometry.lane_parameters(), freq=options.freq, seed=options.seed
         )
-    path = [
+    path: list[Step] = [
         {"kind": step.kind, "from": step.start, "to": step.end, "net": step.net,
          "delay_ns": step.delay_ns}
         for step in route.critical_path
     ]
-    report = {
+    report: Report = {
         "fmax_mhz": route.fmax_mhz,
         "xnor_per_cycle": options.pe * options.simd,
         "top": "fcc_lane",

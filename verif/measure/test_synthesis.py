@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -103,9 +102,10 @@ endmodule
     assert sum(logic + routing for _, logic, routing in rows) == pytest.approx(period, abs=0.05)
 
 
-def _report() -> dict[str, Any]:
+def _report() -> area.Forms:
     row = {"32": {"alm": 100.0, "xnor_per_cycle_per_alm": 1.28}}
-    return {"forms": {"tree": row, "rtl": row}, "coder_alm": {"32": 18.5}, "yosys": "1.2"}
+    forms = {"tree": row, "rtl": row}
+    return {"forms": forms, "coder_alm": {"32": 18.5}, "pe": 1, "acc_bits": 12, "yosys": "1.2"}
 
 
 def test_the_table_replaces_the_one_before(tmp_path: Path) -> None:

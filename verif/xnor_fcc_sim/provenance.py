@@ -6,9 +6,9 @@ from __future__ import annotations
 
 import hashlib
 import subprocess
-from typing import Any
 
 from xnor_fcc.places import CHECKOUT
+from xnor_fcc_sim.reports import Source
 from xnor_fcc_sim.sources import ROOT, RTL, rtl_sources
 
 
@@ -32,7 +32,7 @@ def _git(*arguments: str) -> str | None:
     return result.stdout.strip() if result.returncode == 0 else None
 
 
-def source() -> dict[str, Any]:
+def source() -> Source:
     """`commit` (short, None outside a repository), `dirty` (whether files of the repository differ
     from it) and `rtl` (`rtl_hash`)."""
     return {

@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from tqdm import tqdm
@@ -29,6 +28,7 @@ from xnor_fcc_sim import simulator, waves
 from xnor_fcc_sim.flip import plant_fault
 from xnor_fcc_sim.page.trace_page import write_page
 from xnor_fcc_sim.provenance import source
+from xnor_fcc_sim.reports import About, Measured, Simulation
 
 RANDOM = "random"
 # (PE, SIMD, LANES) for Icarus unless others are asked for. There a cycle of a larger core takes
@@ -219,7 +219,7 @@ def _progress(path: Path, images: int) -> AbstractContextManager[None]:
     return followed(bar, look)
 
 
-def show(report: dict[str, Any]) -> None:
+def show(report: Simulation) -> None:
     """Print the figures of a run."""
     if report["accuracy"] is None:
         accuracy = "not known, the images have no labels"
@@ -296,7 +296,7 @@ def _simulate(
         "report": str(measured),
         "answers": str(answers),
     }
-    about = {
+    about: About = {
         "simulator": simulator.chosen(),
         "network": options.network,
         "dataset": network.dataset,
@@ -315,13 +315,14 @@ def _simulate(
         raise UserError(f"The simulation ended early; see {output / 'simulation.log'}.")
     if trace.exists():
         write_page(trace, page)
-    report = {
+    found: Measured = json.loads(measured.read_text())
+    report: Simulation = {
         **about,
         "trace": str(page) if page.exists() else None,
         "geometry": asdict(geometry),
         "widths": list(network.widths),
         "kinds": sorted(network.kinds),
-        **json.loads(measured.read_text()),
+        **found,
         "build_seconds": build_seconds,
         "seconds": time.monotonic() - started,
         "source": measured_on,
@@ -330,8 +331,8 @@ def _simulate(
     write_json(report_path, report)
     if options.waves:
         period = report["model_batch_period_cycles"]
-        found = waves.finish(output, geometry.lanes, report["stream_cycle"], period)
-        print(f"waveforms: {found}", file=notes)
+        file = waves.finish(output, geometry.lanes, report["stream_cycle"], period)
+        print(f"waveforms: {file}", file=notes)
     if options.trace is not None:
         where = f"see {page}" if page.exists() else "none, for a result was not of its length"
         print(f"trace of image {options.trace}: {where}", file=notes)

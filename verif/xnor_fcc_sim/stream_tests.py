@@ -18,6 +18,7 @@ from xnor_fcc.pack import pack
 from xnor_fcc_sim.answers import Answers
 from xnor_fcc_sim.bench import Bench
 from xnor_fcc_sim.packets import bit_packet
+from xnor_fcc_sim.reports import Measured
 from xnor_fcc_sim.settings import settings
 from xnor_fcc_sim.streams import ResultMonitor
 from xnor_fcc_sim.watch import Tracer, Watch
@@ -161,7 +162,7 @@ async def stream(dut) -> None:  # type: ignore[no-untyped-def]
     # The first answer is that of the lone image.
     answers = np.array(bench.results.answered[1:])
     expected = np.array(bench.results.expected.classes if bench.results.expected else [])
-    report = {
+    report: Measured = {
         "images": len(answers),
         "wrong_bits": bench.failures.wrong_bits,
         "first_difference": bench.failures.all[0].where if bench.failures.all else None,

@@ -183,7 +183,7 @@ def render(sections: list[Section]) -> str:
         groups=[(name, list(some)) for name, some in groupby(sections, lambda s: s.topic.group)],
         sections=sections,
         made=datetime.now().strftime(_TIME),
-        commit=_commit(report_source.source()),
+        commit=_commit(dict(report_source.source())),
     )
 
 
