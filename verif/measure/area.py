@@ -105,6 +105,8 @@ class Forms(TypedDict):
 
     forms: dict[str, dict[str, dict[str, float]]]
     """By form and SIMD: "alm", "xnor_per_cycle_per_alm"."""
+    labels: dict[str, str]
+    """What each form is, in words."""
     coder_alm: dict[str, float]
     pe: int
     acc_bits: int

@@ -105,7 +105,10 @@ endmodule
 def _report() -> area.Forms:
     row = {"32": {"alm": 100.0, "xnor_per_cycle_per_alm": 1.28}}
     forms = {"tree": row, "rtl": row}
-    return {"forms": forms, "coder_alm": {"32": 18.5}, "pe": 1, "acc_bits": 12, "yosys": "1.2"}
+    return {
+        "forms": forms, "labels": {}, "coder_alm": {"32": 18.5}, "pe": 1, "acc_bits": 12,
+        "yosys": "1.2",
+    }  # fmt: skip
 
 
 def test_the_table_replaces_the_one_before(tmp_path: Path) -> None:
