@@ -22,7 +22,7 @@ help: ## what there is to make
 	@echo "variables of soak: MINUTES=10 SEED= ARGS=--write"
 	@echo "variables of train, area, route, activity, mutate, coverage, softerrors, methods, reference, board, report, quartus: ARGS='--option ...', see make train ARGS=--help"
 
-sim: $(MARKS)package ## images through the simulated core, every bit and cycle checked
+sim: $(MARKS)package $(if $(TRACE),$(MARKS)plots) ## images through the simulated core, every bit and cycle checked
 	@$(XNOR_FCC) simulate $(if $(IMAGES),--images $(IMAGES)) $(if $(GEOMETRY),--geometry $(GEOMETRY)) \
 	  $(if $(PE),--pe $(PE)) $(if $(SIMD),--simd $(SIMD)) $(if $(LANES),--lanes $(LANES)) \
 	  $(if $(WEIGHT_STREAM),--weight-stream $(WEIGHT_STREAM)) \

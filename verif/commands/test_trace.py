@@ -4,23 +4,28 @@
 from __future__ import annotations
 
 import base64
+import importlib.util
 import io
 import json
 import re
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pytest
+from markupsafe import escape
 from PIL import Image
 
 from commands.made import Checker, external_references, run, texts
-from needs import QUICKEST
+from needs import QUICKEST, needs_matplotlib
+from xnor_fcc import plot
 from xnor_fcc.errors import UserError
 from xnor_fcc.geometry import Geometry
 from xnor_fcc.integer import IntegerNetwork
 from xnor_fcc.random_network import random_network
 from xnor_fcc.reference import evaluate, preactivations
+from xnor_fcc_sim.page import trace_drawings as draw
 from xnor_fcc_sim.page import trace_page
 from xnor_fcc_sim.trace import EVENTS, Layer, Trace
 
@@ -128,46 +133,36 @@ def test_the_page_shows_what_the_reference_says(
         ones = (hidden > hidden.max() // 2).sum()
         assert f": {ones} of {hidden.shape[1]} " in one.page
 
-    margins = re.findall(r"<title>Margins of layer \d</title>.*?</svg>", one.page)
-    for picture, each in zip(margins, sums, strict=False):
-        bars = re.findall(r"P - T from (-?\d+) to (-?\d+): (\d+) neurons", picture)
-        signs = re.findall(r'fill="var\(--layer-(\d)\)"[^>]*><title>P - T from (-?)', picture)
-        assert set(signs) == {("0", ""), ("1", "-")}
-        (middle,) = map(float, re.findall(r'<line x1="([\d.]+)"[^>]*stroke-dasharray', picture))
-        for x, value in re.findall(r'<text x="([\d.]+)" [^>]*>(-?\d+)</text>', picture):
-            assert np.sign(round(float(x) - middle)) == np.sign(int(value))
-        assert sum(int(count) for *_, count in bars) == len(each)
-        for low, high, count in bars:
-            # 2P + 1 - 2T is what the reference tells
-            inside = (each >> 1 >= int(low)) & (each >> 1 <= int(high))
-            assert inside.sum() == int(count)
-            assert (int(low) < 0) == (int(high) < 0), "a bin over both sides of the threshold"
+    for layer, each in zip(one.trace.sums, sums, strict=True):
+        margins = draw.margins(layer.seen)
+        for (low, high), count in zip(pairwise(margins.edges), margins.counts, strict=True):
+            # 2P + 1 - 2T is what the reference tells.
+            assert ((each >> 1 >= low) & (each >> 1 < high)).sum() == count
+            assert (low < 0) == (high <= 0), "a bin over both sides of the threshold"
+        assert sum(margins.counts) == len(each)
     closest = texts(one.page.split("Closest to switching")[2].split("</table>")[0]).split()
     for row, neuron in enumerate(np.argsort(np.abs(sums[0]), kind="stable")[:8].tolist()):
         shown = closest[closest.index("reference") + 1 + 5 * row :][:3]
         bit = answers.hidden[0][0, neuron]
         assert shown == [str(neuron), f"{sums[0][neuron] >> 1:+}", str(bit)]
 
-    scores = re.findall(r'data-score="(-?\d+)"', one.page)
-    assert list(map(int, scores)) == answers.scores[0].tolist()
-    bars = re.findall(r'width="([\d.]+)" [^>]*data-score="(-?\d+)"', one.page)
-    lengths = [(float(width), abs(int(score))) for width, score in bars]
-    longest, highest = max(lengths)
-    assert all(abs(width - longest * score / highest) <= 1 for width, score in lengths)
     answer, label = int(answers.classes[0]), int(one.labels[IMAGE])
-    # Each bar is its class's, and begins where the scores are 0.
-    drawing = one.page.split("Scores of the classes</title>")[1].split("</svg>")[0]
-    rows = re.findall(r'>(\w+)</text><rect x="([\d.]+)" y="\d+" width="([\d.]+)"[^>]* '
-                      r'fill="var\(--(\w+)\)" data-score="(-?\d+)"', drawing)  # fmt: skip
-    (zero,) = map(float, re.findall(r'<line x1="([\d.]+)"', drawing))
-    assert [name for name, *_ in rows] == list(map(str, range(WIDTHS[-1])))
-    for c, (_, x, width, colour, score) in enumerate(rows):
-        near, far = (0, 1) if int(score) >= 0 else (1, 0)
-        edges = float(x), float(x) + float(width)
-        assert abs(edges[near] - zero) <= 1 and 0 <= edges[far] <= 1000
-        assert colour == ("fail" if c == answer else "soft")
+    table = one.page.split("Scores of the classes")[-1].split("</table>")[0]
+    rows = [re.findall(r"<td.*?</td>", line, re.S) for line in table.split("<tr>")[2:]]
+    scores = answers.scores[0].tolist()
+    assert [texts(cells[0]) for cells in rows] == list(map(str, range(WIDTHS[-1])))
+    assert [texts(cells[1]).replace(",", "") for cells in rows] == list(map(str, scores))
+    said = {answer: "answer", label: "label"}
+    assert [texts(cells[2]) for cells in rows] == [said.get(c, "") for c in range(WIDTHS[-1])]
+    assert {texts(cells[3]) for cells in rows} == {"the same"}
+    assert [c for c, cells in enumerate(rows) if "fail" in cells[2]] == [answer]
+    # A bar begins or ends where the scores are 0, and is as long as its score.
+    low, high = min(0, *scores), max(0, *scores)
+    for cells, score in zip(rows, scores, strict=True):
+        ((start, end),) = re.findall(r"--from:([\d.]+)%;--to:([\d.]+)%", cells[1])
+        for edge, value in ((start, min(0, score)), (end, max(0, score))):
+            assert abs(float(edge) - 100 * (value - low) / (high - low)) < 0.06
     assert f"<h1>Image {IMAGE}: read as {answer}, is {label}</h1>" in one.page
-    assert one.page.count("← answer") == one.page.count("← label") == 1
     assert "PASS" in one.page and "FAIL" not in one.page
 
 
@@ -257,6 +252,36 @@ def test_what_differs_is_marked(faulty: Traced) -> None:
     seen, wanted = one.trace.hidden[0].seen[neuron], one.trace.hidden[0].wanted[neuron]
     assert f"number {neuron}: {seen}, by the reference {wanted}" in pictures[1]
     assert f"FLIP={one.trace.about['flip']}" in one.page
+
+
+def test_a_score_that_differs_is_told(plain: Traced) -> None:
+    scores = replace(plain.trace.scores, wanted=plain.trace.scores.wanted + 1_000)
+    page = trace_page.render(replace(plain.trace, scores=scores))
+    table = page.split("Scores of the classes")[-1].split("</table>")[0]
+    assert f"{WIDTHS[-1]} of them not those of the reference" in table
+    for score in scores.wanted.tolist():
+        assert f'<span class="word fail">{score:,}</span>' in table
+
+
+@needs_matplotlib
+def test_the_histogram_is_of_the_margins(plain: Traced) -> None:
+    data = re.findall(r'<img alt="Margins of layer \d" src="data:image/svg\+xml;base64,(.*?)"',
+                      plain.page)  # fmt: skip
+    assert len(data) == len(plain.trace.hidden)
+    for picture, layer in zip(data, plain.trace.sums, strict=False):
+        text = base64.b64decode(picture).decode()
+        assert plot.shows(text, draw.margins(layer.seen)) and ">bit 1</text>" in text
+
+
+def test_without_matplotlib_the_page_says_how_to_get_the_histogram(
+    plain: Traced, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
+    page = trace_page.render(plain.trace)
+    Checker(page)
+    assert "Margins of layer" not in page
+    wanted = f"There is no histogram of the margins. {plot.MISSING}"
+    assert page.count(str(escape(wanted))) == len(plain.trace.hidden)
 
 
 def test_an_accumulator_alone_is_no_pass(plain: Traced) -> None:

@@ -23,7 +23,9 @@ class Cell:
     sort: float | None = None
     """What a column of numbers is sorted by; None for words."""
     bar: float | None = None
-    """0 to 1: the length of a bar behind the text."""
+    """0 to 1: where a bar below the text ends."""
+    start: float = 0.0
+    """Where it begins."""
     state: str = ""
     code: bool = False
     """Set in the type of source text."""
@@ -47,6 +49,8 @@ class Table:
     total: list[Cell] = field(default_factory=list)
     folded: bool = False
     """Shown when it is asked for: long, and not what most readers want."""
+    wide: bool = False
+    """As wide as the page, for the sake of its bars."""
     kind: str = "table"
 
     def numeric(self, column: int) -> bool:
@@ -69,7 +73,7 @@ class Picture:
 class Figures:
     """Drawings and tables beside each other, as far as the page is wide."""
 
-    blocks: Sequence[Picture | Table]
+    blocks: Sequence[Picture | Table | Text]
     kind: str = "figures"
 
 

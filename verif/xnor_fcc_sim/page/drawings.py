@@ -129,6 +129,12 @@ def timeline(answers: Answers, geometry: Geometry, widths: Sequence[int]) -> Mar
     )
 
 
+def embedded(drawing: bytes, title: str) -> Markup:
+    """An SVG file as an image with a data URL."""
+    data = base64.b64encode(drawing).decode()
+    return Markup('<img alt="{}" src="data:image/svg+xml;base64,{}">').format(title, data)
+
+
 def image(path: Path, title: str) -> Markup:
     """The drawing of another tool as an image inside the page, where a browser neither runs nor
     loads anything. `UserError` if it is damaged."""
@@ -137,5 +143,4 @@ def image(path: Path, title: str) -> Markup:
         ElementTree.fromstring(drawing)
     except ElementTree.ParseError as error:
         raise UserError(f"The drawing {path} is damaged ({error}); make it again.") from error
-    data = base64.b64encode(drawing).decode()
-    return Markup('<img alt="{}" src="data:image/svg+xml;base64,{}">').format(title, data)
+    return embedded(drawing, title)

@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Drawings of a trace: pixels, bits, margins, scores, and clock cycle by clock cycle."""
+"""Drawings of a trace: pixels, bits, margins, and clock cycle by clock cycle.
+
+Matplotlib draws the margins. Bits and cycles stay SVG of our own: a mark is a pixel or a bar that a
+tip explains, and has the colours of the page, light or dark.
+"""
 
 from __future__ import annotations
 
@@ -7,13 +11,15 @@ import base64
 import io
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from markupsafe import Markup, escape
 from PIL import Image
 
+from xnor_fcc import plot
 from xnor_fcc_sim.page import timeline as pictures
-from xnor_fcc_sim.page.drawings import digit, legend, runs, tick
+from xnor_fcc_sim.page.drawings import digit, embedded, legend, runs, tick
 from xnor_fcc_sim.trace import EVENTS, Layer, Trace
 
 _WIDTH = 1000  # of a drawing across the page, in its own units
@@ -91,76 +97,38 @@ def bits(layer: Layer, width: int, two: bool, title: str) -> Markup:
     return _svg(width, height, title, stretched, ' class="bits"')
 
 
-def histogram(sums: np.ndarray, title: str) -> Markup:
-    """How many neurons are how far from their thresholds: P - T int32 (m,), from 0 on bit 1."""
+@dataclass(frozen=True)
+class Margins:
+    """How many neurons are how far from their thresholds: a count for each bin between `edges`, of
+    which 0 is one. From there on a neuron's bit is 1."""
+
+    edges: list[int]
+    counts: list[int]
+
+
+def margins(sums: np.ndarray) -> Margins:
+    """Of P - T, int32 (m,)."""
     reach = max(1, int(sums.max()) + 1, -int(sums.min()))
     step = math.ceil(2 * reach / _BINS)
-    edges = np.arange(-math.ceil(reach / step), math.ceil(reach / step) + 1) * step
-    counts = np.histogram(sums, edges)[0].tolist()  # sums are whole: the last bin has no end
-    width, height, left, bottom = 420, 250, 10, 215
-    most = max(counts)
-    size = (width - 2 * left) / len(counts)
-    parts = []
-    for number, count in enumerate(counts):
-        if not count:
-            continue
-        low = int(edges[number])
-        x, high = left + number * size, count / most * (bottom - 24)
-        parts.append(
-            f'<rect x="{x + 0.4:.1f}" y="{bottom - high:.1f}" width="{max(size - 0.8, 0.8):.1f}" '
-            f'height="{high:.1f}" fill="var(--layer-{int(low < 0)})" data-count="{count}">'
-            f"<title>P - T from {low} to {low + step - 1}: {count} neurons</title></rect>"
-        )
-    middle = left + len(counts) / 2 * size
-    parts += [
-        f'<line x1="{left}" x2="{width - left}" y1="{bottom}" y2="{bottom}" '
-        'stroke="currentColor"/>',
-        f'<line x1="{middle:.1f}" x2="{middle:.1f}" y1="12" y2="{bottom}" stroke="currentColor" '
-        'stroke-dasharray="3 3"/>',
-        f'<text x="{middle - 8:.1f}" y="12" text-anchor="end">bit 0</text>',
-        f'<text x="{middle + 8:.1f}" y="12">bit 1</text>',
-    ]
-    every = tick(reach / 3)
-    for value in range(-reach // every * every, reach + 1, every):
-        x = middle + value / step * size
-        if left <= x <= width - left:
-            parts.append(f'<text x="{x:.1f}" y="{bottom + 16}" text-anchor="middle">{value}</text>')
-    parts.append(f'<text x="{width / 2}" y="{bottom + 33}" text-anchor="middle">P - T</text>')
-    return _svg(width, height, title, parts, ' font-size="12"')
+    most = math.ceil(reach / step)
+    edges = np.arange(-most, most + 1) * step
+    counts, _ = np.histogram(sums, edges)  # sums are whole: that the last bin has an end is nothing
+    return Margins(edges.tolist(), counts.tolist())
 
 
-def scores(trace: Trace, names: Sequence[str], title: str) -> Markup:
-    """A bar for each class, from 0 on."""
-    seen, wanted = trace.scores.seen.tolist(), trace.scores.wanted.tolist()
-    label = trace.about["label"]
-    low, high = min(0, *seen), max(0, *seen)
-    left, right, row = 190, 180, 26
-    scale = (_WIDTH - left - right) / max(1, high - low)
-    zero = left - low * scale
-    parts = []
-    for c, (score, want) in enumerate(zip(seen, wanted, strict=True)):
-        y = 6 + c * row
-        state = "soft"
-        if c == trace.answer:
-            state = "note" if label is None else "pass" if c == label else "fail"
-        x = min(zero, zero + score * scale)
-        notes = ["answer"] * (c == trace.answer) + ["label"] * (c == label)
-        if score != want:
-            notes.append(f"by the reference {want}")
-        said = f" ← {', '.join(notes)}" if notes else ""
-        weight = ' font-weight="600"' if notes else ""
-        tone = ' fill="var(--fail)"' if score != want else ""
-        parts.append(
-            f'<text x="{left - 70}" y="{y + 16}" text-anchor="end"{weight}>{escape(names[c])}'
-            f'</text><rect x="{x:.1f}" y="{y}" width="{max(abs(score) * scale, 1):.1f}" '
-            f'height="{row - 6}" rx="2" fill="var(--{state})" data-score="{score}"/>'
-            f'<text x="{max(zero, zero + score * scale) + 8:.1f}" y="{y + 16}"{weight}{tone}>'
-            f"{score:,}{said}</text>"
-        )
-    bottom = 6 + len(seen) * row
-    parts.append(f'<line x1="{zero:.1f}" x2="{zero:.1f}" y1="2" y2="{bottom}" '
-                 'stroke="currentColor"/>')
-    return _svg(_WIDTH, bottom + 4, title, parts, ' font-size="14"')
+def histogram(shown: Margins, title: str) -> Markup:
+    """The margins as a picture; `UserError` without matplotlib."""
+    axes = plot.axes(4.2, 2.7)
+    step = shown.edges[1] - shown.edges[0]
+    colours = ["#e39a4e" if edge < 0 else "#4f8fc9" for edge in shown.edges[:-1]]
+    axes.bar(shown.edges[:-1], shown.counts, 0.9 * step, align="edge", color=colours)
+    axes.axvline(0, color="black", linestyle="dashed", linewidth=1)
+    for text, x, side in (("bit 0", -6, "right"), ("bit 1", 6, "left")):
+        axes.annotate(text, (0, 1), (x, 3), xycoords=("data", "axes fraction"),
+                      textcoords="offset points", ha=side)  # fmt: skip
+    axes.set_xlabel("P - T")
+    axes.set_ylabel("neurons")
+    return embedded(plot.svg(axes, title, shown).encode(), title)
 
 
 def layer_names(trace: Trace) -> list[str]:

@@ -8,12 +8,14 @@ from pathlib import Path
 
 import numpy as np
 
+from xnor_fcc import plot
 from xnor_fcc.container import write_atomically
 from xnor_fcc.data import DATASETS, class_names
 from xnor_fcc_sim.page import pages
 from xnor_fcc_sim.page import trace_drawings as draw
 from xnor_fcc_sim.page.blocks import (
     FAIL,
+    NOTE,
     PASS,
     Block,
     Cell,
@@ -85,16 +87,23 @@ def _hidden(trace: Trace, index: int) -> list[Block]:
         Figures(
             [
                 Picture(draw.bits(layer, draw.grid(m), two, what), f"{what}: {caption}"),
-                Picture(
-                    draw.histogram(sums.seen, f"Margins of layer {index}"),
-                    "Margins: by how much the accumulator P was beyond the threshold T, or short "
-                    f"of it{_differing(sums)}",
-                ),
+                _margins(sums, index),
                 table("Closest to switching", closest),
                 *([table("The first that differ", wrong)] if wrong else []),
             ]
         )
     ]
+
+
+def _margins(sums: Layer, index: int) -> Picture | Text:
+    """The histogram of a layer, or how to get it."""
+    if not plot.available():
+        return Text(f"There is no histogram of the margins. {plot.MISSING}")
+    return Picture(
+        draw.histogram(draw.margins(sums.seen), f"Margins of layer {index}"),
+        "Margins: by how much the accumulator P was beyond the threshold T, or short of it"
+        f"{_differing(sums)}",
+    )
 
 
 def _neuron(layer: Layer, sums: Layer, j: int) -> list[Cell]:
@@ -107,6 +116,32 @@ def _neuron(layer: Layer, sums: Layer, j: int) -> list[Cell]:
         number(int(layer.seen[j]), "d"),
         word(reference, FAIL if wrong else ""),
     ]
+
+
+def _scores(trace: Trace, names: Sequence[str]) -> Table:
+    """A row for each class, with a bar from 0 on."""
+    seen, label = trace.scores.seen.tolist(), trace.about["label"]
+    low, high = min(0, *seen), max(0, *seen)
+    reach = max(1, high - low)
+    rows = []
+    for c, (score, wanted) in enumerate(zip(seen, trace.scores.wanted.tolist(), strict=True)):
+        ends = sorted((0, score))
+        state = ""
+        if c == trace.answer:
+            state = NOTE if label is None else PASS if c == label else FAIL
+        said = ["answer"] * (c == trace.answer) + ["label"] * (c == label)
+        rows.append(
+            [
+                word(names[c], state),
+                Cell(f"{score:,}", sort=score, start=(ends[0] - low) / reach,
+                     bar=(ends[1] - low) / reach),
+                word(", ".join(said), state),
+                word("the same" if score == wanted else f"{wanted:,}",
+                     "" if score == wanted else FAIL),
+            ]
+        )  # fmt: skip
+    columns = ("class", "score", "", "reference")
+    return Table(f"Scores of the classes{_differing(trace.scores)}", columns, rows, wide=True)
 
 
 def _cycles(trace: Trace) -> list[Block]:
@@ -143,9 +178,7 @@ def sections(trace: Trace, names: Sequence[str]) -> Sections:
     layers = draw.layer_names(trace)
     for index in range(len(trace.hidden)):
         result.append((f"Layer {index}: {layers[index]}", _hidden(trace, index)))
-    drawn = Picture(draw.scores(trace, names, "Scores of the classes"),
-                    f"Scores{_differing(trace.scores)}")
-    result.append((f"Output layer: {layers[-1]}", [drawn]))
+    result.append((f"Output layer: {layers[-1]}", [_scores(trace, names)]))
     result.append(("Cycle by cycle", _cycles(trace)))
     return result
 
