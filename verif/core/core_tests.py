@@ -13,7 +13,7 @@ from cocotb.triggers import ClockCycles, RisingEdge
 from xnor_fcc.geometry import Geometry
 from xnor_fcc.integer import IntegerNetwork
 from xnor_fcc.pack import pack
-from xnor_fcc.registers import BIT, errors_in
+from xnor_fcc.registers import BIT, errors_in, mask
 from xnor_fcc_sim.bench import Bench
 from xnor_fcc_sim.packets import beats_of, bit_packet, image_packet
 from xnor_fcc_sim.settings import settings
@@ -149,7 +149,7 @@ async def bad_packets_lose_nothing_else(dut: Any) -> None:
         dropped, answered = dropped + 2, answered + 7
         assert await bench.read("DROPPED") == dropped, kind
         assert errors_in(await bench.read("ERROR")) == [kind.split(",")[0]], kind
-        await bench.write("ERROR", 0x1FF)
+        await bench.write("ERROR", mask("ERROR"))
         bench.check(answered)
     assert dropped >= 6
 
@@ -175,7 +175,7 @@ async def refuses_to_start_without_a_fitting_network(dut: Any) -> None:
             with_error = True
         assert with_error, "started"
         assert errors_in(await bench.read("ERROR")) == list(names)
-        await bench.write("ERROR", 0x1FF)
+        await bench.write("ERROR", mask("ERROR"))
         assert await bench.read("ERROR") == 0
         assert await bench.read("BUSY_CYCLES") == 0
 
@@ -186,7 +186,7 @@ async def refuses_to_start_without_a_fitting_network(dut: Any) -> None:
         # No weights can be missing, and none can be loaded.
         await bench.write("LOAD_DATA", 0)
         assert errors_in(await bench.read("ERROR")) == ["LOAD_OVERFLOW"]
-        await bench.write("ERROR", 0x1FF)
+        await bench.write("ERROR", mask("ERROR"))
     else:
         await refused("NOT_LOADED")
     await bench.load(image)
@@ -204,7 +204,7 @@ async def refuses_to_start_without_a_fitting_network(dut: Any) -> None:
         await bench.write("CONTROL", 1)
         await ClockCycles(dut.clk, 30)
         assert "BAD_TABLE" in errors_in(await bench.read("ERROR")), hex(entry)
-        await bench.write("ERROR", 0x1FF)
+        await bench.write("ERROR", mask("ERROR"))
     await bench.write("LAYER_TABLE", groups << 16 | words, index=1)
     for register, value in (
         ("LAYERS", 0), ("LAYERS", geometry.max_layers + 1), ("CLASSES", 0),
@@ -216,7 +216,7 @@ async def refuses_to_start_without_a_fitting_network(dut: Any) -> None:
         await ClockCycles(dut.clk, 30)
         assert "BAD_TABLE" in errors_in(await bench.read("ERROR")), (register, value)
         assert await bench.read("STATUS") == 0
-        await bench.write("ERROR", 0x1FF)
+        await bench.write("ERROR", mask("ERROR"))
         await bench.write(register, before)
     # More chunks than the memory holds.
     await bench.write("LOAD_SELECT", 1)
@@ -226,7 +226,7 @@ async def refuses_to_start_without_a_fitting_network(dut: Any) -> None:
     assert await bench.read("ERROR") == 0
     await bench.write("LOAD_DATA", 0)
     assert errors_in(await bench.read("ERROR")) == ["LOAD_OVERFLOW"]
-    await bench.write("ERROR", 0x1FF)
+    await bench.write("ERROR", mask("ERROR"))
 
     bench.expect(network, bits)
     await bench.load(image)
@@ -237,7 +237,7 @@ async def refuses_to_start_without_a_fitting_network(dut: Any) -> None:
     for register in ("LOAD_SELECT", "LOAD_DATA", "INPUTS", "LAYER_TABLE", "PARTIAL_TIMEOUT"):
         await bench.write(register, 3)
         assert errors_in(await bench.read("ERROR")) == ["CONFIG_BUSY"], register
-        await bench.write("ERROR", 0x1FF)
+        await bench.write("ERROR", mask("ERROR"))
     await bench.drain(patience(geometry, widths, 256))
     bench.check(6)
     await bench.check_cycles(widths)

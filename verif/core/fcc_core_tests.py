@@ -12,7 +12,7 @@ from cocotb.triggers import ClockCycles, RisingEdge
 
 from xnor_fcc.geometry import Geometry, Shape
 from xnor_fcc.pack import pack
-from xnor_fcc.registers import ADDRESS, BIT, errors_in
+from xnor_fcc.registers import ADDRESS, BIT, errors_in, mask
 from xnor_fcc_sim.bench import Bench
 from xnor_fcc_sim.packets import beats_of, bit_packet, image_packet
 from xnor_fcc_sim.settings import settings
@@ -68,7 +68,7 @@ async def the_widest_layer(dut: Any) -> None:
         await bench.write("CONTROL", 1)
         await ClockCycles(dut.clk, 30)
         assert errors_in(await bench.read("ERROR")) == [verdict], (first, second)
-        await bench.write("ERROR", 0x1FF)
+        await bench.write("ERROR", mask("ERROR"))
 
 
 @cocotb.test(timeout_time=1, timeout_unit="ms")

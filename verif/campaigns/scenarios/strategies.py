@@ -28,7 +28,7 @@ from campaigns.scenarios.scenario import (
     steps_needed,
 )
 from xnor_fcc.geometry import IMAGE_WIDTHS
-from xnor_fcc.registers import MAP
+from xnor_fcc.registers import MAP, mask
 
 # Steps of the widest layer, and beats of a streamed weight word.
 _STEPS, _STREAMED_STEPS, _BEATS = 250, 60, 8
@@ -43,7 +43,7 @@ _HOLDS = st.tuples(st.tuples(st.integers(1, 40), st.integers(60, 500)))
 
 _WRITABLE = [r["address"] for r in MAP["registers"] if r["access"] != "ro"]
 _VALUES = st.one_of(
-    st.integers(0, 15), st.sampled_from([0x1FF, _FOREVER]), st.integers(0, _FOREVER)
+    st.integers(0, 15), st.sampled_from([mask("ERROR"), _FOREVER]), st.integers(0, _FOREVER)
 )
 
 

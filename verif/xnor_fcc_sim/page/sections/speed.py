@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from xnor_fcc.devices import devices
 from xnor_fcc_sim.page.blocks import (
     DASH,
     FAIL,
@@ -41,7 +42,7 @@ from xnor_fcc_sim.page.sections.topic import Topic, sizes
 
 ANCHORS = Path(__file__).parents[1] / "anchors.json"
 # Clock of the DE1-SoC.
-_MHZ = 50
+_MHZ = devices()["de1-soc"].clock_mhz
 
 
 def speed(d: Bench, _: Path) -> View:
