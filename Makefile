@@ -15,7 +15,7 @@ help: ## what there is to make
 	@echo "usage: make TARGET [VARIABLE=value ...]"
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## /  \1\t/' | expand -t 14
 	@echo "variables of sim: SIM=verilator|icarus IMAGES= NETWORK= INPUTS=FILE FLIP= WAVES=1 TRACE=IMAGE"
-	@echo "  GEOMETRY=default|throughput|latency|seed or PE= SIMD= LANES=, WEIGHT_STREAM=bits"
+	@echo "  GEOMETRY=default|throughput|latency|original or PE= SIMD= LANES=, WEIGHT_STREAM=bits"
 	@echo "  FLIP=weight:LAYER:NEURON:INPUT or FLIP=threshold:LAYER:NEURON plants one fault"
 	@echo "variables of formal: ONLY=ring,argmax ARGS='--jobs 4'"
 	@echo "variables of explore: DEVICE=de1-soc|de10-nano|c5g|de0-cv WIDTHS=784-1024-10 NETWORK= ARGS="
@@ -98,7 +98,7 @@ quartus: ## build the DE1-SoC demo with Quartus, see quartus/README.md
 report: $(MARKS)package ## one HTML page of what the other targets measured: build/report/report.html
 	@$(XNOR_FCC) report $(ARGS)
 
-train: $(MARKS)train ## train the network again into build/train (an hour; resumes); ARGS='--recipe seed' or float
+train: $(MARKS)train ## train the network again into build/train (an hour; resumes); ARGS='--recipe original' or float
 	@$(XNOR_FCC) train $(ARGS)
 
 facts: $(MARKS)package ## rewrite what repeats a fact: register map, parameters, versions

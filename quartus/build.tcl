@@ -13,7 +13,7 @@
 
 set usage {usage: quartus_sh -t quartus/build.tcl [options]
 
-  --geometry NAME   a core by name: throughput (default), default, latency, seed
+  --geometry NAME   a core by name: throughput (default), default, latency, original
   --pe N --simd N --lanes N
                     its sizes one by one
   --network FILE    the network to preset: a name in model/networks or a file (default: mnist)

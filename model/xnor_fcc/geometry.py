@@ -55,7 +55,7 @@ NAMED = {
     "throughput": (69, 205, 2),
     "latency": (57, 262, 1),
     # The core of the report this project goes back to: a PE for every neuron of a layer.
-    "seed": (1024, 1, 2),
+    "original": (1024, 1, 2),
 }
 
 IMAGE_WIDTHS = PARAMETERS["IMAGE_WIDTH"].values

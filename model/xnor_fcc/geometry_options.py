@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from .geometry import NAMED, Geometry, Shape
 from .integer import network_names
+from .renamed import current
 
 
 def add_network(parser: argparse._ActionsContainer, default: str | None = "mnist") -> None:
@@ -17,7 +18,7 @@ def add_network(parser: argparse._ActionsContainer, default: str | None = "mnist
         default=default,
         metavar="NAME|FILE",
         help=f"a network by name ({', '.join(network_names())}), or a network file "
-        "(default: mnist)",
+        "(default: mnist; seed is the old name of original)",
     )
 
 
@@ -29,8 +30,10 @@ def add_geometry(
     pe, simd, lanes = NAMED[named]
     parser.add_argument(
         "--geometry",
+        type=current,
         choices=sorted(NAMED),
-        help=f"a core by name, each of whose sizes can still be changed (default: {named})",
+        help=f"a core by name, each of whose sizes can still be changed (default: {named}; seed is "
+        "the old name of original)",
     )
     parser.add_argument(
         "--pe", type=int, metavar="N", help=f"neurons computed at once in a lane (default: {pe})"

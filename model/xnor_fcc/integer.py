@@ -59,6 +59,7 @@ from .errors import UserError
 from .layers import WIDTH_LIMIT, Layer, NetworkFormatError, OutputLayer, ShiftLayer
 from .places import NETWORKS
 from .registers import PIXEL_THRESHOLD
+from .renamed import current
 from .shape import KindError, Shape
 
 _KIND = "xnor-fcc-network"
@@ -77,6 +78,7 @@ def find_network(name: str) -> Path:
     path = Path(name)
     if path.suffix or path.exists():
         return path
+    name = current(name)
     if name not in network_names():
         raise UserError(f"There is no network {name}; there are {', '.join(network_names())}.")
     return NETWORKS / f"{name}.npz"

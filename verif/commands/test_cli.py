@@ -216,7 +216,7 @@ def test_bash_completes(script: Path, tmp_path: Path) -> None:
         (["cl"], {"classify"}),
         (["--pr"], {"--print-completion"}),
         (["explore", "--str"], {"--streamed"}),
-        (["info", "--geometry", ""], {"default", "latency", "seed", "throughput"}),
+        (["info", "--geometry", ""], {"default", "latency", "original", "throughput"}),
         (["simulate", "--geometry", "th"], {"throughput"}),
         (["classify", "di"], {"digit.png"}),
         (["classify", "--labels", ""], {"digit.png", "folder"}),

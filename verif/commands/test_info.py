@@ -13,7 +13,7 @@ import pytest
 
 from xnor_fcc import info
 from xnor_fcc.devices import devices
-from xnor_fcc.errors import run_main
+from xnor_fcc.errors import UserError, run_main
 from xnor_fcc.explore import MAX_WIDTH
 from xnor_fcc.geometry import NAMED, Geometry
 from xnor_fcc.integer import IntegerNetwork, Layer, OutputLayer, ShiftLayer
@@ -150,3 +150,15 @@ def test_one_sentence(
 ) -> None:
     error = call(capsys, *arguments, code=2)
     assert error.startswith("error: ") and error.count("\n") == 1 and says in error
+
+
+def test_old_names_still_work(capsys: pytest.CaptureFixture[str]) -> None:
+    """Of a network and of a geometry, for one release."""
+    shown = []
+    for name in ("original", "seed"):
+        assert info.main([name, "--geometry", name, "--device", "none"]) == 0
+        shown.append(capsys.readouterr().out)
+    assert shown[0] == shown[1] and "original: 784-1024-1024-1024-10" in shown[0]
+    assert "PE=1024 SIMD=1 LANES=2" in shown[0]
+    with pytest.raises(UserError, match="no network seeds"):
+        info.main(["seeds"])

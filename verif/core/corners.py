@@ -32,7 +32,7 @@ CORNERS = {
                                    threshold_depth=60, max_classes=10, image_width=16),
     "more-pe-than-neurons": dict(pe=48, simd=4, lanes=5, max_width=40, weight_depth=60,
                                  threshold_depth=8, max_classes=10, image_width=32),
-    "seed-like": dict(pe=32, simd=1, lanes=2, max_width=32, weight_depth=160, threshold_depth=8,
+    "original-like": dict(pe=32, simd=1, lanes=2, max_width=32, weight_depth=160, threshold_depth=8,
                       max_classes=10, image_width=64),
     "all-taps": dict(pe=16, simd=4, lanes=2, max_width=64, taps=16, weight_depth=400,
                      threshold_depth=40, max_classes=10, image_width=64),

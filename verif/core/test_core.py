@@ -32,7 +32,9 @@ def test_random_geometry(seed: int) -> None:
 
 @pytest.mark.slow
 @needs_icarus
-@pytest.mark.parametrize("name", ["odd", "word-wider-than-layers", "seed-like", "streamed-in-part"])
+@pytest.mark.parametrize(
+    "name", ["odd", "word-wider-than-layers", "original-like", "streamed-in-part"]
+)
 def test_corner_geometry_in_four_states(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Icarus starts from X, where Verilator starts from random values."""
     monkeypatch.setenv("SIM", "icarus")
@@ -54,7 +56,7 @@ def test_preset_memory_images(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_geometry_of_the_seed_report(tmp_path: Path) -> None:
+def test_geometry_of_the_original_report(tmp_path: Path) -> None:
     """PE = 1024, SIMD = 1, LANES = 2 on real digits: every hidden bit, and 3,874 cycles a batch."""
     network = simulator.ROOT / "model" / "networks" / "mnist.npz"
     geometry = Geometry.for_widths((784, 1024, 1024, 1024, 10), pe=1024, simd=1, lanes=2)
@@ -64,7 +66,7 @@ def test_geometry_of_the_seed_report(tmp_path: Path) -> None:
     model = simulator.build("xnor_fcc", geometry.parameters(), large=True)
     model.run(
         "xnor_fcc_sim.stream_tests",
-        simulator.run_directory("seed-geometry"),
+        simulator.run_directory("original-geometry"),
         settings={
             "geometry": asdict(geometry),
             "network": str(network),

@@ -34,6 +34,7 @@ from xnor_fcc.errors import CommandLine, UserError, run_main
 from xnor_fcc.geometry import NAMED, Geometry
 from xnor_fcc.integer import IntegerNetwork, find_network
 from xnor_fcc.pack import pack
+from xnor_fcc.renamed import current
 from xnor_fcc.tables import columns
 from xnor_fcc_sim import simulator, vcd
 
@@ -65,7 +66,7 @@ class Case:
 # and 270 MB.
 CASES = {
     "throughput": Case(NAMED["throughput"], batches=2, kept=2),
-    "seed": Case(NAMED["seed"], batches=2, kept=1),
+    "original": Case(NAMED["original"], batches=2, kept=1),
 }
 
 
@@ -305,7 +306,9 @@ def parser() -> CommandLine:
         description="Count how many bits switch for one image, by module, and write the waveforms "
         "that Quartus' power analyser reads.",
     )
-    result.add_argument("--only", choices=CASES, help="one of the cores instead of all")
+    result.add_argument(
+        "--only", type=current, choices=CASES, help="one of the cores instead of all"
+    )
     result.add_argument(
         "--output",
         type=Path,

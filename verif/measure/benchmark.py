@@ -31,7 +31,7 @@ ANCHORS = Path(page.__file__).with_name("anchors.json")
 OUTPUT = simulator.BUILD / "bench"
 
 # Images through each simulated core.
-IMAGES = {"throughput": 10_000, "latency": 1_000, "seed": 200}
+IMAGES = {"throughput": 10_000, "latency": 1_000, "original": 200}
 # The law of the lanes: a port of 64 bits, a small core behind it, six batches.
 PORT_BITS, PORT_PE, PORT_SIMD, PORT_BATCHES = 64, 16, 64, 6
 PORT_LANES = (1, 2, 4, 8)
@@ -99,7 +99,7 @@ class Benchmark(TypedDict):
     busy: float
     throughput: Core
     latency: Core
-    seed: Cycles
+    original: Cycles
     lanes_scaling: list[Port]
     ecp5: route_report.Report
     images_per_second: float
@@ -160,11 +160,11 @@ def core(name: str, network: IntegerNetwork) -> Core:
     }
 
 
-def seed(network: IntegerNetwork) -> Cycles:
+def original(network: IntegerNetwork) -> Cycles:
     """Cycles of the geometry of the report this core goes back to."""
-    run = simulate("seed", ["--geometry", "seed", "--images", str(IMAGES["seed"])])
+    run = simulate("original", ["--geometry", "original", "--images", str(IMAGES["original"])])
     return {
-        "geometry": asdict(Geometry.for_widths(network.widths, *NAMED["seed"])),
+        "geometry": asdict(Geometry.for_widths(network.widths, *NAMED["original"])),
         "images": run["images"],
         "wrong_bits": run["wrong_bits"],
         "accuracy": _known(run["accuracy"]),
@@ -215,7 +215,7 @@ def measure() -> Benchmark:
         "busy": throughput["busy"],
         "throughput": throughput,
         "latency": core("latency", network),
-        "seed": seed(network),
+        "original": original(network),
         "lanes_scaling": lanes_scaling(),
         "ecp5": route(),
         "images_per_second": throughput["images_per_second"],

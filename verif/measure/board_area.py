@@ -23,6 +23,7 @@ from xnor_fcc.container import write_json
 from xnor_fcc.devices import devices
 from xnor_fcc.errors import CommandLine, UserError, run_main
 from xnor_fcc.geometry import NAMED
+from xnor_fcc.renamed import current
 from xnor_fcc_sim.provenance import source
 from xnor_fcc_sim.reports import Source
 from xnor_fcc_sim.sources import board_sources
@@ -98,6 +99,7 @@ def parser() -> CommandLine:
     result = CommandLine(prog="make board", description="Area of the DE1-SoC demo, by Yosys.")
     result.add_argument(
         "--geometry",
+        type=current,
         choices=sorted(NAMED),
         default="throughput",
         help="a core by name (default: %(default)s)",

@@ -224,7 +224,7 @@ def label(recipe: Mapping[str, Any]) -> str:
         "first layer +-2^k" if recipe["first_layer"] == "shifts" else "",
     ]
     kind = ", ".join(word for word in words if word) or "binary"
-    trained = ", recipe seed" if recipe["name"] == "seed" else ""
+    trained = ", recipe original" if recipe["name"] == "original" else ""
     return kind + trained + (", pruned" if recipe["pruned_from"] else "")
 
 
@@ -369,7 +369,7 @@ def table(report: Mapping[str, Any]) -> str:
 
 def binarisation_table(report: Mapping[str, Any]) -> str:
     """What binary weights and activations cost."""
-    names = {"float": "float", "best": "binary, recipe best", "seed": "binary, recipe seed"}
+    names = {"float": "float", "best": "binary, recipe best", "original": "binary, recipe original"}
     rows = []
     for row in report["binarisation"]:
         below = row["below_float"]
@@ -427,7 +427,7 @@ _COLOURS = {
     "binary": "#1f77b4",
     "order 2": "#d62728",
     "ternary weights": "#3a9a4b",
-    "recipe seed": "#9467bd",
+    "recipe original": "#9467bd",
     "other": "#7f7f7f",
 }
 # Of a network whose neurons were cut, and of one that is whole.
@@ -465,8 +465,8 @@ class Drawn:
 
 
 def _kind(row: Mapping[str, Any]) -> str:
-    if row["recipe"] == "seed":
-        return "recipe seed"
+    if row["recipe"] == "original":
+        return "recipe original"
     kind = row["method"].removesuffix(", pruned")
     return kind if kind in _COLOURS else "other"
 

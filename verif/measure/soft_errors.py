@@ -34,6 +34,7 @@ from xnor_fcc.generated import fill
 from xnor_fcc.geometry import NAMED, Geometry
 from xnor_fcc.integer import IntegerNetwork, find_network
 from xnor_fcc.pack import MemoryImage, pack, ring_order
+from xnor_fcc.renamed import current
 from xnor_fcc.tables import markdown
 from xnor_fcc_sim import simulator
 from xnor_fcc_sim.provenance import source
@@ -443,7 +444,7 @@ def parser() -> CommandLine:
         "report.json and soft_errors.svg; the exit code is 0 only if hardware and model agree.",
     )
     add = result.add_argument
-    add("--geometry", choices=sorted(NAMED), default="default",
+    add("--geometry", type=current, choices=sorted(NAMED), default="default",
         help="a core by name (default: %(default)s)")
     add("--draws", type=int, default=DRAWS, help="random draws of each point (%(default)s)")
     add("--images", type=int, help="test images of each draw (default: all 10,000)")

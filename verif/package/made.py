@@ -17,7 +17,7 @@ from xnor_fcc.training.examples import Examples, Split
 from xnor_fcc.training.export import levels
 from xnor_fcc.training.form import Form
 from xnor_fcc.training.network import BinaryNetwork, signs
-from xnor_fcc.training.recipes import FloatRecipe, Recipe, SeedRecipe
+from xnor_fcc.training.recipes import FloatRecipe, OriginalRecipe, Recipe
 from xnor_fcc.training.run import REPORT_NAME, network_files
 from xnor_fcc.training.student import Student, train_student
 
@@ -107,7 +107,9 @@ TINY = Recipe(
 
 TRAINED, INTEGER = network_files(TINY)
 
-TINY_SEED = SeedRecipe(widths=(784, 24, 16, 10), validation=60, batch=20, epochs=4, halving=2)
+TINY_ORIGINAL = OriginalRecipe(
+    widths=(784, 24, 16, 10), validation=60, batch=20, epochs=4, halving=2
+)
 TINY_FLOAT = FloatRecipe(
     widths=(784, 24, 16, 10), validation=60, batch=20, epochs=4, teacher_epochs=1, norm_images=60
 )

@@ -25,8 +25,8 @@ def test_pass_of_the_default_core() -> None:
     assert Geometry().pass_cycles(DEFAULT) == 744
     assert Geometry().period_cycles(DEFAULT) == 744
     # One word a layer more than the taps: nothing can be started before the bits are there.
-    seed = Geometry.for_widths(DEFAULT, 1024, 1, 2)
-    assert seed.pass_cycles(DEFAULT) == 784 + 3 * 1024 + 3 * 7
+    original = Geometry.for_widths(DEFAULT, 1024, 1, 2)
+    assert original.pass_cycles(DEFAULT) == 784 + 3 * 1024 + 3 * 7
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ import torch
 from package.made import (
     INTEGER,
     TINY_FLOAT,
-    TINY_SEED,
+    TINY_ORIGINAL,
     TRAINED,
     assert_equal,
     assert_same,
@@ -42,7 +42,7 @@ from xnor_fcc.training.form import Form
 from xnor_fcc.training.layers import HiddenLayer
 from xnor_fcc.training.network import BinaryNetwork, to_inputs
 from xnor_fcc.training.plain import PlainNetwork
-from xnor_fcc.training.recipes import FloatRecipe, Recipe, SeedRecipe, squared_hinge
+from xnor_fcc.training.recipes import FloatRecipe, OriginalRecipe, Recipe, squared_hinge
 from xnor_fcc.training.run import REPORT_NAME, run
 from xnor_fcc.training.scores import scores_of
 from xnor_fcc.training.shift import (
@@ -360,7 +360,7 @@ def test_parameters_without_a_gradient_stay() -> None:
 
 
 def test_the_rate_is_halved_every_50_epochs() -> None:
-    recipe = SeedRecipe()
+    recipe = OriginalRecipe()
     steps = 275
     rates = [recipe.rate(epoch * steps + i, steps) for epoch in range(500) for i in (0, steps - 1)]
     assert rates[0] == 2.0**-10 and rates[99] == 2.0**-10
@@ -462,8 +462,8 @@ def test_saved_and_restored_model_is_the_same_function(tmp_path: Path) -> None:
 # The recipes.
 
 
-def test_the_seed_recipe_is_what_was_reported() -> None:
-    recipe = SeedRecipe()
+def test_the_original_recipe_is_what_was_reported() -> None:
+    recipe = OriginalRecipe()
     assert (recipe.batch, recipe.halving, recipe.lr) == (200, 50, 2.0**-10)
     assert recipe.widths == (784, 1024, 1024, 1024, 10)
     assert recipe.teacher_epochs == 0 and not recipe.distortion_at(0).moves
@@ -511,9 +511,9 @@ def test_the_best_recipe_is_what_it_was() -> None:
 
 
 def test_a_digit_that_is_not_distorted_is_left_alone() -> None:
-    data = split(fake_mnist(), TINY_SEED)
+    data = split(fake_mnist(), TINY_ORIGINAL)
     random = torch.Generator().manual_seed(0)
-    parts = list(batches(data, TINY_SEED, Distortion().scaled(0), random))
+    parts = list(batches(data, TINY_ORIGINAL, Distortion().scaled(0), random))
     seen = {row.tobytes() for x, _ in parts for row in x.numpy()}
     assert seen == {row.tobytes() for row in to_inputs(data.images, 128).numpy()}
 
@@ -525,7 +525,7 @@ def loss_of(student: Student) -> float:
         return student.recipe.hard_loss(student.model.logits(scores), data.labels).item()
 
 
-@pytest.mark.parametrize("recipe", [TINY_SEED, TINY_FLOAT], ids=["seed", "float"])
+@pytest.mark.parametrize("recipe", [TINY_ORIGINAL, TINY_FLOAT], ids=["original", "float"])
 def test_one_epoch_reduces_the_loss(recipe: Recipe, tmp_path: Path) -> None:
     data = split(fake_mnist(), replace(recipe, widths=(784, 64, 64, 10)))
     recipe = replace(recipe, widths=(784, 64, 64, 10), epochs=1)
@@ -534,7 +534,7 @@ def test_one_epoch_reduces_the_loss(recipe: Recipe, tmp_path: Path) -> None:
     assert loss_of(student) < 0.7 * before
 
 
-@pytest.fixture(scope="module", params=[TINY_SEED, TINY_FLOAT], ids=["seed", "float"])
+@pytest.fixture(scope="module", params=[TINY_ORIGINAL, TINY_FLOAT], ids=["original", "float"])
 def whole_run(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[Recipe, Path]:
@@ -549,7 +549,7 @@ def test_a_run_learns_and_writes_its_results(whole_run: tuple[Recipe, Path]) -> 
     recipe, out = whole_run
     report = json.loads((out / REPORT_NAME).read_text())
     assert report["finished"] and report["test_accuracy"] > 0.5
-    assert report["recipe"]["name"] in ("seed", "float")
+    assert report["recipe"]["name"] in ("original", "float")
     assert (out / TRAINED).exists() == recipe.exports
     assert (out / INTEGER).exists() == recipe.exports
     if not recipe.exports:
@@ -588,7 +588,7 @@ def test_killed_and_started_again_gives_the_same_result(
     whole_run: tuple[Recipe, Path], tmp_path: Path
 ) -> None:
     recipe, out = whole_run
-    name = "TINY_SEED" if recipe is TINY_SEED else "TINY_FLOAT"
+    name = "TINY_ORIGINAL" if recipe is TINY_ORIGINAL else "TINY_FLOAT"
     model = Path(train.__file__).resolve().parents[2]
     paths = [str(Path(__file__).parents[1]), str(model)]
     code = CHILD.format(paths=paths, recipe=name, out=str(tmp_path))
@@ -626,7 +626,7 @@ def test_a_resumed_run_needs_its_optimiser_state(
         assert_equal(ends[0][1]["model"], ends[1][1]["model"])
 
 
-@pytest.mark.parametrize("name", ["seed", "float"])
+@pytest.mark.parametrize("name", ["original", "float"])
 def test_the_command_trains_by_recipe(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -640,12 +640,12 @@ def test_the_command_trains_by_recipe(
     assert train.main(arguments) == 0
     report = json.loads((tmp_path / REPORT_NAME).read_text())
     assert report["recipe"]["name"] == name and report["recipe"]["widths"] == [784, 16, 10]
-    assert report["recipe"]["distortion"]["degrees"] == (0.0 if name == "seed" else 10.0)
+    assert report["recipe"]["distortion"]["degrees"] == (0.0 if name == "original" else 10.0)
 
 
 def test_recipes_have_directories_of_their_own() -> None:
-    outs = [train.parser(name).parse_args([]).output.name for name in ("best", "seed", "float")]
-    assert outs == ["train", "train-seed", "train-float"]
+    outs = [train.parser(name).parse_args([]).output.name for name in ("best", "original", "float")]
+    assert outs == ["train", "train-original", "train-float"]
 
 
 def test_the_float_network_has_the_same_layers() -> None:

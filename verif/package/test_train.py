@@ -269,8 +269,8 @@ def test_distortion_shrinks_at_the_end() -> None:
         ["--recipe", "none"],
         ["--dataset", "cifar"],
         ["--dataset", "digits", "--data-dir", "nowhere"],
-        ["--recipe", "seed", "--halving", "0"],
-        ["--recipe", "seed", "--average", "0.9"],
+        ["--recipe", "original", "--halving", "0"],
+        ["--recipe", "original", "--average", "0.9"],
         ["--halving", "10"],
         ["--distortion", "-1"],
         ["--order", "3"],
@@ -285,7 +285,7 @@ def test_distortion_shrinks_at_the_end() -> None:
         ["--prune-from", str(BEST), "--hidden", "1024,1024"],
         ["--prune-from", str(BEST), "--hidden", "1024,1025,10"],
         ["--prune-from", str(BEST), "--hidden", "9,9,9", "--weights", "ternary"],
-        ["--prune-from", str(BEST), "--hidden", "9,9,9", "--recipe", "seed"],
+        ["--prune-from", str(BEST), "--hidden", "9,9,9", "--recipe", "original"],
     ],
 )
 def test_the_command_refuses_in_one_sentence(
@@ -308,7 +308,7 @@ def test_a_recipe_holds_its_options_to_their_ranges(name: str) -> None:
     recipe = RECIPES[name]()
     options = options_of(type(recipe))
     assert {"epochs", "batch", "average"} <= options.keys() and "validation" not in options
-    assert ("halving" in options) == (name == "seed")
+    assert ("halving" in options) == (name == "original")
     for field, option in options.items():
         for edge, outside in ((option.low, -1), (option.high, 1)):
             if math.isinf(edge):
@@ -362,6 +362,12 @@ def test_the_command_trains_on_another_data_set(
     assert model.widths == network.widths and info["dataset"] == "digits"
 
 
+def test_the_old_name_of_a_recipe_still_works() -> None:
+    options = train._arguments(["--recipe", "seed"])
+    assert options.recipe == "original" and options.halving == 50
+    assert options.output.name == "train-original"
+
+
 @pytest.mark.parametrize("dataset", list(DATASETS))
 @pytest.mark.parametrize("name", list(RECIPES))
 def test_recipes_suit_the_data_set(name: str, dataset: str) -> None:
@@ -402,7 +408,7 @@ def test_the_command_trains_with_free_scales(
         (["--order", "2", "--weights", "ternary"], {"order-2", "ternary"}),
         (["--first-layer", "shifts"], {"power-of-two"}),
         (["--prune-from", str(BEST)], set()),
-        (["--recipe", "seed", "--weights", "ternary"], {"ternary"}),
+        (["--recipe", "original", "--weights", "ternary"], {"ternary"}),
     ],
 )
 def test_the_command_trains_networks_of_every_kind(

@@ -4,22 +4,22 @@
 | recipe | network | loss | optimiser | rate |
 |---|---|---|---|---|
 | best | binary, alpha, batch normalisation | cross-entropy, teacher | Adam | cosine |
-| seed | binary, shift-based normalisation | squared hinge | shift-based AdaMax | right shifts |
+| original | binary, shift-based normalisation | squared hinge | shift-based AdaMax | right shifts |
 | float | float weights, ReLU | as best | as best | as best |
 | ttq | ternary, free scales | as best | as best | as best |
 
 `best` also distorts the images, averages the latent weights and re-estimates batch normalisation
 before each evaluation; `float` does the same, so that the difference of the two is what binary
 weights and activations cost.  All see the same +-1 inputs of the same split of the training set.
-`best` and `seed` also train networks of another `network.Form`, and networks cut out of a larger
+`best` and `original` also train networks of another `form.Form`, and networks cut out of a larger
 one (`prune`); everything else stays as it is.
 
 `ttq` is the trained ternary quantisation of Zhu et al. (2017) by neuron: its positive and its
 negative weights have a learned scale each.  The core has one for both, as `--weights ternary`
 trains it; this recipe is there to tell what that costs.
 
-`seed` is the training that the report behind this project describes, which says: 1,024 neurons in
-each hidden layer, shift-based AdaMax and batch normalisation, batches of 200, one right shift of
+`original` is the training that the report behind this project describes, which says: 1,024 neurons
+in each hidden layer, shift-based AdaMax and batch normalisation, batches of 200, one right shift of
 the learning rate every 50 epochs, otherwise the architecture of the Theano experiments of
 Courbariaux et al. (2016).  What it leaves open is taken from that paper (see `shift` for where the
 two differ): squared hinge loss on targets of +-1, learning rate 2^-10, latent weights that start
@@ -184,12 +184,12 @@ class Recipe:
 
 
 @dataclass(frozen=True)
-class SeedRecipe(Recipe):
-    """The recipe `seed`, see the module's description."""
+class OriginalRecipe(Recipe):
+    """The recipe `original`, see the module's description."""
 
     averages: ClassVar[bool] = False
 
-    name: str = "seed"
+    name: str = "original"
     epochs: int = 500
     lr: float = ALPHA
     warmup_epochs: int = 0
@@ -274,7 +274,7 @@ class TtqRecipe(_UnexportedRecipe):
 
 RECIPES: dict[str, type[Recipe]] = {
     "best": Recipe,
-    "seed": SeedRecipe,
+    "original": OriginalRecipe,
     "float": FloatRecipe,
     "ttq": TtqRecipe,
 }

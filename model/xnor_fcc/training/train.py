@@ -28,6 +28,7 @@ import torch
 from ..data import DATASETS, DEFAULT, load_images
 from ..errors import CommandLine, UserError, run_main
 from ..places import BUILD
+from ..renamed import current
 from . import checkpoint
 from .options import add_options, chosen
 from .recipes import DISTORTIONS, RECIPES, Recipe, recipe_for
@@ -39,7 +40,13 @@ def _add_what(parser: argparse.ArgumentParser) -> None:
     """The options that decide the defaults of the others."""
     add = parser.add_argument
     add("--dataset", choices=list(DATASETS), default=DEFAULT, help="what to train on")
-    add("--recipe", choices=list(RECIPES), default="best", help="network and training, see above")
+    add(
+        "--recipe",
+        type=current,
+        choices=list(RECIPES),
+        default="best",
+        help="network and training, see above",
+    )
 
 
 def default_output(recipe: str, dataset: str) -> Path:
@@ -54,14 +61,15 @@ def parser(name: str = "best", dataset: str = DEFAULT) -> CommandLine:
     result = CommandLine(
         prog="xnor-fcc train",
         description="Train a network on a data set: MNIST, Fashion-MNIST, or the 8x8 digits of "
-        "scikit-learn.  --recipe best: the binary network, as well as it "
-        "gets.  --recipe seed: the binary network with shift-based AdaMax and batch normalisation, "
-        "a squared hinge loss, no teacher and no distortion.  --recipe float: the layers of best "
-        "in float.  --recipe ttq: ternary weights with two scales.  Killed at any moment, the same "
-        "command goes on from the last finished epoch.  Results go to --output, never over the "
-        "committed networks: report.json (accuracies) and, unless the recipe is float or ttq, "
-        "NAME_trained.npz (the Brevitas network, compact) and NAME.npz (the integer network that "
-        "the core loads), NAME being that of the data set.  The defaults below are those of "
+        "scikit-learn.  --recipe best: the binary network, as well as it gets.  --recipe original "
+        "(seed is its old name): the binary network with shift-based AdaMax and batch "
+        "normalisation, a squared hinge loss, no teacher and no distortion.  --recipe float: the "
+        "layers of best in float.  --recipe ttq: ternary weights with two scales.  Killed at any "
+        "moment, the same command goes on from the last finished epoch.  Results go to --output, "
+        "never over the committed networks: report.json (accuracies) and, unless the recipe is "
+        "float or ttq, NAME_trained.npz (the Brevitas network, compact) and NAME.npz (the integer "
+        "network that the core loads), NAME being that of the data set.  The defaults below are "
+        "those of "
         f"--recipe {name} --dataset {dataset}.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
         allow_abbrev=False,

@@ -244,7 +244,7 @@ class Bench:
 
     throughput: SizedCore
     latency: SizedCore
-    seed: Core
+    original: Core
     lanes_scaling: list[Port]
     xnor_per_cycle_per_alm: float
     images_per_second: float
@@ -403,6 +403,8 @@ def _fields(kind: type[T], converter: cattrs.Converter) -> Callable[[Any, Any], 
     def checked(value: Any, kind: Any) -> T:
         if not isinstance(value, dict):
             raise TypeError(f"{value!r} is no object")
+        if kind is Bench and "seed" in value:  # its name in reports of an earlier release
+            value = {"original": value["seed"], **value}
         return read(value, kind)
 
     return checked

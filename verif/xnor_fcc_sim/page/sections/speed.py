@@ -49,7 +49,7 @@ def speed(d: Bench, _: Path) -> View:
     """Throughput, latency and area of the named geometries."""
     rows = []
     good = True
-    for name, r in (("throughput", d.throughput), ("latency", d.latency), ("seed", d.seed)):
+    for name, r in (("throughput", d.throughput), ("latency", d.latency), ("original", d.original)):
         if isinstance(r, SizedCore):  # the last one is simulated only
             good &= r.cycles_per_image == r.model_cycles_per_image
             good &= r.cycles == r.model_cycles
