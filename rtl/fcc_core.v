@@ -544,7 +544,7 @@ module fcc_core #(
       .PE        (PE),
       .SCORE_BITS(SCORE_BITS),
       .DEPTH     (THRESHOLD_DEPTH),
-      .PRESET    (HAS_PRESET ? {PRESET, "_thresholds.hex"} : "")
+      .PRESET    (HAS_PRESET ? {PRESET, "_thresholds"} : "")
   ) threshold_memory (
       .clk          (clk),
       .write        (threshold_write),
@@ -641,7 +641,7 @@ module fcc_core #(
           .PE         (PE),
           .MARGIN_BITS(ACC_BITS),
           .DEPTH      (THRESHOLD_DEPTH),
-          .PRESET     (HAS_PRESET ? {PRESET, "_margins.hex"} : "")
+          .PRESET     (HAS_PRESET ? {PRESET, "_margins"} : "")
       ) margin_memory (
           .clk          (clk),
           .write        (threshold_write),

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // How far from its threshold each neuron's residual bit switches, one word of PE pairs of margins a
-// group, beside the offsets (fcc_threshold_memory): `up` above the threshold where the neuron's first
-// bit is 1, `down` below it where it is 0 (see fcc_pair).
+// group, beside the offsets (fcc_threshold_memory): `up` above the threshold where the neuron's
+// first bit is 1, `down` below it where it is 0 (see fcc_pair).
 //
 // Latency: 2 cycles from `read_address` to the margins. Never stalls.
 
@@ -10,12 +10,12 @@
 
 module fcc_margin_memory #(
     // Neurons in a word (>= 1).
-    parameter PE = 32,
-    // Bits of an unsigned margin.
-    parameter MARGIN_BITS = 14,
+    parameter PE = 1,
+    // Bits of an unsigned margin (>= 1).
+    parameter MARGIN_BITS = 1,
     // Words: groups of all layers together (>= 2).
-    parameter DEPTH = 128,
-    // $readmemh file with the contents at power-up; "" for none.
+    parameter DEPTH = 2,
+    // Memory image at power-up: slice s reads PRESET_sss.hex (see fcc_memory_bank). "" for none.
     parameter PRESET = ""
 ) (
     input  wire                        clk,
@@ -33,9 +33,9 @@ module fcc_margin_memory #(
   reg  [2*PE*MARGIN_BITS-1:0] word_reg;
 
   fcc_memory_bank #(
-      .WIDTH    (2 * PE * MARGIN_BITS),
-      .DEPTH    (DEPTH),
-      .INIT_FILE(PRESET)
+      .WIDTH (2 * PE * MARGIN_BITS),
+      .DEPTH (DEPTH),
+      .PRESET(PRESET)
   ) bank (
       .clk          (clk),
       .write        (write),

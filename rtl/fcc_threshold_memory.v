@@ -12,12 +12,12 @@
 
 module fcc_threshold_memory #(
     // Offsets in a word (>= 1).
-    parameter PE = 32,
-    // Bits of a signed offset.
-    parameter SCORE_BITS = 13,
+    parameter PE = 1,
+    // Bits of a signed offset (>= 2).
+    parameter SCORE_BITS = 2,
     // Words: groups of all layers together (>= 2).
-    parameter DEPTH = 128,
-    // $readmemh file with the contents at power-up; "" for none.
+    parameter DEPTH = 2,
+    // Memory image at power-up: slice s reads PRESET_sss.hex (see fcc_memory_bank). "" for none.
     parameter PRESET = ""
 ) (
     input  wire                         clk,
@@ -37,9 +37,9 @@ module fcc_threshold_memory #(
   reg  [           PE-1:0] parity_s3;
 
   fcc_memory_bank #(
-      .WIDTH    (PE * SCORE_BITS),
-      .DEPTH    (DEPTH),
-      .INIT_FILE(PRESET)
+      .WIDTH (PE * SCORE_BITS),
+      .DEPTH (DEPTH),
+      .PRESET(PRESET)
   ) bank (
       .clk          (clk),
       .write        (write),

@@ -6,19 +6,20 @@
 // Built of banks of BANK_DEPTH words, because block RAM is widest when it is shallow: 744 words of
 // 4,096 bits take 3 banks of 103 M10K as 256 x 40, but 410 blocks as one memory of 1024 x 10.
 //
-// Latency: 4 cycles from `read_address` to `word` (address, each bank's own, block RAM, bank selection).
-// Never stalls.
+// Latency: 4 cycles from `read_address` to `word` (address, each bank's own, block RAM, bank
+// selection). Never stalls.
 
 `default_nettype none
 
 module fcc_weight_memory #(
     // Bits of a word (>= 1).
-    parameter WIDTH = 4096,
+    parameter WIDTH = 1,
     // Words (>= 2).
-    parameter DEPTH = 744,
+    parameter DEPTH = 2,
     // Words of a bank (>= 1).
-    parameter BANK_DEPTH = 256,
-    // Memory image at power-up: bank b reads PRESET_bb.hex, bb its two decimal digits. "" for none.
+    parameter BANK_DEPTH = 1,
+    // Memory image at power-up: bank b reads PRESET_bb_sss.hex, bb its two decimal digits, sss those
+    // of a slice (see fcc_memory_bank). "" for none.
     parameter PRESET = ""
 ) (
     input  wire                     clk,
@@ -53,9 +54,9 @@ module fcc_weight_memory #(
       always @(posedge clk) bank_address <= read_offset[BANK_BITS-1:0];
 
       fcc_memory_bank #(
-          .WIDTH    (WIDTH),
-          .DEPTH    (WORDS),
-          .INIT_FILE((PRESET == "") ? "" : {PRESET, "_", TENS, UNITS, ".hex"})
+          .WIDTH (WIDTH),
+          .DEPTH (WORDS),
+          .PRESET((PRESET == "") ? "" : {PRESET, "_", TENS, UNITS})
       ) bank (
           .clk          (clk),
           .write        (write && offset < WORDS),

@@ -13,6 +13,7 @@ rtl/fcc_image_sink.v
 rtl/fcc_lane.v
 rtl/fcc_load_crc.v
 rtl/fcc_margin_memory.v
+rtl/fcc_memory.v
 rtl/fcc_memory_bank.v
 rtl/fcc_pair.v
 rtl/fcc_parity_coder.v

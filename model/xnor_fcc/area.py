@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
 
-from .geometry import Geometry, ceil_div
+from .geometry import Geometry, ceil_div, slices
 
 Shapes = tuple[tuple[int, int], ...]
 
@@ -156,14 +156,14 @@ def weight_banks(geometry: Geometry) -> list[int]:
 
 
 def memories(geometry: Geometry) -> list[tuple[int, int]]:
-    """(bits, words) of every memory: the banks of weights, the offsets, and the margins where
-    lanes work in pairs."""
+    """(bits, words) of every memory: the slices (fcc_memory_bank.v) of the banks of weights, of the
+    offsets, and of the margins where lanes work in pairs."""
     g = geometry
-    result = [(g.pe * g.simd, depth) for depth in weight_banks(g)]
-    result.append((g.pe * g.score_bits, g.threshold_depth))
+    words = [(g.pe * g.simd, depth) for depth in weight_banks(g)]
+    words.append((g.pe * g.score_bits, g.threshold_depth))
     if g.order == 2:
-        result.append((2 * g.pe * (g.score_bits - 1), g.threshold_depth))
-    return result
+        words.append((2 * g.pe * (g.score_bits - 1), g.threshold_depth))
+    return [(bits, depth) for width, depth in words for bits in slices(width)]
 
 
 def block_count(geometry: Geometry, shapes: Shapes = M10K_SHAPES) -> int:

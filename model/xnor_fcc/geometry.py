@@ -42,6 +42,8 @@ _LATENCY_OVERHEAD = 12
 _RELOAD_OVERHEAD = 4
 # Cycles from the last step of the output layer until its results begin to leave.
 _RESULT_OVERHEAD = 9
+# Bits of a slice of a memory word (SLICE in fcc_memory_bank.v).
+SLICE = 960
 # Banks of the weight memory at most: the names of their memory images have two digits.
 _MAX_BANKS = 100
 # PEs that one tap feeds at most, by default: the fan-out of an activation wire.
@@ -71,6 +73,12 @@ def best_bank_depth(width: int, depth: int) -> int:
         return ceil_div(depth, shape[0]) * ceil_div(width, shape[1])
 
     return min(BANK_SHAPES, key=blocks)[0]
+
+
+def slices(width: int) -> list[int]:
+    """Bits of every slice of a memory word of `width` bits, the lowest first."""
+    full, rest = divmod(width, SLICE)
+    return [SLICE] * full + ([rest] if rest else [])
 
 
 @dataclass(frozen=True)

@@ -28,16 +28,19 @@ are 0 where the layer's outputs are of order 1.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 
-from .geometry import Geometry, GeometryError, Shape
+from .geometry import SLICE, Geometry, GeometryError, Shape, slices
 from .integer import IntegerNetwork, Layer, OutputLayer, ShiftLayer
 from .registers import PRESET, RESET, word
+
+# Slices of a memory word at most: the names of their memory images have three digits.
+_MAX_SLICES = 1000
 
 
 @dataclass(frozen=True)
@@ -120,12 +123,21 @@ class MemoryImage:
     ) -> list[Path]:
         """Write the $readmemh files of a core with the parameter PRESET = `prefix`; their paths.
 
-        PREFIX_config.hex, PREFIX_thresholds.hex, PREFIX_weights_00.hex, one for each bank, and
-        PREFIX_margins.hex where ORDER is 2. Unused words are zero. `enable`: the core starts by
-        itself after reset. `pixel_8bit`: images are grey; for inputs of order 2 they always are.
+        PREFIX_config.hex, then one file for each slice of the words: PREFIX_weights_bb_sss.hex, bb
+        the bank, PREFIX_thresholds_sss.hex, and PREFIX_margins_sss.hex where ORDER is 2. Unused
+        words are zero. `enable`: the core starts by itself after reset. `pixel_8bit`: images are
+        grey; for inputs of order 2 they always are.
+
+        Raises `GeometryError` for words of more than 1,000 slices.
         """
         g = self.geometry
         grey = pixel_8bit or self.shape.orders[0] == 2
+        widest = g.pe * max(g.simd, g.score_bits, 2 * (g.score_bits - 1) if g.order == 2 else 0)
+        if widest > _MAX_SLICES * SLICE:
+            raise GeometryError(
+                f"A memory word of {widest:,} bits is too wide for memory images: at most "
+                f"{_MAX_SLICES * SLICE:,}."
+            )
         values = {
             "CONTROL": word("CONTROL", ENABLE=enable, PIXEL_8BIT=grey),
             "INPUTS": self.inputs,
@@ -146,17 +158,13 @@ class MemoryImage:
         weights[: len(self.weights)] = self.weights
         for bank, start in enumerate(range(0, g.weight_depth, g.bank_depth)):
             rows = weights[start : start + g.bank_depth]
-            written.append(
-                _write_hex(prefix, f"_weights_{bank:02d}.hex", (_hex(row) for row in rows))
-            )
-
-        depth = g.threshold_depth
-        offsets = _hex_words(self.offsets, g.score_bits, depth)
-        written.append(_write_hex(prefix, "_thresholds.hex", offsets))
+            written += _write_words(prefix, f"_weights_{bank:02d}", rows)
+        offsets = _fields(self.offsets, g.score_bits, g.threshold_depth)
+        written += _write_words(prefix, "_thresholds", offsets)
         if g.order == 2:
             margins = self.margins.reshape(len(self.margins), -1)
-            lines = _hex_words(margins, g.score_bits - 1, depth)
-            written.append(_write_hex(prefix, "_margins.hex", lines))
+            words = _fields(margins, g.score_bits - 1, g.threshold_depth)
+            written += _write_words(prefix, "_margins", words)
         return written
 
 
@@ -236,12 +244,23 @@ def _hex(bits: np.ndarray) -> str:
     return np.packbits(bits, bitorder="little")[::-1].tobytes().hex()
 
 
-def _hex_words(rows: np.ndarray, bits: int, depth: int) -> Iterator[str]:
-    """Numbers (words, values) as memory words of `bits` bits a value, zero up to `depth` words."""
+def _fields(rows: np.ndarray, bits: int, depth: int) -> np.ndarray:
+    """Numbers (words, values) as uint8 (depth, values * bits) of 0/1; further words are zero."""
     words = np.zeros((depth, rows.shape[1]), np.int64)
     words[: len(rows)] = rows
     fields = words[:, :, None] >> np.arange(bits) & 1
-    return (_hex(row) for row in fields.astype(np.uint8).reshape(depth, -1))
+    return fields.astype(np.uint8).reshape(depth, -1)
+
+
+def _write_words(prefix: Path, suffix: str, words: np.ndarray) -> list[Path]:
+    """Write a file for each slice of the memory words, uint8 (words, bits) of 0/1."""
+    written = []
+    first = 0
+    for number, bits in enumerate(slices(words.shape[1])):
+        lines = (_hex(row) for row in words[:, first : first + bits])
+        written.append(_write_hex(prefix, f"{suffix}_{number:03d}.hex", lines))
+        first += bits
+    return written
 
 
 def _write_hex(prefix: Path, suffix: str, lines: Iterable[str]) -> Path:

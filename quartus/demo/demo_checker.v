@@ -40,7 +40,7 @@ module demo_checker #(
   wire                  wrong = (class_s1 != {12'd0, label_s1});
   wire [           9:0] wrongs = wrong_reg + {9'd0, wrong};
 
-  fcc_memory_bank #(
+  fcc_memory #(
       .WIDTH    (4),
       .DEPTH    (IMAGES),
       .INIT_FILE(INIT_FILE)

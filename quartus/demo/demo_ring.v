@@ -53,7 +53,7 @@ module demo_ring #(
   assign aso_endofpacket = (beat_reg == LAST_BEAT[BEAT_BITS-1:0]);
   assign aso_empty = aso_endofpacket ? EMPTY[EMPTY_BITS-1:0] : {EMPTY_BITS{1'b0}};
 
-  fcc_memory_bank #(
+  fcc_memory #(
       .WIDTH    (WIDTH),
       .DEPTH    (DEPTH),
       .INIT_FILE(INIT_FILE)

@@ -21,7 +21,7 @@ from measure.soft_errors import (
     weights_in,
 )
 from modules.unit import join, planes
-from xnor_fcc.geometry import Geometry
+from xnor_fcc.geometry import SLICE, Geometry, slices
 from xnor_fcc.integer import IntegerNetwork
 from xnor_fcc.loading import load_checks, load_crc
 from xnor_fcc.pack import MemoryImage, pack
@@ -101,12 +101,19 @@ async def answers_of_corrupted_memories(dut: Any) -> None:
 def deposit(bench: Bench, image: MemoryImage) -> None:
     """Put the words of `image` straight into the memories of the running simulation."""
     core, g = bench.core, image.geometry
+
+    def write(bank: Any, address: int, word: int, width: int) -> None:
+        for number, bits in enumerate(slices(width)):
+            part = word >> number * SLICE & (1 << bits) - 1
+            bank.g_slice[number].slice.memory[address].value = part
+
     for address, word in enumerate(image.weights):
         bank, place = divmod(address, g.bank_depth)
-        memory = core.g_loaded.weight_memory.g_bank[bank].bank.memory
-        memory[place].value = planes(word[None])
+        memory = core.g_loaded.weight_memory.g_bank[bank].bank
+        write(memory, place, planes(word[None]), g.pe * g.simd)
     for address, offsets in enumerate(image.offsets.tolist()):
-        core.threshold_memory.bank.memory[address].value = join(offsets, g.score_bits)
+        packed = join(offsets, g.score_bits)
+        write(core.threshold_memory.bank, address, packed, g.pe * g.score_bits)
 
 
 @cocotb.test(timeout_time=_LIMIT_MS, timeout_unit="ms")

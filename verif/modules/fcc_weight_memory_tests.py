@@ -8,17 +8,17 @@ from typing import Any
 import cocotb
 import numpy as np
 
-from modules.unit import drive, edge, fields, part, settings, start
+from modules.unit import drive, edge, fields, settings, start
 
 _LATENCY = 4
-_MEMORIES = 4
-_PRESET = 3  # the memory with contents at power-up
+_MEMORIES = 8
+_PRESET = 7  # the memory with contents at power-up
 
 
 async def sizes(dut: Any) -> list[tuple[int, int, int]]:
     """(WIDTH, DEPTH, BANK_DEPTH) of each memory, with the clock running."""
-    await start(dut, reset=0, write=0, write_address=0, write_data=0, read_address=0)
-    values = fields(int(dut.sizes.value), 8, 3 * _MEMORIES)
+    await start(dut, reset=0, write=0, write_address=0, write_data=0, read_address=0, number=0)
+    values = fields(int(dut.sizes.value), 16, 3 * _MEMORIES)
     every = [(values[3 * n], values[3 * n + 1], values[3 * n + 2]) for n in range(_MEMORIES)]
     assert any(depth > bank and depth % bank for _, depth, bank in every)
     return every
@@ -27,11 +27,12 @@ async def sizes(dut: Any) -> list[tuple[int, int, int]]:
 async def read_all(dut: Any, number: int, depth: int, addresses: list[int]) -> list[int]:
     """Words at `addresses`, one address a cycle, each taken exactly `_LATENCY` cycles later."""
     words = []
+    drive(dut, number=number)
     for cycle in range(len(addresses) + _LATENCY):
         drive(dut, read_address=addresses[cycle] if cycle < len(addresses) else 0)
         await edge(dut)
         if cycle >= _LATENCY:
-            words.append(part(dut.word, number, 32))
+            words.append(int(dut.word.value))
     assert all(0 <= address < depth for address in addresses)
     return words
 
@@ -52,7 +53,7 @@ async def every_word(dut: Any) -> None:
     for number, (width, depth, _) in enumerate(await sizes(dut)):
         contents: dict[int, int] = {}
         for address in [*rng.permutation(depth).tolist(), *rng.integers(0, depth, 5).tolist()]:
-            contents[address] = int(rng.integers(1 << width))
+            contents[address] = int.from_bytes(rng.bytes(256), "little") % (1 << width)
             drive(dut, write=1 << number, write_address=address, write_data=contents[address])
             await edge(dut)
         # Without the strobe nothing is written.

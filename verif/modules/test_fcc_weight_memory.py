@@ -3,35 +3,66 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
+import pytest
 
-from xnor_fcc.geometry import Geometry
+from xnor_fcc.geometry import SLICE, Geometry
 from xnor_fcc.pack import pack
 from xnor_fcc.random_network import random_network
 from xnor_fcc_sim import simulator
 
 
-def test_fcc_weight_memory(tmp_path: Path) -> None:
-    """Banks, latency, contents at power-up."""
-    # The simulation runs in tmp_path, where it finds the files.
+def built(tmp_path: Path) -> tuple[simulator.Model, dict[str, object]]:
+    """The memories, and what the one with a preset holds: three slices in each of three banks.
+    Their files are in `tmp_path`, where the simulation runs."""
     geometry = Geometry(
         pe=3,
-        simd=7,
+        simd=647,
         lanes=1,
-        max_width=13,
+        max_width=1300,
         max_classes=4,
         max_layers=2,
         weight_depth=17,
         bank_depth=8,
         threshold_depth=7,
     )
-    image = pack(random_network(np.random.default_rng(1), (13, 13, 4)), geometry)
-    image.write_preset(tmp_path / "preset")
+    image = pack(random_network(np.random.default_rng(1), (1300, 13, 4)), geometry)
+    written = image.write_preset(tmp_path / "preset")
+    assert sum("weights" in path.name for path in written) == 9
     rows = np.packbits(image.weights, axis=1, bitorder="little")
     words = [int.from_bytes(row.tobytes(), "little") for row in rows]
+    assert len(words) == 17
     sources = [*simulator.rtl_sources(), Path(__file__).with_name("memory_sizes.v")]
     model = simulator.build("memory_sizes", sources=sources)
-    settings = {"preset": words + [0] * (17 - len(words)), "preset_size": [21, 17, 8]}
+    return model, {"preset": words, "preset_size": [1941, 17, 8]}
+
+
+def test_fcc_weight_memory(tmp_path: Path) -> None:
+    """Banks, slices, latency, contents at power-up."""
+    model, settings = built(tmp_path)
     model.run("modules.fcc_weight_memory_tests", tmp_path, settings=settings)
+
+
+@pytest.mark.parametrize("other", ["00_001", "01_000"])
+def test_a_slice_in_the_place_of_another_is_seen(other: str, tmp_path: Path) -> None:
+    model, settings = built(tmp_path)
+    files = [tmp_path / f"preset_weights_{name}.hex" for name in ("00_000", other)]
+    texts = [path.read_text() for path in files]
+    for path, text in zip(files, reversed(texts), strict=True):
+        path.write_text(text)
+    with pytest.raises(AssertionError, match="1 of 1 cocotb tests failed"):
+        model.run(
+            "modules.fcc_weight_memory_tests", tmp_path, testcase="preset_contents",
+            settings=settings,
+        )
+
+
+def test_model_and_hardware_have_slices_of_one_width() -> None:
+    text = (simulator.RTL / "fcc_memory_bank.v").read_text()
+    assert re.findall(r"localparam SLICE = (\d+);", text) == [str(SLICE)]
+    sizes = Path(__file__).with_name("memory_sizes.v").read_text()
+    for width in (SLICE - 1, SLICE, SLICE + 1, 2 * SLICE):
+        assert f"16'd{width}}}" in sizes, f"no memory of {width} bits"

@@ -274,20 +274,62 @@ def test_preset_files_hold_the_same(tmp_path: Path) -> None:
     def words(name: str) -> list[int]:
         return [int(line, 16) for line in (tmp_path / name).read_text().split()]
 
-    banks = [words(f"p_weights_{b:02d}.hex") for b in range(4)]
+    banks = [words(f"p_weights_{b:02d}_000.hex") for b in range(4)]
     assert [len(bank) for bank in banks] == [16, 16, 16, 2]
     flat = list(chain(*banks))
     for row, value in zip(image.weights, flat, strict=False):
         assert [value >> i & 1 for i in range(12)] == row.tolist()
     assert not any(flat[len(image.weights) :])
     mask = (1 << geometry.score_bits) - 1
-    for row, value in zip(image.offsets, words("p_thresholds.hex"), strict=False):
+    for row, value in zip(image.offsets, words("p_thresholds_000.hex"), strict=False):
         got = [value >> p * geometry.score_bits & mask for p in range(2)]
         assert got == [int(offset) & mask for offset in row]
     config = words("p_config.hex")
     assert config[:6] == [1, 20, 4, 2, image.pixel_threshold, 256]
     assert config[6:] == [0, 5 << 16 | 4, 2 << 16 | 2, 0]
-    assert not (tmp_path / "p_margins.hex").exists()
+    assert not list(tmp_path.glob("p_margins*"))
+
+
+def test_preset_files_of_wide_words_are_slices(tmp_path: Path) -> None:
+    """Weights of three slices, the last of one bit; offsets and margins of two."""
+    geometry = Geometry(pe=113, simd=17, lanes=2, max_width=40, max_classes=4, max_layers=2,
+                        weight_depth=6, bank_depth=4, threshold_depth=3, order=2)
+    network = random_network(np.random.default_rng(8), (40, 40, 4), orders=(1, 2))
+    image = pack(network, geometry)
+    image.write_preset(tmp_path / "p")
+    bits = geometry.score_bits
+    assert [geometry.pe * n for n in (geometry.simd, bits, 2 * (bits - 1))] == [1921, 1130, 2034]
+    weights = [sum(int(bit) << i for i, bit in enumerate(row)) for row in image.weights]
+    mask = (1 << bits) - 1
+    offsets = [sum((int(x) & mask) << p * bits for p, x in enumerate(row)) for row in image.offsets]
+    margins = [
+        sum(int(x) << i * (bits - 1) for i, x in enumerate(row.ravel())) for row in image.margins
+    ]
+    for name, width, words, depth in (
+        ("p_weights_00", 1921, weights[:4], 4),
+        ("p_weights_01", 1921, weights[4:], 2),
+        ("p_thresholds", 1130, offsets, 3),
+        ("p_margins", 2034, margins, 3),
+    ):
+        files = sorted(tmp_path.glob(f"{name}_*.hex"))
+        sizes = [min(960, width - first) for first in range(0, width, 960)]
+        assert [path.name for path in files] == [
+            f"{name}_{s:03d}.hex" for s in range(len(sizes))
+        ]
+        columns = [[int(line, 16) for line in path.read_text().split()] for path in files]
+        for size, column in zip(sizes, columns, strict=True):
+            assert len(column) == depth and all(0 <= value < 1 << size for value in column)
+        rows = zip(*columns, strict=True)
+        got = [sum(value << 960 * s for s, value in enumerate(row)) for row in rows]
+        assert got == words + [0] * (depth - len(words)) and any(words)
+
+
+def test_words_of_too_many_slices_have_no_preset(tmp_path: Path) -> None:
+    network = random_network(np.random.default_rng(8), (3, 2))
+    image = pack(network, Geometry.for_widths((3, 2), pe=961, simd=1000, lanes=1))
+    with pytest.raises(GeometryError, match=r"word of 961,000 bits is too wide .* at most 960,000"):
+        image.write_preset(tmp_path / "p")
+    assert not list(tmp_path.iterdir())
 
 
 def test_preset_files_of_a_core_of_order_2(tmp_path: Path) -> None:
@@ -305,7 +347,7 @@ def test_preset_files_of_a_core_of_order_2(tmp_path: Path) -> None:
     assert config[0] == 1 << BIT["CONTROL"]["PIXEL_8BIT"]
     assert config[6:] == [upper << 8 | lower, *image.entries]
     bits = geometry.score_bits
-    offsets, margins = words("p_thresholds.hex"), words("p_margins.hex")
+    offsets, margins = words("p_thresholds_000.hex"), words("p_margins_000.hex")
     assert len(offsets) == len(margins) == 9
     for row, value in zip(image.offsets, offsets, strict=False):
         assert [value >> p * bits & (1 << bits) - 1 for p in range(2)] == [
@@ -369,7 +411,8 @@ def test_the_command_writes_what_the_functions_make(
     again.mkdir()
     wanted = image.write_preset(again / "mine", pixel_8bit=True)
     assert {path.name for path in wanted} == {
-        "mine_config.hex", "mine_thresholds.hex", "mine_margins.hex", "mine_weights_00.hex"
+        "mine_config.hex", "mine_thresholds_000.hex", "mine_margins_000.hex",
+        "mine_weights_00_000.hex",
     }  # fmt: skip
     assert report["files"] == [*(str(out / path.name) for path in wanted), str(text)]
     for path in wanted:

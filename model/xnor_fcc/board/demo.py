@@ -4,7 +4,8 @@
 The demo classifies a ring of test images without a host, so everything is in memories that
 the FPGA comes up with. `python -m xnor_fcc.board.demo` writes, into one directory:
 
-    preset_config.hex, preset_thresholds.hex, preset_weights_00.hex, ...   the network (see pack.py)
+    preset_config.hex, preset_thresholds_000.hex, preset_weights_00_000.hex, ...
+                           the network (see pack.py)
     preset_images.hex      the beats of all images, one a line, the packet's first byte highest
     preset_labels.hex      the label of each image
     parameters.tcl         a Tcl list with the parameters of de1_soc

@@ -63,6 +63,7 @@ CHEAP = (
     "fcc_batcher",
     "fcc_csr",
     "fcc_margin_memory",
+    "fcc_memory",
     "fcc_memory_bank",
     "fcc_pair",
     "fcc_result_source",
@@ -165,7 +166,10 @@ PROOFS: dict[str, tuple[dict[str, int], ...]] = {
         )
     ),
     "fcc_margin_memory": ({"PE": 2, "MARGIN_BITS": 3, "DEPTH": 5},),
-    "fcc_memory_bank": ({"WIDTH": 3, "DEPTH": 5}, {"WIDTH": 3, "DEPTH": 1}),
+    "fcc_memory": ({"WIDTH": 3, "DEPTH": 5}, {"WIDTH": 3, "DEPTH": 1}),
+    "fcc_memory_bank": (
+        {"WIDTH": 3, "DEPTH": 2}, {"WIDTH": 960, "DEPTH": 2}, {"WIDTH": 961, "DEPTH": 2},
+    ),
     "fcc_pair": ({"PE": 2, "ACC_BITS": 4},),
     "fcc_parity_coder": tuple({"WIDTH": width} for width in (1, 8, 21, 37)),
     "fcc_parity_prefix": tuple({"WIDTH": width} for width in (1, 2, 7, 16)),
