@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 #
-# Builds the demo for the DE1-SoC with Quartus, from memory images to a configuration file:
+# Builds the demo for the DE1-SoC with Quartus, from memory files to a configuration file:
 #
 #   quartus_sh -t quartus/build.tcl [options]        --help lists them
 #
@@ -47,7 +47,7 @@ proc listed {path} {
   return $files
 }
 
-# Runs the Python command that checks the options and writes memory images and parameters.
+# Runs the Python command that checks the options and writes memory files and parameters.
 proc write_images {python options} {
   # Quartus brings libraries of its own, which it needs again and which Python must not find.
   set kept {}
@@ -72,7 +72,7 @@ proc write_images {python options} {
   if {[regexp {No module named '(\S+)'} $output all module]} {
     stop "$python lacks $module: install numpy and tqdm, or give another --python." 2
   }
-  stop "the memory images cannot be made with $python: [lindex [split $output \n] end]" 2
+  stop "the memory files cannot be made with $python: [lindex [split $output \n] end]" 2
 }
 
 # ---- arguments
@@ -142,7 +142,7 @@ set_global_assignment -name PROJECT_OUTPUT_DIRECTORY output_files
 set_global_assignment -name VERILOG_INPUT_VERSION VERILOG_2001
 set_global_assignment -name TIMING_ANALYZER_MULTICORNER_ANALYSIS ON
 set_global_assignment -name NUM_PARALLEL_PROCESSORS ALL
-# Included files, memory images.
+# Included files, memory files.
 set_global_assignment -name SEARCH_PATH [file join $root rtl]
 set_global_assignment -name SEARCH_PATH $output
 foreach path $sources {

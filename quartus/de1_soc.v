@@ -11,7 +11,7 @@
 //
 // LEDR9..0 show in binary how many images were answered wrongly in the worst round since reset.
 //
-// The parameters come from `python -m xnor_fcc.board.demo`, which also writes the memory images.
+// The parameters come from `python -m xnor_fcc.board.demo`, which also writes the memory files.
 
 `default_nettype none
 
@@ -32,7 +32,7 @@ module de1_soc #(
     parameter INPUTS = 784,
     // Images in the ring: a power of two from 2 to 512, one for every position of the switches.
     parameter IMAGES = 64,
-    // Path and prefix of the memory images: those of the core (see xnor_fcc.v), PRESET_images.hex
+    // Path and prefix of the memory files: those of the core (see xnor_fcc.v), PRESET_images.hex
     // and PRESET_labels.hex. A path is relative to the project, or to where a simulator runs.
     parameter PRESET = "preset",
     // Clock of the core in MHz: 50 straight from the pin, 51 to 199 out of a PLL.

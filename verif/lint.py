@@ -46,7 +46,7 @@ class Design:
     xnors: int
     """XNORs a cycle and lane."""
     board: Board | None = None
-    """Writes the memory images, which Yosys reads at once."""
+    """Writes the memory files, which Yosys reads at once."""
 
 
 def designs() -> list[Design]:

@@ -52,7 +52,7 @@ COMMANDS = {
         "xnor_fcc_sim.simulate", "images through the simulated core, every bit and cycle checked"
     ),
     "classify": Command("xnor_fcc.classify", "classify image files; shows digit, class, scores"),
-    "pack": Command("xnor_fcc.packing", "memory images or register writes that load a network"),
+    "pack": Command("xnor_fcc.packing", "memory files or register writes that load a network"),
     "train": Command("xnor_fcc.training.train", "train a network (torch and Brevitas)"),
     "report": Command("xnor_fcc_sim.page.report", "one HTML page of all that has been measured"),
     "rtl": Command("xnor_fcc.rtl", "the Verilog files, for other tools and projects"),

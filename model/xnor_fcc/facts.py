@@ -85,7 +85,7 @@ def register_table() -> str:
         "writes. Where a register keeps fewer bits than 32 of what is written, the table says how "
         "many.",
         "",
-        "In a core with memory images (parameter `PRESET`) the registers with a preset word are "
+        "In a core with memory files (parameter `PRESET`) the registers with a preset word are "
         "after a hardware reset what that word of `PREFIX_config.hex` says; one word a line.",
         "",
         "| address | name | access | after reset | preset word | meaning |",

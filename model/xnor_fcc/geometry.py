@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """`Geometry`: the size of one built core, and the exact number of cycles it takes.
 
-One `Geometry` is the single source of the RTL parameters of a build, the packed memory images, the
+One `Geometry` is the single source of the RTL parameters of a build, the packed memories, the
 expected cycles and the test cases. Widths are written as a tuple (inputs, hidden..., classes); they
 are all there is to a network of single bits, any other is told by its `Shape`.
 
@@ -44,7 +44,7 @@ _RELOAD_OVERHEAD = 4
 _RESULT_OVERHEAD = 9
 # Bits of a slice of a memory word (SLICE in fcc_memory_bank.v).
 SLICE = 960
-# Banks of the weight memory at most: the names of their memory images have two digits.
+# Banks of the weight memory at most: the names of their memory files have two digits.
 _MAX_BANKS = 100
 # PEs that one tap feeds at most, by default: the fan-out of an activation wire.
 _PE_PER_TAP = 128

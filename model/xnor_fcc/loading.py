@@ -9,11 +9,11 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from .pack import MemoryImage
+from .pack import Memory
 from .registers import ADDRESS
 
 
-def load_writes(image: MemoryImage) -> Iterator[tuple[int, np.ndarray]]:
+def load_writes(memory: Memory) -> Iterator[tuple[int, np.ndarray]]:
     """(address, values) in order: the values, uint32 (N,), go to that one register of the core.
 
     The address counts registers. A core whose weights are streamed is sent the offsets only.
@@ -22,29 +22,29 @@ def load_writes(image: MemoryImage) -> Iterator[tuple[int, np.ndarray]]:
     def one(register: str, value: int, index: int = 0) -> tuple[int, np.ndarray]:
         return ADDRESS[register] + index, np.array([value], np.uint32)
 
-    yield one("INPUTS", image.inputs)
-    yield one("CLASSES", image.classes)
-    yield one("LAYERS", len(image.entries))
-    yield one("PIXEL_THRESHOLD", image.pixel_threshold)
-    if image.geometry.order == 2:
-        yield one("PIXEL_RESIDUAL", image.pixel_residual_value)
-    for layer, entry in enumerate(image.entries):
+    yield one("INPUTS", memory.inputs)
+    yield one("CLASSES", memory.classes)
+    yield one("LAYERS", len(memory.entries))
+    yield one("PIXEL_THRESHOLD", memory.pixel_threshold)
+    if memory.geometry.order == 2:
+        yield one("PIXEL_RESIDUAL", memory.pixel_residual_value)
+    for layer, entry in enumerate(memory.entries):
         yield one("LAYER_TABLE", entry, layer)
-    if not image.geometry.weight_stream:
+    if not memory.geometry.weight_stream:
         yield one("LOAD_SELECT", 0)
-        yield ADDRESS["LOAD_DATA"], image.weight_chunks().ravel()
+        yield ADDRESS["LOAD_DATA"], memory.weight_chunks().ravel()
     yield one("LOAD_SELECT", 1)
-    yield ADDRESS["LOAD_DATA"], image.offset_chunks().ravel()
+    yield ADDRESS["LOAD_DATA"], memory.offset_chunks().ravel()
 
 
-def load_checks(image: MemoryImage) -> dict[str, int]:
+def load_checks(memory: Memory) -> dict[str, int]:
     """What registers read, by name, once `load_writes` have all arrived as they were sent."""
     checks = {}
-    if not image.geometry.weight_stream:
-        checks["WEIGHTS_LOADED"] = len(image.weights)
-        checks["WEIGHTS_CRC"] = load_crc(image.weight_chunks())
-    checks["THRESHOLDS_LOADED"] = len(image.offsets)
-    checks["THRESHOLDS_CRC"] = load_crc(image.offset_chunks())
+    if not memory.geometry.weight_stream:
+        checks["WEIGHTS_LOADED"] = len(memory.weights)
+        checks["WEIGHTS_CRC"] = load_crc(memory.weight_chunks())
+    checks["THRESHOLDS_LOADED"] = len(memory.offsets)
+    checks["THRESHOLDS_CRC"] = load_crc(memory.offset_chunks())
     return checks
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`IntegerNetwork` + `Geometry` -> memory images in ring order, and the layer table.
+"""`IntegerNetwork` + `Geometry` -> the memories in ring order, and the layer table.
 
 "Rearranged by diagonal": PE p sees ring position p mod TAPS, the ring turns by a word a step, the
 first layer begins with word 0 and later ones with word 1 (see fcc_ring.v), and a layer shorter than
@@ -39,12 +39,12 @@ from .geometry import SLICE, Geometry, GeometryError, Shape, slices
 from .integer import IntegerNetwork, Layer, OutputLayer, ShiftLayer
 from .registers import PRESET, RESET, word
 
-# Slices of a memory word at most: the names of their memory images have three digits.
+# Slices of a memory word at most: the names of their memory files have three digits.
 _MAX_SLICES = 1000
 
 
 @dataclass(frozen=True)
-class MemoryImage:
+class Memory:
     """What a core must be loaded with to run one network of `shape`.
 
     `weights`: uint8 (steps, SIMD * PE) of 0/1, coded. `offsets`: int64 (groups of all layers, PE),
@@ -135,7 +135,7 @@ class MemoryImage:
         widest = g.pe * max(g.simd, g.score_bits, 2 * (g.score_bits - 1) if g.order == 2 else 0)
         if widest > _MAX_SLICES * SLICE:
             raise GeometryError(
-                f"A memory word of {widest:,} bits is too wide for memory images: at most "
+                f"A memory word of {widest:,} bits is too wide for memory files: at most "
                 f"{_MAX_SLICES * SLICE:,}."
             )
         values = {
@@ -180,11 +180,11 @@ def parity_coded(words: np.ndarray) -> np.ndarray:
     return (np.cumsum(words ^ 1, axis=-1, dtype=np.int64) & 1).astype(np.uint8)
 
 
-def pack(network: IntegerNetwork, geometry: Geometry) -> MemoryImage:
-    """Memory image of `network` for a core of `geometry`; `GeometryError` where it does not fit."""
+def pack(network: IntegerNetwork, geometry: Geometry) -> Memory:
+    """The memory of `network` for a core of `geometry`; `GeometryError` where it does not fit."""
     geometry.require_fit(network.shape)
     layers = [layer for layer in network.layers if not isinstance(layer, ShiftLayer)]
-    return MemoryImage(
+    return Memory(
         geometry=geometry,
         shape=network.shape,
         pixel_threshold=network.pixel_threshold,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Writes a network as a core of some size takes it: memory images, or register writes."""
+"""Writes a network as a core of some size takes it: memory files, or register writes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .geometry_options import add_geometry, add_network, geometry_of
 from .images import flat, read_labelled
 from .integer import IntegerNetwork, find_network
 from .loading import load_checks
-from .pack import MemoryImage, pack
+from .pack import Memory, pack
 from .register_script import register_script
 
 _EPILOG = """\
@@ -34,7 +34,7 @@ printed, and both forms are for a core built with exactly these.
 A host with numpy needs neither: xnor_fcc.board.driver loads the network's file itself.
 
 examples
-  xnor-fcc pack --geometry throughput --output images
+  xnor-fcc pack --geometry throughput --output memory
   xnor-fcc pack --network my.npz --pe 16 --simd 64 --lanes 1 --out my.txt --json
   xnor-fcc pack --out mnist.txt --images model/data/mnist_test.npz --count 10
 """
@@ -51,7 +51,7 @@ def parser() -> CommandLine:
     add = result.add_argument
     add_network(result)
     add_geometry(result, streamed=False)
-    add("--output", type=Path, metavar="DIR", help="directory of the memory images to write")
+    add("--output", type=Path, metavar="DIR", help="directory of the memory files to write")
     add("--prefix", default="preset", help="how their names begin (default: %(default)s)")
     add("--grey", action="store_true",
         help="with --output: images will come as 8-bit pixels, not as bits")  # fmt: skip
@@ -115,17 +115,17 @@ class Report(TypedDict):
     files: list[str]
 
 
-def describe(name: str, image: MemoryImage, images: int, files: Sequence[Path]) -> Report:
+def describe(name: str, memory: Memory, images: int, files: Sequence[Path]) -> Report:
     """The report: what core the files are for, what it reads back, how many images go with it,
     which files there are."""
     return {
         "network": name,
-        "widths": list(image.shape.widths),
-        "parameters": image.geometry.parameters(),
-        "weight_words": len(image.weights),
-        "threshold_words": len(image.offsets),
-        "layer_table": list(image.entries),
-        "checks": load_checks(image),
+        "widths": list(memory.shape.widths),
+        "parameters": memory.geometry.parameters(),
+        "weight_words": len(memory.weights),
+        "threshold_words": len(memory.offsets),
+        "layer_table": list(memory.entries),
+        "checks": load_checks(memory),
         "images": images,
         "files": [str(path) for path in files],
     }
@@ -135,7 +135,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Pack, write, print."""
     options = parser().parse_args(argv)
     if options.output is None and options.out is None:
-        raise UserError("Say what to write: --output DIR (memory images) or --out FILE (writes).")
+        raise UserError("Say what to write: --output DIR (memory files) or --out FILE (writes).")
     if not options.prefix or Path(options.prefix).name != options.prefix:
         raise UserError(f"--prefix {options.prefix} is no beginning of a file's name.")
     if options.images is None and (options.labels is not None or options.count is not None):
@@ -145,15 +145,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     network = IntegerNetwork.load(find_network(options.network))
     geometry = _geometry(options, network)
     images, labels = _images(options, network)
-    image = pack(network, geometry)
+    memory = pack(network, geometry)
     files: list[Path] = []
     if options.output is not None:
         options.output.mkdir(parents=True, exist_ok=True)
-        files += image.write_preset(options.output / options.prefix, pixel_8bit=options.grey)
+        files += memory.write_preset(options.output / options.prefix, pixel_8bit=options.grey)
     if options.out is not None:
         write_atomically(options.out, register_script(network, geometry, images, labels).encode())
         files.append(options.out)
-    report = describe(network.name, image, 0 if images is None else len(images), files)
+    report = describe(network.name, memory, 0 if images is None else len(images), files)
     if options.json:
         print(json.dumps(report, indent=1))
         return 0

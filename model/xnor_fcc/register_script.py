@@ -43,14 +43,14 @@ def register_script(
 
     Raises `GeometryError` where the network does not fit.
     """
-    image = pack(network, geometry)
+    memory = pack(network, geometry)
     lines = [f"# {network.name}: {'-'.join(map(str, network.widths))}"]
     lines += _expectations(geometry)
-    for address, values in load_writes(image):
+    for address, values in load_writes(memory):
         for first in range(0, len(values), _VALUES):
             words = " ".join(f"{value:x}" for value in values[first : first + _VALUES])
             lines.append(f"write {4 * address:x} {words}")
-    for name, value in load_checks(image).items():
+    for name, value in load_checks(memory).items():
         lines.append(f"check {4 * ADDRESS[name]:x} {value:x} {name}")
     grey = network.pixel_residual is not None
     if grey:

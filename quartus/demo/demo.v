@@ -26,7 +26,7 @@ module demo #(
     parameter INPUTS = 784,
     // Images in the ring, a power of two (>= 2).
     parameter IMAGES = 64,
-    // Path and prefix of the memory images: the core's, PREFIX_images.hex, PREFIX_labels.hex.
+    // Path and prefix of the memory files: the core's, PREFIX_images.hex, PREFIX_labels.hex.
     parameter PRESET = "preset",
     // Cycles of a second (2 to 2^31 - 1).
     parameter SECOND = 50000000

@@ -72,7 +72,7 @@ set parameters {
   IMAGE_WIDTH     INTEGER 64    {8 16 32 64 128 256 512}
       {Bits of a beat of asi_image}
   PRESET          STRING  ""    {}
-      {Path and prefix of memory images for a core that no host loads}
+      {Path and prefix of memory files for a core that no host loads}
 }
 # parameters: end
 

@@ -233,7 +233,7 @@ async def kinds(dut) -> None:  # type: ignore[no-untyped-def]
 
 @cocotb.test(timeout_time=1, timeout_unit="sec")
 async def preset(dut) -> None:  # type: ignore[no-untyped-def]
-    """A core that has its network, with grey images, from memory images."""
+    """A core that has its network, with grey images, from memory files."""
     _, transport = await _system(dut)
     network = IntegerNetwork.load(settings()["network"])
     grey = np.random.default_rng(4).integers(0, 256, (21, network.inputs), np.uint8)

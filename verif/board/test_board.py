@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The DE1-SoC demo, simulated from its pins inward; the command that writes its memory images; and
+"""The DE1-SoC demo, simulated from its pins inward; the command that writes its memory files; and
 its area."""
 
 from __future__ import annotations
@@ -247,7 +247,7 @@ def test_board_that_does_not_fit_is_no_result(
 
 @pytest.mark.slow
 def test_board_synthesises(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The whole top level with its memory images through Yosys: block RAM for the weights and the
+    """The whole top level with its memory files through Yosys: block RAM for the weights and the
     images, as many as the model says. `make board` does it at the geometry of the board."""
     monkeypatch.setattr(synthesis, "BUILD", tmp_path / "synthesis")
     monkeypatch.setattr(board_report, "BUILD", tmp_path / "board")

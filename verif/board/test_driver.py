@@ -106,7 +106,7 @@ def test_kinds_through_the_simulated_core(lanes: int) -> None:
 
 
 def test_a_preset_of_second_order_in_the_simulated_core(tmp_path: Path) -> None:
-    """The margins and the residual's pixel thresholds come from the memory images, too."""
+    """The margins and the residual's pixel thresholds come from the memory files, too."""
     network = random_network(np.random.default_rng(9), WIDTHS, (2, 2, 2), (False, True, False))
     network.save(tmp_path / "network.npz")
     pack(network, ABLE).write_preset(tmp_path / "preset")
@@ -304,16 +304,16 @@ def test_a_core_that_never_answers(core: Board, network: Path) -> None:
         driver.load(loaded)
     with pytest.raises(NotLoadedError):
         driver.classify(np.zeros((1, 30), np.uint8))
-    image = pack(loaded, SMALL)
-    for register, value in load_checks(image).items():
+    memory = pack(loaded, SMALL)
+    for register, value in load_checks(memory).items():
         core.set(register, value)
     driver.load(loaded)
-    core.set("THRESHOLDS_CRC", load_checks(image)["THRESHOLDS_CRC"] ^ 1)
+    core.set("THRESHOLDS_CRC", load_checks(memory)["THRESHOLDS_CRC"] ^ 1)
     with pytest.raises(CorruptedLoadError, match="THRESHOLDS_CRC is 0x"):
         driver.load(loaded)
     with pytest.raises(NotLoadedError):
         driver.classify(np.zeros((1, 30), np.uint8))
-    core.set("THRESHOLDS_CRC", load_checks(image)["THRESHOLDS_CRC"])
+    core.set("THRESHOLDS_CRC", load_checks(memory)["THRESHOLDS_CRC"])
     driver.load(loaded)
     with pytest.raises(DeviceTimeoutError, match=r"does not start within 0.05 s\."):
         driver.classify(np.zeros((1, 30), np.uint8))

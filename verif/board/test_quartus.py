@@ -332,7 +332,7 @@ def test_quartus_constraints_name_what_there_is(build: Build, tmp_path: Path) ->
 
 
 def test_quartus_gets_the_options(build: Build) -> None:
-    """Geometry, clock and network reach the parameters and the memory images."""
+    """Geometry, clock and network reach the parameters and the memory files."""
     result = build.run("--geometry", "default", "--lanes", 2, "--clock", 75, "--images", 16)
     assert result.returncode == 0, result.stderr
     found = {call[2]: call[3] for call in build.calls if call[0] == "set_parameter"}
@@ -445,7 +445,7 @@ def test_quartus_build_without_quartus(build: Build) -> None:
     result = build.script.run("--clock")
     refused(build, result, 2, "--clock needs a value")
     result = build.script.run("--python", "no-such-python", "--output", build.output)
-    refused(build, result, 2, "the memory images cannot be made with no-such-python")
+    refused(build, result, 2, "the memory files cannot be made with no-such-python")
     result = build.script.run("--help")
     assert result.returncode == 0 and result.stdout.startswith("usage: quartus_sh -t")
 

@@ -165,7 +165,7 @@ async def refuses_to_start_without_a_fitting_network(dut: Any) -> None:
     network, bits = make(seed, widths, 6)
     bench = Bench(dut, geometry)
     await bench.reset()
-    image = pack(network, geometry)
+    memory = pack(network, geometry)
 
     async def refused(*names: str) -> None:
         with_error = False
@@ -180,7 +180,7 @@ async def refuses_to_start_without_a_fitting_network(dut: Any) -> None:
         assert await bench.read("BUSY_CYCLES") == 0
 
     await refused("BAD_TABLE")
-    await bench.load(image)
+    await bench.load(memory)
     await bench.write("LOAD_SELECT", 0)
     if geometry.weight_stream:
         # No weights can be missing, and none can be loaded.
@@ -189,11 +189,11 @@ async def refuses_to_start_without_a_fitting_network(dut: Any) -> None:
         await bench.write("ERROR", mask("ERROR"))
     else:
         await refused("NOT_LOADED")
-    await bench.load(image)
+    await bench.load(memory)
     await bench.write("LOAD_SELECT", 1)
     await refused("NOT_LOADED")
-    await bench.load(image)
-    words, groups = image.table[1]
+    await bench.load(memory)
+    words, groups = memory.table[1]
     entries = [0, words, groups << 16, groups << 16 | geometry.ring + 1, 0xFFFFFFFF]
     # A kind of layer that the core was built without.
     for flag, has in (("ORDER_2", geometry.order == 2), ("TERNARY", geometry.ternary)):
@@ -229,7 +229,7 @@ async def refuses_to_start_without_a_fitting_network(dut: Any) -> None:
     await bench.write("ERROR", mask("ERROR"))
 
     bench.expect(network, bits)
-    await bench.load(image)
+    await bench.load(memory)
     await bench.start()
     for index in range(6):
         await bench.send(index, bit_packet(bits[index]))
@@ -383,7 +383,7 @@ async def weights_out_of_step(dut: Any) -> None:
 
 @cocotb.test(timeout_time=LIMIT_MS, timeout_unit="ms")
 async def preset_runs_without_a_host(dut: Any) -> None:
-    """A core with preset memory images classifies from power-up without one register write."""
+    """A core with preset memories classifies from power-up without one register write."""
     want = settings()
     geometry = Geometry(**want["geometry"])
     network = IntegerNetwork.load(want["network"])

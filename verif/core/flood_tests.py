@@ -203,21 +203,21 @@ async def locked_while_the_table_is_checked(dut: Any) -> None:
     geometry = Geometry(**settings()["geometry"])
     rng = np.random.default_rng(7)
     widths = random_widths(rng, geometry, 2)
-    image = pack(random_network(rng, widths), geometry)
+    memory = pack(random_network(rng, widths), geometry)
     bench = Bench(dut, geometry, full_rate=True)
     await bench.reset()
-    await bench.load(image)
+    await bench.load(memory)
     accepted = []
-    for wait in range(3 * len(image.table) + 8):
+    for wait in range(3 * len(memory.table) + 8):
         await write_burst(dut, ADDRESS["CONTROL"], [ENABLE])
         if wait:
             await ClockCycles(dut.clk, wait)
         await write_burst(dut, ADDRESS["LAYERS"], [0])
-        await ClockCycles(dut.clk, 3 * len(image.table) + 8)
+        await ClockCycles(dut.clk, 3 * len(memory.table) + 8)
         refused = errors_in(await bench.read("ERROR")) == ["CONFIG_BUSY"]
-        if not refused or await bench.read("LAYERS") != len(image.table):
+        if not refused or await bench.read("LAYERS") != len(memory.table):
             accepted.append(wait)
         assert await bench.read("STATUS") & 1
         await bench.write("CONTROL", SOFT_RESET)
-        await bench.write("LAYERS", len(image.table))
+        await bench.write("LAYERS", len(memory.table))
     assert not accepted, f"LAYERS could be written {accepted} cycles after ENABLE"

@@ -18,7 +18,7 @@ from cocotbext.avalon import (
 )
 
 from xnor_fcc.geometry import Geometry
-from xnor_fcc.pack import MemoryImage
+from xnor_fcc.pack import Memory
 from xnor_fcc.registers import ADDRESS, BIT, ID_VALUE
 from xnor_fcc_sim.checks import Expected
 from xnor_fcc_sim.clock import CLOCK_NS
@@ -87,17 +87,17 @@ class Peer:
         """Value of a register."""
         return int(await self.csr.read(ADDRESS[register] + index))
 
-    async def load(self, image: MemoryImage) -> None:
+    async def load(self, memory: Memory) -> None:
         """Load a network through the registers."""
-        await self.write("INPUTS", image.inputs)
-        await self.write("CLASSES", image.classes)
-        await self.write("LAYERS", len(image.table))
-        await self.write("PIXEL_THRESHOLD", image.pixel_threshold)
-        for layer, (words, groups) in enumerate(image.table):
+        await self.write("INPUTS", memory.inputs)
+        await self.write("CLASSES", memory.classes)
+        await self.write("LAYERS", len(memory.table))
+        await self.write("PIXEL_THRESHOLD", memory.pixel_threshold)
+        for layer, (words, groups) in enumerate(memory.table):
             await self.write("LAYER_TABLE", groups << 16 | words, layer)
-        memories = {1: image.offset_chunks()}
+        memories = {1: memory.offset_chunks()}
         if not self.geometry.weight_stream:
-            memories[0] = image.weight_chunks()
+            memories[0] = memory.weight_chunks()
         for target, chunks in memories.items():
             await self.write("LOAD_SELECT", target)
             for chunk in chunks.ravel().tolist():
@@ -136,9 +136,9 @@ class Peer:
         assert self.results.empty()
 
 
-def weight_packets(image: MemoryImage) -> list[bytes]:
+def weight_packets(memory: Memory) -> list[bytes]:
     """The packet that a pass needs; none for a core with a weight memory."""
-    size = image.geometry.weight_stream // 8
+    size = memory.geometry.weight_stream // 8
     if not size:
         return []
-    return [b"".join(beat.to_bytes(size, "little") for beat in image.weight_beats())]
+    return [b"".join(beat.to_bytes(size, "little") for beat in memory.weight_beats())]

@@ -56,13 +56,13 @@ async def between_foreign_models(dut: Any) -> None:
     rng = np.random.default_rng(int(want["seed"]))
     widths = random_widths(rng, geometry, 3)
     network = random_network(rng, widths)
-    image = pack(network, geometry)
+    memory = pack(network, geometry)
     count = 6 * geometry.lanes + 2
     # Batches wait until they are full, so that there are as many weight packets as passes.
     batches, timeout = ceil_div(count - 1, geometry.lanes), 2000
     peer = await Peer.power_up(dut, geometry, str(want["idle"]))
     await peer.reset(cycles=5)
-    await peer.load(image)
+    await peer.load(memory)
     await peer.write("PARTIAL_TIMEOUT", timeout)
     for grey, share in ((False, 0.0), (True, 0.4), (False, 0.7)):
         for stream in peer.streams:
@@ -75,7 +75,7 @@ async def between_foreign_models(dut: Any) -> None:
         ]
         bad = int(rng.integers(0, count))
         await peer.start(grey)
-        peer.send(packets, bad, weight_packets(image) * batches)
+        peer.send(packets, bad, weight_packets(memory) * batches)
         await peer.answers(Expected(network, bits), bad, 4 * patience(geometry, widths, timeout))
 
         assert await peer.read("DROPPED") == 1

@@ -118,8 +118,8 @@ async def no_x_comes_out(dut: Any) -> None:
     for layers in (1, 3, 2):
         widths = random_widths(rng, geometry, layers)
         network = random_network(rng, widths)
-        image = pack(network, geometry)
-        await peer.load(image)
+        memory = pack(network, geometry)
+        await peer.load(memory)
         await peer.write("PARTIAL_TIMEOUT", 500)
         quiet = patience(geometry, widths, 500)
         count = 3 * geometry.lanes + 2
@@ -129,7 +129,7 @@ async def no_x_comes_out(dut: Any) -> None:
             bad = int(rng.integers(0, count))
             await peer.write("IRQ_ENABLE", 3)
             await peer.start()
-            peer.send([bit_packet(row) for row in bits], bad, weight_packets(image) * batches)
+            peer.send([bit_packet(row) for row in bits], bad, weight_packets(memory) * batches)
             if in_mid_flight:
                 await ClockCycles(dut.clk, int(rng.integers(1, 3 * geometry.period_cycles(widths))))
             else:

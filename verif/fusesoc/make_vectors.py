@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Writes what xnor_fcc_tb.v reads: memory images of the network `digits` for the core that it
+"""Writes what xnor_fcc_tb.v reads: memory files of the network `digits` for the core that it
 instantiates, test digits, and what the integer reference answers.
 
 The files are committed, so that a run needs FuseSoC and a simulator only; a test holds them to what

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Self-checking testbench in plain Verilog, and an example of the core in a design of its own: the
-// network is in preset memory images, so that the core runs as soon as it is out of reset, test
+// network is in preset memories, so that the core runs as soon as it is out of reset, test
 // digits stream in with gaps, results are taken with pauses, and every word is compared.
 //
 // It ends with a line that begins with PASS or FAIL. The end of a failure is $fatal, the one word here

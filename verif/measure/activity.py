@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """`make activity`: switching activity of one image, counted in the waveforms of the running core.
 
-Two cores are built with the default network in preset memory images, fed MNIST test digits without
+Two cores are built with the default network in preset memories, fed MNIST test digits without
 a pause, and traced over whole batches in the steady state: no reset, no loading, no first fill.
 Counted is every bit of every register and of every named net of logic, once, at the place that
 drives it (nets.py). Not counted, because a simulation of the source does not have it: glitches

@@ -22,7 +22,7 @@ from xnor_fcc_sim.settings import settings
 
 @cocotb.test(timeout_time=100, timeout_unit="sec")
 async def steady_stream(dut: Any) -> None:
-    """Stream test digits back to back through a core with preset memory images and note when the
+    """Stream test digits back to back through a core with preset memories and note when the
     window of whole batches begins and ends; settings: geometry, network, fill, batches, report.
 
     Every hidden bit and score is checked, and that the batches of the window follow each other in

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """`make board`: the DE1-SoC demo from its pins inward, synthesised by Yosys for the Cyclone V.
 
-The whole top level with its memory images, as Quartus would get it, at the geometry of the board.
+The whole top level with its memory files, as Quartus would get it, at the geometry of the board.
 The area is Yosys' estimate, not a fit: see `synthesis.alm_estimate`. It takes some minutes, once.
 """
 
@@ -32,8 +32,8 @@ BUILD = places.BUILD / "board"
 TOPLEVEL = "de1_soc"
 
 
-def kept_images(board: Board, directory: Path) -> Path:
-    """Prefix of the memory images of `board`, in a directory named after what is in them: a
+def kept_files(board: Board, directory: Path) -> Path:
+    """Prefix of the memory files of `board`, in a directory named after what is in them: a
     synthesis is kept by the name of its images."""
     directory.mkdir(parents=True, exist_ok=True)
     scratch = Path(tempfile.mkdtemp(dir=directory))
@@ -70,7 +70,7 @@ class Report(Area):
 def measure(board: Board) -> Area:
     """Synthesise `board`; what it takes and what there is. `UserError` where it does not fit."""
     # Yosys runs in a directory below this one, and its scripts cannot name a path with a space.
-    prefix = os.path.relpath(kept_images(board, BUILD), synthesis.BUILD / TOPLEVEL)
+    prefix = os.path.relpath(kept_files(board, BUILD), synthesis.BUILD / TOPLEVEL)
     parameters: dict[str, Any] = {**board.parameters(), "PRESET": f'"{prefix}"'}
     cost = synthesis.intel(TOPLEVEL, parameters, board_sources())
     device = devices()[DEVICE]

@@ -33,7 +33,7 @@ from xnor_fcc.errors import CommandLine, UserError, run_main
 from xnor_fcc.generated import fill
 from xnor_fcc.geometry import NAMED, Geometry
 from xnor_fcc.integer import IntegerNetwork, find_network
-from xnor_fcc.pack import MemoryImage, pack, ring_order
+from xnor_fcc.pack import Memory, pack, ring_order
 from xnor_fcc.renamed import current
 from xnor_fcc.tables import markdown
 from xnor_fcc_sim import simulator
@@ -66,16 +66,16 @@ Synapses = list[np.ndarray]
 # ---- the memory
 
 
-def in_natural_order(image: MemoryImage, words: np.ndarray) -> Synapses:
+def in_natural_order(memory: Memory, words: np.ndarray) -> Synapses:
     """Stored words, uint8 (steps, SIMD * PE), by neuron and synapse: the packer's order undone.
 
     One uint8 (neurons, words, SIMD) for each layer: unused neurons and padded synapses are there,
     and bits are coded as they were.
     """
-    g = image.geometry
+    g = memory.geometry
     layers = []
     start = 0
-    for number, (count, groups) in enumerate(image.table):
+    for number, (count, groups) in enumerate(memory.table):
         met = words[start : start + groups * count].reshape(groups, count, g.simd, g.pe)
         start += groups * count
         natural = np.empty((groups, g.pe, count, g.simd), np.uint8)
@@ -85,28 +85,28 @@ def in_natural_order(image: MemoryImage, words: np.ndarray) -> Synapses:
     return layers
 
 
-def weights_in(image: MemoryImage) -> Synapses:
+def weights_in(memory: Memory) -> Synapses:
     """The weights that the PEs see, uint8 (neurons, words, SIMD) of each layer.
 
     XNOR k of a word is the change from its parity k - 1 to its parity k (xnor_popcount.v), whatever
     the memory holds; so every content of the memory is some set of weights.
     """
     result = []
-    for coded in in_natural_order(image, image.weights):
+    for coded in in_natural_order(memory, memory.weights):
         inverted = coded.copy()
         inverted[..., 1:] ^= coded[..., :-1]
         result.append(inverted ^ 1)
     return result
 
 
-def layer_sums(image: MemoryImage, weights: Synapses, bits: np.ndarray) -> Iterator[np.ndarray]:
+def layer_sums(memory: Memory, weights: Synapses, bits: np.ndarray) -> Iterator[np.ndarray]:
     """What the accumulators of each layer hold in the end, above bit 0 of the offset.
 
     One int32 (N, neurons) for each layer, unused neurons included. `bits` (N, inputs) of 0/1,
     `weights` as `weights_in` has them. A hidden neuron's bit is (sum >= 0), an output neuron's sum
     is its score.
     """
-    g = image.geometry
+    g = memory.geometry
     half = 1 << (g.score_bits - 2)
     active = bits
     start = 0
@@ -117,7 +117,7 @@ def layer_sums(image: MemoryImage, weights: Synapses, bits: np.ndarray) -> Itera
         x = np.zeros((len(bits), words * simd), np.float32)
         known = min(active.shape[1], words * simd)
         x[:, :known] = active[:, :known]
-        offsets = image.offsets[start : start + neurons // g.pe][::-1].reshape(neurons)
+        offsets = memory.offsets[start : start + neurons // g.pe][::-1].reshape(neurons)
         start += neurons // g.pe
         # XNORs that are 1: the synapses of weight 0, and for each 1 among the activations one more
         # or one less. Whole numbers far below 2^24, so float32 is exact.
@@ -132,45 +132,45 @@ def layer_sums(image: MemoryImage, weights: Synapses, bits: np.ndarray) -> Itera
         yield 2 * accumulator + (offsets & 1).astype(np.int32)
 
 
-def classes_of(image: MemoryImage, weights: Synapses, bits: np.ndarray) -> np.ndarray:
+def classes_of(memory: Memory, weights: Synapses, bits: np.ndarray) -> np.ndarray:
     """The core's classes, int64 (N,), for images `bits` (N, inputs)."""
     result = []
     for start in range(0, len(bits), _BLOCK):
-        *_, scores = layer_sums(image, weights, bits[start : start + _BLOCK])
-        result.append(scores[:, : image.classes].argmax(axis=1))
+        *_, scores = layer_sums(memory, weights, bits[start : start + _BLOCK])
+        result.append(scores[:, : memory.classes].argmax(axis=1))
     return np.concatenate(result)
 
 
 # ---- flips
 
 
-def weight_bits(image: MemoryImage) -> int:
+def weight_bits(memory: Memory) -> int:
     """Bits of the weight memory in the words that the network uses."""
-    return image.weights.size
+    return memory.weights.size
 
 
-def threshold_bits(image: MemoryImage) -> int:
+def threshold_bits(memory: Memory) -> int:
     """Bits of the threshold memory in the words that the network uses."""
-    return image.offsets.size * image.geometry.score_bits
+    return memory.offsets.size * memory.geometry.score_bits
 
 
-def flip_weights(image: MemoryImage, places: np.ndarray) -> MemoryImage:
+def flip_weights(memory: Memory, places: np.ndarray) -> Memory:
     """A copy with the stored bits at `places` (of `weight_bits`) flipped."""
-    weights = image.weights.copy()
+    weights = memory.weights.copy()
     weights.reshape(-1)[places] ^= 1
-    return replace(image, weights=weights)
+    return replace(memory, weights=weights)
 
 
-def flip_thresholds(image: MemoryImage, places: np.ndarray) -> MemoryImage:
+def flip_thresholds(memory: Memory, places: np.ndarray) -> Memory:
     """A copy with the stored bits at `places` (of `threshold_bits`) flipped."""
-    size = image.geometry.score_bits
-    flat = image.offsets.copy().reshape(-1)
+    size = memory.geometry.score_bits
+    flat = memory.offsets.copy().reshape(-1)
     neurons, bits = np.divmod(places, size)
     np.bitwise_xor.at(flat, neurons, np.left_shift(1, bits))
     # Numbers of SCORE_BITS bits with a sign.
     half = 1 << (size - 1)
     flat = (flat + half & 2 * half - 1) - half
-    return replace(image, offsets=flat.reshape(image.offsets.shape))
+    return replace(memory, offsets=flat.reshape(memory.offsets.shape))
 
 
 def draw(bits: int, flips: int, seed: int, number: int) -> np.ndarray:
@@ -178,34 +178,34 @@ def draw(bits: int, flips: int, seed: int, number: int) -> np.ndarray:
     return np.random.default_rng((seed, flips, number)).choice(bits, flips, replace=False)
 
 
-def corrupted(image: MemoryImage, flips: int, seed: int) -> MemoryImage:
+def corrupted(memory: Memory, flips: int, seed: int) -> Memory:
     """`flips` bits flipped somewhere in both memories together."""
-    split = weight_bits(image)
-    places = draw(split + threshold_bits(image), flips, seed, 0)
-    flipped = flip_weights(image, places[places < split])
+    split = weight_bits(memory)
+    places = draw(split + threshold_bits(memory), flips, seed, 0)
+    flipped = flip_weights(memory, places[places < split])
     return flip_thresholds(flipped, places[places >= split] - split)
 
 
 # ---- measuring
 
 
-def with_coded_flips(image: MemoryImage, places: np.ndarray) -> tuple[MemoryImage, Synapses]:
+def with_coded_flips(memory: Memory, places: np.ndarray) -> tuple[Memory, Synapses]:
     """What the core computes with after flips in its weight memory."""
-    flipped = flip_weights(image, places)
+    flipped = flip_weights(memory, places)
     return flipped, weights_in(flipped)
 
 
-def with_uncoded_flips(image: MemoryImage, places: np.ndarray) -> tuple[MemoryImage, Synapses]:
+def with_uncoded_flips(memory: Memory, places: np.ndarray) -> tuple[Memory, Synapses]:
     """The same, did the memory hold weight k of a word where it holds parity k."""
-    flips = np.zeros_like(image.weights)
+    flips = np.zeros_like(memory.weights)
     flips.reshape(-1)[places] = 1
-    pairs = zip(weights_in(image), in_natural_order(image, flips), strict=True)
-    return image, [weights ^ flipped for weights, flipped in pairs]
+    pairs = zip(weights_in(memory), in_natural_order(memory, flips), strict=True)
+    return memory, [weights ^ flipped for weights, flipped in pairs]
 
 
-def with_threshold_flips(image: MemoryImage, places: np.ndarray) -> tuple[MemoryImage, Synapses]:
+def with_threshold_flips(memory: Memory, places: np.ndarray) -> tuple[Memory, Synapses]:
     """What the core computes with after flips in its threshold memory."""
-    flipped = flip_thresholds(image, places)
+    flipped = flip_thresholds(memory, places)
     return flipped, weights_in(flipped)
 
 
@@ -213,13 +213,13 @@ def with_threshold_flips(image: MemoryImage, places: np.ndarray) -> tuple[Memory
 class Curve:
     """How many bits there are to flip, what the core computes with after it, and what is tried."""
 
-    size: Callable[[MemoryImage], int]
-    store: Callable[[MemoryImage, np.ndarray], tuple[MemoryImage, Synapses]]
+    size: Callable[[Memory], int]
+    store: Callable[[Memory, np.ndarray], tuple[Memory, Synapses]]
     flips: tuple[int, ...]
 
-    def points(self, image: MemoryImage) -> list[int]:
+    def points(self, memory: Memory) -> list[int]:
         """The numbers of flips that are tried, up to half of the bits."""
-        half = self.size(image) // 2
+        half = self.size(memory) // 2
         return [*(flips for flips in self.flips if flips < half), half]
 
 
@@ -231,24 +231,24 @@ CURVES = {
 
 
 def measure(
-    image: MemoryImage, bits: np.ndarray, labels: np.ndarray, draws: int, seed: int
+    memory: Memory, bits: np.ndarray, labels: np.ndarray, draws: int, seed: int
 ) -> dict[str, Any]:
     """Accuracy on the images against flips, by curve, and what a percentage point of it takes."""
 
-    def accuracy(model: MemoryImage, weights: Synapses) -> float:
+    def accuracy(model: Memory, weights: Synapses) -> float:
         return float((classes_of(model, weights, bits) == labels).mean())
 
-    base = accuracy(image, weights_in(image))
+    base = accuracy(memory, weights_in(memory))
     curves: dict[str, dict[str, Any]] = {}
-    plan = [(name, flips) for name, each in CURVES.items() for flips in each.points(image)]
+    plan = [(name, flips) for name, each in CURVES.items() for flips in each.points(memory)]
     for name, flips in tqdm(plan, desc="flipping", unit="point", mininterval=1.0):
-        memory, store = CURVES[name].size(image), CURVES[name].store
+        size, store = CURVES[name].size(memory), CURVES[name].store
         found = [
-            accuracy(*store(image, draw(memory, flips, seed, number))) for number in range(draws)
+            accuracy(*store(memory, draw(size, flips, seed, number))) for number in range(draws)
         ]
         curve = curves.setdefault(
             name,
-            {"memory_bits": memory, "flips": [], **{f"accuracy_{key}": [] for key in _OF_DRAWS}},
+            {"memory_bits": size, "flips": [], **{f"accuracy_{key}": [] for key in _OF_DRAWS}},
         )
         curve["flips"].append(flips)
         for key, function in _OF_DRAWS.items():

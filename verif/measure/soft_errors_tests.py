@@ -24,7 +24,7 @@ from modules.unit import join, planes
 from xnor_fcc.geometry import SLICE, Geometry, slices
 from xnor_fcc.integer import IntegerNetwork
 from xnor_fcc.loading import load_checks, load_crc
-from xnor_fcc.pack import MemoryImage, pack
+from xnor_fcc.pack import Memory, pack
 from xnor_fcc.registers import ADDRESS
 from xnor_fcc_sim.bench import Bench
 from xnor_fcc_sim.checks import Expected
@@ -38,15 +38,15 @@ _LIMIT_MS = 10_000
 
 
 class Remembered(Expected):
-    """What a core must answer that computes with the contents of `image`, whatever they are."""
+    """What a core must answer that computes with the contents of `memory`, whatever they are."""
 
-    def __init__(self, image: MemoryImage, network: IntegerNetwork, bits: np.ndarray) -> None:
+    def __init__(self, memory: Memory, network: IntegerNetwork, bits: np.ndarray) -> None:
         self.network = network
         self.x, self.lanes = bits, 1
         # Unused neurons are compared, too, as far as the ring has room for them.
-        sums = [each[:, : image.geometry.capacity]
-                for each in layer_sums(image, weights_in(image), bits)]
-        scores = sums[-1][:, : image.classes]
+        sums = [each[:, : memory.geometry.capacity]
+                for each in layer_sums(memory, weights_in(memory), bits)]
+        scores = sums[-1][:, : memory.classes]
         self.sums = [*sums[:-1], scores]
         self.hidden = [[[planes(row[None]) for row in layer >= 0]] for layer in sums[:-1]]
         self.scores = scores.tolist()
@@ -54,16 +54,16 @@ class Remembered(Expected):
 
 
 async def answers(
-    bench: Bench, image: MemoryImage, network: IntegerNetwork, bits: np.ndarray
+    bench: Bench, memory: Memory, network: IntegerNetwork, bits: np.ndarray
 ) -> int:
-    """Start, send all images, compare with what `image` says, stop: the hidden bits compared."""
+    """Start, send all images, compare with what `memory` says, stop: the hidden bits compared."""
     bench.expect(network, bits)
-    bench.results.expected = Remembered(image, network, bits)
+    bench.results.expected = Remembered(memory, network, bits)
     await bench.write("PARTIAL_TIMEOUT", _TIMEOUT)
     await bench.start()
     for number, row in enumerate(bits):
         bench.append(number, bit_packet(row))
-    await bench.drain(patience(image.geometry, network.widths, _TIMEOUT))
+    await bench.drain(patience(memory.geometry, network.widths, _TIMEOUT))
     await bench.stop()
     return bench.passes.hidden_bits
 
@@ -81,10 +81,10 @@ async def answers_of_corrupted_memories(dut: Any) -> None:
     await bench.reset()
     hidden_bits = 0
     for flips in want["flips"]:
-        image = corrupted(good, flips, want["seed"])
-        unknown = draw(weight_bits(image), want["unknown"], want["seed"], 1)
-        await bench.load(flip_weights(image, unknown))
-        hidden_bits += await answers(bench, image, network, bits)
+        memory = corrupted(good, flips, want["seed"])
+        unknown = draw(weight_bits(memory), want["unknown"], want["seed"], 1)
+        await bench.load(flip_weights(memory, unknown))
+        hidden_bits += await answers(bench, memory, network, bits)
     report = {
         "flips": sum(want["flips"]),
         "flips_by_load": want["flips"],
@@ -98,20 +98,20 @@ async def answers_of_corrupted_memories(dut: Any) -> None:
     assert hidden_bits >= len(want["flips"]) * len(bits) * sum(network.widths[1:-1])
 
 
-def deposit(bench: Bench, image: MemoryImage) -> None:
-    """Put the words of `image` straight into the memories of the running simulation."""
-    core, g = bench.core, image.geometry
+def deposit(bench: Bench, contents: Memory) -> None:
+    """Put the words of `contents` straight into the memories of the running simulation."""
+    core, g = bench.core, contents.geometry
 
     def write(bank: Any, address: int, word: int, width: int) -> None:
         for number, bits in enumerate(slices(width)):
             part = word >> number * SLICE & (1 << bits) - 1
             bank.g_slice[number].slice.memory[address].value = part
 
-    for address, word in enumerate(image.weights):
+    for address, word in enumerate(contents.weights):
         bank, place = divmod(address, g.bank_depth)
         memory = core.g_loaded.weight_memory.g_bank[bank].bank
         write(memory, place, planes(word[None]), g.pe * g.simd)
-    for address, offsets in enumerate(image.offsets.tolist()):
+    for address, offsets in enumerate(contents.offsets.tolist()):
         packed = join(offsets, g.score_bits)
         write(core.threshold_memory.bank, address, packed, g.pe * g.score_bits)
 
@@ -131,9 +131,9 @@ async def flips_after_loading(dut: Any) -> None:
     await bench.load(good)
     scores = []
     for flips in (0, 1, 30, weight_bits(good) // 2):
-        image = corrupted(good, flips, want["seed"])
-        deposit(bench, image)
-        await answers(bench, image, network, bits)
+        memory = corrupted(good, flips, want["seed"])
+        deposit(bench, memory)
+        await answers(bench, memory, network, bits)
         scores.append(bench.expected.scores if bench.expected else [])
         for register, value in load_checks(good).items():
             assert await bench.read(register) == value, f"{register} sees {flips} flips"

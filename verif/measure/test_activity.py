@@ -101,7 +101,7 @@ def test_only_verilator_counts() -> None:
 
 @pytest.mark.slow
 def test_toggles_of_a_small_core(tmp_path: Path) -> None:
-    """The weight word switches as the packed memory image says; the file holds what was counted."""
+    """The weight word switches as the packed memory says; the file holds what was counted."""
     network = random_network(np.random.default_rng(6), (784, 20, 10))
     network.save(tmp_path / "network.npz")
     case = activity.Case((4, 56, 2), batches=3, kept=3)

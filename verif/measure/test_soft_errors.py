@@ -50,31 +50,31 @@ def images_for(network: IntegerNetwork, count: int) -> np.ndarray:
 def test_an_intact_memory_is_the_network(geometry: Geometry) -> None:
     network = network_for(geometry, np.random.default_rng(1))
     bits = images_for(network, 50)
-    image = pack(network, geometry)
-    weights = soft_errors.weights_in(image)
+    memory = pack(network, geometry)
+    weights = soft_errors.weights_in(memory)
     for stored, layer in zip(weights, network.layers, strict=True):
         flat = stored.reshape(len(stored), -1)
         assert (flat[: layer.outputs, : layer.inputs] == layer.weights).all()
         assert flat[layer.outputs :].all() and flat[:, layer.inputs :].all()
-    sums = soft_errors.layer_sums(image, weights, bits)
+    sums = soft_errors.layer_sums(memory, weights, bits)
     for got, want in zip(sums, preactivations(network, bits), strict=True):
         assert (got[:, : want.shape[1]] == want).all()
         assert (got[:, want.shape[1] :] < 0).all()  # neurons that are not there
-    classes = soft_errors.classes_of(image, weights, bits)
+    classes = soft_errors.classes_of(memory, weights, bits)
     assert (classes == evaluate(network, bits).classes).all()
 
 
 def test_a_coded_flip_turns_two_neighbours_or_the_last_synapse() -> None:
     network = random_network(np.random.default_rng(2), WIDTHS)
-    image = pack(network, FLOODED)
-    before = soft_errors.weights_in(image)
-    for place in range(soft_errors.weight_bits(image)):
-        after, coded = soft_errors.with_coded_flips(image, np.array([place]))
-        assert (after.offsets == image.offsets).all()
-        _, uncoded = soft_errors.with_uncoded_flips(image, np.array([place]))
+    memory = pack(network, FLOODED)
+    before = soft_errors.weights_in(memory)
+    for place in range(soft_errors.weight_bits(memory)):
+        after, coded = soft_errors.with_coded_flips(memory, np.array([place]))
+        assert (after.offsets == memory.offsets).all()
+        _, uncoded = soft_errors.with_uncoded_flips(memory, np.array([place]))
         turned = [np.argwhere(a != b).tolist() for a, b in zip(before, coded, strict=True)]
         alone = [np.argwhere(a != b).tolist() for a, b in zip(before, uncoded, strict=True)]
-        synapse = place % image.weights.shape[1] // FLOODED.pe
+        synapse = place % memory.weights.shape[1] // FLOODED.pe
         for two, one in zip(turned, alone, strict=True):
             if one:
                 ((neuron, word, k),) = one
@@ -87,16 +87,16 @@ def test_a_coded_flip_turns_two_neighbours_or_the_last_synapse() -> None:
 
 
 def test_a_flipped_threshold_changes_one_number() -> None:
-    image = pack(random_network(np.random.default_rng(3), WIDTHS), FLOODED)
+    memory = pack(random_network(np.random.default_rng(3), WIDTHS), FLOODED)
     size = FLOODED.score_bits
-    for place in range(soft_errors.threshold_bits(image)):
-        flipped = soft_errors.flip_thresholds(image, np.array([place]))
-        differences = (flipped.offsets - image.offsets).ravel()
+    for place in range(soft_errors.threshold_bits(memory)):
+        flipped = soft_errors.flip_thresholds(memory, np.array([place]))
+        differences = (flipped.offsets - memory.offsets).ravel()
         (neuron,) = np.flatnonzero(differences)
         assert neuron == place // size and abs(differences[neuron]) == 1 << place % size
-        assert (flipped.offset_chunks() ^ image.offset_chunks()).sum() == 1 << place % size
-    both = soft_errors.flip_thresholds(image, np.array([0, 1]))
-    assert abs((both.offsets - image.offsets)[0, 0]) in (1, 3)
+        assert (flipped.offset_chunks() ^ memory.offset_chunks()).sum() == 1 << place % size
+    both = soft_errors.flip_thresholds(memory, np.array([0, 1]))
+    assert abs((both.offsets - memory.offsets)[0, 0]) in (1, 3)
 
 
 def test_draws_are_distinct_places_and_the_same_again() -> None:
@@ -104,11 +104,11 @@ def test_draws_are_distinct_places_and_the_same_again() -> None:
     assert len(set(places.tolist())) == 400 and places.max() < 1000
     assert (places == soft_errors.draw(1000, 400, 1, 2)).all()
     assert (places != soft_errors.draw(1000, 400, 1, 3)).any()
-    image = pack(random_network(np.random.default_rng(3), WIDTHS), FLOODED)
+    memory = pack(random_network(np.random.default_rng(3), WIDTHS), FLOODED)
     flips = 500
-    bad = soft_errors.corrupted(image, flips, 1)
-    changed = (bad.weights != image.weights).sum()
-    changed += np.bitwise_count(bad.offset_chunks() ^ image.offset_chunks()).sum()
+    bad = soft_errors.corrupted(memory, flips, 1)
+    changed = (bad.weights != memory.weights).sum()
+    changed += np.bitwise_count(bad.offset_chunks() ^ memory.offset_chunks()).sum()
     assert changed == flips
 
 
@@ -119,8 +119,8 @@ def simulate(
     geometry: Geometry, name: str, unknown: int = 0, seed: int = 1
 ) -> dict[str, Any]:
     network = network_for(geometry, np.random.default_rng(seed))
-    image = pack(network, geometry)
-    half = (soft_errors.weight_bits(image) + soft_errors.threshold_bits(image)) // 2
+    memory = pack(network, geometry)
+    half = (soft_errors.weight_bits(memory) + soft_errors.threshold_bits(memory)) // 2
     return soft_errors.simulate(
         geometry,
         network,

@@ -12,7 +12,7 @@ import numpy as np
 from modules.unit import drive, edge, fields, join, number, settings, start
 from xnor_fcc.geometry import Geometry
 from xnor_fcc.integer import IntegerNetwork
-from xnor_fcc.pack import MemoryImage, pack
+from xnor_fcc.pack import Memory, pack
 from xnor_fcc.random_network import random_network
 from xnor_fcc.reference import evaluate, preactivations
 
@@ -62,7 +62,7 @@ class Bench:
         self,
         timeline: list[Cycle],
         network: IntegerNetwork,
-        image: MemoryImage,
+        memory: Memory,
         bits: np.ndarray,
         gaps: bool = False,
     ) -> None:
@@ -73,14 +73,14 @@ class Bench:
         g, rng = self.geometry, self.rng
         answer = evaluate(network, bits[None])
         sums = preactivations(network, bits[None])
-        weights, offsets = iter(image.weights), iter(image.offsets)
+        weights, offsets = iter(memory.weights), iter(memory.offsets)
 
         def pause(mean: float) -> int:
             return int(rng.geometric(1 - mean)) - 1 if gaps else 0
 
         words_before = 0
-        for layer, (words, groups) in enumerate(image.table):
-            output = layer == len(image.table) - 1
+        for layer, (words, groups) in enumerate(memory.table):
+            output = layer == len(memory.table) - 1
             length = {"length": 1 << words - 1}
             hidden = number(answer.hidden[layer - 1][0]) if layer else None
             wait = g.gap(words_before, words) if layer else 0
@@ -124,11 +124,11 @@ class Bench:
             words_before = words
 
     def one_pass(
-        self, network: IntegerNetwork, image: MemoryImage, bits: np.ndarray, gaps: bool = False
+        self, network: IntegerNetwork, memory: Memory, bits: np.ndarray, gaps: bool = False
     ) -> list[Cycle]:
         """All cycles of one image alone."""
         timeline = [Cycle()]
-        self.append_pass(timeline, network, image, bits, gaps)
+        self.append_pass(timeline, network, memory, bits, gaps)
         return timeline
 
     def give(self, timeline: list[Cycle], at: int) -> np.ndarray:
@@ -199,10 +199,10 @@ async def networks(dut: Any) -> None:
     await bench.reset()
     for seed in range(6):
         network = random_network(np.random.default_rng(10 + seed), bench.widths)
-        image = pack(network, bench.geometry)
+        memory = pack(network, bench.geometry)
         bits = bench.rng.integers(0, 2, (3, network.inputs), dtype=np.uint8)
         for row in bits:
-            timeline = bench.one_pass(network, image, row, gaps=seed % 2 == 1)
+            timeline = bench.one_pass(network, memory, row, gaps=seed % 2 == 1)
             checks = [cycle for cycle in timeline if cycle.hidden is not None]
             assert len(checks) == len(bench.widths) - 2
             await bench.run(timeline)
@@ -216,12 +216,12 @@ async def images_in_a_row(dut: Any) -> None:
     bench = Bench(dut, seed=2)
     await bench.reset()
     network = random_network(np.random.default_rng(20), bench.widths)
-    image = pack(network, bench.geometry)
+    memory = pack(network, bench.geometry)
     bits = bench.rng.integers(0, 2, (4, network.inputs), dtype=np.uint8)
     bits[0], bits[1] = 0, 1
     timeline = [Cycle()]
     for row in bits:
-        bench.append_pass(timeline, network, image, row)
+        bench.append_pass(timeline, network, memory, row)
     assert len(timeline) == 1 + len(bits) * bench.geometry.pass_cycles(bench.widths)
     await bench.run(timeline)
 
@@ -232,9 +232,9 @@ async def reset_in_a_layer(dut: Any) -> None:
     bench = Bench(dut, seed=3)
     await bench.reset()
     network = random_network(np.random.default_rng(30), bench.widths)
-    image = pack(network, bench.geometry)
+    memory = pack(network, bench.geometry)
     bits = bench.rng.integers(0, 2, (2, network.inputs), dtype=np.uint8)
-    whole = bench.one_pass(network, image, bits[0])
+    whole = bench.one_pass(network, memory, bits[0])
     for cut in (3, len(whole) // 3, len(whole) // 2, *range(len(whole) - 2, len(whole) + 4)):
         for at in range(cut):
             bench.give(whole, at)
@@ -246,4 +246,4 @@ async def reset_in_a_layer(dut: Any) -> None:
         for _ in range(_DECIDED_AT + 2):
             await edge(dut)
             assert not dut.scores_done.value
-        await bench.run(bench.one_pass(network, image, bits[1]))
+        await bench.run(bench.one_pass(network, memory, bits[1]))

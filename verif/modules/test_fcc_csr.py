@@ -21,21 +21,21 @@ _WIDTHS = (61, 23, 29, 5)
 def test_fcc_csr(with_preset: bool, tmp_path: Path) -> None:
     """The register map; with a preset file, also what it presets."""
     geometry = Geometry.for_widths(_WIDTHS, pe=7, simd=11, lanes=3)
-    image = pack(random_network(np.random.default_rng(1), _WIDTHS), geometry)
+    memory = pack(random_network(np.random.default_rng(1), _WIDTHS), geometry)
     # The simulation runs in tmp_path, where it finds the file.
-    image.write_preset(tmp_path / "preset", pixel_8bit=True)
+    memory.write_preset(tmp_path / "preset", pixel_8bit=True)
     names = "PE SIMD LANES TAPS MAX_WIDTH MAX_LAYERS MAX_CLASSES WEIGHT_DEPTH THRESHOLD_DEPTH"
     parameters = {name: geometry.parameters()[name] for name in [*names.split(), "IMAGE_WIDTH"]}
     parameters["SCORE_BITS"] = geometry.score_bits
     parameters |= {"WEIGHT_STREAM": 56, "ORDER": 2, "TERNARY": 1}
     preset = {
-        "INPUTS": [image.inputs],
-        "CLASSES": [image.classes],
-        "LAYERS": [len(image.table)],
-        "PIXEL_THRESHOLD": [image.pixel_threshold],
+        "INPUTS": [memory.inputs],
+        "CLASSES": [memory.classes],
+        "LAYERS": [len(memory.table)],
+        "PIXEL_THRESHOLD": [memory.pixel_threshold],
         "PARTIAL_TIMEOUT": [RESET["PARTIAL_TIMEOUT"]],
         "PIXEL_RESIDUAL": [0],
-        "LAYER_TABLE": [groups << 16 | words for words, groups in image.table],
+        "LAYER_TABLE": [groups << 16 | words for words, groups in memory.table],
     }
     file = {"PRESET": "preset_config.hex"} if with_preset else {}
     model = simulator.build("fcc_csr", {**parameters, **file})

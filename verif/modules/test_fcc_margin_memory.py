@@ -29,13 +29,13 @@ def test_fcc_margin_memory(pe: int, slices: int, tmp_path: Path) -> None:
         order=2,
     )
     network = random_network(np.random.default_rng(1), (17, pe + 18, 7), orders=(1, 2))
-    image = pack(network, geometry)
-    assert image.margins.any(axis=(0, 2)).all(), "no margins to be seen"
+    memory = pack(network, geometry)
+    assert memory.margins.any(axis=(0, 2)).all(), "no margins to be seen"
     # The simulation runs in tmp_path, where it finds the files.
-    written = image.write_preset(tmp_path / "preset")
+    written = memory.write_preset(tmp_path / "preset")
     assert sum("margins" in path.name for path in written) == slices
     preset = np.zeros((geometry.threshold_depth, 2, geometry.pe), int)
-    preset[: len(image.margins)] = image.margins
+    preset[: len(memory.margins)] = memory.margins
     parameters = {"PE": geometry.pe, "MARGIN_BITS": geometry.score_bits - 1, "DEPTH": 11}
     model = simulator.build("fcc_margin_memory", {**parameters, "PRESET": "preset_margins"})
     settings = {"parameters": parameters, "preset": preset.tolist()}

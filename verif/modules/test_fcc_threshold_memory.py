@@ -27,12 +27,12 @@ def test_fcc_threshold_memory(pe: int, slices: int, tmp_path: Path) -> None:
         weight_depth=128,
         threshold_depth=11,
     )
-    image = pack(random_network(np.random.default_rng(1), (17, pe + 18, 7)), geometry)
+    memory = pack(random_network(np.random.default_rng(1), (17, pe + 18, 7)), geometry)
     # The simulation runs in tmp_path, where it finds the files.
-    written = image.write_preset(tmp_path / "preset")
+    written = memory.write_preset(tmp_path / "preset")
     assert sum("thresholds" in path.name for path in written) == slices
     preset = np.zeros((geometry.threshold_depth, geometry.pe), int)
-    preset[: len(image.offsets)] = image.offsets
+    preset[: len(memory.offsets)] = memory.offsets
     parameters = {"PE": geometry.pe, "SCORE_BITS": geometry.score_bits, "DEPTH": 11}
     file = {"PRESET": "preset_thresholds"}
     model = simulator.build("fcc_threshold_memory", {**parameters, **file})

@@ -29,10 +29,10 @@ def built(tmp_path: Path) -> tuple[simulator.Model, dict[str, object]]:
         bank_depth=8,
         threshold_depth=7,
     )
-    image = pack(random_network(np.random.default_rng(1), (1300, 13, 4)), geometry)
-    written = image.write_preset(tmp_path / "preset")
+    memory = pack(random_network(np.random.default_rng(1), (1300, 13, 4)), geometry)
+    written = memory.write_preset(tmp_path / "preset")
     assert sum("weights" in path.name for path in written) == 9
-    rows = np.packbits(image.weights, axis=1, bitorder="little")
+    rows = np.packbits(memory.weights, axis=1, bitorder="little")
     words = [int.from_bytes(row.tobytes(), "little") for row in rows]
     assert len(words) == 17
     sources = [*simulator.rtl_sources(), Path(__file__).with_name("memory_sizes.v")]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The packed memory image, executed by a literal Python model of the ring, gives the reference's
+"""The packed memory, executed by a literal Python model of the ring, gives the reference's
 answers; so the packer and the hardware are each tested against a third party."""
 
 from __future__ import annotations
@@ -17,33 +17,33 @@ from xnor_fcc.errors import run_main
 from xnor_fcc.geometry import Geometry, GeometryError
 from xnor_fcc.integer import IntegerNetwork, Layer, OutputLayer, ShiftLayer
 from xnor_fcc.loading import load_checks, load_writes
-from xnor_fcc.pack import MemoryImage, pack, parity_coded
+from xnor_fcc.pack import Memory, pack, parity_coded
 from xnor_fcc.random_network import random_network
 from xnor_fcc.reference import evaluate, preactivations
 from xnor_fcc.register_script import register_script
 from xnor_fcc.registers import ADDRESS, BIT
 
 
-def decoded(image: MemoryImage) -> np.ndarray:
+def decoded(memory: Memory) -> np.ndarray:
     """The weights: bit k of a word is stored as the parity of the inverted bits 0 to k."""
-    coded = image.weights.reshape(-1, image.geometry.simd, image.geometry.pe)
+    coded = memory.weights.reshape(-1, memory.geometry.simd, memory.geometry.pe)
     inverted = coded.copy()
     inverted[:, 1:] ^= coded[:, :-1]
-    return (inverted ^ 1).reshape(image.weights.shape)
+    return (inverted ^ 1).reshape(memory.weights.shape)
 
 
-def execute(image: MemoryImage, activation: np.ndarray) -> list[list[int]]:
+def execute(memory: Memory, activation: np.ndarray) -> list[list[int]]:
     """All scores 2P + offset of all layers of one image, by lists that rotate.
 
     An image of a network with layers of order 2 has two planes of activations, the residual bits
     and the first bits; each turns in a ring of its own, and the first bits count twice.
     """
-    g = image.geometry
-    weights, offsets = decoded(image).tolist(), image.offsets.tolist()
-    margins = image.margins.tolist()
+    g = memory.geometry
+    weights, offsets = decoded(memory).tolist(), memory.offsets.tolist()
+    margins = memory.margins.tolist()
     address = group_address = 0
     sums = []
-    for layer, entry in enumerate(image.entries):
+    for layer, entry in enumerate(memory.entries):
         words, groups = entry & 0x7FFF, entry >> 16 & 0x7FFF
         order, rounds = 1 + (entry >> 15 & 1), 1 + (entry >> 31)
         rings = []
@@ -73,7 +73,7 @@ def execute(image: MemoryImage, activation: np.ndarray) -> list[list[int]]:
                 levels[group * g.pe + p] = 2 * first + residual
             group_address += 1
         sums.append(scores)
-        if layer + 1 < len(image.entries) and not image.entries[layer + 1] >> 15 & 1:
+        if layer + 1 < len(memory.entries) and not memory.entries[layer + 1] >> 15 & 1:
             levels = [level >> 1 for level in levels]
         activation = np.array(levels[: g.capacity])
     assert (address, group_address) == (len(weights), len(offsets))
@@ -83,11 +83,11 @@ def execute(image: MemoryImage, activation: np.ndarray) -> list[list[int]]:
 def check_execution(
     network: IntegerNetwork, geometry: Geometry, rng: np.random.Generator, images: int
 ) -> None:
-    image = pack(network, geometry)
+    memory = pack(network, geometry)
     activations = rng.integers(0, 4 if network.pixel_residual else 2, (images, network.inputs))
     want = preactivations(network, activations.astype(np.uint8))
     for row, activation in enumerate(activations):
-        got = execute(image, activation)
+        got = execute(memory, activation)
         for layer, scores in enumerate(got):
             width = network.widths[layer + 1]
             assert scores[:width] == want[layer][row].tolist()
@@ -124,16 +124,16 @@ def test_executing_networks_of_every_kind_gives_the_reference(seed: int) -> None
 
 def test_padded_neurons_have_no_level() -> None:
     network = random_network(np.random.default_rng(3), (9, 5, 3), (2, 2))
-    image = pack(network, Geometry.for_widths(network.shape, 4, 5, 2))
+    memory = pack(network, Geometry.for_widths(network.shape, 4, 5, 2))
     # Groups of a layer from the last one down: neuron 4 alone, then 0 to 3; then the classes.
-    assert image.margins.shape == (3, 2, 4)
-    assert image.offsets[0, 1:].tolist() == [-2 * 27 - 1] * 3
-    assert not image.margins[0, :, 1:].any() and not image.margins[2].any()
+    assert memory.margins.shape == (3, 2, 4)
+    assert memory.offsets[0, 1:].tolist() == [-2 * 27 - 1] * 3
+    assert not memory.margins[0, :, 1:].any() and not memory.margins[2].any()
     layer = network.hidden[0]
     assert isinstance(layer, Layer) and layer.lower is not None and layer.upper is not None
     up, down = layer.upper - layer.thresholds, layer.thresholds - layer.lower
-    assert image.margins[0, :, 0].tolist() == [up[4], down[4]]
-    assert image.margins[1].tolist() == [up[:4].tolist(), down[:4].tolist()]
+    assert memory.margins[0, :, 0].tolist() == [up[4], down[4]]
+    assert memory.margins[1].tolist() == [up[:4].tolist(), down[:4].tolist()]
 
 
 def test_a_ternary_layer_is_stored_in_two_planes() -> None:
@@ -154,9 +154,9 @@ def test_a_ternary_layer_is_stored_in_two_planes() -> None:
 
 def test_entries_tell_the_kind_of_each_layer() -> None:
     network = random_network(np.random.default_rng(2), (9, 5, 3, 2), (1, 2, 1), (True, False, True))
-    image = pack(network, Geometry.for_widths(network.shape, 2, 4, 2))
-    assert image.table == ((3, 3), (2, 2), (1, 1))
-    assert image.entries == (
+    memory = pack(network, Geometry.for_widths(network.shape, 2, 4, 2))
+    assert memory.table == ((3, 3), (2, 2), (1, 1))
+    assert memory.entries == (
         1 << 31 | 3 << 16 | 3, 2 << 16 | 1 << 15 | 2, 1 << 31 | 1 << 16 | 1
     )  # fmt: skip
 
@@ -190,13 +190,13 @@ def test_each_weight_is_stored_exactly_once_and_padding_is_one() -> None:
 def test_chunks_are_what_the_load_register_takes() -> None:
     widths = (9, 5, 3)
     geometry = Geometry.for_widths(widths, pe=3, simd=13, lanes=1)
-    image = pack(random_network(np.random.default_rng(4), widths), geometry)
-    chunks = image.weight_chunks()
-    assert chunks.shape == (len(image.weights), 2)  # 39 bits
-    for row, chunk in zip(image.weights, chunks.tolist(), strict=True):
+    memory = pack(random_network(np.random.default_rng(4), widths), geometry)
+    chunks = memory.weight_chunks()
+    assert chunks.shape == (len(memory.weights), 2)  # 39 bits
+    for row, chunk in zip(memory.weights, chunks.tolist(), strict=True):
         value = chunk[0] | chunk[1] << 32
         assert [value >> i & 1 for i in range(39)] == row.tolist() and value >> 39 == 0
-    for offset, chunk in zip(image.offsets.ravel(), image.offset_chunks().ravel(), strict=True):
+    for offset, chunk in zip(memory.offsets.ravel(), memory.offset_chunks().ravel(), strict=True):
         negative = int(chunk) >> geometry.score_bits - 1
         assert int(chunk) - (negative << geometry.score_bits) == offset
 
@@ -205,15 +205,15 @@ def test_chunks_of_a_core_of_order_2_have_margins_behind_the_offsets() -> None:
     rng = np.random.default_rng(4)
     for network in (random_network(rng, (9, 5, 3), (1, 2)), random_network(rng, (9, 5, 3))):
         geometry = replace(Geometry.for_widths(network.shape, pe=3, simd=13, lanes=2), order=2)
-        image = pack(network, geometry)
-        chunks = image.offset_chunks().astype(np.int64)
-        assert chunks.shape == (len(image.offsets), 9)
+        memory = pack(network, geometry)
+        chunks = memory.offset_chunks().astype(np.int64)
+        assert chunks.shape == (len(memory.offsets), 9)
         limit = 1 << geometry.score_bits
-        assert np.array_equal(chunks[:, :3], image.offsets % limit)
-        assert np.array_equal(chunks[:, 3:6], image.margins[:, 0])
-        assert np.array_equal(chunks[:, 6:], image.margins[:, 1])
-        assert image.margins.any() == bool(network.kinds)
-        assert image.margins.min() >= 0 and image.margins.max() < limit // 2
+        assert np.array_equal(chunks[:, :3], memory.offsets % limit)
+        assert np.array_equal(chunks[:, 3:6], memory.margins[:, 0])
+        assert np.array_equal(chunks[:, 6:], memory.margins[:, 1])
+        assert memory.margins.any() == bool(network.kinds)
+        assert memory.margins.min() >= 0 and memory.margins.max() < limit // 2
 
 
 def test_load_writes_tell_the_residual_to_a_core_of_order_2_only() -> None:
@@ -227,14 +227,14 @@ def test_load_writes_tell_the_residual_to_a_core_of_order_2_only() -> None:
         (plain, small, 0),
         (second, small, upper << 8 | lower),
     ):
-        image = pack(network, geometry)
-        writes = list(load_writes(image))
+        memory = pack(network, geometry)
+        writes = list(load_writes(memory))
         told = [int(v[0]) for address, v in writes if address == ADDRESS["PIXEL_RESIDUAL"]]
         assert told == ([] if want is None else [want])
         table = [int(v[0]) for address, v in writes if address >= ADDRESS["LAYER_TABLE"]]
-        assert table == list(image.entries)
+        assert table == list(memory.entries)
         data = [values for address, values in writes if address == ADDRESS["LOAD_DATA"]]
-        assert np.array_equal(data[1], image.offset_chunks().ravel())
+        assert np.array_equal(data[1], memory.offset_chunks().ravel())
 
 
 def test_coded_words_are_running_parities_of_the_inverted_bits() -> None:
@@ -254,10 +254,10 @@ def test_coded_words_are_running_parities_of_the_inverted_bits() -> None:
 def test_beats_are_what_the_weight_stream_takes(beat: int, beats: int) -> None:
     widths = (9, 5, 3)
     geometry = Geometry.for_widths(widths, pe=3, simd=13, lanes=1, weight_stream=beat)
-    image = pack(random_network(np.random.default_rng(4), widths), geometry)
-    packet = image.weight_beats()
-    assert len(packet) == beats * len(image.weights) == beats * geometry.steps(widths)
-    for number, row in enumerate(image.weights):
+    memory = pack(random_network(np.random.default_rng(4), widths), geometry)
+    packet = memory.weight_beats()
+    assert len(packet) == beats * len(memory.weights) == beats * geometry.steps(widths)
+    for number, row in enumerate(memory.weights):
         mine = packet[number * beats : (number + 1) * beats]
         assert all(0 <= value < 1 << beat for value in mine)
         value = sum(bits << i * beat for i, bits in enumerate(mine))
@@ -268,8 +268,8 @@ def test_preset_files_hold_the_same(tmp_path: Path) -> None:
     widths = (20, 9, 4)
     geometry = Geometry(pe=2, simd=6, lanes=1, max_width=20, max_classes=4, max_layers=3,
                         weight_depth=50, bank_depth=16, threshold_depth=9)
-    image = pack(random_network(np.random.default_rng(8), widths), geometry)
-    image.write_preset(tmp_path / "p")
+    memory = pack(random_network(np.random.default_rng(8), widths), geometry)
+    memory.write_preset(tmp_path / "p")
 
     def words(name: str) -> list[int]:
         return [int(line, 16) for line in (tmp_path / name).read_text().split()]
@@ -277,15 +277,15 @@ def test_preset_files_hold_the_same(tmp_path: Path) -> None:
     banks = [words(f"p_weights_{b:02d}_000.hex") for b in range(4)]
     assert [len(bank) for bank in banks] == [16, 16, 16, 2]
     flat = list(chain(*banks))
-    for row, value in zip(image.weights, flat, strict=False):
+    for row, value in zip(memory.weights, flat, strict=False):
         assert [value >> i & 1 for i in range(12)] == row.tolist()
-    assert not any(flat[len(image.weights) :])
+    assert not any(flat[len(memory.weights) :])
     mask = (1 << geometry.score_bits) - 1
-    for row, value in zip(image.offsets, words("p_thresholds_000.hex"), strict=False):
+    for row, value in zip(memory.offsets, words("p_thresholds_000.hex"), strict=False):
         got = [value >> p * geometry.score_bits & mask for p in range(2)]
         assert got == [int(offset) & mask for offset in row]
     config = words("p_config.hex")
-    assert config[:6] == [1, 20, 4, 2, image.pixel_threshold, 256]
+    assert config[:6] == [1, 20, 4, 2, memory.pixel_threshold, 256]
     assert config[6:] == [0, 5 << 16 | 4, 2 << 16 | 2, 0]
     assert not list(tmp_path.glob("p_margins*"))
 
@@ -295,15 +295,17 @@ def test_preset_files_of_wide_words_are_slices(tmp_path: Path) -> None:
     geometry = Geometry(pe=113, simd=17, lanes=2, max_width=40, max_classes=4, max_layers=2,
                         weight_depth=6, bank_depth=4, threshold_depth=3, order=2)
     network = random_network(np.random.default_rng(8), (40, 40, 4), orders=(1, 2))
-    image = pack(network, geometry)
-    image.write_preset(tmp_path / "p")
+    memory = pack(network, geometry)
+    memory.write_preset(tmp_path / "p")
     bits = geometry.score_bits
     assert [geometry.pe * n for n in (geometry.simd, bits, 2 * (bits - 1))] == [1921, 1130, 2034]
-    weights = [sum(int(bit) << i for i, bit in enumerate(row)) for row in image.weights]
+    weights = [sum(int(bit) << i for i, bit in enumerate(row)) for row in memory.weights]
     mask = (1 << bits) - 1
-    offsets = [sum((int(x) & mask) << p * bits for p, x in enumerate(row)) for row in image.offsets]
+    offsets = [
+        sum((int(x) & mask) << p * bits for p, x in enumerate(row)) for row in memory.offsets
+    ]
     margins = [
-        sum(int(x) << i * (bits - 1) for i, x in enumerate(row.ravel())) for row in image.margins
+        sum(int(x) << i * (bits - 1) for i, x in enumerate(row.ravel())) for row in memory.margins
     ]
     for name, width, words, depth in (
         ("p_weights_00", 1921, weights[:4], 4),
@@ -326,9 +328,9 @@ def test_preset_files_of_wide_words_are_slices(tmp_path: Path) -> None:
 
 def test_words_of_too_many_slices_have_no_preset(tmp_path: Path) -> None:
     network = random_network(np.random.default_rng(8), (3, 2))
-    image = pack(network, Geometry.for_widths((3, 2), pe=961, simd=1000, lanes=1))
+    memory = pack(network, Geometry.for_widths((3, 2), pe=961, simd=1000, lanes=1))
     with pytest.raises(GeometryError, match=r"word of 961,000 bits is too wide .* at most 960,000"):
-        image.write_preset(tmp_path / "p")
+        memory.write_preset(tmp_path / "p")
     assert not list(tmp_path.iterdir())
 
 
@@ -337,25 +339,25 @@ def test_preset_files_of_a_core_of_order_2(tmp_path: Path) -> None:
     assert network.pixel_residual is not None
     lower, upper = network.pixel_residual
     geometry = replace(Geometry.for_widths(network.shape, 2, 6, 2), threshold_depth=9)
-    image = pack(network, geometry)
-    image.write_preset(tmp_path / "p", enable=False)
+    memory = pack(network, geometry)
+    memory.write_preset(tmp_path / "p", enable=False)
 
     def words(name: str) -> list[int]:
         return [int(line, 16) for line in (tmp_path / name).read_text().split()]
 
     config = words("p_config.hex")
     assert config[0] == 1 << BIT["CONTROL"]["PIXEL_8BIT"]
-    assert config[6:] == [upper << 8 | lower, *image.entries]
+    assert config[6:] == [upper << 8 | lower, *memory.entries]
     bits = geometry.score_bits
     offsets, margins = words("p_thresholds_000.hex"), words("p_margins_000.hex")
     assert len(offsets) == len(margins) == 9
-    for row, value in zip(image.offsets, offsets, strict=False):
+    for row, value in zip(memory.offsets, offsets, strict=False):
         assert [value >> p * bits & (1 << bits) - 1 for p in range(2)] == [
             int(offset) % (1 << bits) for offset in row
         ]
-    for row, value in zip(image.margins, margins, strict=False):
+    for row, value in zip(memory.margins, margins, strict=False):
         assert [value >> i * (bits - 1) & (1 << bits - 1) - 1 for i in range(4)] == [*row.ravel()]
-    assert not any(offsets[len(image.offsets) :] + margins[len(image.margins) :])
+    assert not any(offsets[len(memory.offsets) :] + margins[len(memory.margins) :])
 
 
 def test_a_bias_beyond_the_score_bits_is_refused() -> None:
@@ -402,14 +404,14 @@ def test_the_command_writes_what_the_functions_make(
     assert packing.main([*arguments, "--prefix", "mine", "--grey"]) == 0
     report = json.loads(capsys.readouterr().out)
     geometry = Geometry.for_widths(network.shape, 3, 16, 2)
-    image = pack(network, geometry)
+    memory = pack(network, geometry)
     assert report["parameters"] == geometry.parameters()
-    assert report["checks"] == load_checks(image)
-    assert report["layer_table"] == list(image.entries)
+    assert report["checks"] == load_checks(memory)
+    assert report["layer_table"] == list(memory.entries)
     assert text.read_text() == register_script(network, geometry)
     again = tmp_path / "again"
     again.mkdir()
-    wanted = image.write_preset(again / "mine", pixel_8bit=True)
+    wanted = memory.write_preset(again / "mine", pixel_8bit=True)
     assert {path.name for path in wanted} == {
         "mine_config.hex", "mine_thresholds_000.hex", "mine_margins_000.hex",
         "mine_weights_00_000.hex",

@@ -79,7 +79,7 @@ def test_reset_values_and_preset_words_fit() -> None:
     assert list(registers.PRESET)[-1] == "LAYER_TABLE", "whose other entries follow"
     for name, bits in registers.BITS.items():
         assert registers.RESET[name] < 1 << bits, name
-    # A core without memory images has them from the map, one with images from the file.
+    # A core without memory files has them from the map, one with images from the file.
     assert all(name in registers.RESET for name in registers.PRESET)
 
 

@@ -29,7 +29,7 @@ from cocotb_bus.monitors.avalon import AvalonSTPkts as PacketMonitor
 from xnor_fcc.geometry import Geometry, Shape
 from xnor_fcc.integer import IntegerNetwork
 from xnor_fcc.loading import load_checks, load_writes
-from xnor_fcc.pack import MemoryImage
+from xnor_fcc.pack import Memory
 from xnor_fcc.registers import ADDRESS, BIT
 from xnor_fcc_sim.checks import Expected, Failures, Results
 from xnor_fcc_sim.clock import CLOCK_NS, clock_cycle
@@ -146,14 +146,14 @@ class Bench:
             if read_back and name in ADDRESS:
                 assert await self.read(name) == value, f"the core was built with another {name}"
 
-    async def load(self, image: MemoryImage) -> None:
+    async def load(self, memory: Memory) -> None:
         """Load a network into the stopped core."""
         if self.geometry.weight_stream:
-            self.weight_packet = [Beat(data) for data in image.weight_beats()]
+            self.weight_packet = [Beat(data) for data in memory.weight_beats()]
             self.weight_packet[0].start = self.weight_packet[-1].end = 1
-        for address, values in load_writes(image):
+        for address, values in load_writes(memory):
             await write_burst(self.dut, address, values.tolist())
-        for name, value in load_checks(image).items():
+        for name, value in load_checks(memory).items():
             assert await self.read(name) == value, f"{name} after loading"
 
     async def start(

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the DE1-SoC demo is built from: memory images, and the parameters of quartus/de1_soc.v.
+"""What the DE1-SoC demo is built from: memory files, and the parameters of quartus/de1_soc.v.
 
 The demo classifies a ring of test images without a host, so everything is in memories that
 the FPGA comes up with. `python -m xnor_fcc.board.demo` writes, into one directory:
@@ -35,7 +35,7 @@ DEVICE = "de1-soc"
 # The core of the demo unless another is asked for.
 GEOMETRY = "throughput"
 DEFAULT_OUT = Path("build/quartus")
-# Prefix of the memory images, the default of PRESET in de1_soc.v.
+# Prefix of the memory files, the default of PRESET in de1_soc.v.
 PRESET = "preset"
 # Of the first 300 test images the default network takes one for another digit, number 18.
 FIRST = 64
@@ -96,7 +96,7 @@ class Board:
             )
 
     def parameters(self) -> dict[str, int]:
-        """Parameters of de1_soc.v, the prefix of the memory images aside."""
+        """Parameters of de1_soc.v, the prefix of the memory files aside."""
         core = self.geometry.parameters()
         for name in ("WEIGHT_STREAM", "ORDER", "TERNARY"):
             del core[name]
@@ -108,7 +108,7 @@ class Board:
         return int((evaluate(self.network, self.bits).classes != self.labels).sum())
 
     def write(self, directory: Path) -> None:
-        """Write the memory images and parameters.tcl."""
+        """Write the memory files and parameters.tcl."""
         directory.mkdir(parents=True, exist_ok=True)
         pack(self.network, self.geometry).write_preset(directory / PRESET)
         beats = self.geometry.image_beats(self.network.inputs, False)
@@ -153,7 +153,7 @@ def parser() -> CommandLine:
     """The command line."""
     result = CommandLine(
         prog="python -m xnor_fcc.board.demo",
-        description="Write the memory images and parameters of the DE1-SoC demo. quartus/build.tcl "
+        description="Write the memory files and parameters of the DE1-SoC demo. quartus/build.tcl "
         "calls this with its own options.",
     )
     add_geometry(result, streamed=False, named=GEOMETRY)

@@ -198,16 +198,16 @@ class Driver:
         """Load a network. Raises `UnsupportedNetworkError` or `NetworkTooLargeError` before
         anything is written, and `CorruptedLoadError` where not all of it arrived as it was sent."""
         try:
-            image = pack(network, self.geometry)
+            memory = pack(network, self.geometry)
         except KindError as cause:
             raise UnsupportedNetworkError(str(cause)) from cause
         except GeometryError as cause:
             raise NetworkTooLargeError(str(cause)) from cause
         self.network = None
         self.reset()
-        for address, values in load_writes(image):
+        for address, values in load_writes(memory):
             self.transport.write_many(OFFSET["core"] + 4 * address, values)
-        for name, wanted in load_checks(image).items():
+        for name, wanted in load_checks(memory).items():
             if (found := self.read(name)) != wanted:
                 self.reset()
                 raise CorruptedLoadError(

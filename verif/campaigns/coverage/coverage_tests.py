@@ -22,7 +22,7 @@ from cocotb.triggers import ClockCycles, FallingEdge, RisingEdge
 from xnor_fcc.geometry import Geometry
 from xnor_fcc.integer import IntegerNetwork, Layer, OutputLayer
 from xnor_fcc.loading import load_writes
-from xnor_fcc.pack import MemoryImage, pack
+from xnor_fcc.pack import Memory, pack
 from xnor_fcc.registers import ADDRESS, BIT, errors_in
 from xnor_fcc_sim.bench import Bench
 from xnor_fcc_sim.packets import Beat, beats_of, bit_packet, grey_packet
@@ -55,7 +55,7 @@ class Run:
     def use(self, network: IntegerNetwork, bits: np.ndarray) -> None:
         """Another network, and images for it."""
         self.network, self.bits = network, bits
-        self.image: MemoryImage = pack(network, self.geometry)
+        self.memory: Memory = pack(network, self.geometry)
         self.bench.expect(network, bits)
 
     @property
@@ -65,7 +65,7 @@ class Run:
 
     async def load(self, timeout: int = 0) -> None:
         """Load the network again."""
-        await self.bench.load(self.image)
+        await self.bench.load(self.memory)
         await self.bench.write("PARTIAL_TIMEOUT", timeout)
 
     def packet(self, index: int) -> list[Beat]:
@@ -132,7 +132,7 @@ async def resets(dut: Any) -> None:
         bench.start_weights()
         if g.weight_stream and number % 2:
             bench.stop_weights()  # a step waits for its word
-        await ClockCycles(dut.clk, int(rng.integers(0, 5 + 3 * len(run.image.table))))
+        await ClockCycles(dut.clk, int(rng.integers(0, 5 + 3 * len(run.memory.table))))
         # Behind a lone image nothing follows: its scores are on their way, and the core is idle.
         lone = number % 5 == 2
         feeding = run.feed(lone)
@@ -170,7 +170,7 @@ async def resets_while_loading(dut: Any) -> None:
     await bench.reset()
     for kind in ("software", "hardware"):
         for cut in (0, 1, 2):
-            for address, values in load_writes(run.image):
+            for address, values in load_writes(run.memory):
                 memory = address == ADDRESS["LOAD_DATA"]
                 part = values[: 1 if memory and len(values) > 1 else None]
                 await write_burst(dut, address, part.tolist())
@@ -210,7 +210,7 @@ async def refusals(dut: Any) -> None:
         bench.start_weights()
         feeding = None
         if number % 5:  # not only while the table is checked
-            await ClockCycles(dut.clk, 3 * len(run.image.table) + 6)
+            await ClockCycles(dut.clk, 3 * len(run.memory.table) + 6)
         if number % 10 > 1:
             feeding = run.feed()
             await ClockCycles(dut.clk, int(rng.integers(1, span * 3)))
@@ -331,7 +331,7 @@ async def wrong_tables(dut: Any) -> None:
         if memory == 0 and g.weight_stream:
             continue
         await run.load()
-        lacking = [values for address, values in load_writes(run.image)
+        lacking = [values for address, values in load_writes(run.memory)
                    if address == ADDRESS["LOAD_DATA"]][-1 if memory else 0]  # fmt: skip
         await bench.write("LOAD_SELECT", memory)
         await write_burst(dut, ADDRESS["LOAD_DATA"], lacking[:-1].tolist())

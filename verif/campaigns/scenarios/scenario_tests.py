@@ -39,7 +39,7 @@ from golden.twin import Twin
 from golden.word_loader import Loader
 from xnor_fcc.geometry import Geometry, Shape
 from xnor_fcc.integer import IntegerNetwork
-from xnor_fcc.pack import MemoryImage, pack
+from xnor_fcc.pack import Memory, pack
 from xnor_fcc.registers import ADDRESS, BIT, errors_in
 from xnor_fcc_sim.bench import Bench
 from xnor_fcc_sim.packets import Beat, drive_beat
@@ -167,7 +167,7 @@ class Player:
         self.host = Host(dut, self.geometry.max_layers, scenario.seed)
         self.network: IntegerNetwork | None = None
         self.shape = Shape.of((1, 1))
-        self.image: MemoryImage | None = None
+        self.memory: Memory | None = None
         self.loaded = False
         self.hidden_bits = 0
         self.episodes = 0
@@ -197,8 +197,8 @@ class Player:
 
     async def _load(self) -> None:
         """The network, with the checksums of what was written."""
-        assert self.image is not None
-        await self.bench.load(self.image)
+        assert self.memory is not None
+        await self.bench.load(self.memory)
         self.loaded = True
 
     async def _load_half(self, select: int, chunks: np.ndarray) -> None:
@@ -219,8 +219,8 @@ class Player:
 
     async def _prelude(self, name: str) -> None:
         """One of `scenario.PRELUDES`; the twin knows what must come of it."""
-        g, image, bench = self.geometry, self.image, self.bench
-        assert image is not None
+        g, memory, bench = self.geometry, self.memory, self.bench
+        assert memory is not None
         match name:
             case "noise":
                 await self.host.flood(while_stopped, _NOISE)
@@ -230,19 +230,19 @@ class Player:
                 await bench.write("LAYERS", 0)
                 assert not await try_to_start(self.twin)
             case "half the weights":
-                await self._load_half(0, image.weight_chunks())
+                await self._load_half(0, memory.weight_chunks())
                 started = await try_to_start(self.twin)
                 # Streamed weights are not loaded; inputs of order 2 are refused with 1-bit pixels.
-                levels = image.shape.orders[0] == 2
+                levels = memory.shape.orders[0] == 2
                 assert started == (bool(g.weight_stream) and not levels)
             case "half the thresholds":
-                await self._load_half(1, image.offset_chunks())
+                await self._load_half(1, memory.offset_chunks())
                 assert not await try_to_start(self.twin)
             case "weights overflow":
                 words = 0 if g.weight_stream else g.weight_depth
                 await self._overflow(0, words * -(-g.pe * g.simd // 32), 32)
             case "thresholds overflow":
-                chunks = g.threshold_depth * image.offset_chunks().shape[1]
+                chunks = g.threshold_depth * memory.offset_chunks().shape[1]
                 await self._overflow(1, chunks, g.score_bits)
             case "soft reset":
                 await bench.write("CONTROL", _SOFT_RESET)
@@ -303,7 +303,7 @@ class Player:
         g, dut, bench, twin = self.geometry, self.dut, self.bench, self.twin
         if episode.network is not None:
             self.network = episode.network.make(g)
-            self.image = pack(self.network, g)
+            self.memory = pack(self.network, g)
             self.loaded = False
         assert self.network is not None
         self.shape = shape = self.network.shape
