@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The register file of the core: identification, geometry, control, the description of the network,
-// load ports, counters, sticky errors, interrupt. The one room that knows the register map
+// load ports, counters, sticky errors, interrupt. The one module that knows the register map
 // (REGISTERS.md, generated with fcc_registers.vh from one source).
 //
 // Avalon-MM agent without wait states: a write takes effect at the clock edge that ends its cycle,

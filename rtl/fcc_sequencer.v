@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Turns the layer table into one control word a cycle: which weight word and offset word to read,
-// and what the lanes do with them. It is the only room that knows layers, groups and steps.
+// and what the lanes do with them. It is the only module that knows layers, groups and steps.
 //
 // The groups of a layer are computed from the last one down to group 0, so that the bits that are
 // finished last all belong to word 0 of the next layer, and the next layer meets word 0 last
