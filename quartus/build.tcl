@@ -21,7 +21,7 @@ set usage {usage: quartus_sh -t quartus/build.tcl [options]
   --images N        images in the ring, a power of two (default: 64)
   --first N         number of the first one in the MNIST test set (default: 64)
   --output DIR      where the project is made (default: build/quartus)
-  --python PROGRAM  a Python with numpy and tqdm (default: .venv of the repository, else python3)
+  --python PROGRAM  a Python with numpy (default: .venv of the repository, else python3)
 }
 
 set root [file dirname [file dirname [file normalize [info script]]]]
@@ -70,7 +70,7 @@ proc write_images {python options} {
     exit 2
   }
   if {[regexp {No module named '(\S+)'} $output all module]} {
-    stop "$python lacks $module: install numpy and tqdm, or give another --python." 2
+    stop "$python lacks $module: install numpy, or give another --python." 2
   }
   stop "the memory files cannot be made with $python: [lindex [split $output \n] end]" 2
 }

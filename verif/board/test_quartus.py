@@ -526,7 +526,7 @@ def test_quartus_build_needs_numpy(build: Build, tmp_path: Path) -> None:
     python.write_text(f"#!/bin/sh\nexec {sys.executable} -S \"$@\"\n")
     python.chmod(0o755)
     result = build.script.run("--python", python, "--output", build.output)
-    refused(build, result, 2, "python lacks numpy: install numpy and tqdm")
+    refused(build, result, 2, "python lacks numpy: install numpy, or")
 
 
 @pytest.mark.parametrize(
