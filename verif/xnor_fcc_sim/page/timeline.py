@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`make pictures`: draws rtl/doc/timeline.svg from the cycle model, so that it cannot go stale."""
+"""`make pictures`: draws rtl/doc/timeline.svg from the cycle model, so that it cannot go stale.
+
+SVG of our own, not matplotlib: a bar is one rectangle with a tip that names its cycles, takes the
+colours of the page where it stands in one, and needs no more than the package does.
+"""
 
 from __future__ import annotations
 
