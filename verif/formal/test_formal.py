@@ -11,6 +11,7 @@ import pytest
 
 from formal import prove as formal
 from xnor_fcc.errors import UserError, run_main
+from xnor_fcc_sim.page.reports import Proof, structure
 from xnor_fcc_sim.sources import ROOT
 
 BY_NAME = {proof.name: proof for proof in formal.PROOFS}
@@ -80,6 +81,7 @@ def test_quick_proofs_and_their_report(tmp_path: Path, capsys: pytest.CaptureFix
     reports = json.loads((tmp_path / "report-part.json").read_text())
     assert [report["name"] for report in reports] == names.split(",")
     assert [report["depth"] for report in reports] == ["unbounded", "unbounded", 15]
+    assert [proof.name for proof in structure(reports, list[Proof])] == names.split(",")
     for report in reports:
         assert report["status"] == "PASS" and report["seconds"] > 0
         assert report["claim"] == BY_NAME[report["name"]].claim

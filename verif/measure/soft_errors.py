@@ -17,11 +17,11 @@ import json
 import math
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 from tqdm import tqdm
@@ -38,17 +38,13 @@ from xnor_fcc.renamed import current
 from xnor_fcc.tables import markdown
 from xnor_fcc_sim import simulator
 from xnor_fcc_sim.provenance import source
+from xnor_fcc_sim.reports import Source
 
 OUTPUT = simulator.BUILD / "softerrors"
 PAGE = Path(__file__).with_name("SOFT_ERRORS.md")
 PICTURE = simulator.RTL / "doc" / "soft_errors.svg"
 SEED = 1
 DRAWS = 5
-# What is told of the draws. The curves are medians: one unlucky bit, the upper one of an output
-# neuron's offset, costs a tenth of all answers, and would lift itself into the mean of five.
-_OF_DRAWS: dict[str, Callable[[list[float]], Any]] = {
-    "median": np.median, "mean": np.mean, "min": np.min, "max": np.max,
-}  # fmt: skip
 # Numbers of flips that are tried, as far as the memory goes; the last one is half of its bits,
 # which leaves nothing of what it held.
 WEIGHT_FLIPS = (1, 10, 100, 1_000, 10_000, 30_000, 60_000, 100_000, 150_000, 200_000, 300_000,
@@ -189,6 +185,56 @@ def corrupted(memory: Memory, flips: int, seed: int) -> Memory:
 # ---- measuring
 
 
+class Points(TypedDict):
+    """Accuracies of the draws, by the number of flipped bits."""
+
+    memory_bits: int
+    flips: list[int]
+    accuracy_median: list[float]
+    accuracy_mean: list[float]
+    accuracy_min: list[float]
+    accuracy_max: list[float]
+
+
+class CurvePoints(Points):
+    """Those of a kind of flip."""
+
+    flips_for_one_percent: int | None
+
+
+class Measured(TypedDict):
+    """What the model of the memories says."""
+
+    accuracy: float
+    """Without a flip."""
+    curves: dict[str, CurvePoints]
+
+
+class Simulated(TypedDict):
+    """What the simulated core says of some of it."""
+
+    flips: int
+    flips_by_load: list[int]
+    images: int
+    hidden_bits: int
+    wrong_bits: int
+    first_difference: str | None
+
+
+class Report(Points, Measured):
+    """What report.json holds; the points are those of the core as it is."""
+
+    geometry: dict[str, Any]
+    network: str
+    classes: int
+    draws: int
+    images: int
+    seed: int
+    hardware: Simulated
+    seconds: float
+    source: Source
+
+
 def with_coded_flips(memory: Memory, places: np.ndarray) -> tuple[Memory, Synapses]:
     """What the core computes with after flips in its weight memory."""
     flipped = flip_weights(memory, places)
@@ -232,40 +278,55 @@ CURVES = {
 
 def measure(
     memory: Memory, bits: np.ndarray, labels: np.ndarray, draws: int, seed: int
-) -> dict[str, Any]:
+) -> Measured:
     """Accuracy on the images against flips, by curve, and what a percentage point of it takes."""
 
     def accuracy(model: Memory, weights: Synapses) -> float:
         return float((classes_of(model, weights, bits) == labels).mean())
 
     base = accuracy(memory, weights_in(memory))
-    curves: dict[str, dict[str, Any]] = {}
+    found: dict[str, dict[int, list[float]]] = {name: {} for name in CURVES}
     plan = [(name, flips) for name, each in CURVES.items() for flips in each.points(memory)]
     for name, flips in tqdm(plan, desc="flipping", unit="point", mininterval=1.0):
         size, store = CURVES[name].size(memory), CURVES[name].store
-        found = [
+        found[name][flips] = [
             accuracy(*store(memory, draw(size, flips, seed, number))) for number in range(draws)
         ]
-        curve = curves.setdefault(
-            name,
-            {"memory_bits": size, "flips": [], **{f"accuracy_{key}": [] for key in _OF_DRAWS}},
-        )
-        curve["flips"].append(flips)
-        for key, function in _OF_DRAWS.items():
-            curve[f"accuracy_{key}"].append(round(float(function(found)), 6))
-    for curve in curves.values():
-        curve["flips_for_one_percent"] = flips_for(curve, base, 0.01)
+    curves = {name: curve_of(CURVES[name].size(memory), found[name], base) for name in CURVES}
     return {"accuracy": base, "curves": curves}
 
 
-def flips_for(curve: dict[str, Any], accuracy: float, loss: float) -> int | None:
+def curve_of(memory_bits: int, draws: Mapping[int, Sequence[float]], base: float) -> CurvePoints:
+    """What is told of the accuracies of the draws, by flips; `base` is the accuracy without one.
+
+    What is drawn is the median: one unlucky bit, the upper one of an output neuron's offset, costs
+    a tenth of all answers, and would lift itself into the mean of five.
+    """
+
+    def told(function: Callable[[Sequence[float]], Any]) -> list[float]:
+        return [round(float(function(accuracies)), 6) for accuracies in draws.values()]
+
+    flips, medians = list(draws), told(np.median)
+    return {
+        "memory_bits": memory_bits,
+        "flips": flips,
+        "accuracy_median": medians,
+        "accuracy_mean": told(np.mean),
+        "accuracy_min": told(np.min),
+        "accuracy_max": told(np.max),
+        "flips_for_one_percent": flips_for(flips, medians, base, 0.01),
+    }
+
+
+def flips_for(
+    flips: Sequence[int], medians: Sequence[float], accuracy: float, loss: float
+) -> int | None:
     """Flips at which the median has fallen by `loss`, between points on a logarithmic scale; None
     where it never falls so far."""
-    points = list(zip(curve["flips"], curve["accuracy_median"], strict=True))
     goal = accuracy - loss
-    if points[0][1] <= goal:
-        return int(points[0][0])
-    for (few, high), (many, low) in pairwise(points):
+    if medians[0] <= goal:
+        return flips[0]
+    for (few, high), (many, low) in pairwise(zip(flips, medians, strict=True)):
         if low <= goal < high:
             share = (high - goal) / (high - low)
             return round(math.exp(math.log(few) + share * math.log(many / few)))
@@ -280,7 +341,7 @@ def simulate(
     seed: int,
     output: Path,
     unknown: int = 0,
-) -> dict[str, Any]:
+) -> Simulated:
     """The simulated core, corrupted, against the model: flips, images, hidden_bits, wrong_bits.
 
     One load for each of `flips`, in both memories together, and the images `bits` (N, inputs).
@@ -307,7 +368,7 @@ def simulate(
         failure = str(error)
     if not measured.exists():
         raise UserError(f"The simulation ended early; see {output / 'simulation.log'}.")
-    result: dict[str, Any] = json.loads(measured.read_text())
+    result: Simulated = json.loads(measured.read_text())
     # Whatever else went wrong.
     if failure and not result["wrong_bits"]:
         raise UserError(f"The simulation failed: {failure.strip().splitlines()[-1]}")
@@ -336,7 +397,7 @@ class Drawn:
     legend: str
 
 
-def drawn(report: dict[str, Any]) -> Drawn:
+def drawn(report: Report) -> Drawn:
     """What to draw of a report."""
     g, curves = report["geometry"], report["curves"]
     labels = {}
@@ -345,8 +406,8 @@ def drawn(report: dict[str, Any]) -> Drawn:
         labels[name] = text + (f": {_about(lost)} flips cost 1 %" if lost else "")
     return Drawn(
         curves={
-            name: (curve["flips"], *(curve[f"accuracy_{key}"] for key in ("min", "median", "max")))
-            for name, curve in curves.items()
+            name: (c["flips"], c["accuracy_min"], c["accuracy_median"], c["accuracy_max"])
+            for name, c in curves.items()
         },
         labels=labels,
         chance=1 / report["classes"],
@@ -386,15 +447,13 @@ def _about(flips: int) -> str:
     return f"{round(flips, -digits):,}" if digits > 0 else str(flips)
 
 
-def table(report: dict[str, Any]) -> str:
+def table(report: Report) -> str:
     """The figures as a table that a terminal and SOFT_ERRORS.md both show."""
     curves = report["curves"]
     rows: dict[int, dict[str, str]] = {}
     for name, curve in curves.items():
-        for flips, middle, low, high in zip(
-            *(curve[k] for k in ("flips", "accuracy_median", "accuracy_min", "accuracy_max")),
-            strict=True,
-        ):
+        shares = (curve["accuracy_median"], curve["accuracy_min"], curve["accuracy_max"])
+        for flips, middle, low, high in zip(curve["flips"], *shares, strict=True):
             rows.setdefault(flips, {})[name] = f"{middle:.2%} ({low:.2%} to {high:.2%})"
     lost = [curves[name]["flips_for_one_percent"] for name in curves]
     return markdown(
@@ -408,7 +467,7 @@ def table(report: dict[str, Any]) -> str:
     )
 
 
-def page(report: dict[str, Any]) -> str:
+def page(report: Report) -> str:
     """The part of SOFT_ERRORS.md that is generated."""
     g, hardware, curves = report["geometry"], report["hardware"], report["curves"]
     loads = ", ".join(f"{flips:,}" for flips in hardware["flips_by_load"])
@@ -424,7 +483,7 @@ def page(report: dict[str, Any]) -> str:
     )
 
 
-def write_page(report: dict[str, Any], path: Path = PAGE) -> None:
+def write_page(report: Report, path: Path = PAGE) -> None:
     """Put the result into SOFT_ERRORS.md."""
     fill(path, page(report))
 
@@ -480,8 +539,7 @@ def main() -> int:
         pack(network, geometry), bits[:images], labels[:images], options.draws, options.seed
     )
     weights = measured["curves"]["weights"]
-    keys = ("memory_bits", "flips", *(f"accuracy_{key}" for key in _OF_DRAWS))
-    report = {
+    report: Report = {
         "geometry": asdict(geometry),
         "network": network.name,
         "classes": network.classes,
@@ -489,9 +547,14 @@ def main() -> int:
         "images": images,
         "seed": options.seed,
         "hardware": hardware,
-        # The first curve, which is that of the core as it is.
-        **{key: weights[key] for key in keys},
-        **measured,
+        "memory_bits": weights["memory_bits"],
+        "flips": weights["flips"],
+        "accuracy_median": weights["accuracy_median"],
+        "accuracy_mean": weights["accuracy_mean"],
+        "accuracy_min": weights["accuracy_min"],
+        "accuracy_max": weights["accuracy_max"],
+        "accuracy": measured["accuracy"],
+        "curves": measured["curves"],
         "seconds": round(time.monotonic() - started, 1),
         "source": measured_on,
     }

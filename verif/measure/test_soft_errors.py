@@ -7,9 +7,10 @@ from __future__ import annotations
 import json
 import re
 import xml.etree.ElementTree as ElementTree
+from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -26,6 +27,8 @@ from xnor_fcc.pack import pack
 from xnor_fcc.random_network import random_network
 from xnor_fcc.reference import evaluate, preactivations
 from xnor_fcc_sim import simulator
+from xnor_fcc_sim.page import reports
+from xnor_fcc_sim.page.reports import structure
 
 # Several words and groups in each layer, none of them full.
 WIDTHS = (40, 23, 31, 6)
@@ -117,7 +120,7 @@ def test_draws_are_distinct_places_and_the_same_again() -> None:
 
 def simulate(
     geometry: Geometry, name: str, unknown: int = 0, seed: int = 1
-) -> dict[str, Any]:
+) -> soft_errors.Simulated:
     network = network_for(geometry, np.random.default_rng(seed))
     memory = pack(network, geometry)
     half = (soft_errors.weight_bits(memory) + soft_errors.threshold_bits(memory)) // 2
@@ -147,7 +150,7 @@ def test_the_model_is_exact(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_one_flip_that_the_model_does_not_know_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SIM", "icarus")
     result = simulate(FLOODED, "unknown", unknown=1)
-    assert result["wrong_bits"] > 0 and "not" in result["first_difference"]
+    assert result["wrong_bits"] > 0 and "not" in (result["first_difference"] or "")
 
 
 def run(
@@ -224,7 +227,7 @@ def test_a_blind_checksum_is_found(
 
 
 @pytest.fixture(scope="module")
-def measured() -> dict[str, Any]:
+def measured() -> soft_errors.Measured:
     """Curves of a random network whose labels are what it answers."""
     network = random_network(np.random.default_rng(7), (45, 30, 20, 5))
     bits = images_for(network, 400)
@@ -233,46 +236,49 @@ def measured() -> dict[str, Any]:
     )
 
 
-def report_of(measured: dict[str, Any]) -> dict[str, Any]:
-    return {
+def report_of(measured: soft_errors.Measured) -> soft_errors.Report:
+    report = {
         **measured, "geometry": asdict(FLOODED), "network": "random", "classes": 5, "draws": 3,
         "images": 400, "seed": 1,
         "hardware": {"flips": 11, "flips_by_load": [1, 10], "images": 20, "hidden_bits": 1000,
                      "wrong_bits": 0},
     }  # fmt: skip
+    return cast(soft_errors.Report, report)
 
 
-def test_accuracy_falls_from_the_networks_own_to_chance(measured: dict[str, Any]) -> None:
+def test_accuracy_falls_from_the_networks_own_to_chance(measured: soft_errors.Measured) -> None:
     assert measured["accuracy"] == 1.0
     for name, curve in measured["curves"].items():
         assert curve["flips"][0] == 1 and curve["flips"][-1] == curve["memory_bits"] // 2
-        rows = [curve[f"accuracy_{key}"] for key in ("min", "median", "max")]
+        rows = [curve["accuracy_min"], curve["accuracy_median"], curve["accuracy_max"]]
         for low, middle, high in zip(*rows, strict=True):
             assert 0 <= low <= middle <= high <= 1
         assert rows[1][-1] < 0.6, name
         # One flip in a threshold of so small a network may cost a class.
         assert name == "thresholds" or rows[1][0] > 0.8
-        assert 1 <= curve["flips_for_one_percent"] < curve["memory_bits"] // 2
+        lost = curve["flips_for_one_percent"]
+        assert lost is not None and 1 <= lost < curve["memory_bits"] // 2
     assert measured["curves"]["weights"]["memory_bits"] == measured["curves"]["uncoded"][
         "memory_bits"]
 
 
 def test_the_cost_of_one_percent() -> None:
-    curve = {"flips": [1, 100, 10_000], "accuracy_median": [0.9, 0.9, 0.7]}
-    assert soft_errors.flips_for(curve, 0.9, 0.1) == 1000
-    assert soft_errors.flips_for(curve, 0.9, 0.2) == 10_000
-    assert soft_errors.flips_for(curve, 0.9, 0.3) is None
-    assert soft_errors.flips_for(curve, 1.0, 0.1) == 1
+    curve = ([1, 100, 10_000], [0.9, 0.9, 0.7])
+    assert soft_errors.flips_for(*curve, 0.9, 0.1) == 1000
+    assert soft_errors.flips_for(*curve, 0.9, 0.2) == 10_000
+    assert soft_errors.flips_for(*curve, 0.9, 0.3) is None
+    assert soft_errors.flips_for(*curve, 1.0, 0.1) == 1
 
 
 def test_the_picture_and_the_page_show_the_report(
-    measured: dict[str, Any], tmp_path: Path
+    measured: soft_errors.Measured, tmp_path: Path
 ) -> None:
     report = report_of(measured)
     shown = soft_errors.drawn(report)
     for name, curve in report["curves"].items():
-        keys = ("flips", "accuracy_min", "accuracy_median", "accuracy_max")
-        assert shown.curves[name] == tuple(curve[key] for key in keys)
+        assert shown.curves[name] == (
+            curve["flips"], curve["accuracy_min"], curve["accuracy_median"], curve["accuracy_max"]
+        )  # fmt: skip
         assert " flips cost 1 %" in shown.labels[name]
     assert (shown.chance, shown.images) == (0.2, 400)
     assert f"{report['curves']['weights']['memory_bits']:,} weight bits" in shown.legend
@@ -286,7 +292,7 @@ def test_the_picture_and_the_page_show_the_report(
 
 
 @needs_matplotlib
-def test_the_picture_is_the_same_for_the_same_data(measured: dict[str, Any]) -> None:
+def test_the_picture_is_the_same_for_the_same_data(measured: soft_errors.Measured) -> None:
     shown = soft_errors.drawn(report_of(measured))
     picture = soft_errors.picture(shown)
     assert picture == soft_errors.picture(shown) and plot.shows(picture, shown)
@@ -299,7 +305,7 @@ def test_the_picture_in_the_repository_is_that_of_the_page() -> None:
     assert plot.shows(soft_errors.PICTURE.read_text(), soft_errors.drawn(report_on_the_page()))
 
 
-def report_on_the_page() -> dict[str, Any]:
+def report_on_the_page() -> soft_errors.Report:
     """What SOFT_ERRORS.md tells, as the report that it was written from."""
     page = soft_errors.PAGE.read_text()
     rows = [line.split("|")[1:-1] for line in page.splitlines() if line.startswith("|")]
@@ -321,8 +327,9 @@ def report_on_the_page() -> dict[str, Any]:
             if shares:
                 curve.setdefault("flips", []).append(int(flips.replace(",", "")))
         curves[name] = curve
-    return {"curves": curves, "classes": 10, "images": images, "draws": draws,
-            "geometry": {"pe": pe, "simd": simd}}  # fmt: skip
+    report = {"curves": curves, "classes": 10, "images": images, "draws": draws,
+              "geometry": {"pe": pe, "simd": simd}}  # fmt: skip
+    return cast(soft_errors.Report, report)
 
 
 @pytest.mark.parametrize(
@@ -345,9 +352,10 @@ def test_bad_arguments_are_refused(
     assert not output.exists()
 
 
+@needs_matplotlib
 def test_a_difference_is_an_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
-    measured: dict[str, Any],
+    measured: soft_errors.Measured,
 ) -> None:
     """The exit code, with a simulation and curves that are made up."""
     hardware = {"flips": 1, "flips_by_load": [1], "images": 3, "hidden_bits": 9,
@@ -359,7 +367,9 @@ def test_a_difference_is_an_error(
     assert "2 bits of the simulated core are not the model's: image 0" in capsys.readouterr().err
     report = json.loads((tmp_path / "report.json").read_text())
     assert report["hardware"] == hardware and report["draws"] == soft_errors.DRAWS
+    weights: Mapping[str, object] = measured["curves"]["weights"]
     keys = ("memory_bits", "flips", "accuracy_mean", "accuracy_min", "accuracy_max")
-    assert all(report[key] == measured["curves"]["weights"][key] for key in keys)
+    assert all(report[key] == weights[key] for key in keys)
+    assert structure(report, reports.SoftErrors).hardware.wrong_bits == 2  # as the page reads it
     hardware["wrong_bits"] = 0
     assert soft_errors.main() == 0

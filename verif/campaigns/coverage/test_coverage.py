@@ -20,6 +20,7 @@ from needs import needs_icarus
 from xnor_fcc.errors import UserError
 from xnor_fcc.geometry import Geometry
 from xnor_fcc_sim import simulator
+from xnor_fcc_sim.page.reports import Coverage, structure
 
 pytest.importorskip("cocotb_coverage", reason="cocotb-coverage needs Python 3.11")
 
@@ -263,6 +264,9 @@ def test_one_unseen_bin_is_reported(tmp_path: Path) -> None:
     assert result["functional"] < 1
     assert result["bins_hit"] == result["bins"] - 1
     assert "not seen: lanes: 3" in campaign.complaint(result)
+    read = structure(json.loads(json.dumps(result)), Coverage)  # as the report page does
+    lanes = read.per_group["lanes"]
+    assert read.missing == ["lanes: 3"] and lanes.hit == lanes.bins - 1
 
 
 def test_missed_points_are_reported(tmp_path: Path) -> None:

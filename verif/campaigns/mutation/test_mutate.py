@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -16,6 +17,7 @@ from campaigns.mutation.mutants import Mutant, mutants
 from needs import needs_icarus
 from xnor_fcc.errors import UserError, run_main
 from xnor_fcc_sim import simulator
+from xnor_fcc_sim.page.reports import Mutation, structure
 
 TOY = """// SPDX-License-Identifier: Apache-2.0
 // Not a && b here.
@@ -295,6 +297,8 @@ def test_invalid_mutants_are_replaced(toy: mutate.Campaign) -> None:
     assert result["per_module"]["toy"]["score"] == 4 / 5
     assert [row["mutant"] for row in result["survivors"]] == ["toy-2"]
     assert result["seconds"] == 8.0
+    read = structure(json.loads(json.dumps(result)), Mutation)  # as the report page does
+    assert (read.score, read.survivors[0].mutant) == (4 / 5, "toy-2")
     # More are asked for than there are.
     many = mutate.run(toy, {"toy": 1000}, jobs=1, progress=False)
     assert len(many) == len(mutants(toy.rtl / "toy.v"))

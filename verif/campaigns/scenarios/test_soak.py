@@ -25,6 +25,7 @@ from faults import Fault
 from needs import needs_icarus
 from xnor_fcc.errors import UserError, run_main
 from xnor_fcc.generated import markers
+from xnor_fcc_sim.page.reports import Soak, structure
 
 SMALL = SAVED / "the-smallest-core.json"
 Judge = Callable[[Scenario, str], str]
@@ -104,6 +105,8 @@ def test_a_failure_is_shrunk_to_its_reason(
     (failure,) = report(tmp_path)["failures"]
     assert failure == {"scenario": name, "simulator": "icarus", "why": "a flagged packet"}
     assert report(tmp_path)["ended"] == "failure"
+    read = structure(report(tmp_path), Soak)  # as the report page does
+    assert [failed.why for failed in read.failures] == ["a flagged packet"]
     (line,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("soak: a")]
     assert line == f"soak: a scenario failed (a flagged packet); it is saved as " \
                    f"{tmp_path / 'saved' / name}."  # fmt: skip

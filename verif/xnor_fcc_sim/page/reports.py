@@ -308,7 +308,7 @@ class Route:
     """Of `make route`."""
 
     fmax_mhz: float
-    target_mhz: int
+    target_mhz: float
     xnor_per_cycle: int
     top: str
     device: str

@@ -179,7 +179,7 @@ def clock(d: Route, _: Path) -> View:
                 [
                     ("placed and routed", f"{d.top} PE={g.pe} SIMD={g.simd} TAPS={g.taps}"),
                     ("device", d.device),
-                    ("clock reached", f"{d.fmax_mhz:.1f} MHz, {d.target_mhz} asked for"),
+                    ("clock reached", f"{d.fmax_mhz:.1f} MHz, {d.target_mhz:g} asked for"),
                     ("critical path", f"{total:.2f} ns, {percent(routing / total, 0)} of it "
                      "routing"),
                 ]
