@@ -7,6 +7,11 @@ export SIM
 PY := $(VENV)/bin/python
 XNOR_FCC := $(VENV)/bin/xnor-fcc
 MARKS := $(VENV)/.installed-
+# As many tests at a time as JOBS says: logical is one for each core, or what the environment variable
+# PYTEST_XDIST_AUTO_NUM_WORKERS has; 0 runs them in pytest itself. Here and not in pyproject.toml,
+# because a test called by name is there sooner without workers, and campaigns call pytest themselves.
+JOBS ?= logical
+PYTEST = $(PY) -m pytest --numprocesses $(JOBS) --durations 10
 
 .DEFAULT_GOAL := help
 .PHONY: help sim test fast icarus lint formal bench explore area route activity mutate coverage softerrors soak methods reference report train facts registers pictures board quartus tools clean
@@ -17,6 +22,7 @@ help: ## what there is to make
 	@echo "variables of sim: SIM=verilator|icarus IMAGES= NETWORK= INPUTS=FILE FLIP= WAVES=1 TRACE=IMAGE"
 	@echo "  GEOMETRY=default|throughput|latency|original or PE= SIMD= LANES=, WEIGHT_STREAM=bits"
 	@echo "  FLIP=weight:LAYER:NEURON:INPUT or FLIP=threshold:LAYER:NEURON plants one fault"
+	@echo "variables of test, fast, icarus: JOBS=2 tests at a time, else one for each core"
 	@echo "variables of formal: ONLY=ring,argmax ARGS='--jobs 4'"
 	@echo "variables of explore: DEVICE=de1-soc|de10-nano|c5g|de0-cv WIDTHS=784-1024-10 NETWORK= ARGS="
 	@echo "variables of soak: MINUTES=10 SEED= ARGS=--write"
@@ -31,15 +37,15 @@ sim: $(MARKS)package $(if $(TRACE),$(MARKS)plots) ## images through the simulate
 	  $(if $(filter-out 0,$(WAVES)),--waves) $(ARGS)
 
 test: $(MARKS)test $(MARKS)plots $(MARKS)train $(MARKS)import $(MARKS)fusesoc $(MARKS)lint $(MARKS)synthesis $(MARKS)formal $(MARKS)coverage ## the whole suite: pytest verif/
-	@code=0; $(PY) -m pytest verif/ --junitxml=build/test/unfinished.xml || code=$$?; \
+	@code=0; $(PYTEST) verif/ --junitxml=build/test/unfinished.xml || code=$$?; \
 	  if [ $$code -le 1 ]; then mv build/test/unfinished.xml build/test/junit.xml; fi; exit $$code
 
 fast: $(MARKS)test $(MARKS)plots $(MARKS)train $(MARKS)import $(MARKS)fusesoc $(MARKS)lint $(MARKS)synthesis $(MARKS)coverage ## lint and the quick tests only
 	@$(MAKE) --no-print-directory lint
-	@$(PY) -m pytest verif/ -m "not slow"
+	@$(PYTEST) verif/ -m "not slow"
 
 icarus: $(MARKS)test ## the module tests once more in four-state logic, and no X out of the core
-	@SIM=icarus $(PY) -m pytest verif/modules verif/core/test_xclean.py
+	@SIM=icarus $(PYTEST) verif/modules verif/core/test_xclean.py
 
 lint: $(MARKS)test $(MARKS)lint ## Verilator -Wall, Yosys, ruff, mypy, who imports whom
 	@$(PY) verif/lint.py

@@ -347,8 +347,7 @@ def test_a_simulation_passes_only_by_its_own_results(
 
 
 def test_two_simulations_do_not_share_a_directory(tmp_path: Path) -> None:
-    with simulator.alone(tmp_path) as alone:
-        assert alone
+    with simulator.lock(tmp_path):
         result = run(tmp_path, "--network", "digits", "--images", "1")
     assert result.returncode == 2 and "name another --output" in result.stderr
     assert [path.name for path in tmp_path.iterdir()] == [".lock"]

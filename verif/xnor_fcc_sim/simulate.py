@@ -251,10 +251,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     geometry, network, loaded, inputs = prepare(options)
     output = options.output.resolve()
     output.mkdir(parents=True, exist_ok=True)
-    with simulator.alone(output) as alone:
-        if not alone:
-            raise UserError(f"Another simulation is writing to {output}: name another --output.")
+    lock = simulator.claim(
+        output, f"Another simulation is writing to {output}: name another --output."
+    )
+    try:
         return _simulate(options, output, geometry, network, loaded, inputs)
+    finally:
+        lock.release()
 
 
 def _simulate(

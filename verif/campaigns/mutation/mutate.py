@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import fcntl
 import hashlib
 import json
 import multiprocessing
@@ -43,6 +42,7 @@ from xnor_fcc.errors import CommandLine, UserError, run_main
 from xnor_fcc.generated import fill
 from xnor_fcc.places import BUILD
 from xnor_fcc.tables import columns, markdown
+from xnor_fcc_sim import simulator
 from xnor_fcc_sim.provenance import source
 from xnor_fcc_sim.sources import ROOT, RTL, rtl_sources
 
@@ -336,13 +336,9 @@ class Campaign:
         self.rtl = rtl
         if not reads_only:
             output.mkdir(parents=True, exist_ok=True)
-            self._lock = (output / "lock").open("w")  # released when the process ends, however
-            try:
-                fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError as cause:
-                raise UserError(
-                    f"Another campaign is at work in {output}; wait for it, or give --output."
-                ) from cause
+            self._lock = simulator.claim(
+                output, f"Another campaign is at work in {output}; wait for it, or give --output."
+            )
             # A copy: a campaign is long, and somebody may be at work on the RTL.
             self.rtl = output / "rtl"
             shutil.rmtree(self.rtl, ignore_errors=True)
@@ -397,7 +393,7 @@ class Campaign:
 
     def close(self) -> None:
         """Let another campaign have the directory."""
-        self._lock.close()
+        self._lock.release()
 
     def stop(self) -> None:
         """Kill the tests that are running."""
