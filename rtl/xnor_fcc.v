@@ -3,9 +3,9 @@
 // The XNOR-Net fully connected core: images in, classes and scores out, the network loaded at run
 // time. This module names the ports and refuses impossible parameters; fcc_core is what it guards.
 //
-// Timing: a pass takes groups * words cycles a layer (twice that where its weights are ternary) and,
-// where a layer cannot overlap with the one before, a gap of at most 7 (9 where ORDER is 2); passes
-// follow each other without a gap (see fcc_sequencer). The exact latency and period are in
+// Timing: a pass takes groups * words cycles a layer (twice that where its weights are ternary)
+// and, where a layer cannot overlap with the one before, a gap of at most 7 (9 where ORDER is 2);
+// passes follow each other without a gap (see fcc_sequencer). The exact latency and period are in
 // model/xnor_fcc/geometry.py, which the tests hold this core to.
 
 `default_nettype none
@@ -19,8 +19,8 @@ module xnor_fcc #(
     parameter LANES = 4,
     // Most inputs or neurons of a layer (1 to 32767).
     parameter MAX_WIDTH = 1024,
-    // Ring positions that PEs see (1 to min(PE, ceil(MAX_WIDTH / SIMD))). More taps mean less fan-out
-    // of each, fewer taps less area and more overlap of one layer with the next.
+    // Ring positions that PEs see (1 to min(PE, ceil(MAX_WIDTH / SIMD))). More taps mean less
+    // fan-out of each, fewer taps less area and more overlap of one layer with the next.
     parameter TAPS = 1,
     // Layers of the largest network (1 to 16).
     parameter MAX_LAYERS = 8,
@@ -32,19 +32,21 @@ module xnor_fcc #(
     parameter BANK_DEPTH = 256,
     // Words of the threshold memory: groups of the largest network (>= 2).
     parameter THRESHOLD_DEPTH = 128,
-    // 0: weights are loaded into an on-chip memory. Else: the bits of a beat of asi_weight (a multiple
-    // of 8), over which they are streamed in every pass; WEIGHT_DEPTH and BANK_DEPTH mean nothing.
+    // 0: weights are loaded into an on-chip memory. Else: the bits of a beat of asi_weight (a
+    // multiple of 8), over which they are streamed in every pass; WEIGHT_DEPTH and BANK_DEPTH mean
+    // nothing.
     parameter WEIGHT_STREAM = 0,
-    // Bits of an activation: 1, or 2 for a core whose lanes can also work in pairs, so that layers may
-    // have activations of order 2. LANES is even then. A layer's entry in the table selects its order.
+    // Bits of an activation: 1, or 2 for a core whose lanes can also work in pairs, so that layers
+    // may have activations of order 2. LANES is even then. A layer's entry in the table selects its
+    // order.
     parameter ORDER = 1,
     // 1: layers may have ternary weights. 0: weights are binary.
     parameter TERNARY = 0,
     // Bits of a beat of asi_image: 8, 16, 32, 64, 128, 256 or 512.
     parameter IMAGE_WIDTH = 64,
     // Path and prefix of memory images for a board with no host ("" for none): PREFIX_config.hex,
-    // PREFIX_thresholds.hex, PREFIX_margins.hex where ORDER is 2, and PREFIX_weights_00.hex, _01.hex,
-    // ... for each bank.
+    // PREFIX_thresholds.hex, PREFIX_margins.hex where ORDER is 2, and PREFIX_weights_00.hex,
+    // _01.hex, ... for each bank.
     parameter PRESET = ""
 ) (
     input  wire        clk,

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Weight memories of several sizes, with and without contents at power-up, side by side, so that one
-// build tests them all. Every memory gets the low bits of the same inputs and its own write strobe.
+// Weight memories of several sizes, with and without contents at power-up, side by side, so that
+// one build tests them all. Every memory gets the low bits of the same inputs and its own write
+// strobe.
 
 `default_nettype none
 
@@ -18,8 +19,8 @@ module memory_sizes (
 );
 
   localparam COUNT = 4;
-  // Three banks with a partial last one, one bank that is not full, banks of one word, a preset whose
-  // last bank has one word.
+  // Three banks with a partial last one, one bank that is not full, banks of one word, a preset
+  // whose last bank has one word.
   localparam [24*COUNT-1:0] SIZES = {
     {8'd8, 8'd17, 8'd21}, {8'd1, 8'd5, 8'd3}, {8'd16, 8'd11, 8'd1}, {8'd4, 8'd11, 8'd7}
   };
