@@ -16,17 +16,27 @@
 `default_nettype none
 
 module de1_soc #(
-    // Geometry of the core, see xnor_fcc.v.
+    // Neurons computed at once in a lane, like all of the core's parameters here: see xnor_fcc.v.
     parameter PE = 69,
+    // Synapses per PE and cycle.
     parameter SIMD = 205,
+    // Images computed in step.
     parameter LANES = 2,
+    // Most inputs or neurons of a layer.
     parameter MAX_WIDTH = 1024,
+    // Ring positions that PEs see.
     parameter TAPS = 1,
+    // Layers of the largest network.
     parameter MAX_LAYERS = 4,
+    // Classes of the largest network.
     parameter MAX_CLASSES = 10,
+    // Words of the weight memory.
     parameter WEIGHT_DEPTH = 215,
+    // Words of one bank of it.
     parameter BANK_DEPTH = 256,
+    // Words of the threshold memory.
     parameter THRESHOLD_DEPTH = 46,
+    // Bits of a beat of images.
     parameter IMAGE_WIDTH = 64,
     // Pixels of an image (1 to MAX_WIDTH).
     parameter INPUTS = 784,

@@ -1,25 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The accumulators of some PEs, with controls of their own: a net that reached all accumulators of a
-// lane would be the slowest one of the core. Synthesis would merge the copies, hence the attributes:
-// keep_hierarchy for Yosys, dont_merge for Quartus.
+// The accumulators of some PEs, with controls of their own: a net that reached all accumulators of
+// a lane would be the slowest one of the core. Synthesis would merge the copies, hence the
+// attributes: keep_hierarchy for Yosys, dont_merge for Quartus.
 //
-// No multiplexer chooses between offset and accumulator. The accumulator is cleared when a group ends,
-// by the flip-flops' own clear, its sum going to a register of its own; the offset is cleared unless a
-// group begins. One of the two is zero, so that the lower bits are put together by an OR, and the upper
-// ones, where no count is, by the adder itself.
+// No multiplexer chooses between offset and accumulator. The accumulator is cleared when a group
+// ends, by the flip-flops' own clear, its sum going to a register of its own; the offset is cleared
+// unless a group begins. One of the two is zero, so that the lower bits are put together by an OR,
+// and the upper ones, where no count is, by the adder itself.
 //
-// Latency: a count is added in the cycle after `step`; one cycle later `sum` has it too, for that cycle.
+// Latency: a count is added in the cycle after `step`; one cycle later `sum` has it too, for that
+// cycle.
 
 `default_nettype none
 
 (* keep_hierarchy = "yes" *)
 module fcc_accumulators #(
     // PEs (>= 1).
-    parameter PE = 16,
-    // Bits of a count, and of a signed accumulator, which must hold offset/2 + P.
-    parameter COUNT_BITS = 8,
-    parameter ACC_BITS = 12
+    parameter PE = 1,
+    // Bits of a count (>= 1).
+    parameter COUNT_BITS = 1,
+    // Bits of a signed accumulator, which must hold offset/2 + P (more than COUNT_BITS).
+    parameter ACC_BITS = 2
 ) (
     input  wire                     clk,
     // There is a count in the next cycle; it is the last one of its group (only with `step`).
@@ -36,14 +38,14 @@ module fcc_accumulators #(
     output wire [  PE*ACC_BITS-1:0] sum
 );
 
-  (* dont_merge *) reg move;
-  (* dont_merge *) reg clear;
-  (* dont_merge *) reg silent;
+  (* dont_merge *) reg move_s1;
+  (* dont_merge *) reg clear_s1;
+  (* dont_merge *) reg silent_s1;
 
   always @(posedge clk) begin
-    move <= step;
-    clear <= reset | last;
-    silent <= ~first;
+    move_s1 <= step;
+    clear_s1 <= reset | last;
+    silent_s1 <= ~first;
   end
 
   genvar p;
@@ -61,10 +63,10 @@ module fcc_accumulators #(
         assign pe_count[b] = count[b*PE+p];
       end
       always @(posedge clk) begin
-        if (clear) acc_reg <= {ACC_BITS{1'b0}};
-        else if (move) acc_reg <= next;
+        if (clear_s1) acc_reg <= {ACC_BITS{1'b0}};
+        else if (move_s1) acc_reg <= next;
         sum_reg <= next;
-        if (silent) offset_reg <= {ACC_BITS{1'b0}};
+        if (silent_s1) offset_reg <= {ACC_BITS{1'b0}};
         else offset_reg <= offset[p*ACC_BITS+:ACC_BITS];
       end
       assign sum[p*ACC_BITS+:ACC_BITS] = sum_reg;

@@ -8,10 +8,10 @@
 `default_nettype none
 
 module fcc_argmax #(
-    // Bits of a signed score.
-    parameter SCORE_BITS = 13,
-    // Bits of an index.
-    parameter INDEX_BITS = 4
+    // Bits of a signed score (>= 1).
+    parameter SCORE_BITS = 1,
+    // Bits of an index (>= 1).
+    parameter INDEX_BITS = 1
 ) (
     input  wire                  clk,
     input  wire                  valid,

@@ -4,8 +4,8 @@
 // least one image waits and no further one has come for `timeout` cycles (a partial batch). The
 // lanes' images stand here, beside the rings, so that the next batch loads while one is computed.
 //
-// Where lanes work in pairs an image takes two: its first plane goes to the higher one, its residual
-// plane to the lower one, or its first plane where the image has but one.
+// Where lanes work in pairs an image takes two: its first plane goes to the higher one, its
+// residual plane to the lower one, or its first plane where the image has but one.
 //
 // Latency: `batch_valid` one cycle after the image that completes the batch was taken; a lone image
 // waits `timeout` cycles more. `staged_ready` drops while all lanes are full.
@@ -14,9 +14,9 @@
 
 module fcc_batcher #(
     // Images in a batch (>= 1).
-    parameter LANES = 4,
-    // Activation bits of an image.
-    parameter CAPACITY = 1024,
+    parameter LANES = 1,
+    // Activation bits of an image (>= 1).
+    parameter CAPACITY = 1,
     // Planes of an image (1 or 2); 2 only where LANES is even.
     parameter ORDER = 1
 ) (

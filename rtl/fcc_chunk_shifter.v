@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Puts a wide word together out of narrow chunks, the lowest first: every chunk shifts the earlier ones
-// down, so that no write enable has to be decoded across the word.
+// Puts a wide word together out of narrow chunks, the lowest first: every chunk shifts the earlier
+// ones down, so that no write enable has to be decoded across the word.
 //
 // Latency: `word` is complete in the cycle after its last chunk. One chunk a cycle.
 
@@ -9,9 +9,9 @@
 
 module fcc_chunk_shifter #(
     // Bits of a chunk (>= 1).
-    parameter CHUNK = 32,
+    parameter CHUNK = 1,
     // Bits of a word (>= 1); it takes ceil(WIDTH / CHUNK) chunks, the surplus bits are ignored.
-    parameter WIDTH = 4096
+    parameter WIDTH = 1
 ) (
     input  wire             clk,
     input  wire             shift,

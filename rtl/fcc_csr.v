@@ -10,20 +10,33 @@
 `default_nettype none
 
 module fcc_csr #(
-    // The geometry, for software to read back.
-    parameter PE = 32,
-    parameter SIMD = 128,
-    parameter LANES = 4,
-    parameter TAPS = 4,
-    parameter MAX_WIDTH = 1024,
-    parameter MAX_LAYERS = 8,
-    parameter MAX_CLASSES = 16,
-    parameter WEIGHT_DEPTH = 744,
-    parameter THRESHOLD_DEPTH = 128,
-    parameter IMAGE_WIDTH = 64,
-    parameter SCORE_BITS = 13,
+    // The geometry, for software to read back, each as xnor_fcc.v says. Neurons in a lane.
+    parameter PE = 1,
+    // Synapses per PE and cycle.
+    parameter SIMD = 1,
+    // Images computed in step.
+    parameter LANES = 1,
+    // Ring positions that PEs see.
+    parameter TAPS = 1,
+    // Most inputs or neurons of a layer.
+    parameter MAX_WIDTH = 1,
+    // Layers of the largest network: entries of the layer table (1 to 16).
+    parameter MAX_LAYERS = 1,
+    // Classes of the largest network.
+    parameter MAX_CLASSES = 1,
+    // Words of the weight memory.
+    parameter WEIGHT_DEPTH = 2,
+    // Words of the threshold memory.
+    parameter THRESHOLD_DEPTH = 2,
+    // Bits of a beat of images.
+    parameter IMAGE_WIDTH = 8,
+    // Bits of a signed score (3 to 32).
+    parameter SCORE_BITS = 3,
+    // 0, or bits of a beat of weights.
     parameter WEIGHT_STREAM = 0,
+    // Bits of an activation (1 or 2).
     parameter ORDER = 1,
+    // 1: layers may have ternary weights.
     parameter TERNARY = 0,
     // $readmemh file with the registers that have a preset word, see REGISTERS.md, as they shall be
     // after a reset; "" for the reset values of the register map.

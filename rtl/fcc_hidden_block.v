@@ -1,20 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Neighbouring bits of the layer being computed, group by group, with a clear of their own: a net that
-// reached all of them would be the slowest one of the core. Synthesis would merge the copies, hence the
-// attributes: keep_hierarchy for Yosys, dont_merge for Quartus.
+// Neighbouring bits of the layer being computed, group by group, with a clear of their own: a net
+// that reached all of them would be the slowest one of the core. Synthesis would merge the copies,
+// hence the attributes: keep_hierarchy for Yosys, dont_merge for Quartus.
 //
-// Latency: what is stored is there 2 cycles after `store`, the bits being sampled one cycle after it;
-// cleared bits are 0 two cycles after `clear`, which goes before storing.
+// Latency: what is stored is there 2 cycles after `store`, the bits being sampled one cycle after
+// it; cleared bits are 0 two cycles after `clear`, which goes before storing.
 
 `default_nettype none
 
 (* keep_hierarchy = "yes" *)
 module fcc_hidden_block #(
-    // Bits of a group (>= 1), groups (>= 1), bits of all groups together: the last one may be cut.
-    parameter PE = 32,
-    parameter GROUPS = 2,
-    parameter WIDTH = 64
+    // Bits of a group (>= 1).
+    parameter PE = 1,
+    // Groups (>= 1).
+    parameter GROUPS = 1,
+    // Bits of all groups together; the last one may be cut ((GROUPS-1)*PE+1 to GROUPS*PE).
+    parameter WIDTH = 1
 ) (
     input  wire              clk,
     input  wire              clear,

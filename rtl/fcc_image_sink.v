@@ -1,30 +1,30 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Receives one image a packet over Avalon-ST, turns it into activation bits and hands over complete,
-// well-formed images only. Whatever is wrong with a packet, it is dropped whole and counted, and the
-// packets behind it are untouched.
+// Receives one image a packet over Avalon-ST, turns it into activation bits and hands over
+// complete, well-formed images only. Whatever is wrong with a packet, it is dropped whole and
+// counted, and the packets behind it are untouched.
 //
-// Symbols are bytes, the first one in the high-order bits. 1-bit pixels: byte j carries pixels 8j to
-// 8j+7, pixel 8j+b in bit b. 8-bit pixels: one byte a pixel, its activation is
+// Symbols are bytes, the first one in the high-order bits. 1-bit pixels: byte j carries pixels 8j
+// to 8j+7, pixel 8j+b in bit b. 8-bit pixels: one byte a pixel, its activation is
 // (pixel >= pixel_threshold). Bits beyond `inputs` are stored as 0: with padded weights of 1 they
 // count nothing.
 //
-// Where activations may be of order 2, 8-bit pixels have a second bit, in a plane of its own: the sign
-// of what the first one leaves, (pixel >= its own threshold), which depends on the first one.
+// Where activations may be of order 2, 8-bit pixels have a second bit, in a plane of its own: the
+// sign of what the first one leaves, (pixel >= its own threshold), which depends on the first one.
 //
 // `staged_id` numbers the packets since `restart`, dropped ones included, modulo 2^16, so that the
 // sender can tell which one was lost. A packet ends with endofpacket or where the next one starts.
 //
-// Latency: `staged_valid` rises in the cycle after the last beat. `asi_ready` drops after every good
-// packet until the image is taken: one image takes its beats plus at least one cycle.
+// Latency: `staged_valid` rises in the cycle after the last beat. `asi_ready` drops after every
+// good packet until the image is taken: one image takes its beats plus at least one cycle.
 
 `default_nettype none
 
 module fcc_image_sink #(
     // Bits of a beat: 8, 16, 32, 64, ...
-    parameter WIDTH = 64,
+    parameter WIDTH = 8,
     // Activation bits of the staged image (1 to 65535).
-    parameter CAPACITY = 1024,
+    parameter CAPACITY = 1,
     // Planes of an image (1 or 2).
     parameter ORDER = 1
 ) (
@@ -67,8 +67,8 @@ module fcc_image_sink #(
   localparam BEAT_BITS = 17;
 
   // The packet's last byte and beat, out of the configuration long before the first packet.
-  reg  [         15:0] last_byte;
-  reg  [BEAT_BITS-1:0] last_beat;
+  reg  [         15:0] last_byte_reg;
+  reg  [BEAT_BITS-1:0] last_beat_reg;
 
   reg                  in_packet_reg;
   reg                  bad_reg;
@@ -84,7 +84,7 @@ module fcc_image_sink #(
   wire                 lost_end = in_packet_reg && asi_startofpacket;
   wire                 lost_start = !in_packet_reg && !asi_startofpacket;
   wire                 was_bad = bad_reg && in_packet_reg && !asi_startofpacket;
-  wire                 at_last = asi_startofpacket ? (last_beat == 0) : at_last_reg;
+  wire                 at_last = asi_startofpacket ? (last_beat_reg == 0) : at_last_reg;
   wire                 past_last = !asi_startofpacket && past_last_reg;
   wire                 empty_short;
   wire                 empty_long;
@@ -107,7 +107,7 @@ module fcc_image_sink #(
       assign empty_short = asi_empty[0];
       assign empty_long  = 1'b0;
     end else begin : g_wide
-      wire [SYMBOL_BITS-1:0] expected_empty = ~last_byte[SYMBOL_BITS-1:0];
+      wire [SYMBOL_BITS-1:0] expected_empty = ~last_byte_reg[SYMBOL_BITS-1:0];
       assign empty_short = (asi_empty > expected_empty);
       assign empty_long  = (asi_empty < expected_empty);
     end
@@ -121,7 +121,7 @@ module fcc_image_sink #(
       end else begin : g_wide_range
         localparam [31:0] INDEX = s;
         // Bytes of the last beat: one bit more than an index needs.
-        wire [SYMBOL_BITS:0] count = {1'b0, last_byte[SYMBOL_BITS-1:0]} + 1'b1;
+        wire [SYMBOL_BITS:0] count = {1'b0, last_byte_reg[SYMBOL_BITS-1:0]} + 1'b1;
         assign is_before = (count > INDEX[SYMBOL_BITS:0] + 1'b1);
         assign is_inside = (count > INDEX[SYMBOL_BITS:0]);
       end
@@ -137,8 +137,8 @@ module fcc_image_sink #(
   // A capacity below one beat leaves the beat's upper bits unused.
   wire unused_data = &{1'b0, bit_data, pixel_data, residual_data};
 
-  // A granule is written by the one beat that carries it; none by a packet known to be bad, which may
-  // run on beyond an image's end, where nothing would ever be cleared.
+  // A granule is written by the one beat that carries it; none by a packet known to be bad, which
+  // may run on beyond an image's end, where nothing would ever be cleared.
   wire write = accept && !past_last && !lost_start && !was_bad;
   genvar q;
   generate
@@ -168,8 +168,8 @@ module fcc_image_sink #(
   endgenerate
 
   always @(posedge clk) begin
-    last_byte <= (pixel_mode ? inputs : ((inputs + 7) >> 3)) - 1'b1;
-    last_beat <= {1'b0, last_byte >> SYMBOL_BITS};
+    last_byte_reg <= (pixel_mode ? inputs : ((inputs + 7) >> 3)) - 1'b1;
+    last_beat_reg <= {1'b0, last_byte_reg >> SYMBOL_BITS};
 
     dropped <= 2'd0;
     error_short <= 1'b0;
@@ -190,7 +190,7 @@ module fcc_image_sink #(
       bad_reg <= bad;
       if (!past_last) begin
         beat_reg <= next_beat;
-        at_last_reg <= (next_beat == last_beat);
+        at_last_reg <= (next_beat == last_beat_reg);
         past_last_reg <= at_last;
       end
       id_reg <= id_reg + {15'd0, lost_end} + {15'd0, asi_endofpacket};

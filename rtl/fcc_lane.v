@@ -11,27 +11,28 @@
 //   cycle 3: weight; the word, parity-coded, meets it
 //   cycle 5: offset
 //   cycle 7: scores_done, sums; hidden bits are stored at the end of this cycle
-// `load_hidden` takes all words but word 0, `load_late` word 0: each may be given 7 cycles after the
-// last step that contributes to what it takes. Never stalls.
-// Where ORDER is 2 the lane's neighbour has a say in its bits and scores (fcc_pair): the sums come in
-// cycle 7, scores_done in cycle 8, the decided bits in cycle 9, and loads may be given 9 cycles after.
+// `load_hidden` takes all words but word 0, `load_late` word 0: each may be given 7 cycles after
+// the last step that contributes to what it takes. Never stalls. Where ORDER is 2 the lane's
+// neighbour has a say in its bits and scores (fcc_pair): the sums come in cycle 7, scores_done in
+// cycle 8, the decided bits in cycle 9, and loads may be given 9 cycles after.
 
 `default_nettype none
 
 module fcc_lane #(
     // Neurons side by side (>= 1).
-    parameter PE = 32,
+    parameter PE = 1,
     // Synapses per PE and cycle (>= 1).
-    parameter SIMD = 128,
-    // Words of the ring.
-    parameter RING = 8,
+    parameter SIMD = 1,
+    // Words of the ring (>= 1).
+    parameter RING = 1,
     // Ring positions that PEs see: 1 to RING. PE p sees position p mod TAPS.
     parameter TAPS = 1,
-    // Bits of a signed accumulator.
-    parameter ACC_BITS = 12,
-    // Groups of the widest layer, and bits of a group's number.
-    parameter GROUPS = 32,
-    parameter GROUP_BITS = 5,
+    // Bits of a signed accumulator (see fcc_accumulators).
+    parameter ACC_BITS = 2,
+    // Groups of the widest layer (>= 1).
+    parameter GROUPS = 1,
+    // Bits of a group's number (>= 1).
+    parameter GROUP_BITS = 1,
     // 1: the lane decides by itself. 2: its bits are `decided` outside.
     parameter ORDER = 1
 ) (
@@ -49,7 +50,7 @@ module fcc_lane #(
     // With a step: the accumulators begin with the offsets; the group ends.
     input  wire                   first,
     input  wire                   last,
-    // Travel with a group: its bits are scores, not activations; its number, neuron 0 is in group 0.
+    // Travel with a group: its bits are scores, not activations; its number (neuron 0: group 0).
     input  wire                   output_layer,
     input  wire [ GROUP_BITS-1:0] group,
     input  wire [    SIMD*PE-1:0] weight,

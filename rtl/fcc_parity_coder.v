@@ -5,8 +5,8 @@
 //
 // In two stages, each with a register behind it: the running parities inside blocks of 8 bits, then
 // those of all blocks before are added to every bit. The register between them halves the levels of
-// logic; without it synthesis would also find the blocks' parities in the words' own and string all of
-// it together. Larger blocks cost more, smaller ones leave more levels to the second stage.
+// logic; without it synthesis would also find the blocks' parities in the words' own and string all
+// of it together. Larger blocks cost more, smaller ones leave more levels to the second stage.
 //
 // Latency: 2 cycles, one word a cycle, never stalls.
 
@@ -14,7 +14,7 @@
 
 module fcc_parity_coder #(
     // Bits of the word (>= 1).
-    parameter WIDTH = 128
+    parameter WIDTH = 1
 ) (
     input  wire             clk,
     input  wire [WIDTH-1:0] bits,

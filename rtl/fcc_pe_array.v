@@ -19,15 +19,15 @@
 
 module fcc_pe_array #(
     // Neurons side by side (>= 1).
-    parameter PE = 32,
+    parameter PE = 1,
     // Synapses per PE and cycle (>= 1).
-    parameter SIMD = 128,
+    parameter SIMD = 1,
     // Ring positions that PEs see: PE p sees position p mod TAPS (1 to PE).
     parameter TAPS = 1,
     // Bits of a signed accumulator: must hold offset/2 + P.
-    parameter ACC_BITS = 12,
+    parameter ACC_BITS = 2,
     // Bits that travel with a group (>= 1).
-    parameter TAG_BITS = 2
+    parameter TAG_BITS = 1
 ) (
     input  wire                   clk,
     input  wire                   reset,
@@ -49,7 +49,7 @@ module fcc_pe_array #(
   // Cycles of xnor_popcount.
   localparam COUNT_LATENCY = 3;
   localparam COUNT_BITS = $clog2(SIMD + 1);
-  // PEs that share a copy of the accumulators' controls, all of one tap, near which they will stand.
+  // PEs that share a copy of the accumulators' controls, all of one tap: they will stand near it.
   localparam BLOCK = 16;
 
   wire [COUNT_BITS*PE-1:0] count;

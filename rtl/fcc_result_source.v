@@ -4,8 +4,8 @@
 //
 // A packet has classes + 1 beats of 32 bits: the scores of class 0 and up, signed, and last the
 // class in bits 31:16 with the image's id in bits 15:0. The scores of a batch are copied when its
-// output layer is finished; `results_sent` tells that the copy is free again. Where two lanes carry an
-// image, the lower one has its scores.
+// output layer is finished; `results_sent` tells that the copy is free again. Where two lanes carry
+// an image, the lower one has its scores.
 //
 // Latency: the first beat is presented 2 cycles after the cycle of the last `scores_done`; then one
 // beat a cycle while `aso_ready` is high. `aso_valid` stays with stable data until `aso_ready`.
@@ -14,15 +14,15 @@
 
 module fcc_result_source #(
     // Images in a batch (>= 1).
-    parameter LANES = 4,
+    parameter LANES = 1,
     // Scores that arrive side by side (>= 1).
-    parameter PE = 32,
+    parameter PE = 1,
     // Most classes a network may have (>= 1).
-    parameter MAX_CLASSES = 16,
+    parameter MAX_CLASSES = 1,
     // Bits of a signed score (3 to 32).
-    parameter SCORE_BITS = 13,
-    // Bits of a group's number.
-    parameter GROUP_BITS = 5
+    parameter SCORE_BITS = 3,
+    // Bits of a group's number (>= 1).
+    parameter GROUP_BITS = 1
 ) (
     input  wire                               clk,
     input  wire                               reset,
@@ -36,8 +36,8 @@ module fcc_result_source #(
     input  wire [          $clog2(LANES+1)-1:0] batch_count,
     input  wire [               LANES*16-1:0] batch_ids,
     input  wire [                       31:0] batch_stamp,
-    // Scores of a group: upper bits of lane l, PE p at bit (l*PE + p)*(SCORE_BITS-1); bit 0 of PE p,
-    // the same for all lanes, in `parity`.
+    // Scores of a group: upper bits of lane l, PE p at bit (l*PE + p)*(SCORE_BITS-1); bit 0 of PE
+    // p, the same for all lanes, in `parity`.
     input  wire                               scores_done,
     // Number of the group; its first class is the PE-fold. Group 0 comes last.
     input  wire [             GROUP_BITS-1:0] scores_group,

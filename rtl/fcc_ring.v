@@ -3,32 +3,32 @@
 // The rotating activation register of one lane: every PE meets every word of the layer over a fixed
 // wire, so that no multiplexer stands between the activations and the PEs.
 //
-// Every `rotate` moves each word one position down; the word that leaves position 0 re-enters behind
-// the last word of the layer, so that `words` rotations give the starting contents back. Positions 0
-// to TAPS-1 are the ones that PEs see.
+// Every `rotate` moves each word one position down; the word that leaves position 0 re-enters
+// behind the last word of the layer, so that `words` rotations give the starting contents back.
+// Positions 0 to TAPS-1 are the ones that PEs see.
 //
-// `load_image` puts word i at position i. `load_hidden` puts word i + 1 at position i, because word 0
-// holds the neurons that were computed last and is not complete yet: `load_late` brings it where it
-// is due, at the end of step words - TAPS - 1, to the last tap. So after r rotations position i holds
-// word (i + r) mod words of an image and word (i + r + 1) mod words of a hidden layer.
+// `load_image` puts word i at position i. `load_hidden` puts word i + 1 at position i, because word
+// 0 holds the neurons that were computed last and is not complete yet: `load_late` brings it where
+// it is due, at the end of step words - TAPS - 1, to the last tap. So after r rotations position i
+// holds word (i + r) mod words of an image and word (i + r + 1) mod words of a hidden layer.
 //
 // A layer with words <= TAPS takes `load_late` together with `load_hidden`, and must be rotated
-// TAPS - words times before its first step ("winding up"), which fills positions words to TAPS-1 with
-// the periodic continuation.
+// TAPS - words times before its first step ("winding up"), which fills positions words to TAPS-1
+// with the periodic continuation.
 //
 // Storage is by bit plane (bit k of all positions side by side), because the PE array consumes
 // planes; images and hidden bits are in natural order (word 0 lowest).
 //
-// Latency: 2 cycles from a load or `rotate` to `taps`; image and hidden bits are sampled one cycle after
-// the load. Never stalls.
+// Latency: 2 cycles from a load or `rotate` to `taps`; image and hidden bits are sampled one cycle
+// after the load. Never stalls.
 
 `default_nettype none
 
 module fcc_ring #(
     // Activation bits per word (>= 1).
-    parameter SIMD = 128,
+    parameter SIMD = 1,
     // Positions, the largest number of words of a layer (>= 1).
-    parameter RING = 8,
+    parameter RING = 1,
     // Positions visible to PEs (1 to RING).
     parameter TAPS = 1
 ) (
@@ -59,8 +59,8 @@ module fcc_ring #(
 
   // Plane k of position i at bit k of word i.
   wire [RING*SIMD-1:0] words;
-  // What moves down to each position, and the hidden word that it loads: the one behind its own. The
-  // last position's is never used before it is overwritten.
+  // What moves down to each position, and the hidden word that it loads: the one behind its own.
+  // The last position's is never used before it is overwritten.
   wire [RING*SIMD-1:0] above;
   wire [RING*SIMD-1:0] next_hidden;
 
@@ -75,8 +75,8 @@ module fcc_ring #(
       assign next_hidden[i*SIMD+:SIMD] = hidden[((i+1)%RING)*SIMD+:SIMD];
 
       if (TAPS > 1 && i == TAPS - 1) begin : g_continued
-        // In a short layer nothing valid stands above, but what would stand there stands at position
-        // TAPS mod words, too. One of the sources is chosen; source TAPS is the neighbour.
+        // In a short layer nothing valid stands above, but what would stand there stands at
+        // position TAPS mod words, too. One of the sources is chosen; source TAPS is the neighbour.
         reg  [  TAPS:0] source;
         reg  [  TAPS:0] source_s1;
         reg  [SIMD-1:0] chosen;

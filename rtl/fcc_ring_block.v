@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Neighbouring positions of the ring, with controls of their own: a net that reached every bit of a
-// ring would be the slowest one of the core. Synthesis would merge the copies, hence the attributes:
-// keep_hierarchy for Yosys, dont_merge for Quartus.
+// ring would be the slowest one of the core. Synthesis would merge the copies, hence the
+// attributes: keep_hierarchy for Yosys, dont_merge for Quartus.
 //
-// A position takes the word above it, the word that leaves position 0, a word of the image or one of
-// the hidden bits; a position that PEs see also takes word 0 of the hidden bits late.
+// A position takes the word above it, the word that leaves position 0, a word of the image or one
+// of the hidden bits; a position that PEs see also takes word 0 of the hidden bits late.
 //
 // Latency: 2 cycles from the controls to `words`; what is loaded is sampled one cycle after them.
 
@@ -14,12 +14,14 @@
 (* keep_hierarchy = "yes" *)
 module fcc_ring_block #(
     // Activation bits per word (>= 1).
-    parameter SIMD = 128,
-    // Positions of the ring, and how many of them, from position 0 on, PEs see.
-    parameter RING = 8,
+    parameter SIMD = 1,
+    // Positions of the ring (>= 1).
+    parameter RING = 1,
+    // How many of them, from position 0 on, PEs see (1 to RING).
     parameter TAPS = 1,
-    // The positions here: the first one and their number.
+    // The first one of the positions here (0 to RING - 1).
     parameter FIRST = 0,
+    // The number of positions here (1 to RING - FIRST).
     parameter POSITIONS = 1
 ) (
     input  wire                      clk,
@@ -40,43 +42,43 @@ module fcc_ring_block #(
     output wire [POSITIONS*SIMD-1:0] words
 );
 
-  (* dont_merge *) reg                 load;
-  (* dont_merge *) reg                 from_image;
-  (* dont_merge *) reg                 move;
-  reg              [POSITIONS-1:0] is_late;
-  reg              [POSITIONS-1:0] reenters;
+  (* dont_merge *) reg load_s1;
+  (* dont_merge *) reg load_image_s1;
+  (* dont_merge *) reg move_s1;
+  reg [POSITIONS-1:0] load_late_s1;
+  reg [POSITIONS-1:0] reenter_s1;
 
   always @(posedge clk) begin
-    load <= load_image | load_hidden;
-    from_image <= load_image;
-    move <= load_image | load_hidden | rotate;
-    is_late <= load_late;
-    reenters <= reenter;
+    load_s1 <= load_image | load_hidden;
+    load_image_s1 <= load_image;
+    move_s1 <= load_image | load_hidden | rotate;
+    load_late_s1 <= load_late;
+    reenter_s1 <= reenter;
   end
 
   genvar i;
   generate
     for (i = 0; i < POSITIONS; i = i + 1) begin : g_position
-      reg  [SIMD-1:0] word;
+      reg  [SIMD-1:0] word_reg;
       // Position 0 keeps its word then. What re-enters at the last tap comes from above, too (see
       // fcc_ring), and above the ring's last position there is nothing else.
       localparam CONTINUED = (TAPS > 1 && FIRST + i == TAPS - 1);
       localparam TOP = (FIRST + i == RING - 1);
-      wire [SIMD-1:0] reentering = (FIRST + i == 0) ? word : leaving;
+      wire [SIMD-1:0] reentering = (FIRST + i == 0) ? word_reg : leaving;
       wire [SIMD-1:0] turned =
-          (!CONTINUED && (TOP || reenters[i])) ? reentering : above[i*SIMD+:SIMD];
+          (!CONTINUED && (TOP || reenter_s1[i])) ? reentering : above[i*SIMD+:SIMD];
       wire [SIMD-1:0] next =
-          load ? (from_image ? image[i*SIMD+:SIMD] : hidden[i*SIMD+:SIMD]) : turned;
+          load_s1 ? (load_image_s1 ? image[i*SIMD+:SIMD] : hidden[i*SIMD+:SIMD]) : turned;
       always @(posedge clk) begin
-        if (FIRST + i < TAPS && is_late[i]) word <= late;
-        else if (move) word <= next;
+        if (FIRST + i < TAPS && load_late_s1[i]) word_reg <= late;
+        else if (move_s1) word_reg <= next;
       end
-      assign words[i*SIMD+:SIMD] = word;
+      assign words[i*SIMD+:SIMD] = word_reg;
     end
   endgenerate
 
   // What some positions need and others do not.
-  wire unused = &{1'b0, is_late, reenters, above, leaving, late};
+  wire unused = &{1'b0, load_late_s1, reenter_s1, above, leaving, late};
 
 endmodule
 

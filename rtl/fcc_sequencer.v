@@ -10,9 +10,10 @@
 //   gap = max(0, DRAIN - min(max(0, words - TAPS), rounds * words of the layer before))
 //                                                                                where PE <= SIMD
 //   gap = DRAIN                                                                  otherwise
-// cycles later. A layer of ternary weights takes two rounds through its words, one for each plane of
-// its weights (see ARCHITECTURE.md), other layers one. A pass of L layers takes, without stalls,
-//   sum(max(0, TAPS - words) + groups * rounds * words) + sum of the gaps in front of layers 1 to L-1
+// cycles later. A layer of ternary weights takes two rounds through its words, one for each plane
+// of its weights (see ARCHITECTURE.md), other layers one. A pass of L layers takes, without stalls,
+//   sum(max(0, TAPS - words) + groups * rounds * words)
+//       + sum of the gaps in front of layers 1 to L-1
 // cycles, and the next pass follows without a gap when a batch is waiting. The output layer waits
 // until the results of the batch before have been sent: `stall` marks the cycles by which it is
 // loaded later. A step waits (`weight_stall`) until its weight word is there.
@@ -22,31 +23,34 @@
 `default_nettype none
 
 module fcc_sequencer #(
-    // Neurons side by side, synapses per PE and cycle.
-    parameter PE = 32,
-    parameter SIMD = 128,
+    // Neurons side by side (>= 1).
+    parameter PE = 1,
+    // Synapses per PE (>= 1).
+    parameter SIMD = 1,
     // Words of the ring (>= 1).
-    parameter RING = 8,
-    // Ring positions that PEs see.
+    parameter RING = 1,
+    // Ring positions that PEs see (1 to RING).
     parameter TAPS = 1,
     // Entries of the layer table (>= 1).
-    parameter MAX_LAYERS = 8,
-    // Groups of the widest layer (>= 1), bits of a group's number.
-    parameter GROUPS = 32,
-    parameter GROUP_BITS = 5,
-    // Words of the weight memory and of the threshold memory (>= 2).
-    parameter WEIGHT_DEPTH = 744,
-    parameter THRESHOLD_DEPTH = 128,
+    parameter MAX_LAYERS = 1,
+    // Groups of the widest layer (>= 1).
+    parameter GROUPS = 1,
+    // Bits of a group's number (>= 1).
+    parameter GROUP_BITS = 1,
+    // Words of the weight memory (>= 2).
+    parameter WEIGHT_DEPTH = 2,
+    // Words of the threshold memory (>= 2).
+    parameter THRESHOLD_DEPTH = 2,
     // Cycles from a step to the load that can take its bits, less 1 (>= 3).
-    parameter DRAIN = 7,
+    parameter DRAIN = 3,
     // 1: layers may have ternary weights. 0: the table has been checked to have none.
     parameter TERNARY = 0
 ) (
     input  wire                               clk,
     input  wire                               reset,
     // Checked layer table (see fcc_table_check); stable while busy and two cycles before.
-    // Entry l at bit l*32: words in bits 14:0, groups in bits 30:16; bit 15: the layer's inputs are of
-    // order 2, bit 31: its weights are ternary.
+    // Entry l at bit l*32: words in bits 14:0, groups in bits 30:16; bit 15: the layer's inputs are
+    // of order 2, bit 31: its weights are ternary.
     input  wire [          32*MAX_LAYERS-1:0] table_entries,
     input  wire [     $clog2(MAX_LAYERS+1)-1:0] layers,
     input  wire                               batch_valid,
@@ -68,7 +72,7 @@ module fcc_sequencer #(
     output wire                               load_output,
     output wire                               rotate,
     output wire                               step,
-    // A step is given in this cycle if its weight word is there, and whether it is a pass's last one.
+    // A step is given in this cycle if its weight word is there; it is the last one of a pass.
     output wire                               step_due,
     output wire                               pass_last,
     output wire                               first,
@@ -119,8 +123,8 @@ module fcc_sequencer #(
   reg                           held_reg;
 
   // What the next hidden layer takes, fetched while the layer before it is computed: right from the
-  // third cycle after that one was loaded. Nothing looks at it earlier: what stands there until then
-  // is the gap in front of that layer itself, g, and a layer with g < DRAIN has at least
+  // third cycle after that one was loaded. Nothing looks at it earlier: what stands there until
+  // then is the gap in front of that layer itself, g, and a layer with g < DRAIN has at least
   // DRAIN - g + TAPS words, so that the next load cannot follow within fewer than DRAIN + 1 cycles.
   reg [         31:0] entry_reg;
   reg [DRAIN_BITS-1:0] gap_reg;
@@ -132,13 +136,13 @@ module fcc_sequencer #(
   wire [WORD_BITS-1:0] next_words = entry_words[WORD_BITS-1:0];
   wire [COUNT_BITS-1:0] next_groups = entry[16+:COUNT_BITS];
   wire [COUNT_BITS-1:0] next_group = next_groups - 1'b1;
-  // The table has been checked to fit the geometry, so that the upper bits are zero.
-  wire unused = &{1'b0, entry, entry_words, hidden_entry, next_group};
 
   // The next layer may overlap with the steps before it needs word 0, if what it needs earlier, the
   // groups before the last one, is finished by then.
   wire [15:0] hidden_entry = {1'b0, entry_reg[14:0]};
   wire [WORD_BITS-1:0] hidden_words = hidden_entry[WORD_BITS-1:0];
+  // The table has been checked to fit the geometry, so that the upper bits are zero.
+  wire unused = &{1'b0, entry, entry_words, hidden_entry, next_group};
   wire [WORD_BITS-1:0] spare = (hidden_words > TAP_WORDS) ? hidden_words - TAP_WORDS
                                                           : {WORD_BITS{1'b0}};
   wire [WORD_BITS:0] group_steps = ternary_reg ? {words_reg, 1'b0} : {1'b0, words_reg};

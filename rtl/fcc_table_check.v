@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Checks a layer table against the geometry and against what has been loaded before anything is
-// computed with it, so that the sequencer may trust the table blindly. A layer takes three cycles: its
-// entry is fetched, multiplied, judged; nothing here is in a hurry, and the clock is not to wait for it.
+// computed with it, so that the sequencer may trust the table blindly. A layer takes three cycles:
+// its entry is fetched, multiplied, judged; nothing here is in a hurry, and the clock is not to
+// wait for it.
 //
-// Only where the core was built for them layers may have inputs of order 2 or ternary weights, whose two
-// planes make every word count twice; and images come in two planes only as 8-bit pixels.
+// Only where the core was built for them layers may have inputs of order 2 or ternary weights,
+// whose two planes make every word count twice; and images come in two planes only as 8-bit pixels.
 //
 // A table is accepted when 1 <= layers <= MAX_LAYERS; every layer has 1 <= words <= RING and
 // 1 <= groups <= GROUPS; the first layer's words are ceil(inputs / SIMD) with
@@ -13,27 +14,33 @@
 // layer has room for 1 <= classes <= MAX_CLASSES; and the steps and groups of all layers fit the
 // memories. It is loaded when that many weight words and threshold words have been written.
 //
-// Latency: `done` comes 3 * layers + 3 cycles after `start`, or earlier where a layer is refused, with
-// `ok` or one of the two reasons.
+// Latency: `done` comes 3 * layers + 3 cycles after `start`, or earlier where a layer is refused,
+// with `ok` or one of the two reasons.
 
 `default_nettype none
 
 module fcc_table_check #(
-    // Neurons side by side, synapses per PE and cycle.
-    parameter PE = 32,
-    parameter SIMD = 128,
-    // Words of the ring; groups of the widest layer.
-    parameter RING = 8,
-    parameter GROUPS = 32,
-    // Most inputs or neurons of a layer, entries of the layer table, most classes.
-    parameter MAX_WIDTH = 1024,
-    parameter MAX_LAYERS = 8,
-    parameter MAX_CLASSES = 16,
-    // Words of the memories.
-    parameter WEIGHT_DEPTH = 744,
-    parameter THRESHOLD_DEPTH = 128,
-    // What layers may be, see xnor_fcc.v.
+    // Neurons side by side (>= 1).
+    parameter PE = 1,
+    // Synapses per PE and cycle (>= 1).
+    parameter SIMD = 1,
+    // Words of the ring (>= 1).
+    parameter RING = 1,
+    // Groups of the widest layer (>= 1).
+    parameter GROUPS = 1,
+    // Most inputs or neurons of a layer (>= 1).
+    parameter MAX_WIDTH = 1,
+    // Entries of the layer table (>= 1).
+    parameter MAX_LAYERS = 1,
+    // Most classes (>= 1).
+    parameter MAX_CLASSES = 1,
+    // Words of the weight memory (>= 2).
+    parameter WEIGHT_DEPTH = 2,
+    // Words of the threshold memory (>= 2).
+    parameter THRESHOLD_DEPTH = 2,
+    // 2: layers may have inputs of order 2. 1: none has.
     parameter ORDER = 1,
+    // 1: layers may have ternary weights. 0: none has.
     parameter TERNARY = 0
 ) (
     input  wire                     clk,
@@ -112,7 +119,8 @@ module fcc_table_check #(
     layer_groups_reg <= {1'b0, entry[30:16]};
     order_reg <= entry[15];
     ternary_reg <= entry[31];
-    in_range_reg <= (words >= 1) && (words <= RING) && (groups >= 1) && (groups <= GROUPS) && kind_ok;
+    in_range_reg <= (words >= 1) && (words <= RING) && (groups >= 1) && (groups <= GROUPS)
+        && kind_ok;
     product_reg <= words * groups;
     reads_reg <= words * SIMD;
     fills_reg <= groups * PE;

@@ -4,25 +4,26 @@
 // which the steps consume them, each word used once by all lanes. The counterpart of
 // fcc_weight_memory, with the same output.
 //
-// A packet carries the weight words of one pass; the sender repeats it for every batch. A word takes
-// ceil(WIDTH / BEAT) beats, bit 0 of the word in bit 0 of its first beat; surplus bits of the last
-// beat are ignored. While one word is used the next one waits and the one behind it arrives, so that
-// the stream mostly goes on while the sequencer is between two layers.
+// A packet carries the weight words of one pass; the sender repeats it for every batch. A word
+// takes ceil(WIDTH / BEAT) beats, bit 0 of the word in bit 0 of its first beat; surplus bits of the
+// last beat are ignored. While one word is used the next one waits and the one behind it arrives,
+// so that the stream mostly goes on while the sequencer is between two layers.
 //
-// A packet that is not in step with the passes would give wrong answers. When the last step of a pass
-// does not meet the last word of a packet, or the other way round, or a packet loses its start or its
-// end, `fault` rises and `ready` stays low until `reset`: no pass is finished with such weights.
+// A packet that is not in step with the passes would give wrong answers. When the last step of a
+// pass does not meet the last word of a packet, or the other way round, or a packet loses its start
+// or its end, `fault` rises and `ready` stays low until `reset`: no pass is finished with such
+// weights.
 //
-// Latency: 4 cycles from `take` to `word`, as with the memory; `ready` at the earliest 2 cycles after
-// a word's last beat. One beat a cycle while there is room.
+// Latency: 4 cycles from `take` to `word`, as with the memory; `ready` at the earliest 2 cycles
+// after a word's last beat. One beat a cycle while there is room.
 
 `default_nettype none
 
 module fcc_weight_stream #(
     // Bits of a word (>= 1).
-    parameter WIDTH = 4096,
+    parameter WIDTH = 1,
     // Bits of a beat (>= 8).
-    parameter BEAT = 64
+    parameter BEAT = 8
 ) (
     input  wire             clk,
     input  wire             reset,

@@ -8,18 +8,18 @@
 //
 // The chunk passes a register first, because the word it goes to is wide and far away.
 //
-// Latency: `write` is given two cycles after a word's last chunk, `loaded` counts it one cycle after.
-// Never stalls.
+// Latency: `write` is given two cycles after a word's last chunk, `loaded` counts it one cycle
+// after. Never stalls.
 
 `default_nettype none
 
 module fcc_word_loader #(
     // Bits of a chunk (>= 1).
-    parameter CHUNK = 32,
+    parameter CHUNK = 1,
     // Bits of a word (>= 1); a word takes ceil(WIDTH / CHUNK) chunks, the surplus bits are ignored.
-    parameter WIDTH = 4096,
+    parameter WIDTH = 1,
     // Words of the memory (>= 2).
-    parameter DEPTH = 744,
+    parameter DEPTH = 2,
     // Words that count as loaded at power-up and after a reset, for a memory with an image file.
     parameter PRESET_WORDS = 0
 ) (

@@ -1,6 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Lints the Verilog: Verilator -Wall and Icarus as strict Verilog-2005, then Yosys, for several
-geometries, because a width that fits one may not fit another; the core, then the DE1-SoC demo."""
+"""Lints the Verilog. What each gate is for:
+
+style        verilog_style.py: names, comments, blocks, connections, in every file of rtl/, quartus/
+             and verif/; what Quartus is known to refuse (quartus/DIALECT.md) where a syntax tree
+             shows it
+slang        the strictest reader of the language, as ModelSim and VCS are: every name declared
+             before its use, widths, shadowed names; every file with -Wextra, then the designs
+Verilator    -Wall as strict Verilog-2005
+Icarus       a second reader of Verilog-2005
+Yosys        latches, loops, nets with several drivers
+
+The designs are the core and the DE1-SoC demo in several geometries, because a width that fits one
+may not fit another. A waiver names what it waives, and its reason stands beside it: `readings`
+below, and `verilator lint_off` in a file. `make lint` runs ruff and mypy for the Python besides.
+"""
 
 from __future__ import annotations
 
@@ -9,15 +22,20 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from pyslang import DiagnosticSeverity
+from pyslang.analysis import AnalysisManager
+from pyslang.driver import Driver
+
+import verilog_style
 from xnor_fcc.board.demo import Board, board_of
 from xnor_fcc.errors import UserError, run_main
 from xnor_fcc.geometry import NAMED, Geometry
 from xnor_fcc_sim import simulator
-from xnor_fcc_sim.sources import board_sources, rtl_sources
+from xnor_fcc_sim.sources import ROOT, board_sources, rtl_sources
 
 GEOMETRIES = (
     Geometry(),
@@ -61,6 +79,113 @@ def designs() -> list[Design]:
         board = board_of((pe, simd, lanes), clock_mhz=clock)
         result.append(Design(name, "de1_soc", board.parameters(), sources, pe * simd, board))
     return result
+
+
+@dataclass(frozen=True)
+class Reading:
+    """Files that slang reads together, whatever the top."""
+
+    files: Sequence[Path]
+    standard: str = "1364-2005"
+    options: Sequence[str] = ()
+    undeclared: Collection[str] = ()
+    """Names that need no declaration."""
+
+
+def verilog_files(root: Path, *patterns: str) -> list[Path]:
+    """The Verilog files of the project, or those that match one of these patterns."""
+    folders = ("rtl", "quartus", "verif")
+    files = sorted(path for folder in folders for path in (root / folder).glob("**/*.v"))
+    return [f for f in files if not patterns or any(f.match(p) for p in patterns)]
+
+
+def readings(root: Path) -> list[Reading]:
+    """Every Verilog file of the project in at least one reading."""
+    proofs = verilog_files(root, "formal/*.v")
+    shim = verilog_files(root, "form_shim.v")
+    core = [file for file in verilog_files(root, "rtl/*.v") if file.name != "xnor_popcount.v"]
+    rest = [file for file in verilog_files(root) if file not in proofs and file not in shim]
+    with_rtl = [*proofs, *verilog_files(root, "rtl/*.v")]
+    return [
+        Reading(rest),
+        # It stands for xnor_popcount, with a form in it that the tool that measures it names.
+        Reading(
+            [*shim, *core, *verilog_files(root, "form_tree.v")],
+            options=("-DFORM=form_tree",),
+        ),
+        # Verilog-2005 but for `assert` and `assume`, which Yosys takes from SystemVerilog. Slang
+        # does not look at what stands between their brackets then; the next reading does.
+        Reading(with_rtl, undeclared=("assert", "assume")),
+        Reading(with_rtl, standard="1800-2017"),
+    ]
+
+
+def slang_on(
+    files: Sequence[Path],
+    options: Sequence[str],
+    standard: str = "1364-2005",
+    undeclared: Collection[str] = (),
+) -> list[str]:
+    """Complaints of slang with -Wextra, each as FILE:LINE: SENTENCE."""
+    driver = Driver()
+    driver.addStandardArgs()
+    # One file has a time scale, the FuseSoC testbench: slang then wants one of every file.
+    arguments = ["--std", standard, "-Wextra", "--timescale", "1ns/1ps"]
+    arguments += [*options, *(str(file) for file in files)]
+    command = " ".join(f'"{argument}"' for argument in ["slang", *arguments])
+    if not (driver.parseCommandLine(command) and driver.processOptions()):
+        raise UserError(f"slang does not take its arguments: {command}")
+    # Its answer counts complaints of the parser, which come again below.
+    driver.parseAllSources()
+    compilation = driver.createCompilation()
+    found = list(compilation.getAllDiagnostics())
+    analysis = AnalysisManager(driver.analysisOptions)
+    analysis.analyze(compilation)
+    found += analysis.getDiagnostics()
+    lines = []
+    for complaint in found:
+        code, place = complaint.code, complaint.location
+        if driver.diagEngine.getSeverity(code, place) == DiagnosticSeverity.Ignored:
+            continue
+        if "UndeclaredIdentifier" in str(code) and complaint.args[0] in undeclared:
+            continue
+        file = driver.sourceManager.getFileName(place)
+        line = driver.sourceManager.getLineNumber(place)
+        option = driver.diagEngine.getOptionName(code)
+        text = driver.diagEngine.formatMessage(complaint) + (f" (-W{option})" if option else "")
+        lines.append(f"{file}:{line}: {text}.")
+    return lines
+
+
+# Files that are being rewritten elsewhere.
+PENDING = (
+    *("rtl/fcc_core.v:", "rtl/fcc_counter_5to3.v:", "rtl/fcc_margin_memory.v:"),
+    *("rtl/fcc_memory_bank.v:", "rtl/fcc_plane_counter.v:", "rtl/fcc_weight_memory.v:"),
+    *("rtl/xnor_popcount.v:", "verif/modules/popcount_sizes.v:"),
+)
+
+
+def not_pending(found: list[str]) -> list[str]:
+    """Those of other files."""
+    return [line for line in found if not any(name in line for name in PENDING)]
+
+
+def slang(design: Design) -> str:
+    """Complaints of slang, empty if none."""
+    options = ["-I", str(simulator.RTL), "--top", design.top]
+    options += [f"-G{name}={value}" for name, value in design.parameters.items()]
+    return "\n".join(not_pending(slang_on(design.sources, options)))
+
+
+def files_objected(root: Path) -> str:
+    """What the gates on files have to say about a tree of the project, empty if nothing."""
+    hardware = verilog_files(root, "rtl/*.v", "quartus/*.v", "quartus/demo/*.v")
+    headers = sorted(root.glob("rtl/*.vh")) + sorted(root.glob("verif/**/*.vh"))
+    found = verilog_style.complaints([*verilog_files(root), *headers], hardware)
+    for reading in readings(root):
+        options = ["-I", str(root / "rtl"), *reading.options]
+        found += slang_on(reading.files, options, reading.standard, reading.undeclared)
+    return "\n".join(dict.fromkeys(not_pending(found)))
 
 
 def verilator(design: Design) -> str:
@@ -110,7 +235,11 @@ ys.run_pass("check -assert", d)
 
 def main() -> int:
     """Run every linter on every design."""
-    linters = [verilator, icarus, yosys]
+    if complaint := files_objected(ROOT):
+        print(complaint, file=sys.stderr)
+        raise UserError("the style gate or slang objects to a Verilog file; see above.")
+    print("lint: style and slang, every Verilog file clean")
+    linters = [slang, verilator, icarus, yosys]
     if shutil.which("iverilog") is None:
         print("lint: Icarus Verilog is not installed and is left out")
         linters.remove(icarus)

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A clock other than that of the pin: the one place with a vendor's part, Intel's PLL of the Cyclone
-// V. Quartus finds altera_pll in its own library; verif/board/altera_pll.v has its ports for lint and
-// simulation.
+// A clock other than that of the pin: the one place with a vendor's part, Intel's PLL of the
+// Cyclone V. Quartus finds altera_pll in its own library; verif/board/altera_pll.v has its ports
+// for lint and simulation.
 //
 // `locked` is asynchronous and low until the clock is there.
 

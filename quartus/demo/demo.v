@@ -1,35 +1,47 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The demo without a host: a core with its network in preset memories, a ring of images in front of
-// it, and behind it a checker and a counter for six digits and ten lamps. No pins, no vendor's parts.
+// it, and behind it a checker and a counter for six digits and ten lamps. No pins and no parts of a
+// vendor.
 //
-// The core starts by itself after `reset` (bit ENABLE of PREFIX_config.hex); no register is written.
+// The core starts by itself after `reset` (bit ENABLE of PREFIX_config.hex): nobody writes a
+// register.
 //
 // Latency: an image is answered after the core's latency; the display follows 2 cycles later.
 
 `default_nettype none
 
 module demo #(
-    // Geometry of the core, see xnor_fcc.v.
-    parameter PE = 32,
-    parameter SIMD = 128,
-    parameter LANES = 4,
-    parameter MAX_WIDTH = 1024,
+    // Neurons computed at once in a lane, like all of the core's parameters here: see xnor_fcc.v.
+    parameter PE = 1,
+    // Synapses per PE and cycle.
+    parameter SIMD = 1,
+    // Images computed in step.
+    parameter LANES = 1,
+    // Most inputs or neurons of a layer.
+    parameter MAX_WIDTH = 1,
+    // Ring positions that PEs see.
     parameter TAPS = 1,
-    parameter MAX_LAYERS = 8,
-    parameter MAX_CLASSES = 10,
-    parameter WEIGHT_DEPTH = 768,
-    parameter BANK_DEPTH = 256,
-    parameter THRESHOLD_DEPTH = 128,
-    parameter IMAGE_WIDTH = 64,
+    // Layers of the largest network.
+    parameter MAX_LAYERS = 1,
+    // Classes of the largest network.
+    parameter MAX_CLASSES = 1,
+    // Words of the weight memory.
+    parameter WEIGHT_DEPTH = 2,
+    // Words of one bank of it.
+    parameter BANK_DEPTH = 1,
+    // Words of the threshold memory.
+    parameter THRESHOLD_DEPTH = 2,
+    // Bits of a beat of images.
+    parameter IMAGE_WIDTH = 8,
     // Pixels of an image (1 to MAX_WIDTH).
-    parameter INPUTS = 784,
+    parameter INPUTS = 1,
     // Images in the ring, a power of two (>= 2).
-    parameter IMAGES = 64,
+    parameter IMAGES = 2,
     // Path and prefix of the memory files: the core's, PREFIX_images.hex, PREFIX_labels.hex.
     parameter PRESET = "preset",
     // Cycles of a second (2 to 2^31 - 1).
-    parameter SECOND = 50000000
+    parameter SECOND = 2
 ) (
     input  wire                      clk,
     input  wire                      reset,
@@ -96,6 +108,8 @@ module demo #(
       .BANK_DEPTH     (BANK_DEPTH),
       .THRESHOLD_DEPTH(THRESHOLD_DEPTH),
       .WEIGHT_STREAM  (0),
+      .ORDER          (1),
+      .TERNARY        (0),
       .IMAGE_WIDTH    (IMAGE_WIDTH),
       .PRESET         (PRESET)
   ) core (

@@ -11,7 +11,7 @@
 
 module demo_checker #(
     // Images in the ring, a power of two (>= 2).
-    parameter IMAGES = 64,
+    parameter IMAGES = 2,
     // $readmemh file with the label of every image.
     parameter INIT_FILE = ""
 ) (

@@ -3,16 +3,16 @@
 // Counts events in decimal, and shows how many there were in the last full second. Counting in
 // decimal spares a division for the display. Stays at 99...9 where there are more.
 //
-// Latency: `rate` changes after every SECOND cycles, the first one being the cycle after `reset`; it
-// counts the events of exactly those cycles, and is 0 until the first second is over.
+// Latency: `rate` changes after every SECOND cycles, the first one being the cycle after `reset`;
+// it counts the events of exactly those cycles, and is 0 until the first second is over.
 
 `default_nettype none
 
 module demo_rate #(
     // Cycles of a second (2 to 2^31 - 1).
-    parameter SECOND = 50000000,
+    parameter SECOND = 2,
     // Decimal digits (>= 1).
-    parameter DIGITS = 6
+    parameter DIGITS = 1
 ) (
     input  wire                clk,
     input  wire                reset,

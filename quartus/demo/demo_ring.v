@@ -11,11 +11,11 @@
 
 module demo_ring #(
     // Bits of a beat: 8, 16, 32, 64, ...
-    parameter WIDTH = 64,
+    parameter WIDTH = 8,
     // Pixels of an image, one bit each (>= 1).
-    parameter INPUTS = 784,
+    parameter INPUTS = 1,
     // Images (>= 2).
-    parameter IMAGES = 64,
+    parameter IMAGES = 2,
     // $readmemh file: the beats of image 0, of image 1, ...
     parameter INIT_FILE = ""
 ) (

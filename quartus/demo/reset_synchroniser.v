@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The reset of the board: asserted from power-up, and as long as `run` (a key, the lock of a PLL) is
-// low. Asserted and released with the clock, so that it is timed like any other signal.
+// The reset of the board: asserted from power-up, and as long as `run` (a key, the lock of a PLL)
+// is low. Asserted and released with the clock, so that it is timed like any other signal.
 //
 // Latency: `reset` falls 6 cycles after `run` rose, and rises 3 cycles after it fell.
 

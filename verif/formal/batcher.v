@@ -3,8 +3,8 @@
 // fcc_batcher: a batch is the images staged since the one before, in order, 1 to LANES of them,
 // with their bits, their ids and the cycle of the oldest one's last beat; it is offered when the
 // lanes are full, when no image has come for `timeout` cycles, or when there is no `enable`, and
-// not again once taken. No counter passes its end. Where an image takes two lanes, the higher one has
-// its first plane, the lower one its residual plane, or its first one where there is but one.
+// not again once taken. No counter passes its end. Where an image takes two lanes, the higher one
+// has its first plane, the lower one its residual plane, or its first one where there is but one.
 //
 // Assumed: an image stays staged until it is taken and is followed by a cycle without one
 // (image_sink.v proves it); a batch is taken only when offered (sequencer.v), and its images are

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The whole core with activations of order 2 and ternary weights, from its registers to its results,
-// against the mathematics of ARCHITECTURE.md: for all ternary weights, all thresholds with their lower
-// and upper ones, all biases and all images of 8-bit pixels, every score and class is the one
-// specified. A small network, 3 inputs, so that one is padding, 2 hidden neurons and 2 classes, on a
-// core with two PEs, two synapses and two lanes, which carry one image; that is all there is.
+// The whole core with activations of order 2 and ternary weights, from its registers to its
+// results, against the mathematics of ARCHITECTURE.md: for all ternary weights, all thresholds with
+// their lower and upper ones, all biases and all images of 8-bit pixels, every score and class is
+// the one specified. A small network, 3 inputs, so that one is padding, 2 hidden neurons and 2
+// classes, on a core with two PEs, two synapses and two lanes, which carry one image; that is all
+// there is.
 //
-// Everything else as in core.v. A weight is (a + b) / 2 for its two planes; 0 may be coded either way.
+// Everything else as in core.v. A weight is (a + b) / 2 for its two planes; 0 may be coded either
+// way.
 
 `default_nettype none
 
@@ -100,7 +102,7 @@ module core_kinds #(
           sum = sum + product(class_a[j*HIDDEN+i], class_b[j*HIDDEN+i], levels[2*i+:2]);
         end
         score = 2 * sum + $signed(biases[j*SCORE_BITS+:SCORE_BITS]);
-        want_scores[(m*CLASSES+j)*SCORE_BITS+:SCORE_BITS] = score;
+        want_scores[(m*CLASSES+j)*SCORE_BITS+:SCORE_BITS] = score[SCORE_BITS-1:0];
       end
       want_class[m] = (score > other);
     end

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What the proofs of whole cores share, inside their property modules: the core, the sender of images,
-// the taker of results. A module that includes this has the sizes of its core (PE, SIMD, ORDER,
-// TERNARY, MAX_WIDTH, WEIGHT_DEPTH, THRESHOLD_DEPTH, IMAGE_WIDTH, EMPTY_BITS, two LANES, two layers),
-// INPUTS, CLASSES, IMAGES, SCORE_BITS, and `want_scores` and `want_class`; it drives `address` and `data`
-// in the WRITES cycles from FIRST_WRITE on, `image_data` by `image`, and `image_empty`.
+// What the proofs of whole cores share, inside their property modules: the core, the sender of
+// images, the taker of results. A module that includes this has the sizes of its core (PE, SIMD,
+// ORDER, TERNARY, MAX_WIDTH, WEIGHT_DEPTH, THRESHOLD_DEPTH, IMAGE_WIDTH, EMPTY_BITS, two LANES, two
+// layers), INPUTS, CLASSES, IMAGES, SCORE_BITS, and `want_scores` and `want_class`; it drives
+// `address` and `data` in the WRITES cycles from FIRST_WRITE on, `image_data` by `image`, and
+// `image_empty`.
 
   // ---- what the driver writes
 

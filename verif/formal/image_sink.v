@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // fcc_image_sink: exactly the well-formed packets are staged, each as it was sent: every activation
-// bit of the image, those of the second plane too, 0 beyond its end, and the packet's number since `restart`. What is staged stays
-// as it is until it is taken, and nothing is accepted meanwhile. Every other packet is dropped
-// whole and counted, with the reason.
+// bit of the image, those of the second plane too, 0 beyond its end, and the packet's number since
+// `restart`. What is staged stays as it is until it is taken, and nothing is accepted meanwhile.
+// Every other packet is dropped whole and counted, with the reason.
 //
 // A packet is well-formed if it begins with startofpacket, ends with endofpacket before another one
 // begins, has exactly the bytes of an image and no error, and `enable` did not fall in it.
@@ -93,7 +93,8 @@ module image_sink #(
 
   // More bytes than any image has count as this many.
   localparam [7:0] TOO_MANY = 8'd64;
-  wire [7:0] image_bytes = pixel_mode ? inputs : (inputs + 7) / 8;
+  wire [31:0] image_bytes_32 = pixel_mode ? inputs : (inputs + 7) / 8;
+  wire [7:0] image_bytes = image_bytes_32[7:0];
 
   reg in_packet;
   reg spoiled;
@@ -105,8 +106,8 @@ module image_sink #(
 
   wire accept = asi_valid && asi_ready;
   wire begins = asi_startofpacket;
-  wire [7:0] before = (begins || !in_packet) ? 8'd0 : bytes;
-  wire [7:0] after_beat = (before == TOO_MANY) ? TOO_MANY : before + BYTES;
+  wire [7:0] bytes_before = (begins || !in_packet) ? 8'd0 : bytes;
+  wire [7:0] after_beat = (bytes_before == TOO_MANY) ? TOO_MANY : bytes_before + BYTES;
   wire [7:0] length = (after_beat == TOO_MANY) ? TOO_MANY : after_beat - asi_empty;
   wire interrupts = in_packet && begins;
   wire headless = !in_packet && !begins;
@@ -122,8 +123,10 @@ module image_sink #(
 
   // The pixel's byte in the packet, the first one of a beat in its upper end.
   wire [7:0] its_byte = pixel_mode ? pixel : pixel / 8;
-  wire here = before != TOO_MANY && its_byte >= before && its_byte < before + BYTES;
-  wire [7:0] byte_here = asi_data >> (WIDTH - 8 - 8 * (its_byte - before));
+  wire here = bytes_before != TOO_MANY && its_byte >= bytes_before
+      && its_byte < bytes_before + BYTES;
+  wire [WIDTH-1:0] data_here = asi_data >> (WIDTH - 8 - 8 * (its_byte - bytes_before));
+  wire [7:0] byte_here = data_here[7:0];
   wire value_here = (pixel < inputs)
       && (pixel_mode ? byte_here >= pixel_threshold : byte_here[pixel[2:0]]);
   wire new_value = here ? value_here : value;
@@ -194,8 +197,8 @@ module image_sink #(
   (* hierconn *) wire \dut.at_last_reg ;
   (* hierconn *) wire \dut.past_last_reg ;
   (* hierconn *) wire [15:0] \dut.id_reg ;
-  (* hierconn *) wire [15:0] \dut.last_byte ;
-  (* hierconn *) wire [16:0] \dut.last_beat ;
+  (* hierconn *) wire [15:0] \dut.last_byte_reg ;
+  (* hierconn *) wire [16:0] \dut.last_beat_reg ;
   wire [7:0] image_beats = (image_bytes + BYTES - 1) / BYTES;
 
   always @* begin
@@ -212,7 +215,7 @@ module image_sink #(
       assert (dropped == lost_s1);
       assert ({error_flag, error_frame, error_long, error_short} == errors_s1);
 
-      assert (\dut.last_byte == image_bytes - 1'b1 && \dut.last_beat == image_beats - 1'b1);
+      assert (\dut.last_byte_reg == image_bytes - 1'b1 && \dut.last_beat_reg == image_beats - 1'b1);
       assert (\dut.in_packet_reg == in_packet && \dut.id_reg == number);
       if (pixel >= inputs) assert (!staged_bits[pixel]);
       if (pixel >= inputs || !pixel_mode || ORDER != 2) assert (!staged_residual[pixel]);

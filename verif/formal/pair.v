@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // fcc_pair: for all sums, margins and controls, scores and bits are those of the formulas in its
-// header, in the cycles that it says, calculated here with room to spare: K = 2 * P1 + P2 + floor of
-// half the offset, the first bit K >= 0, the residual bit K >= up or K >= -down.
+// header, in the cycles that it says, calculated here with room to spare: K = 2 * P1 + P2 + floor
+// of half the offset, the first bit K >= 0, the residual bit K >= up or K >= -down.
 //
 // Assumed: K fits, and a margin is at most as large as a sum can be.
 

@@ -89,7 +89,7 @@ PROOFS: tuple[Proof, ...] = (
         "a group's result is its offset plus the equal bits of all its words",
         PROVE,
         7,
-        Twin("fcc_accumulators.v", "clear <= reset | last;", "clear <= reset;", depth=12),
+        Twin("fcc_accumulators.v", "clear_s1 <= reset | last;", "clear_s1 <= reset;", depth=12),
     ),
     Proof(
         "argmax",

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // fcc_result_source: after every batch classes + 1 beats for each of its images, in order: the
-// scores as they came, those of the lower lane where an image takes two, last the class (the first of
-// the highest) with the image's id. A beat stays
-// as it is until it is accepted; start and end of packet mark the first and the last one; with
-// `aso_ready` there is a beat a cycle, from 2 cycles after the last scores on. `results_sent` comes
-// once a batch.
+// scores as they came, those of the lower lane where an image takes two, last the class (the first
+// of the highest) with the image's id. A beat stays as it is until it is accepted; start and end of
+// packet mark the first and the last one; with `aso_ready` there is a beat a cycle, from 2 cycles
+// after the last scores on. `results_sent` comes once a batch.
 //
 // Assumed: the next batch begins after `results_sent`, and its groups come from any number down to
 // 0, those of the classes included (sequencer.v proves both); 1 to MAX_CLASSES classes, 1 to LANES
@@ -127,7 +126,7 @@ module result_source #(
     for (c = 1; c < MAX_CLASSES; c = c + 1) begin
       score = kept[(lane*MAX_CLASSES+c)*SCORE_BITS+:SCORE_BITS];
       if (c < classes && score > highest) begin
-        winner = c;
+        winner = c[7:0];
         highest = score;
       end
     end

@@ -91,26 +91,26 @@ module sequencer #(
   localparam W = 8;
   localparam [W-1:0] TAP_WORDS = TAPS;
 
-  function [W-1:0] words_of(input integer layer);
-    words_of = table_entries[32*layer+:W];
+  function [W-1:0] words_of(input integer index);
+    words_of = table_entries[32*index+:W];
   endfunction
 
-  function [W-1:0] groups_of(input integer layer);
-    groups_of = table_entries[32*layer+16+:W];
+  function [W-1:0] groups_of(input integer index);
+    groups_of = table_entries[32*index+16+:W];
   endfunction
 
   // Inputs of order 2; ternary weights.
-  function order_of(input integer layer);
-    order_of = table_entries[32*layer+15];
+  function order_of(input integer index);
+    order_of = table_entries[32*index+15];
   endfunction
 
-  function ternary_of(input integer layer);
-    ternary_of = table_entries[32*layer+31];
+  function ternary_of(input integer index);
+    ternary_of = table_entries[32*index+31];
   endfunction
 
   // Steps of a group: its words, once for each plane of its weights.
-  function [W-1:0] turn_of(input integer layer);
-    turn_of = table_entries[32*layer+:W] << table_entries[32*layer+31];
+  function [W-1:0] turn_of(input integer index);
+    turn_of = table_entries[32*index+:W] << table_entries[32*index+31];
   endfunction
 
   reg started = 1'b0;
@@ -285,7 +285,7 @@ module sequencer #(
       if (load_hidden) assert (layers_left != 0);
       assert (load_output == (load && next + 1'b1 == layers));
       assert (!(load_output && pending));
-      if (active || load) assert (length == (1 << (load ? next_words : words) - 1));
+      if (active || load) assert (length == (1 << ((load ? next_words : words) - 1)));
 
       // The late word: with the load where it is due at once, otherwise with the step before the
       // last tap sees it.

@@ -102,8 +102,8 @@ module word_loader_property #(
   (* hierconn *) wire [CHUNK-1:0] \dut.chunk_s1 ;
   (* hierconn *) wire \dut.chunk_valid_s1 ;
   (* hierconn *) wire [((CHUNKS > 1) ? $clog2(CHUNKS) : 1)-1:0] \dut.index_reg ;
-  wire [BITS-1:0] shifted = \dut.chunk_valid_s1
-      ? {\dut.chunk_s1 , \dut.shifter.word_reg } >> CHUNK : \dut.shifter.word_reg ;
+  wire [BITS+CHUNK-1:0] extended = {\dut.chunk_s1 , \dut.shifter.word_reg };
+  wire [BITS-1:0] shifted = \dut.chunk_valid_s1 ? extended[CHUNK+:BITS] : \dut.shifter.word_reg ;
   wire [BITS-1:0] first_chunks = ~({BITS{1'b1}} << chunks * CHUNK);
 
   always @* begin

@@ -4,8 +4,9 @@
 // network is in preset memories, so that the core runs as soon as it is out of reset, test
 // digits stream in with gaps, results are taken with pauses, and every word is compared.
 //
-// It ends with a line that begins with PASS or FAIL. The end of a failure is $fatal, the one word here
-// that is newer than Verilog-2005: no older one makes Icarus leave with an exit code other than 0.
+// It ends with a line that begins with PASS or FAIL. The end of a failure is $fatal, the one word
+// here that is newer than Verilog-2005: no older one makes Icarus leave with an exit code other
+// than 0.
 //
 // make_vectors.py writes what is read here, for the parameters below.
 

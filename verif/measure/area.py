@@ -82,7 +82,7 @@ class Form:
 
     def cost(self, simd: int) -> synthesis.IntelCost:
         """Synthesise it with `simd` synapses per PE."""
-        parameters = {"PE": PE, "SIMD": simd, "ACC_BITS": ACC_BITS}
+        parameters = {"PE": PE, "SIMD": simd, "TAPS": 1, "ACC_BITS": ACC_BITS, "TAG_BITS": 2}
         defines = {"FORM": self.module} if self.module else {}
         return synthesis.intel(
             "fcc_pe_array", parameters, self.sources(), defines=defines, edits=self.edits

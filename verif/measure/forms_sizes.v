@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// All forms of verif/forms, several sizes each, side by side, so that one build tests them all. Every
-// instance gets the low bits of the same inputs: plain bits, running parities computed from them word
-// by word, or pixels and weights of powers of two.
+// All forms of verif/forms, several sizes each, side by side, so that one build tests them all.
+// Every instance gets the low bits of the same inputs: plain bits, running parities computed from
+// them word by word, or pixels and weights of powers of two.
 
 `default_nettype none
 
@@ -103,7 +103,7 @@ module forms_sizes (
   genvar e;
   generate
     for (e = 0; e < 4; e = e + 1) begin : g_exponents
-      for (n = 0; n < SHIFT_COUNT; n = n + 1) begin : g_size
+      for (n = 0; n < SHIFT_COUNT; n = n + 1) begin : g_shift
         localparam SIMD = SHIFT_SIZES[8*n+:8];
         form_shift #(
             .PE       (PE),

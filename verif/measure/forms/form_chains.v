@@ -5,8 +5,8 @@
 // adder over a sum and two XNORs is two functions of five inputs, which share an ALM: half an ALM a
 // synapse. The best form known here before the parity coding.
 //
-// Takes plain bits. Latency: 3 cycles, ports as xnor_popcount; the last register only keeps step with
-// the other forms.
+// Takes plain bits. Latency: 3 cycles, ports as xnor_popcount; the last register only keeps step
+// with the other forms.
 
 `default_nettype none
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Part of forms: counts INPUTS bits for WIDTH neurons at once with full adders only, bit-sliced. Two
-// halves are counted and added by a ripple of full adders whose carry input takes one more plane, so
-// that 2^b - 1 inputs cost the fewest full adders there can be: 2^b - 1 - b.
+// Part of forms: counts INPUTS bits for WIDTH neurons at once with full adders only, bit-sliced.
+// Two halves are counted and added by a ripple of full adders whose carry input takes one more
+// plane, so that 2^b - 1 inputs cost the fewest full adders there can be: 2^b - 1 - b.
 //
 // Latency: combinational.
 

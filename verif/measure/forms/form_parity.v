@@ -3,8 +3,8 @@
 // Form of xnor_popcount for comparison: parity-coded words as there, but no parity is a node of its
 // own and the carries are counted by full adders only.
 //
-// Takes running parities of the activations and of the inverted weights. Latency: 3 cycles, ports as
-// xnor_popcount; the last register only keeps step with the other forms.
+// Takes running parities of the activations and of the inverted weights. Latency: 3 cycles, ports
+// as xnor_popcount; the last register only keeps step with the other forms.
 
 `default_nettype none
 

@@ -3,8 +3,8 @@
 // Form of xnor_popcount for comparison: the XNORs of a neuron added up in a loop, which is what
 // $countones means, and everything else left to the tool.
 //
-// Takes plain bits. Latency: 3 cycles, ports as xnor_popcount; the first two registers hold the XNORs
-// and the count, the third only keeps step with the other forms.
+// Takes plain bits. Latency: 3 cycles, ports as xnor_popcount; the first two registers hold the
+// XNORs and the count, the third only keeps step with the other forms.
 
 `default_nettype none
 

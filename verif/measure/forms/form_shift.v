@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Shifts instead of multiplications: the products of 8-bit pixels and weights +-2^k, summed over a word
-// for each of PE neurons, and accumulated as rtl/fcc_pe_array.v does it. Here to be measured: no core
-// has it, and verif/measure/METHODS.md says why.
+// Shifts instead of multiplications: the products of 8-bit pixels and weights +-2^k, summed over a
+// word for each of PE neurons, and accumulated as rtl/fcc_pe_array.v does it. Here to be measured:
+// no core has it, and verif/measure/METHODS.md says why.
 //
-// A negative product is the shifted complement of the pixel, 255 * 2^k too much, which depends on the
-// weights alone and would be part of the neuron's offset. So the sum is that of (pixel ^ signs) * 2^k,
-// and the sign costs an input of the shifter's first multiplexer, not an adder. The products are added
-// in a tree with a register behind each level, lest Yosys turn it into counters, which cost more.
+// A negative product is the shifted complement of the pixel, 255 * 2^k too much, which depends on
+// the weights alone and would be part of the neuron's offset. So the sum is that of (pixel ^ signs)
+// * 2^k, and the sign costs an input of the shifter's first multiplexer, not an adder. The products
+// are added in a tree with a register behind each level, lest Yosys turn it into counters, which
+// cost more.
 //
 // Schedule, counted from the cycle in which `step` and the word are presented; one word a cycle:
 //   cycle LEVELS + 1: offset (sampled where `first` was given)
@@ -39,11 +40,12 @@ module form_shift #(
 );
 
   localparam BITS = 7 + EXPONENTS;
+  localparam [31:0] LAST_EXPONENT = EXPONENTS - 1;
   localparam LEVELS = $clog2(SIMD);
   localparam SUM_BITS = BITS + LEVELS;
 
   // Bit b of every PE's sum at bit b*PE.
-  reg  [SUM_BITS*PE-1:0] sum;
+  reg  [SUM_BITS*PE-1:0] sum_reg;
   // Control beside the sums; the newest stage lowest.
   reg  [       LEVELS:0] step_reg;
   reg  [       LEVELS:0] first_reg;
@@ -60,35 +62,35 @@ module form_shift #(
       for (l = 0; l <= LEVELS; l = l + 1) begin : g_level
         localparam WIDTH = BITS + l;
         localparam NODES = (SIMD + (1 << l) - 1) >> l;
-        reg [NODES*WIDTH-1:0] sums;
+        reg [NODES*WIDTH-1:0] sums_reg;
         for (k = 0; k < NODES; k = k + 1) begin : g_node
           if (l == 0) begin : g_product
             wire [ 7:0] x = pixel[8*k+:8] ^ {8{sign[k*PE+p]}};
             wire [14:0] product;
             if (EXPONENTS > 1) begin : g_shift
-              wire [2:0] shift = exponent[3*(k*PE+p)+:3] & (EXPONENTS - 1);
+              wire [2:0] shift = exponent[3*(k*PE+p)+:3] & LAST_EXPONENT[2:0];
               wire [8:0] near = shift[0] ? {x, 1'b0} : {1'b0, x};
               assign product = {6'd0, near} << {shift[2:1], 1'b0};
             end else begin : g_sign
               assign product = {7'd0, x};
             end
-            always @(posedge clk) sums[k*WIDTH+:WIDTH] <= product[WIDTH-1:0];
+            always @(posedge clk) sums_reg[k*WIDTH+:WIDTH] <= product[WIDTH-1:0];
             wire unused = &{1'b0, product, exponent};
           end else begin : g_sum
             localparam BEFORE = (SIMD + (1 << (l - 1)) - 1) >> (l - 1);
-            wire [WIDTH-2:0] left = g_level[l-1].sums[2*k*(WIDTH-1)+:WIDTH-1];
+            wire [WIDTH-2:0] left = g_level[l-1].sums_reg[2*k*(WIDTH-1)+:WIDTH-1];
             wire [WIDTH-2:0] right;
             if (2 * k + 1 < BEFORE) begin : g_right
-              assign right = g_level[l-1].sums[(2*k+1)*(WIDTH-1)+:WIDTH-1];
+              assign right = g_level[l-1].sums_reg[(2*k+1)*(WIDTH-1)+:WIDTH-1];
             end else begin : g_none
               assign right = {WIDTH - 1{1'b0}};
             end
-            always @(posedge clk) sums[k*WIDTH+:WIDTH] <= {1'b0, left} + {1'b0, right};
+            always @(posedge clk) sums_reg[k*WIDTH+:WIDTH] <= {1'b0, left} + {1'b0, right};
           end
         end
       end
       for (k = 0; k < SUM_BITS; k = k + 1) begin : g_bit
-        always @(posedge clk) sum[k*PE+p] <= g_level[LEVELS].sums[k];
+        always @(posedge clk) sum_reg[k*PE+p] <= g_level[LEVELS].sums_reg[k];
       end
     end
   endgenerate
@@ -109,7 +111,7 @@ module form_shift #(
       .step  (steps[LEVELS+1]),
       .last  (lasts[LEVELS+1]),
       .first (firsts[LEVELS]),
-      .count (sum),
+      .count (sum_reg),
       .offset(offset),
       .sum   (accumulator)
   );

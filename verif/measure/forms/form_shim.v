@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Puts the form that the macro FORM names where rtl/fcc_pe_array.v expects xnor_popcount, so that all
-// forms are measured with the same accumulator, threshold and control.
+// Puts the form that the macro FORM names where rtl/fcc_pe_array.v expects xnor_popcount, so that
+// all forms are measured with the same accumulator, threshold and control.
 
 `default_nettype none
 
