@@ -50,7 +50,7 @@ module fcc_plane_counter #(
 
   // Row `what` of the level that has `heights` in front of it. The top column carries nothing.
   function [ROW-1:0] level(input [ROW-1:0] heights, input integer what);
-    integer i;
+    integer k;
     reg [FIELD-1:0] height;
     reg [FIELD-1:0] fives;
     reg [FIELD-1:0] last;
@@ -63,16 +63,17 @@ module fcc_plane_counter #(
     // No column below has more than one plane.
     reg settled;
     begin
+      level = {ROW{1'b0}};
       twos = 0;
       fours = 0;
       next_fours = 0;
       settled = 1'b1;
-      for (i = 0; i < COLUMNS; i = i + 1) begin
-        height = heights[i*FIELD+:FIELD];
-        fives = (i == COLUMNS - 1) ? 0 : height / 5;
-        last = (settled && height > 1 && (height < 5 || i == COLUMNS - 1)) ? height : 0;
+      for (k = 0; k < COLUMNS; k = k + 1) begin
+        height = heights[k*FIELD+:FIELD];
+        fives = (k == COLUMNS - 1) ? 0 : height / 5;
+        last = (settled && height > 1 && (height < 5 || k == COLUMNS - 1)) ? height : 0;
         stay = height - 4 * fives - ((last > 0) ? last - 1 : 0);
-        level[i*FIELD+:FIELD] = (what == FIVES) ? fives : (what == LAST) ? last
+        level[k*FIELD+:FIELD] = (what == FIVES) ? fives : (what == LAST) ? last
             : (what == STAY) ? stay : (what == STAY_TWOS) ? stay + twos : stay + twos + fours;
         twos = fives + ((last > 0) ? 1 : 0);
         fours = next_fours;
@@ -84,18 +85,21 @@ module fcc_plane_counter #(
 
   // Heights in front of level 1.
   function [ROW-1:0] start(input [FIELD-1:0] carries);
-    integer i;
-    for (i = 0; i < COLUMNS; i = i + 1) begin
-      start[i*FIELD+:FIELD] = (i == 0) ? 1 : (i == 1) ? carries : 0;
+    integer k;
+    begin
+      start = {ROW{1'b0}};
+      for (k = 0; k < COLUMNS; k = k + 1) begin
+        start[k*FIELD+:FIELD] = (k == 0) ? 1 : (k == 1) ? carries : 0;
+      end
     end
   endfunction
 
   // Heights in front of a later one.
   function [ROW-1:0] reached(input integer number);
-    integer i;
+    integer k;
     begin
       reached = start(CARRIES[FIELD-1:0]);
-      for (i = 1; i < number; i = i + 1) reached = level(reached, AFTER);
+      for (k = 1; k < number; k = k + 1) reached = level(reached, AFTER);
     end
   endfunction
 
@@ -103,15 +107,15 @@ module fcc_plane_counter #(
   function integer levels(input integer least);
     reg [ROW-1:0] heights;
     reg [ROW-1:0] further;
-    integer i;
+    integer k;
     begin
       heights = start(CARRIES[FIELD-1:0]);
       further = level(heights, AFTER);
-      for (i = 0; i < least || further != heights; i = i + 1) begin
+      for (k = 0; k < least || further != heights; k = k + 1) begin
         heights = further;
         further = level(heights, AFTER);
       end
-      levels = i;
+      levels = k;
     end
   endfunction
 
@@ -125,11 +129,11 @@ module fcc_plane_counter #(
 
   // Of all columns below.
   function integer below(input [ROW-1:0] row, input integer column);
-    integer i;
+    integer k;
     begin
       below = 0;
-      for (i = 0; i < column && i < COLUMNS; i = i + 1) begin
-        below = below + {{(32 - FIELD) {1'b0}}, row[i*FIELD+:FIELD]};
+      for (k = 0; k < column && k < COLUMNS; k = k + 1) begin
+        below = below + {{(32 - FIELD) {1'b0}}, row[k*FIELD+:FIELD]};
       end
     end
   endfunction
