@@ -132,13 +132,13 @@ module fcc_sequencer #(
   wire [WORD_BITS-1:0] next_words = entry_words[WORD_BITS-1:0];
   wire [COUNT_BITS-1:0] next_groups = entry[16+:COUNT_BITS];
   wire [COUNT_BITS-1:0] next_group = next_groups - 1'b1;
-  // The table has been checked to fit the geometry, so that the upper bits are zero.
-  wire unused = &{1'b0, entry, entry_words, hidden_entry, next_group};
 
   // The next layer may overlap with the steps before it needs word 0, if what it needs earlier, the
   // groups before the last one, is finished by then.
   wire [15:0] hidden_entry = {1'b0, entry_reg[14:0]};
   wire [WORD_BITS-1:0] hidden_words = hidden_entry[WORD_BITS-1:0];
+  // The table has been checked to fit the geometry, so that the upper bits are zero.
+  wire unused = &{1'b0, entry, entry_words, hidden_entry, next_group};
   wire [WORD_BITS-1:0] spare = (hidden_words > TAP_WORDS) ? hidden_words - TAP_WORDS
                                                           : {WORD_BITS{1'b0}};
   wire [WORD_BITS:0] group_steps = ternary_reg ? {words_reg, 1'b0} : {1'b0, words_reg};
