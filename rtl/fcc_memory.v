@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // A memory of one write and one read port, in the form that Quartus, Yosys and Verilator all infer
-// as block RAM: one clock, read registered, no reset, no read-during-write promise (the loader never
-// writes while the core reads).
+// as block RAM: one clock, read registered, no reset, no read-during-write promise (the loader
+// never writes while the core reads).
 //
 // Latency: 1 cycle from `read_address` to `read_data`.
 
