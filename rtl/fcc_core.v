@@ -7,25 +7,40 @@
 //                                    asi_weight ----^
 //   avs_csr -> fcc_csr -> fcc_table_check, and what fcc_engine is loaded with
 //
-// Timing: see xnor_fcc.v.
+// Timing: see xnor_fcc.v. `make facts` writes the list of parameters.
 
 `default_nettype none
 
 module fcc_core #(
+    // Neurons computed at once in a lane.
     parameter PE = 1,
+    // Synapses per PE and cycle.
     parameter SIMD = 1,
+    // Images computed in step, sharing every weight word.
     parameter LANES = 1,
+    // Most inputs or neurons of a layer.
     parameter MAX_WIDTH = 1,
+    // Ring positions that PEs see.
     parameter TAPS = 1,
+    // Layers of the largest network.
     parameter MAX_LAYERS = 1,
+    // Classes of the largest network.
     parameter MAX_CLASSES = 1,
+    // Words of the weight memory: steps of the largest network.
     parameter WEIGHT_DEPTH = 2,
+    // Words of one bank of the weight memory.
     parameter BANK_DEPTH = 1,
+    // Words of the threshold memory: groups of the largest network.
     parameter THRESHOLD_DEPTH = 2,
+    // Bits of a beat of asi_weight; 0 for a core with a weight memory.
     parameter WEIGHT_STREAM = 0,
+    // Most bits of an activation.
     parameter ORDER = 1,
+    // 1 for a core that takes ternary weights too.
     parameter TERNARY = 0,
+    // Bits of a beat of asi_image.
     parameter IMAGE_WIDTH = 8,
+    // Path and prefix of memory files for a core that no host loads.
     parameter PRESET = ""
 ) (
     input  wire        clk,
