@@ -2,9 +2,10 @@
 //
 // Counts five bits of equal weight for WIDTH neurons at once: sum + 2 * twos + 4 * fours.
 //
-// Three functions of five inputs, an ALM and a half for two bits less to add: three quarters of what
-// a full adder costs for each bit it removes. Synthesis must not look through it, because merging
-// two counters into fewer levels of larger functions costs a quarter more; hence the attribute.
+// Three functions of five inputs, an ALM and a half for two bits less to add: three quarters of
+// what a full adder costs for each bit it removes. Synthesis must not look through it, because
+// merging two counters into fewer levels of larger functions costs a quarter more; hence the
+// attribute.
 //
 // Latency: combinational.
 

@@ -18,7 +18,7 @@ module fcc_memory_bank #(
     parameter WIDTH = 1,
     // Words (>= 1).
     parameter DEPTH = 1,
-    // Memory image at power-up: slice s, from bit s*SLICE on, reads PRESET_sss.hex, sss its three
+    // Memory files at power-up: slice s, from bit s*SLICE on, reads PRESET_sss.hex, sss its three
     // decimal digits (at most 1,000 slices). "" leaves the contents undefined.
     parameter PRESET = ""
 ) (

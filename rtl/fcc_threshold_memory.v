@@ -17,7 +17,7 @@ module fcc_threshold_memory #(
     parameter SCORE_BITS = 2,
     // Words: groups of all layers together (>= 2).
     parameter DEPTH = 2,
-    // Memory image at power-up: slice s reads PRESET_sss.hex (see fcc_memory_bank). "" for none.
+    // Memory files at power-up: slice s reads PRESET_sss.hex (see fcc_memory_bank). "" for none.
     parameter PRESET = ""
 ) (
     input  wire                         clk,

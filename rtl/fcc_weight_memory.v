@@ -18,8 +18,8 @@ module fcc_weight_memory #(
     parameter DEPTH = 2,
     // Words of a bank (>= 1).
     parameter BANK_DEPTH = 1,
-    // Memory image at power-up: bank b reads PRESET_bb_sss.hex, bb its two decimal digits, sss those
-    // of a slice (see fcc_memory_bank). "" for none.
+    // Memory files at power-up: bank b reads PRESET_bb_sss.hex, bb its two decimal digits, sss
+    // those of a slice (see fcc_memory_bank). "" for none.
     parameter PRESET = ""
 ) (
     input  wire                     clk,
@@ -48,10 +48,10 @@ module fcc_weight_memory #(
       // Addresses below this bank's first one wrap to large values, so one comparison is enough.
       wire [31:0] offset = {{(32 - ADDRESS_BITS) {1'b0}}, write_address} - b * BANK_DEPTH;
       wire [31:0] read_offset = {{(32 - ADDRESS_BITS) {1'b0}}, address_s1} - b * BANK_DEPTH;
-      reg [BANK_BITS-1:0] bank_address;
+      reg [BANK_BITS-1:0] bank_address_s2;
       wire unused = &{1'b0, read_offset};
 
-      always @(posedge clk) bank_address <= read_offset[BANK_BITS-1:0];
+      always @(posedge clk) bank_address_s2 <= read_offset[BANK_BITS-1:0];
 
       fcc_memory_bank #(
           .WIDTH (WIDTH),
@@ -62,7 +62,7 @@ module fcc_weight_memory #(
           .write        (write && offset < WORDS),
           .write_address(offset[BANK_BITS-1:0]),
           .write_data   (write_data),
-          .read_address (bank_address),
+          .read_address (bank_address_s2),
           .read_data    (bank_words[b*WIDTH+:WIDTH])
       );
     end

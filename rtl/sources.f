@@ -8,9 +8,11 @@ rtl/fcc_chunk_shifter.v
 rtl/fcc_core.v
 rtl/fcc_counter_5to3.v
 rtl/fcc_csr.v
+rtl/fcc_engine.v
 rtl/fcc_hidden_block.v
 rtl/fcc_image_sink.v
 rtl/fcc_lane.v
+rtl/fcc_lanes.v
 rtl/fcc_load_crc.v
 rtl/fcc_margin_memory.v
 rtl/fcc_memory.v
@@ -26,7 +28,9 @@ rtl/fcc_ring_block.v
 rtl/fcc_sequencer.v
 rtl/fcc_table_check.v
 rtl/fcc_threshold_memory.v
+rtl/fcc_threshold_source.v
 rtl/fcc_weight_memory.v
+rtl/fcc_weight_source.v
 rtl/fcc_weight_stream.v
 rtl/fcc_word_loader.v
 rtl/xnor_fcc.v

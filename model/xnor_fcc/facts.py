@@ -7,7 +7,7 @@ files ``rtl/sources.f``. ``python -m xnor_fcc.facts`` (``make facts``) writes fr
     rtl/fcc_registers.vh, rtl/REGISTERS.md    the register map, for Verilog and for readers
     quartus/host/xnor_fcc.h                   the register map and the map of addresses, for C
     quartus/hps/address_map.tcl               the same for Tcl
-    rtl/xnor_fcc.v                            its list of parameters
+    rtl/xnor_fcc.v, rtl/fcc_core.v            the list of parameters
     rtl/xnor_fcc.core                         the files and parameters of the core for FuseSoC
     quartus/hps/xnor_fcc_hw.tcl               the parameters of the Platform Designer component
     README.md                                 the table of parameters
@@ -31,7 +31,7 @@ from .generated import filled
 from .parameters import PARAMETERS, Parameter
 from .places import CHECKOUT, ROOT
 from .registers import BIT, ID_VALUE, MAP, PRESET, RESET, VERSION_VALUE, mask
-from .rtl import TOP, headers, sources
+from .rtl import headers, sources
 
 _COLUMNS = 100
 
@@ -196,6 +196,16 @@ def verilog_parameters() -> str:
     return ",\n".join(entries)
 
 
+def inner_parameters() -> str:
+    """The same list for a module inside, whose defaults nobody uses: the smallest values."""
+    entries = []
+    for parameter in PARAMETERS.values():
+        comment = _wrapped("    // ", f"{parameter.meaning}.")
+        value = parameter.smallest if parameter.number else _literal(parameter)
+        entries.append(f"{comment}\n    parameter {parameter.name} = {value}")
+    return ",\n".join(entries)
+
+
 def core_files() -> str:
     """The files in the core file."""
     names = [path.name for path in sources()]
@@ -248,13 +258,13 @@ def parameter_table() -> str:
     return "\n".join(["| parameter | default | legal | meaning |", "|---|---|---|---|", *rows])
 
 
-def _with_parameters(text: str) -> str:
-    """The text of ``xnor_fcc.v`` with the list of parameters between its parentheses."""
-    head, begin, rest = text.partition(f"module {TOP} #(\n")
+def _with_parameters(path: Path, parameters: str) -> str:
+    """The text of a Verilog file with this list of parameters between its parentheses."""
+    head, begin, rest = path.read_text().partition(f"module {path.stem} #(\n")
     _, end, tail = rest.partition("\n) (\n")
     if not end:
-        raise UserError(f"{TOP}.v has no list of parameters to fill.")
-    return head + begin + verilog_parameters() + end + tail
+        raise UserError(f"{path} has no list of parameters to fill.")
+    return head + begin + parameters + end + tail
 
 
 # ---- files
@@ -278,6 +288,11 @@ _PARTS: dict[str, dict[str, Callable[[], str]]] = {
 }
 
 
+# Modules with the list of parameters of the core.
+_LISTS: dict[str, Callable[[], str]] = {
+    "rtl/xnor_fcc.v": verilog_parameters,
+    "rtl/fcc_core.v": inner_parameters,
+}
 # Lines that end in the version of the release, by what they begin with.
 _VERSIONS: dict[str, str] = {
     "rtl/xnor_fcc.core": "name: xnor-fcc:core:xnor_fcc:",
@@ -306,8 +321,8 @@ def generated(root: Path = ROOT) -> dict[Path, str]:
     for name, start in _VERSIONS.items():
         path = root / name
         result[path] = _with_version(path, result.get(path) or path.read_text(), start)
-    top = root / "rtl" / f"{TOP}.v"
-    result[top] = _with_parameters(top.read_text())
+    for name, parameters in _LISTS.items():
+        result[root / name] = _with_parameters(root / name, parameters())
     return result
 
 

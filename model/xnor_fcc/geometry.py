@@ -32,7 +32,7 @@ from itertools import pairwise
 from .parameters import PARAMETERS, default, most
 from .shape import GeometryError, KindError, Shape, ceil_div, factor
 
-# Cycles from a step until its bits can be loaded into the ring (DRAIN in fcc_core.v) ...
+# Cycles from a step until its bits can be loaded into the ring (DRAIN in fcc_engine.v) ...
 DRAIN = 7
 # ... and those that two lanes take to decide together (fcc_pair.v).
 _PAIR_DRAIN = 2

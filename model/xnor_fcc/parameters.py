@@ -34,6 +34,11 @@ class Parameter:
         return isinstance(self.default, int)
 
     @property
+    def smallest(self) -> int:
+        """The smallest legal number."""
+        return self.values[0] if self.values else self.low
+
+    @property
     def range(self) -> str:
         """The legal values in words."""
         if self.legal:

@@ -281,6 +281,25 @@ def test_the_page_shows_what_was_measured(
         assert figure in shown, f"{figure!r} in {shown}"
 
 
+def test_pages_of_the_repository_are_named_in_a_checkout_only(
+    build: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = [topic.kept for topic in TOPICS if topic.kept]
+    assert len(kept) == 5 and all((ROOT / page).is_file() for page in kept)
+    page = made(build)[1]
+    assert all(f"kept in <code>{name}</code>" in page for name in kept)
+    monkeypatch.setattr(report, "CHECKOUT", False)
+    page = made(build)[1]
+    assert not [name for name in kept if name in page]
+
+
+def test_what_a_section_depends_on_is_there() -> None:
+    """A pattern that finds nothing would never make a figure old."""
+    for topic in TOPICS:
+        for pattern in topic.depends:
+            assert list(ROOT.glob(pattern)), f"{topic.name}: {pattern}"
+
+
 def test_a_changed_figure_changes_the_page(build: Path) -> None:
     assert "707,070,707" in made(build)[1]
     change(build, "soak", cycles=123_456_789)

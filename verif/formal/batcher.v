@@ -8,7 +8,7 @@
 //
 // Assumed: an image stays staged until it is taken and is followed by a cycle without one
 // (image_sink.v proves it); a batch is taken only when offered (sequencer.v), and its images are
-// loaded 2 cycles later, as fcc_core has it.
+// loaded 2 cycles later, as fcc_lanes has it.
 
 `default_nettype none
 

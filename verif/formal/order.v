@@ -39,7 +39,7 @@ module order #(
 
   // Images that have arrived; the staged one has this number for its id.
   reg [15:0] arrived;
-  // The delays of fcc_core.
+  // The delays of fcc_lanes.
   reg load_image_s1, load_image_s2, load_output_s1, load_output_s2, load_output_s3;
 
   // Two lanes an image.

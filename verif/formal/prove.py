@@ -234,14 +234,14 @@ PROOFS: tuple[Proof, ...] = (
         "the whole core: scores and classes for all weights, thresholds and images",
         BOUNDED,
         82,
-        Twin("fcc_core.v", "(ORDER == 2) ? 9 : 7;", "(ORDER == 2) ? 9 : 6;"),
+        Twin("fcc_engine.v", "(ORDER == 2) ? 9 : 7;", "(ORDER == 2) ? 9 : 6;"),
     ),
     Proof(
         "core_kinds",
         "the whole core with activations of order 2, ternary weights and 8-bit pixels",
         BOUNDED,
         78,
-        Twin("fcc_core.v", "l % 2 == 1 && combine_s1", "l % 2 == 0 && combine_s1"),
+        Twin("fcc_lanes.v", "l % 2 == 1 && combine_s1", "l % 2 == 0 && combine_s1"),
     ),
 )
 

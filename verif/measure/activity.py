@@ -41,10 +41,12 @@ from xnor_fcc_sim import simulator, vcd
 NETWORK = find_network("mnist")
 TOPLEVEL = "xnor_fcc"
 # Rises once a batch, when its images enter the rings.
-MARKER = f"{TOPLEVEL}.g_legal.core.load_image_s2"
+MARKER = f"{TOPLEVEL}.g_legal.core.engine.lanes.load_image_s2"
 # Batches before the window: the first fills the pipeline, the second still has an empty batcher.
 FILL = 2
-# Levels of instances below the core that the report tells apart.
+# Instances that only join others, and levels of instances below the core and these that the report
+# tells apart.
+JOINTS = ("engine", "lanes")
 LEVELS = 3
 
 
@@ -71,8 +73,10 @@ CASES = {
 
 
 def place_of(path: tuple[str, ...]) -> str:
-    """What the report calls the place of a net: instances below the core, the lanes in one."""
-    return ".".join(path[2 : 2 + LEVELS]) or "core"
+    """What the report calls the place of a net: instances below the core, the lanes in one; "core"
+    for what stands between them."""
+    below = [name for name in path[2:] if name not in JOINTS]
+    return ".".join(below[:LEVELS]) or "core"
 
 
 class _Reader(threading.Thread):

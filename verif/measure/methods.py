@@ -18,7 +18,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import mean
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 import numpy as np
 from tqdm import tqdm
@@ -146,6 +146,97 @@ def load_runs(networks: Path = NETWORKS, results: Path = RESULTS) -> list[Run]:
 # ---- figures
 
 
+class Fitting(TypedDict):
+    """A geometry that fits the chip, and what it makes of the network."""
+
+    pe: int
+    simd: int
+    lanes: int
+    cycles_per_image: float
+    latency_cycles: int
+    alm: int
+    m10k: int
+
+
+class Hardware(TypedDict, total=False):
+    """The core that a network runs in; nothing where no core computes it."""
+
+    geometry: dict[str, Any]
+    cycles_per_image: float
+    batch_cycles: int
+    images_per_batch: int
+    latency_cycles: int
+    alm: int
+    m10k: int
+    exceeds: list[str]
+    """What the chip has too little of."""
+    fitting: Fitting | None
+    """The quickest geometry that fits, where this one does not."""
+    xnors_per_image: float
+    weight_bits_read_per_image: float
+    toggles_per_image: float
+
+
+class Row(Hardware):
+    """The figures of a method."""
+
+    name: str
+    method: str
+    recipe: str
+    widths: list[int]
+    order: int
+    weights: str
+    first_layer: str
+    pruned: bool
+    network: bool
+    """Whether its network is committed."""
+    accuracy: float
+    """Of the network; where there is none, of the runs."""
+    runs: int
+    epochs: int
+    accuracy_mean: float
+    accuracy_min: float
+    accuracy_max: float
+    weight_bits: int
+
+
+class Pruned(TypedDict):
+    """A network whose neurons were cut."""
+
+    name: str
+    accuracy: float
+    cycles_per_image: float
+
+
+class Goal(TypedDict):
+    """The quickest network of at least an accuracy, if there is one."""
+
+    accuracy: float
+    name: str | None
+
+
+class Cost(TypedDict):
+    """What binary weights and activations cost with a recipe."""
+
+    recipe: str
+    epochs: int
+    accuracy: float
+    below_float: float | None
+
+
+class Report(TypedDict):
+    """The figures of all methods."""
+
+    images: int
+    sizes: list[int]
+    rows: list[Row]
+    front: list[str]
+    order2_accuracy: float | None
+    pruned: list[Pruned]
+    goals: list[Goal]
+    binarisation: list[Cost]
+
+
 def measured_accuracy(run: Run, images: np.ndarray, labels: np.ndarray) -> float:
     """Share of the grey `images` (N, pixels) that the reference reads right.
 
@@ -171,7 +262,7 @@ def weight_bits(run: Run) -> int:
     return sum(n * m * bits for (n, m), bits in zip(pairs, each, strict=True))
 
 
-def hardware(shape: Shape) -> dict[str, Any]:
+def hardware(shape: Shape) -> Hardware:
     """Cycles, area and the proxy of the energy, in the core that a network of `shape` runs in."""
     g = Geometry.for_widths(shape, *SIZES)
     area = estimate(g)
@@ -197,14 +288,16 @@ def hardware(shape: Shape) -> dict[str, Any]:
     }
 
 
-def quickest_fitting(space: Space) -> dict[str, Any] | None:
+def quickest_fitting(space: Space) -> Fitting | None:
     """The geometry with the fewest cycles an image that fits the chip; None where none does."""
     found = space.explore()
     if not found:
         return None
     best = min(found, key=lambda candidate: candidate.costs)
     return {
-        **best.sizes._asdict(),
+        "pe": best.sizes.pe,
+        "simd": best.sizes.simd,
+        "lanes": best.sizes.lanes,
         "cycles_per_image": best.cycles,
         "latency_cycles": best.latency,
         "alm": round(best.area.alm),
@@ -228,11 +321,11 @@ def label(recipe: Mapping[str, Any]) -> str:
     return kind + trained + (", pruned" if recipe["pruned_from"] else "")
 
 
-def row_of(runs: Sequence[Run], images: np.ndarray, labels: np.ndarray) -> dict[str, Any]:
+def row_of(runs: Sequence[Run], images: np.ndarray, labels: np.ndarray) -> Row:
     """The figures of a method, the first of `runs` being the one whose network counts, if any."""
     first = runs[0]
     found = [run.accuracy for run in runs]
-    row: dict[str, Any] = {
+    row: Row = {
         "name": first.name,
         "method": label(first.recipe),
         "recipe": first.recipe["name"],
@@ -242,7 +335,6 @@ def row_of(runs: Sequence[Run], images: np.ndarray, labels: np.ndarray) -> dict[
         "first_layer": first.recipe["first_layer"],
         "pruned": bool(first.recipe["pruned_from"]),
         "network": first.network is not None,
-        # Of the network; where there is none, of the runs.
         "accuracy": mean(found),
         "runs": len(runs),
         "epochs": first.recipe["epochs"],
@@ -253,10 +345,12 @@ def row_of(runs: Sequence[Run], images: np.ndarray, labels: np.ndarray) -> dict[
     }
     if first.network is not None:
         row["accuracy"] = measured_accuracy(first, images, labels)
-    return row | (hardware(first.shape) if first.shape else {})
+    if first.shape:
+        row.update(hardware(first.shape))
+    return row
 
 
-def measure(runs: Sequence[Run], images: np.ndarray, labels: np.ndarray) -> dict[str, Any]:
+def measure(runs: Sequence[Run], images: np.ndarray, labels: np.ndarray) -> Report:
     """The report of all methods."""
     groups: list[list[Run]] = []
     for run in runs:
@@ -284,16 +378,21 @@ def measure(runs: Sequence[Run], images: np.ndarray, labels: np.ndarray) -> dict
         "front": [row["name"] for row in front(rows)],
         "order2_accuracy": max(best, default=None),
         "pruned": [
-            {key: row[key] for key in ("name", "accuracy", "cycles_per_image")} for row in pruned
+            {
+                "name": row["name"],
+                "accuracy": row["accuracy"],
+                "cycles_per_image": row["cycles_per_image"],
+            }
+            for row in pruned
         ],
         "goals": [{"accuracy": goal, "name": quickest(pruned, goal)} for goal in GOALS],
         "binarisation": binarisation(rows),
     }
 
 
-def front(rows: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+def front(rows: Iterable[Row]) -> list[Row]:
     """The networks that no other one beats in accuracy and cycles an image, quickest first."""
-    kept: list[Mapping[str, Any]] = []
+    kept: list[Row] = []
     computed = (row for row in rows if row["network"] and "cycles_per_image" in row)
     for row in sorted(computed, key=lambda row: (row["cycles_per_image"], -row["accuracy"])):
         if not kept or row["accuracy"] > kept[-1]["accuracy"]:
@@ -301,7 +400,7 @@ def front(rows: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     return kept
 
 
-def quickest(rows: Iterable[Mapping[str, Any]], goal: float) -> str | None:
+def quickest(rows: Iterable[Row], goal: float) -> str | None:
     """The name of the network with the fewest cycles among those of at least `goal`."""
     enough = [row for row in rows if row["accuracy"] >= goal]
     if not enough:
@@ -309,7 +408,7 @@ def quickest(rows: Iterable[Mapping[str, Any]], goal: float) -> str | None:
     return str(min(enough, key=lambda row: (row["cycles_per_image"], -row["accuracy"]))["name"])
 
 
-def binarisation(rows: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+def binarisation(rows: Iterable[Row]) -> list[Cost]:
     """The network `mnist`, as float and as binary with either recipe."""
     rows = list(rows)
     whole = [row["widths"] for row in rows if row["name"] == "mnist"]
@@ -345,7 +444,7 @@ def _bits(number: float) -> str:
     return f"{number / 1e6:.2f} M"
 
 
-def table(report: Mapping[str, Any]) -> str:
+def table(report: Report) -> str:
     """The rows as a table of Markdown."""
     head = ("method", "network", "hidden", "accuracy", "runs: mean (lowest to highest)",
             "weight bits", "cycles an image", "latency", "ALM", "M10K", "toggles")  # fmt: skip
@@ -367,7 +466,7 @@ def table(report: Mapping[str, Any]) -> str:
     return markdown(head, rows)
 
 
-def binarisation_table(report: Mapping[str, Any]) -> str:
+def binarisation_table(report: Report) -> str:
     """What binary weights and activations cost."""
     names = {"float": "float", "best": "binary, recipe best", "original": "binary, recipe original"}
     rows = []
@@ -378,12 +477,12 @@ def binarisation_table(report: Mapping[str, Any]) -> str:
     return markdown(("training", "epochs", "accuracy", "below float"), rows)
 
 
-def goals_table(report: Mapping[str, Any]) -> str:
+def goals_table(report: Report) -> str:
     """The quickest pruned network for each accuracy."""
     networks = {row["name"]: row for row in report["rows"]}
     rows = []
     for goal in report["goals"]:
-        row = networks.get(goal["name"])
+        row = networks.get(goal["name"] or "")
         cells = ["none yet", "", "", ""] if row is None else [
             f"`{row['name']}`", _hidden(row["widths"]), f"{row['accuracy']:.2%}",
             f"{row['cycles_per_image']:g}",
@@ -392,7 +491,7 @@ def goals_table(report: Mapping[str, Any]) -> str:
     return markdown(("at least", "network", "hidden", "accuracy", "cycles an image"), rows)
 
 
-def beyond_text(report: Mapping[str, Any]) -> str:
+def beyond_text(report: Report) -> str:
     """What the stars of the table mean: what the chip has too little of, and what fits it."""
     board = devices()[DEVICE].board
     lines = []
@@ -410,7 +509,7 @@ def beyond_text(report: Mapping[str, Any]) -> str:
     return "".join(lines)
 
 
-def page(report: Mapping[str, Any]) -> str:
+def page(report: Report) -> str:
     """The part of METHODS.md that is generated."""
     pe, simd, lanes = report["sizes"]
     return (
@@ -464,14 +563,14 @@ class Drawn:
     sizes: tuple[int, ...]
 
 
-def _kind(row: Mapping[str, Any]) -> str:
+def _kind(row: Row) -> str:
     if row["recipe"] == "original":
         return "recipe original"
     kind = row["method"].removesuffix(", pruned")
     return kind if kind in _COLOURS else "other"
 
 
-def drawn(report: Mapping[str, Any]) -> Drawn:
+def drawn(report: Report) -> Drawn:
     """What to draw of a report."""
     points = {
         row["name"]: Point(

@@ -100,7 +100,7 @@ async def answers_of_corrupted_memories(dut: Any) -> None:
 
 def deposit(bench: Bench, contents: Memory) -> None:
     """Put the words of `contents` straight into the memories of the running simulation."""
-    core, g = bench.core, contents.geometry
+    engine, g = bench.core.engine, contents.geometry
 
     def write(bank: Any, address: int, word: int, width: int) -> None:
         for number, bits in enumerate(slices(width)):
@@ -109,11 +109,11 @@ def deposit(bench: Bench, contents: Memory) -> None:
 
     for address, word in enumerate(contents.weights):
         bank, place = divmod(address, g.bank_depth)
-        memory = core.g_loaded.weight_memory.g_bank[bank].bank
+        memory = engine.weight_source.g_loaded.memory.g_bank[bank].bank
         write(memory, place, planes(word[None]), g.pe * g.simd)
     for address, offsets in enumerate(contents.offsets.tolist()):
         packed = join(offsets, g.score_bits)
-        write(core.threshold_memory.bank, address, packed, g.pe * g.score_bits)
+        write(engine.threshold_source.offsets.bank, address, packed, g.pe * g.score_bits)
 
 
 @cocotb.test(timeout_time=_LIMIT_MS, timeout_unit="ms")

@@ -87,7 +87,9 @@ def test_a_source_that_does_not_elaborate_is_refused(tmp_path: Path) -> None:
 
 def test_places() -> None:
     assert activity.place_of(("xnor_fcc",)) == activity.place_of(("xnor_fcc", "core")) == "core"
-    path = ("xnor_fcc", "core", "lane", "pe_array", "popcount", "left", "right")
+    assert activity.place_of(("xnor_fcc", "core", "engine", "lanes")) == "core"
+    lane = ("xnor_fcc", "core", "engine", "lanes", "lane")
+    path = (*lane, "pe_array", "popcount", "left", "right")
     assert activity.place_of(path) == "lane.pe_array.popcount"
 
 
@@ -114,12 +116,12 @@ def test_toggles_of_a_small_core(tmp_path: Path) -> None:
     assert registers == pytest.approx(report["register_toggles_per_image"], abs=0.1)
     logic = sum(each["logic"] for each in places.values())
     assert logic == pytest.approx(report["logic_toggles_per_image"], abs=0.1)
-    assert {"weight_memory.bank", "lane.ring", "lane.pe_array.popcount", "csr"} <= {*places}
+    assert {"weight_source.memory.bank", "lane.ring", "lane.pe_array.popcount", "csr"} <= {*places}
 
     # Once around the memory for every batch, of two images.
     words = pack(network, geometry).weights
     around = int((words != np.roll(words, -1, axis=0)).sum())
-    assert places["weight_memory.bank"]["registers"] == pytest.approx(around / 2, abs=0.01)
+    assert places["weight_source.memory.bank"]["registers"] == pytest.approx(around / 2, abs=0.01)
 
     # The file is a window of its own: begins at 0, as long as the window, all below the top level.
     path = tmp_path / "run" / "activity.vcd"
@@ -134,5 +136,5 @@ def test_toggles_of_a_small_core(tmp_path: Path) -> None:
     # What it holds between its second and its last batch is what the trace had there.
     again = vcd.count_toggles(lines, header, header.codes(), marker, 0, 1)
     assert again.end - again.begin == 1000 * 20 * geometry.period_cycles(network.widths)
-    word = next(v.code for v in header.variables if v.name.endswith("weight_memory.word"))
+    word = next(v.code for v in header.variables if v.name.endswith("g_loaded.memory.word"))
     assert again.toggles[word] == around

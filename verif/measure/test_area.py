@@ -102,7 +102,8 @@ def test_no_logic_is_modelled_that_the_rtl_does_not_have() -> None:
     """Every module below the top is accounted for in the model, by its name."""
     text = Path(__file__).resolve().parents[2].joinpath("model/xnor_fcc/area.py").read_text()
     small = {"fcc_memory", "fcc_counter_5to3", "fcc_core", "fcc_argmax", "fcc_pe_array",
-             "fcc_weight_memory", "fcc_weight_stream", "fcc_threshold_memory"}
+             "fcc_weight_memory", "fcc_weight_stream", "fcc_threshold_memory", "fcc_engine",
+             "fcc_lanes", "fcc_threshold_source", "fcc_weight_source"}
     for path in synthesis.RTL.glob("*.v"):
         assert path.stem in text or path.stem in small, path.stem
 

@@ -31,6 +31,7 @@ def test_generated_files_are_up_to_date(name: str) -> None:
         ("quartus/host/xnor_fcc.h", "0x58464343u", "0x58464344u"),
         ("quartus/hps/address_map.tcl", "ID_VALUE 0x58464343", "ID_VALUE 0x58464344"),
         ("rtl/xnor_fcc.v", "WEIGHT_DEPTH = 768", "WEIGHT_DEPTH = 744"),
+        ("rtl/fcc_core.v", "WEIGHT_DEPTH = 2", "WEIGHT_DEPTH = 744"),
         ("rtl/xnor_fcc.core", "default: 768", "default: 744"),
         ("rtl/xnor_fcc.core", "      - fcc_lane.v\n", ""),
         ("rtl/xnor_fcc.core", "      - is_toplevel ? (TAPS)\n", ""),

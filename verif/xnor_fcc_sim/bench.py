@@ -52,6 +52,7 @@ class Bench:
         self.dut = dut
         self.full_rate = full_rate
         self.core = dut.g_legal.core
+        self.lanes = self.core.engine.lanes
         self.geometry = geometry
         self.failures = Failures()
         self.results = Results(self.failures)

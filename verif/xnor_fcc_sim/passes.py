@@ -44,6 +44,7 @@ class Passes:
     ) -> None:
         """`deep_batches`: batches after each start whose accumulators are compared."""
         self.dut, self.core = dut, dut.g_legal.core
+        self.lanes = self.core.engine.lanes
         self.geometry = geometry
         self.results, self.failures = results, results.failures
         self.deep_batches = deep_batches
@@ -113,10 +114,10 @@ class Passes:
             self.loaded.clear()
 
     async def _watch_hidden(self) -> None:
-        dut, core = self.dut, self.core
-        lanes = [core.g_lane[lane].lane.hidden for lane in range(self.geometry.lanes)]
+        dut = self.dut
+        lanes = [self.lanes.g_lane[n].lane.hidden for n in range(self.geometry.lanes)]
         while True:
-            await RisingEdge(core.load_late_s1)
+            await RisingEdge(self.lanes.load_late_s1)
             await RisingEdge(dut.clk)
             await FallingEdge(dut.clk)  # the last bits may come in with the same clock edge
             assert self.results.expected is not None
@@ -146,7 +147,7 @@ class Passes:
         dut, g = self.dut, self.geometry
         acc_bits = g.score_bits - 1
         mask = (1 << acc_bits) - 1
-        lane_done = self.core.g_lane[0].lane.done
+        lane_done = self.lanes.g_lane[0].lane.done
         # The sums follow a cycle after `done`, those of pairs two cycles after it.
         done = [False] * g.order
         batch: int | None = 0

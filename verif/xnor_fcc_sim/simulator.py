@@ -205,8 +205,10 @@ def build(
     arguments = _verilator_arguments(large, waves, every_net) if sim == "verilator" else []
     probes = "".join(path.read_text() for path in (_HERE / "probes.vlt", *controls))
     if toplevel != "xnor_fcc":
-        modules = (f'public_flat_rw -module "{name}" -var "*"\n' for name in (toplevel, *visible))
-        probes = "`verilator_config\n" + "".join(modules)
+        probes = "`verilator_config\n"
+        for name in (toplevel, *visible):
+            module, _, net = name.partition(".")
+            probes += f'public_flat_rw -module "{module}" -var "{net or "*"}"\n'
     digest = hashlib.sha256(repr((sim, toplevel, parameters, waves, arguments, probes)).encode())
     for path in [*sources, *sorted(RTL.glob("*.vh")), _HERE / "waves.vlt"]:
         digest.update(path.name.encode() + path.read_bytes())

@@ -29,7 +29,7 @@ class Watch:
     async def run(self, going: Callable[[], bool]) -> None:
         """Watch from the next clock edge on, while `going`."""
         dut, core, bench, seen = self.bench.dut, self.bench.core, self.bench, self.seen
-        done, edge = core.g_lane[0].lane.done, RisingEdge(dut.clk)
+        done, edge = bench.lanes.g_lane[0].lane.done, RisingEdge(dut.clk)
         streams = [(name, *(getattr(dut, f"{prefix}_{name}_{wire}") for wire in
                             ("valid", "ready", "endofpacket")))
                    for prefix, name in (("asi", "image"), ("aso", "result"))]
@@ -43,7 +43,7 @@ class Watch:
                     self.current[name] += end.value == 1
             if core.load_image_s2.value == 1:
                 seen["load"].append(cycle)
-            if core.step_s1.value == 1:
+            if bench.lanes.step_s1.value == 1:
                 seen["step"].append(cycle + 1)  # then the word is on the taps
             if done.value == 1:
                 seen["done"].append(cycle)

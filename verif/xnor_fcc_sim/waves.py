@@ -40,10 +40,13 @@ _PORTS = (
 )  # fmt: skip
 _ROOMS = (
     ("Batch and ring", "staged_valid staged_ready staged_id:d batcher.count_reg:d batch_valid "
-                       "load_image load_image_s2 batch_count:d length_s1 rotate_s1"),
-    ("Sequencer", "sequencer.state_reg:d sequencer.next_layer_reg:d sequencer.group_reg:d "
-                  "sequencer.word_reg:d step first last load_hidden load_late output_layer "
-                  "sequencer_stall weight_stall weight_address:d threshold_address:d"),
+                       "load_image load_image_s2 batch_count:d engine.lanes.length_s1 "
+                       "engine.lanes.rotate_s1"),
+    ("Sequencer", " ".join(f"engine.{name}" for name in (
+        "sequencer.state_reg:d", "sequencer.next_layer_reg:d", "sequencer.group_reg:d",
+        "sequencer.word_reg:d", "step", "first", "last", "load_hidden", "load_late",
+        "output_layer", "stall", "weight_stall", "weight_address:d", "threshold_address:d",
+    ))),
 )  # fmt: skip
 _LANE = "step done done_group:d done_output sums hidden taps"
 _AFTER = (
@@ -67,7 +70,7 @@ def groups(lanes: int) -> Iterator[tuple[str, bool, list[tuple[str, bool]]]]:
     for name, some in _ROOMS:
         yield name, True, signals(_CORE, some)
     for lane in range(lanes):
-        yield f"Lane {lane}", lane == 0, signals(f"{_CORE}.g_lane[{lane}].lane", _LANE)
+        yield f"Lane {lane}", lane == 0, signals(f"{_CORE}.engine.lanes.g_lane[{lane}].lane", _LANE)
     for name, some in _AFTER:
         yield name, True, signals(_TOP, some)
 

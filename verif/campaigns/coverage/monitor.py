@@ -118,7 +118,8 @@ class Monitor:
         self.see = _bins().see
         core = bench.core
         self.csr, self.sink, self.batcher = core.csr, core.image_sink, core.batcher
-        self.sequencer, self.source = core.sequencer, core.result_source
+        self.engine, self.source = core.engine, core.result_source
+        self.sequencer = core.engine.sequencer
         self.streamed = self.geometry.weight_stream > 0
         self.many = "more" if self.geometry.lanes > 1 else "one"
         # Something to be seen only if what is due in the next cycle is there too.
@@ -226,9 +227,9 @@ class Monitor:
         if csr.checking.value == 1:
             return {"table check"}
         if not running and not busy:
-            loading = {"loading thresholds": core.threshold_loader}
+            loading = {"loading thresholds": self.engine.threshold_source.loader}
             if not self.streamed:
-                loading["loading weights"] = core.g_loaded.weight_loader
+                loading["loading weights"] = self.engine.weight_source.g_loaded.loader
             states = {name for name, loader in loading.items() if int(loader.index_reg.value)}
             return states or {"stopped"}
         half_in = self.sink.in_packet_reg.value == 1
@@ -247,7 +248,7 @@ class Monitor:
             states |= {f"computing {layer}" for layer in self._layer()}
             if core.weight_stall.value == 1:
                 states.add("waiting for weights")
-        elif core.sequencer_stall.value == 1:
+        elif core.stall.value == 1:
             states.add("sequencer stalled")
         elif core.sequencer_busy.value == 1:
             states.add("between layers")
@@ -255,7 +256,7 @@ class Monitor:
         if self.dut.aso_result_valid.value == 1:
             held = self.dut.aso_result_ready.value != 1
             states.add("results held" if held else "results going out")
-        settling = core.sequencer_busy.value != 1 and int(core.settling_reg.value) != 0
+        settling = core.sequencer_busy.value != 1 and core.settling.value == 1
         if settling and not sending:
             states.add("scores on their way")
         return states
@@ -263,7 +264,7 @@ class Monitor:
     def _layer(self) -> list[str]:
         """The layer in the rings, which may be first and last at once."""
         following = int(self.sequencer.next_layer_reg.value)
-        names = ["the output layer"] if self.core.output_layer.value == 1 else []
+        names = ["the output layer"] if self.engine.output_layer.value == 1 else []
         if following == 1 or (names and int(self.csr.layers_reg.value) == 1):
             names.append("the first layer")
         return names or ["a hidden layer"]
@@ -302,7 +303,7 @@ class Monitor:
         if self.core.check_done.value == 1:
             self._verdict()
         if csr.load_overflow.value == 1:
-            weights = "weights" if self.core.weight_overflow.value == 1 else "thresholds"
+            weights = "weights" if self.engine.weight_overflow.value == 1 else "thresholds"
             self.see("overflow", weights, "stream" if self.streamed else "memory")
             self.last_event = "LOAD_OVERFLOW"
 
@@ -588,11 +589,11 @@ class Monitor:
         if self.hidden_due is not None:
             self._hidden(self.hidden_due)
             self.hidden_due = None
-        if core.load_late_s1.value == 1:
+        if self.engine.lanes.load_late_s1.value == 1:
             self.hidden_due, self.hidden_layer = self.hidden_layer, self.hidden_layer + 1
         if core.load_image.value == 1:
             self._batch()
-        if core.sequencer_stall.value == 1:
+        if core.stall.value == 1:
             if self.batcher.full.value == 1:
                 self.see("stall", "a full batch waits behind", self.many)
             elif core.waiting.value != 1:
@@ -603,7 +604,7 @@ class Monitor:
             self.gap = 0
         elif self.gap is not None:
             self.gap += 1
-        if core.load_hidden.value == 1 and self.gap is not None:
+        if self.engine.load_hidden.value == 1 and self.gap is not None:
             kind = {0: "none", g.drain: "the whole drain"}.get(self.gap, "in part")
             self.see("gap", kind, "PE <= SIMD" if g.pe <= g.simd else "PE > SIMD")
 
@@ -631,7 +632,7 @@ class Monitor:
         # The higher lane of a pair has the first bits.
         share = self._share()
         lanes = range(share - 1, int(self.core.batch_count.value), share)
-        bits = [int(self.core.g_lane[lane].lane.hidden.value) for lane in lanes]
+        bits = [int(self.engine.lanes.g_lane[lane].lane.hidden.value) for lane in lanes]
         n = hidden.most
         for neuron, threshold in enumerate(hidden.thresholds.tolist()):
             names = {0: "0, always 1", n + 1: "n + 1, never 1"}.get(threshold)
@@ -784,7 +785,7 @@ class Monitor:
 
     def _weights(self) -> None:
         dut, core = self.dut, self.core
-        stream = core.g_streamed.weight_stream
+        stream = self.engine.weight_source.g_streamed.stream
         valid, ready = dut.asi_weight_valid.value == 1, dut.asi_weight_ready.value == 1
         if core.weight_stall.value == 1:
             self.see("weight flow", "a step waits for its word")
@@ -807,7 +808,7 @@ class Monitor:
                 kind = "a start inside"
             elif stream.in_packet_reg.value != 1 and not start:
                 kind = "no start"
-        elif (core.step_due.value == 1 and stream.waiting_valid_reg.value == 1
+        elif (self.engine.step_due.value == 1 and stream.waiting_valid_reg.value == 1
               and stream.in_step.value != 1):  # fmt: skip
             ends = stream.waiting_last_reg.value == 1
             kind = "ends before the pass" if ends else "goes on behind the pass"

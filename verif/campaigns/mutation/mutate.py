@@ -127,7 +127,7 @@ _CORE = "verif/core/test_core.py::test_"
 CORE = Stage((f"{_CORE}corner_geometry[odd]", f"{_CORE}preset_memory_images"))
 STREAMED = Stage((f"{_CORE}corner_geometry[streamed-in-part]",))
 KINDS = Stage((f"{_CORE}corner_geometry[order-2-ternary]",))
-_STREAMED_MODULES = ("fcc_weight_stream", "fcc_core", "xnor_fcc")
+_STREAMED_MODULES = ("fcc_weight_stream", "fcc_weight_source", "fcc_engine", "fcc_core", "xnor_fcc")
 PARAMETERS = Stage(("verif/core/test_parameters.py",), "iverilog")
 # Counters of many sizes take long to build: most faults show sooner in a lane.
 _POPCOUNT_TEST = "verif/modules/test_xnor_popcount.py"
@@ -146,6 +146,15 @@ PROOFS: dict[str, tuple[dict[str, int], ...]] = {
     "fcc_chunk_shifter": ({"CHUNK": 8, "WIDTH": 29}, {"CHUNK": 8, "WIDTH": 5}),
     "fcc_counter_5to3": ({"WIDTH": 3},),
     "fcc_csr": ({"MAX_LAYERS": 3}, {"MAX_LAYERS": 16}),
+    "fcc_engine": tuple(
+        {
+            "PE": 3, "SIMD": 4, "RING": 3, "TAPS": 2, "SCORE_BITS": 7, "GROUPS": 4,
+            "GROUP_BITS": 2, "MAX_LAYERS": 2, "WEIGHT_DEPTH": 6, "BANK_DEPTH": 3,
+            "THRESHOLD_DEPTH": 5, "WEIGHT_STREAM": stream, "LANES": 2, "ORDER": order,
+            "TERNARY": order - 1,
+        }
+        for stream, order in ((0, 1), (8, 2))
+    ),
     "fcc_hidden_block": (
         {"PE": 5, "GROUPS": 3, "WIDTH": 13},
         {"PE": 4, "GROUPS": 3, "WIDTH": 12},
@@ -164,6 +173,13 @@ PROOFS: dict[str, tuple[dict[str, int], ...]] = {
         for pe, simd, ring, taps, groups, order in (
             (3, 4, 3, 2, 4, 1), (5, 2, 4, 3, 2, 1), (4, 4, 3, 1, 3, 1), (3, 4, 3, 2, 4, 2)
         )
+    ),
+    "fcc_lanes": tuple(
+        {
+            "LANES": lanes, "PE": pe, "SIMD": 4, "RING": 3, "TAPS": 2, "ACC_BITS": 6, "GROUPS": 4,
+            "GROUP_BITS": 2, "DRAIN": 7 if order == 1 else 9, "ORDER": order,
+        }
+        for lanes, pe, order in ((3, 3, 1), (2, 3, 2), (4, 17, 2))
     ),
     "fcc_margin_memory": ({"PE": 2, "MARGIN_BITS": 3, "DEPTH": 5},),
     "fcc_memory": ({"WIDTH": 3, "DEPTH": 5}, {"WIDTH": 3, "DEPTH": 1}),
@@ -212,10 +228,16 @@ PROOFS: dict[str, tuple[dict[str, int], ...]] = {
         for pe, simd, order, ternary in ((3, 5, 1, 0), (11, 2, 1, 0), (3, 5, 2, 1))
     ),
     "fcc_threshold_memory": ({"PE": 3, "SCORE_BITS": 4, "DEPTH": 5},),
+    "fcc_threshold_source": tuple(
+        {"PE": 3, "SCORE_BITS": 4, "DEPTH": 5, "ORDER": order} for order in (1, 2)
+    ),
     "fcc_weight_memory": (
         {"WIDTH": 3, "DEPTH": 11, "BANK_DEPTH": 4},
         {"WIDTH": 2, "DEPTH": 5, "BANK_DEPTH": 1},
         {"WIDTH": 2, "DEPTH": 5, "BANK_DEPTH": 8},
+    ),
+    "fcc_weight_source": tuple(
+        {"WIDTH": 13, "DEPTH": 5, "BANK_DEPTH": 2, "BEAT": beat} for beat in (0, 8)
     ),
     "fcc_weight_stream": (
         {"WIDTH": 13, "BEAT": 8},

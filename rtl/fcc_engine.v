@@ -1,0 +1,289 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What computes: holds a network, takes batches of images, gives the scores of their last layer. It
+// exists because the sequencer's control word concerns only what stands here.
+//
+//   fcc_sequencer -> fcc_weight_source, fcc_threshold_source -> fcc_lanes
+//   fcc_load_crc beside them: the checksums of what was loaded
+//
+// Schedule: load_image_s2 and `images` come 2 cycles after `load_image`, load_output_s3 comes 3
+// cycles after the load of the output layer, `scores_done` with `scores` and `parity` 8 cycles
+// after the last step of a group of that layer, or 9 where ORDER is 2. How many cycles a pass takes
+// stands in fcc_sequencer; what loading takes in fcc_word_loader and fcc_load_crc.
+
+`default_nettype none
+
+module fcc_engine #(
+    // Lanes (>= 1; even where ORDER is 2).
+    parameter LANES = 1,
+    // Neurons computed at once in a lane (>= 1).
+    parameter PE = 1,
+    // Synapses per PE and cycle (>= 1).
+    parameter SIMD = 1,
+    // Words of a ring (>= 1).
+    parameter RING = 1,
+    // Ring positions that PEs see (1 to the smaller of PE and RING).
+    parameter TAPS = 1,
+    // Bits of a signed score (3 to 32): must hold 2P + offset.
+    parameter SCORE_BITS = 3,
+    // Groups of the widest layer (>= 1).
+    parameter GROUPS = 1,
+    // Bits of a group's number (>= 1).
+    parameter GROUP_BITS = 1,
+    // Entries of the layer table (>= 1).
+    parameter MAX_LAYERS = 1,
+    // Words of the weight memory (>= 2).
+    parameter WEIGHT_DEPTH = 2,
+    // Words of one bank of it (>= 1).
+    parameter BANK_DEPTH = 1,
+    // Words of the threshold memory (>= 2).
+    parameter THRESHOLD_DEPTH = 2,
+    // 0: a weight memory. Else the bits of a beat of asi_weight (>= 8).
+    parameter WEIGHT_STREAM = 0,
+    // 2: layers may have activations of order 2. 1: they have none.
+    parameter ORDER = 1,
+    // 1: layers may have ternary weights. 0: they have none.
+    parameter TERNARY = 0,
+    // Base name of memory files at power-up (see xnor_fcc); "" for none.
+    parameter PRESET = ""
+) (
+    input  wire                            clk,
+    // Forgets how much is loaded; what is under way, on which the start of a network has a say too.
+    input  wire                            reset,
+    input  wire                            core_reset,
+    input  wire                            start,
+    // Running, or finishing what has begun: weights are taken from asi_weight.
+    input  wire                            running,
+    input  wire                            core_busy,
+    // Checked (see fcc_table_check), stable while busy and two cycles before.
+    input  wire [       32*MAX_LAYERS-1:0] table_entries,
+    input  wire [$clog2(MAX_LAYERS+1)-1:0] layers,
+    input  wire                            pairs,
+    // Loading (see fcc_weight_source, fcc_threshold_source).
+    input  wire                            weight_restart,
+    input  wire                            weight_chunk_valid,
+    input  wire                            threshold_restart,
+    input  wire                            threshold_chunk_valid,
+    input  wire [                    31:0] chunk,
+    output wire [                    31:0] weights_loaded,
+    output wire [                    31:0] thresholds_loaded,
+    output wire [                    31:0] weights_crc,
+    output wire [                    31:0] thresholds_crc,
+    output wire                            load_overflow,
+    input  wire                            asi_weight_valid,
+    output wire                            asi_weight_ready,
+    input  wire [((WEIGHT_STREAM > 0) ? WEIGHT_STREAM : 8)-1:0] asi_weight_data,
+    input  wire                            asi_weight_startofpacket,
+    input  wire                            asi_weight_endofpacket,
+    // A batch waits; it has been begun with; the rings take its images at the end of this cycle.
+    input  wire                            batch_valid,
+    output wire                            load_image,
+    output wire                            load_image_s2,
+    input  wire [    LANES*RING*SIMD-1:0] images,
+    // The output layer has begun; a group of it is finished (see fcc_result_source).
+    output wire                            load_output_s3,
+    output wire                            scores_done,
+    output wire [          GROUP_BITS-1:0] scores_group,
+    output wire [LANES*PE*(SCORE_BITS-1)-1:0] scores,
+    output wire [                  PE-1:0] parity,
+    // All results of a batch have been sent.
+    input  wire                            results_sent,
+    // Control words follow; a group may still be on its way to its scores.
+    output wire                            sequencer_busy,
+    output wire                            settling,
+    // What this cycle is spent on: a step, waiting for results to leave, waiting for weights.
+    output wire                            step,
+    output wire                            stall,
+    output wire                            weight_stall,
+    // asi_weight is out of step with the passes.
+    output wire                            weight_fault
+);
+
+  localparam ACC_BITS = SCORE_BITS - 1;
+  localparam WEIGHT_BITS = $clog2(WEIGHT_DEPTH);
+  localparam THRESHOLD_BITS = $clog2(THRESHOLD_DEPTH);
+  // Cycles from a step until its bits can be loaded; see fcc_lane.
+  localparam DRAIN = (ORDER == 2) ? 9 : 7;
+
+  wire                      weight_overflow;
+  wire                      threshold_overflow;
+  wire                      weight_ready;
+  wire [   WEIGHT_BITS-1:0] weight_address;
+  wire [THRESHOLD_BITS-1:0] threshold_address;
+  wire [          RING-1:0] length;
+  wire                      load_hidden;
+  wire                      load_late;
+  wire                      load_output;
+  wire                      rotate;
+  wire                      step_due;
+  wire                      pass_last;
+  wire                      first;
+  wire                      last;
+  wire [    GROUP_BITS-1:0] group;
+  wire                      output_layer;
+  wire                      combine;
+  wire                      split;
+  wire [       PE*SIMD-1:0] weight;
+  wire [   PE*ACC_BITS-1:0] offset;
+  wire [   PE*ACC_BITS-1:0] up;
+  wire [   PE*ACC_BITS-1:0] down;
+
+  fcc_sequencer #(
+      .PE             (PE),
+      .SIMD           (SIMD),
+      .RING           (RING),
+      .TAPS           (TAPS),
+      .MAX_LAYERS     (MAX_LAYERS),
+      .GROUPS         (GROUPS),
+      .GROUP_BITS     (GROUP_BITS),
+      .WEIGHT_DEPTH   (WEIGHT_DEPTH),
+      .THRESHOLD_DEPTH(THRESHOLD_DEPTH),
+      .DRAIN          (DRAIN),
+      .TERNARY        (TERNARY)
+  ) sequencer (
+      .clk              (clk),
+      .reset            (core_reset),
+      .table_entries    (table_entries),
+      .layers           (layers),
+      .batch_valid      (batch_valid),
+      .weight_ready     (weight_ready),
+      .results_sent     (results_sent),
+      .busy             (sequencer_busy),
+      .stall            (stall),
+      .weight_stall     (weight_stall),
+      .weight_address   (weight_address),
+      .threshold_address(threshold_address),
+      .length           (length),
+      .load_image       (load_image),
+      .load_hidden      (load_hidden),
+      .load_late        (load_late),
+      .load_output      (load_output),
+      .rotate           (rotate),
+      .step             (step),
+      .step_due         (step_due),
+      .pass_last        (pass_last),
+      .first            (first),
+      .last             (last),
+      .group            (group),
+      .output_layer     (output_layer),
+      .combine          (combine),
+      .split            (split)
+  );
+
+  fcc_weight_source #(
+      .WIDTH     (PE * SIMD),
+      .DEPTH     (WEIGHT_DEPTH),
+      .BANK_DEPTH(BANK_DEPTH),
+      .BEAT      (WEIGHT_STREAM),
+      .PRESET    (PRESET)
+  ) weight_source (
+      .clk              (clk),
+      .reset            (reset),
+      .core_reset       (core_reset),
+      .start            (start),
+      .running          (running),
+      .core_busy        (core_busy),
+      .restart          (weight_restart),
+      .chunk_valid      (weight_chunk_valid),
+      .chunk            (chunk),
+      .loaded           (weights_loaded),
+      .overflow         (weight_overflow),
+      .asi_valid        (asi_weight_valid),
+      .asi_ready        (asi_weight_ready),
+      .asi_data         (asi_weight_data),
+      .asi_startofpacket(asi_weight_startofpacket),
+      .asi_endofpacket  (asi_weight_endofpacket),
+      .ready            (weight_ready),
+      .step             (step),
+      .address          (weight_address),
+      .step_due         (step_due),
+      .pass_last        (pass_last),
+      .fault            (weight_fault),
+      .word             (weight)
+  );
+
+  fcc_threshold_source #(
+      .PE        (PE),
+      .SCORE_BITS(SCORE_BITS),
+      .DEPTH     (THRESHOLD_DEPTH),
+      .ORDER     (ORDER),
+      .PRESET    (PRESET)
+  ) threshold_source (
+      .clk        (clk),
+      .reset      (reset),
+      .restart    (threshold_restart),
+      .chunk_valid(threshold_chunk_valid),
+      .chunk      (chunk[SCORE_BITS-1:0]),
+      .loaded     (thresholds_loaded),
+      .overflow   (threshold_overflow),
+      .step       (step),
+      .first      (first),
+      .address    (threshold_address),
+      .offset     (offset),
+      .parity     (parity),
+      .up         (up),
+      .down       (down)
+  );
+
+  fcc_load_crc load_crc (
+      .clk                  (clk),
+      .reset                (reset),
+      .weight_restart       (weight_restart),
+      .threshold_restart    (threshold_restart),
+      .weight_chunk_valid   (weight_chunk_valid),
+      .threshold_chunk_valid(threshold_chunk_valid),
+      .chunk                (chunk),
+      .weights_crc          (weights_crc),
+      .thresholds_crc       (thresholds_crc)
+  );
+
+  fcc_lanes #(
+      .LANES     (LANES),
+      .PE        (PE),
+      .SIMD      (SIMD),
+      .RING      (RING),
+      .TAPS      (TAPS),
+      .ACC_BITS  (ACC_BITS),
+      .GROUPS    (GROUPS),
+      .GROUP_BITS(GROUP_BITS),
+      .DRAIN     (DRAIN),
+      .ORDER     (ORDER)
+  ) lanes (
+      .clk           (clk),
+      .reset         (core_reset),
+      .pairs         (pairs),
+      .length        (length),
+      .load_image    (load_image),
+      .load_hidden   (load_hidden),
+      .load_late     (load_late),
+      .load_output   (load_output),
+      .rotate        (rotate),
+      .step          (step),
+      .first         (first),
+      .last          (last),
+      .group         (group),
+      .output_layer  (output_layer),
+      .combine       (combine),
+      .split         (split),
+      .sequencer_busy(sequencer_busy),
+      .load_image_s2 (load_image_s2),
+      .images        (images),
+      .load_output_s3(load_output_s3),
+      .weight        (weight),
+      .offset        (offset),
+      .up            (up),
+      .down          (down),
+      .scores_done   (scores_done),
+      .scores_group  (scores_group),
+      .scores        (scores),
+      .settling      (settling)
+  );
+
+  // The threshold loader takes the low bits of a chunk; where SCORE_BITS is 32, all of them.
+  wire unused = &{1'b0, chunk};
+
+  assign load_overflow = weight_overflow || threshold_overflow;
+
+endmodule
+
+`default_nettype wire
