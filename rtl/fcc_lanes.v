@@ -206,7 +206,7 @@ module fcc_lanes #(
     end else begin : g_no_pairs
       assign scores = sums;
       assign decided = {LANES * PE{1'b0}};
-      wire unused = &{1'b0, combine_s1, pairs, split, up, down};
+      wire unused_pairs = &{1'b0, combine_s1, pairs, split, up, down};
     end
   endgenerate
 

@@ -157,20 +157,11 @@ def slang_on(
     return lines
 
 
-# Files that are being rewritten elsewhere.
-PENDING = ("rtl/fcc_core.v:", "rtl/fcc_counter_5to3.v:", "rtl/fcc_weight_memory.v:")
-
-
-def not_pending(found: list[str]) -> list[str]:
-    """Those of other files."""
-    return [line for line in found if not any(name in line for name in PENDING)]
-
-
 def slang(design: Design) -> str:
     """Complaints of slang, empty if none."""
     options = ["-I", str(simulator.RTL), "--top", design.top]
     options += [f"-G{name}={value}" for name, value in design.parameters.items()]
-    return "\n".join(not_pending(slang_on(design.sources, options)))
+    return "\n".join(slang_on(design.sources, options))
 
 
 def files_objected(root: Path) -> str:
@@ -181,7 +172,7 @@ def files_objected(root: Path) -> str:
     for reading in readings(root):
         options = ["-I", str(root / "rtl"), *reading.options]
         found += slang_on(reading.files, options, reading.standard, reading.undeclared)
-    return "\n".join(dict.fromkeys(not_pending(found)))
+    return "\n".join(dict.fromkeys(found))
 
 
 def verilator(design: Design) -> str:
