@@ -206,7 +206,7 @@ class Simulation:
 
 @dataclass(frozen=True)
 class Core:
-    """A core that was simulated."""
+    """A core that was simulated and synthesised."""
 
     geometry: Geometry
     images: int
@@ -215,12 +215,6 @@ class Core:
     cycles_per_image: float
     cycles: int
     busy: float
-
-
-@dataclass(frozen=True)
-class SizedCore(Core):
-    """One that was synthesised, too."""
-
     model_cycles_per_image: float
     model_cycles: int
     alm: float
@@ -242,8 +236,9 @@ class Port:
 class Bench:
     """Of `make bench`."""
 
-    throughput: SizedCore
-    latency: SizedCore
+    throughput: Core
+    latency: Core
+    default: Core
     original: Core
     lanes_scaling: list[Port]
     xnor_per_cycle_per_alm: float
@@ -403,8 +398,6 @@ def _fields(kind: type[T], converter: cattrs.Converter) -> Callable[[Any, Any], 
     def checked(value: Any, kind: Any) -> T:
         if not isinstance(value, dict):
             raise TypeError(f"{value!r} is no object")
-        if kind is Bench and "seed" in value:  # its name in reports of an earlier release
-            value = {"original": value["seed"], **value}
         return read(value, kind)
 
     return checked

@@ -32,10 +32,10 @@ from xnor_fcc_sim.page.reports import (
     Area,
     Bench,
     Board,
+    Core,
     Exploration,
     Explored,
     Route,
-    SizedCore,
     structure,
 )
 from xnor_fcc_sim.page.sections.topic import Topic, sizes
@@ -49,10 +49,10 @@ def speed(d: Bench, _: Path) -> View:
     """Throughput, latency and area of the named geometries."""
     rows = []
     good = True
-    for name, r in (("throughput", d.throughput), ("latency", d.latency), ("original", d.original)):
-        if isinstance(r, SizedCore):  # the last one is simulated only
-            good &= r.cycles_per_image == r.model_cycles_per_image
-            good &= r.cycles == r.model_cycles
+    for name in ("throughput", "latency", "default", "original"):
+        r: Core = getattr(d, name)
+        good &= r.cycles_per_image == r.model_cycles_per_image
+        good &= r.cycles == r.model_cycles
         good &= r.wrong_bits == 0
         rows.append(
             [
@@ -63,8 +63,8 @@ def speed(d: Bench, _: Path) -> View:
                 number(r.cycles),
                 number(r.cycles / _MHZ, ",.2f"),
                 share(r.busy),
-                or_dash(r.alm if isinstance(r, SizedCore) else None, ",.0f"),
-                or_dash(r.m10k if isinstance(r, SizedCore) else None),
+                number(r.alm, ",.0f"),
+                number(r.m10k),
                 number(r.images),
                 Cell(f"{r.wrong_bits:,}", sort=float(r.wrong_bits),
                      state=PASS if r.wrong_bits == 0 else FAIL),
