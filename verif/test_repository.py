@@ -22,6 +22,7 @@ from xnor_fcc_sim.page import timeline as pictures
 from xnor_fcc_sim.sources import listed
 
 README = (ROOT / "README.md").read_text()
+NETWORKS = (ROOT / "model" / "README.md").read_text()
 
 
 def test_the_timeline_is_up_to_date() -> None:
@@ -66,8 +67,8 @@ def test_figures_in_the_readme_are_those_of_the_repository() -> None:
     for name, sizes in NAMED.items():
         g = Geometry.for_widths(network.widths, *sizes)
         cycles = g.period_cycles(network.widths) / g.lanes
-        row = f"| {', '.join(map(str, sizes))} | {cycles} | "
-        assert row + f"{g.latency_cycles(network.widths, 0)} cycles |" in README, name
+        row = f"| `{name}` | {', '.join(map(str, sizes))} | {cycles} | "
+        assert row + f"{g.latency_cycles(network.widths, 0)} |" in README, name
     # Every committed network has its row, but for what it is in words.
     for path in (ROOT / "model" / "networks").glob("*.npz"):
         if "_trained" in path.stem:
@@ -77,8 +78,8 @@ def test_figures_in_the_readme_are_those_of_the_repository() -> None:
         cycles = g.period_cycles(other.shape) / g.images_per_batch(other.shape)
         right = 100 * other.info["test_accuracy"]
         row = rf"\| `{path.stem}` \| [^|]+ \| {right:.2f} % \| {cycles} \|"
-        assert re.search(row, README), row
-    accuracy = re.search(r"([\d.]+) % of the 10,000", README)
+        assert re.search(row, NETWORKS), row
+    accuracy = re.search(r"\*\*([\d.]+) %\*\* of the 10,000", README)
     assert accuracy is not None
     # test_sim and test_parity hold the network to what it says of itself.
     assert float(accuracy[1]) == pytest.approx(100 * network.info["test_accuracy"])
@@ -143,12 +144,21 @@ def test_no_file_is_too_long_for_a_reader() -> None:
     assert too_long <= LATER
 
 
+def test_the_readme_is_read_in_two_minutes() -> None:
+    """Nor does it lack a cell: a table of results is complete or says nothing."""
+    assert len(README.splitlines()) <= 140
+    cells = [cell.strip() for row in re.findall(r"^\| .*\|$", README, re.M)
+             for cell in row[1:-1].split("|")]  # fmt: skip
+    assert len(cells) > 100 and all(cells)
+
+
 def test_verif_is_folders() -> None:
     """What a file of tests is about says where it stands."""
     verif = ROOT / "verif"
     entries = [path for path in verif.iterdir() if path.name != "__pycache__"]
     assert len(entries) <= 20
-    assert [path.name for path in verif.glob("test_*.py")] == ["test_repository.py"]
+    tests = sorted(path.name for path in verif.glob("test_*.py"))
+    assert tests == ["test_lint.py", "test_repository.py"]
     readme = (verif / "README.md").read_text()
     for folder in filter(Path.is_dir, entries):
         assert f"`{folder.name}/`" in readme, folder.name
