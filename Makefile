@@ -47,7 +47,7 @@ fast: $(MARKS)test $(MARKS)plots $(MARKS)train $(MARKS)import $(MARKS)fusesoc $(
 icarus: $(MARKS)test ## the module tests once more in four-state logic, and no X out of the core
 	@SIM=icarus $(PYTEST) verif/modules verif/core/test_xclean.py
 
-lint: $(MARKS)test $(MARKS)lint ## Verilator -Wall, Yosys, ruff, mypy, who imports whom
+lint: $(MARKS)test $(MARKS)lint ## style, slang, Verilator, Icarus, Yosys; ruff, mypy, who imports whom
 	@$(PY) verif/lint.py
 	@$(VENV)/bin/ruff check model verif
 	@$(VENV)/bin/mypy --no-error-summary

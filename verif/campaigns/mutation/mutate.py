@@ -145,7 +145,14 @@ PROOFS: dict[str, tuple[dict[str, int], ...]] = {
     ),
     "fcc_chunk_shifter": ({"CHUNK": 8, "WIDTH": 29}, {"CHUNK": 8, "WIDTH": 5}),
     "fcc_counter_5to3": ({"WIDTH": 3},),
-    "fcc_csr": ({"MAX_LAYERS": 3}, {"MAX_LAYERS": 16}),
+    "fcc_csr": tuple(
+        {
+            "PE": 32, "SIMD": 128, "LANES": 4, "TAPS": 4, "MAX_WIDTH": 1024, "MAX_LAYERS": layers,
+            "MAX_CLASSES": 16, "WEIGHT_DEPTH": 744, "THRESHOLD_DEPTH": 128, "SCORE_BITS": 13,
+            "IMAGE_WIDTH": 64,
+        }
+        for layers in (3, 16)
+    ),
     "fcc_engine": tuple(
         {
             "PE": 3, "SIMD": 4, "RING": 3, "TAPS": 2, "SCORE_BITS": 7, "GROUPS": 4,
