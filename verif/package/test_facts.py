@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -93,3 +94,28 @@ def test_a_file_without_its_place_is_refused(tmp_path: Path) -> None:
     path.write_text(path.read_text().replace("# files: end", "# no end"))
     with pytest.raises(facts.UserError, match="lacks the lines # files: begin and # files: end"):
         facts.generated(tmp_path)
+
+
+INNER = sorted({*RTL.glob("*.v"), *(ROOT / "quartus" / "demo").glob("*.v")} - {RTL / "xnor_fcc.v"})
+
+
+def repeated(text: str) -> list[str]:
+    """Parameters of the core to which a module inside gives a default that says something."""
+    found = re.findall(r"^ *parameter (\w+) = (\d+)", text, re.M)
+    return [
+        f"{name} = {value}"
+        for name, value in found
+        if name in PARAMETERS and int(value) != PARAMETERS[name].smallest
+    ]
+
+
+@pytest.mark.parametrize("path", INNER, ids=lambda path: path.stem)
+def test_a_module_inside_repeats_no_default(path: Path) -> None:
+    """Whoever instantiates it sets every parameter; the smallest legal values stand there."""
+    assert repeated(path.read_text()) == []
+
+
+def test_a_repeated_default_is_seen() -> None:
+    assert repeated((RTL / "xnor_fcc.v").read_text())[0] == "PE = 32"
+    text = "    parameter TAPS = 1,\n    parameter TAPS = 4,\n    parameter IMAGE_WIDTH = 64\n"
+    assert repeated(text) == ["TAPS = 4", "IMAGE_WIDTH = 64"]
