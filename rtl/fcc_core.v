@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The core behind the parameter checks of xnor_fcc, which describes parameters and ports: wires its
-// modules together, and nothing else. It exists so that each of them can be read and tested alone.
+// The core behind the parameter checks of xnor_fcc, which describes its ports: wires its modules
+// together, and nothing else. It exists so that each of them can be read and tested alone.
 //
 //   asi_image -> fcc_image_sink -> fcc_batcher -> fcc_engine -> fcc_result_source -> aso_result
 //                                    asi_weight ----^
-//   avs_csr -> fcc_csr -> fcc_table_check, and what fcc_engine is loaded with
+//   avs_csr -> fcc_csr -> what fcc_engine is loaded with
 //
 // Timing: see xnor_fcc.v. `make facts` writes the list of parameters.
 
@@ -80,8 +80,6 @@ module fcc_core #(
   // weights as much again. A score 2P + offset lies within +-(2 * MOST + 1); see fcc_pe_array.
   localparam MOST = CAPACITY * ((ORDER == 2) ? 3 : 1) * ((TERNARY != 0) ? 2 : 1);
   localparam SCORE_BITS = $clog2(2 * MOST + 2) + 1;
-  // Streamed weights never end.
-  localparam MOST_STEPS = (WEIGHT_STREAM != 0) ? 32'h7FFF_FFFF : WEIGHT_DEPTH;
 
   // Registers: what the core does, the network's description, loading.
   wire                             core_reset;
@@ -220,37 +218,6 @@ module fcc_core #(
       .latency              (latency)
   );
 
-  fcc_table_check #(
-      .PE             (PE),
-      .SIMD           (SIMD),
-      .RING           (RING),
-      .GROUPS         (GROUPS),
-      .MAX_WIDTH      (MAX_WIDTH),
-      .MAX_LAYERS     (MAX_LAYERS),
-      .MAX_CLASSES    (MAX_CLASSES),
-      .WEIGHT_DEPTH   (MOST_STEPS),
-      .THRESHOLD_DEPTH(THRESHOLD_DEPTH),
-      .ORDER          (ORDER),
-      .TERNARY        (TERNARY)
-  ) table_check (
-      .clk              (clk),
-      .reset            (core_reset),
-      .start            (check_start),
-      .table_entries    (table_entries),
-      .layers           (layers),
-      .inputs           (inputs),
-      .classes          (classes),
-      .pixel_mode       (pixel_mode),
-      .weights_loaded   (weights_loaded),
-      .thresholds_loaded(thresholds_loaded),
-      .busy             (check_busy),
-      .done             (check_done),
-      .ok               (check_ok),
-      .bad_table        (check_bad_table),
-      .not_loaded       (check_not_loaded),
-      .pairs            (pairs)
-  );
-
   fcc_image_sink #(
       .WIDTH   (IMAGE_WIDTH),
       .CAPACITY(CAPACITY),
@@ -319,7 +286,9 @@ module fcc_core #(
       .SCORE_BITS     (SCORE_BITS),
       .GROUPS         (GROUPS),
       .GROUP_BITS     (GROUP_BITS),
+      .MAX_WIDTH      (MAX_WIDTH),
       .MAX_LAYERS     (MAX_LAYERS),
+      .MAX_CLASSES    (MAX_CLASSES),
       .WEIGHT_DEPTH   (WEIGHT_DEPTH),
       .BANK_DEPTH     (BANK_DEPTH),
       .THRESHOLD_DEPTH(THRESHOLD_DEPTH),
@@ -331,11 +300,19 @@ module fcc_core #(
       .clk                     (clk),
       .reset                   (reset),
       .core_reset              (core_reset),
-      .start                   (check_start),
+      .check_start             (check_start),
       .running                 (running),
       .core_busy               (core_busy),
       .table_entries           (table_entries),
-      .layers                  (layers[$clog2(MAX_LAYERS+1)-1:0]),
+      .layers                  (layers),
+      .inputs                  (inputs),
+      .classes                 (classes),
+      .pixel_mode              (pixel_mode),
+      .check_busy              (check_busy),
+      .check_done              (check_done),
+      .check_ok                (check_ok),
+      .check_bad_table         (check_bad_table),
+      .check_not_loaded        (check_not_loaded),
       .pairs                   (pairs),
       .weight_restart          (weight_restart),
       .weight_chunk_valid      (weight_chunk_valid),
@@ -404,7 +381,7 @@ module fcc_core #(
   assign aso_result_empty = 2'd0;
 
   // Bits that only some parameters use.
-  wire unused = &{1'b0, classes, layers};
+  wire unused = &{1'b0, classes};
 
 endmodule
 

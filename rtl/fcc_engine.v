@@ -1,15 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What computes: holds a network, takes batches of images, gives the scores of their last layer. It
-// exists because the sequencer's control word concerns only what stands here.
+// What computes: holds a network, checks its layer table, takes batches of images and gives the
+// scores of their last layer. It exists because the sequencer's control word concerns only what
+// stands here.
 //
 //   fcc_sequencer -> fcc_weight_source, fcc_threshold_source -> fcc_lanes
-//   fcc_load_crc beside them: the checksums of what was loaded
+//   fcc_table_check, fcc_load_crc: whether the network is one, and whether it came as it was sent
 //
 // Schedule: load_image_s2 and `images` come 2 cycles after `load_image`, load_output_s3 comes 3
 // cycles after the load of the output layer, `scores_done` with `scores` and `parity` 8 cycles
 // after the last step of a group of that layer, or 9 where ORDER is 2. How many cycles a pass takes
-// stands in fcc_sequencer; what loading takes in fcc_word_loader and fcc_load_crc.
+// stands in fcc_sequencer, what a check takes in fcc_table_check, what loading takes in
+// fcc_word_loader and fcc_load_crc.
 
 `default_nettype none
 
@@ -30,8 +32,12 @@ module fcc_engine #(
     parameter GROUPS = 1,
     // Bits of a group's number (>= 1).
     parameter GROUP_BITS = 1,
+    // Most inputs or neurons of a layer (1 to 32767).
+    parameter MAX_WIDTH = 1,
     // Entries of the layer table (>= 1).
     parameter MAX_LAYERS = 1,
+    // Most classes of a network (1 to MAX_WIDTH).
+    parameter MAX_CLASSES = 1,
     // Words of the weight memory (>= 2).
     parameter WEIGHT_DEPTH = 2,
     // Words of one bank of it (>= 1).
@@ -48,17 +54,28 @@ module fcc_engine #(
     parameter PRESET = ""
 ) (
     input  wire                            clk,
-    // Forgets how much is loaded; what is under way, on which the start of a network has a say too.
+    // Forgets how much is loaded.
     input  wire                            reset,
+    // Forgets what is under way.
     input  wire                            core_reset,
-    input  wire                            start,
     // Running, or finishing what has begun: weights are taken from asi_weight.
     input  wire                            running,
     input  wire                            core_busy,
-    // Checked (see fcc_table_check), stable while busy and two cycles before.
+    // The network: stable from the start of its check on.
     input  wire [       32*MAX_LAYERS-1:0] table_entries,
-    input  wire [$clog2(MAX_LAYERS+1)-1:0] layers,
-    input  wire                            pairs,
+    input  wire [                    15:0] layers,
+    input  wire [                    15:0] inputs,
+    input  wire [                    15:0] classes,
+    input  wire                            pixel_mode,
+    // Its check (see fcc_table_check), which also forgets what asi_weight has brought.
+    input  wire                            check_start,
+    output wire                            check_busy,
+    output wire                            check_done,
+    output wire                            check_ok,
+    output wire                            check_bad_table,
+    output wire                            check_not_loaded,
+    // Two lanes carry an image.
+    output wire                            pairs,
     // Loading (see fcc_weight_source, fcc_threshold_source).
     input  wire                            weight_restart,
     input  wire                            weight_chunk_valid,
@@ -100,6 +117,7 @@ module fcc_engine #(
 );
 
   localparam ACC_BITS = SCORE_BITS - 1;
+  localparam LAYER_BITS = $clog2(MAX_LAYERS + 1);
   localparam WEIGHT_BITS = $clog2(WEIGHT_DEPTH);
   localparam THRESHOLD_BITS = $clog2(THRESHOLD_DEPTH);
   // Cycles from a step until its bits can be loaded; see fcc_lane.
@@ -128,6 +146,38 @@ module fcc_engine #(
   wire [   PE*ACC_BITS-1:0] up;
   wire [   PE*ACC_BITS-1:0] down;
 
+  fcc_table_check #(
+      .PE             (PE),
+      .SIMD           (SIMD),
+      .RING           (RING),
+      .GROUPS         (GROUPS),
+      .MAX_WIDTH      (MAX_WIDTH),
+      .MAX_LAYERS     (MAX_LAYERS),
+      .MAX_CLASSES    (MAX_CLASSES),
+      // Of a stream any table may have as many as count as loaded.
+      .WEIGHT_DEPTH   ((WEIGHT_STREAM != 0) ? 32'h7FFF_FFFF : WEIGHT_DEPTH),
+      .THRESHOLD_DEPTH(THRESHOLD_DEPTH),
+      .ORDER          (ORDER),
+      .TERNARY        (TERNARY)
+  ) table_check (
+      .clk              (clk),
+      .reset            (core_reset),
+      .start            (check_start),
+      .table_entries    (table_entries),
+      .layers           (layers),
+      .inputs           (inputs),
+      .classes          (classes),
+      .pixel_mode       (pixel_mode),
+      .weights_loaded   (weights_loaded),
+      .thresholds_loaded(thresholds_loaded),
+      .busy             (check_busy),
+      .done             (check_done),
+      .ok               (check_ok),
+      .bad_table        (check_bad_table),
+      .not_loaded       (check_not_loaded),
+      .pairs            (pairs)
+  );
+
   fcc_sequencer #(
       .PE             (PE),
       .SIMD           (SIMD),
@@ -144,7 +194,7 @@ module fcc_engine #(
       .clk              (clk),
       .reset            (core_reset),
       .table_entries    (table_entries),
-      .layers           (layers),
+      .layers           (layers[LAYER_BITS-1:0]),
       .batch_valid      (batch_valid),
       .weight_ready     (weight_ready),
       .results_sent     (results_sent),
@@ -180,7 +230,7 @@ module fcc_engine #(
       .clk              (clk),
       .reset            (reset),
       .core_reset       (core_reset),
-      .start            (start),
+      .start            (check_start),
       .running          (running),
       .core_busy        (core_busy),
       .restart          (weight_restart),

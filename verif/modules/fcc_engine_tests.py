@@ -54,16 +54,44 @@ class Bench:
 
     async def reset(self, reset: bool = True) -> None:
         """Clock running; after a reset of everything, or of what is under way only."""
-        names = ("start", "pairs", "layers", "table_entries", "weight_restart", "images",
+        names = ("check_start", "weight_restart", "images",
                  "weight_chunk_valid", "threshold_restart", "threshold_chunk_valid", "chunk",
                  "asi_weight_valid", "asi_weight_data", "asi_weight_startofpacket",
                  "asi_weight_endofpacket", "batch_valid", "results_sent")  # fmt: skip
         drive(self.dut, core_reset=1, running=1, core_busy=0)
         await start(self.dut, reset=int(reset), **dict.fromkeys(names, 0))
-        table = join(self.memory.entries, 32)
-        drive(self.dut, core_reset=0, pairs=self.shape.pairs, table_entries=table)
-        drive(self.dut, layers=len(self.memory.entries))
+        drive(self.dut, core_reset=0)
+        self.describe()
         await edge(self.dut, 4)
+
+    def describe(self, **instead: int) -> None:
+        """Drive the network's description, with other values `instead` of some."""
+        memory = self.memory
+        drive(self.dut, table_entries=join(memory.entries, 32), layers=len(memory.entries))
+        drive(self.dut, inputs=memory.inputs, classes=memory.classes)
+        drive(self.dut, pixel_mode=self.shape.orders[0] == 2)
+        drive(self.dut, **instead)
+
+    async def check(self) -> tuple[bool, bool, bool]:
+        """What the check says within the cycles of its header: ok, a bad table, not loaded."""
+        dut = self.dut
+        drive(dut, check_start=1)
+        await edge(dut)
+        drive(dut, check_start=0)
+        for _ in range(3 * len(self.memory.entries) + 3):
+            await edge(dut)
+            if dut.check_done.value == 1:
+                break
+            assert dut.check_busy.value == 1
+        assert dut.check_done.value == 1 and not dut.check_busy.value
+        verdicts = (dut.check_ok, dut.check_bad_table, dut.check_not_loaded)
+        ok, bad, lacking = (bool(verdict.value) for verdict in verdicts)
+        return ok, bad, lacking
+
+    async def begin(self) -> None:
+        """Checked and found right, as before every start."""
+        assert await self.check() == (True, False, False)
+        assert bool(self.dut.pairs.value) == self.shape.pairs
 
     # ---- loading
 
@@ -211,6 +239,7 @@ async def _ready(dut: Any, seed: int) -> Bench:
     bench = Bench(dut, seed)
     await bench.reset()
     await bench.load()
+    await bench.begin()
     return bench
 
 
@@ -262,6 +291,45 @@ async def loading(dut: Any) -> None:
 
 
 @cocotb.test(timeout_time=5000, timeout_unit="us")
+async def checks(dut: Any) -> None:
+    """What describes no network of this core is refused, and so is one that is not loaded."""
+    bench = await _ready(dut, seed=7)
+    g, entries = bench.geometry, bench.memory.entries
+    bad = (False, True, False)
+    for name, value in (
+        ("layers", 0),
+        ("layers", g.max_layers + 1),
+        ("inputs", 0),
+        ("inputs", g.max_width + g.simd),
+        ("classes", 0),
+        ("classes", g.max_classes + 1),
+        # A word too many in the first layer, a group too many in the last one.
+        ("table_entries", join([entries[0] + 1, *entries[1:]], 32)),
+        ("table_entries", join([*entries[:-1], entries[-1] + (g.threshold_depth << 16)], 32)),
+    ):
+        bench.describe(**{name: value})
+        assert await bench.check() == bad, f"{name} = {value}"
+    if bench.shape.orders[0] == 2:
+        bench.describe(pixel_mode=0)
+        assert await bench.check() == bad
+    bench.describe()
+    for target in ("threshold",) if bench.streamed else ("threshold", "weight"):
+        await bench.restart(target)
+        assert await bench.check() == (False, False, True)
+        await bench.load()
+        await bench.begin()
+    drive(dut, check_start=1)
+    await edge(dut)
+    drive(dut, check_start=0, core_reset=1)
+    await edge(dut)
+    drive(dut, core_reset=0)
+    for _ in range(3 * len(entries) + 3):
+        await edge(dut)
+        assert not dut.check_busy.value and not dut.check_done.value
+    await bench.begin()
+
+
+@cocotb.test(timeout_time=5000, timeout_unit="us")
 async def batches(dut: Any) -> None:
     """Without a pause, and one by one."""
     bench = await _ready(dut, seed=2)
@@ -301,14 +369,16 @@ async def reset_in_a_pass(dut: Any) -> None:
         for _ in range(2 * bench.geometry.drain):
             await bench.cycle()
             assert not dut.sequencer_busy.value and not dut.settling.value
+        if cut % 2:
+            await bench.begin()
         await bench.run(2, repeat(True))
 
 
 @cocotb.test(timeout_time=5000, timeout_unit="us")
 async def stream_out_of_step(dut: Any) -> None:
-    """A packet that begins again in its middle: a fault, and no more steps until a start."""
+    """A packet that begins again in its middle: a fault, and no more steps until it is emptied."""
     bench = await _ready(dut, seed=5)
-    for restart in ("start", "core_reset"):
+    for restart in ("check", "core_reset"):
         bench.waiting.append(bench.levels())
         bench.send_weights(2)
         first = bench.beats.popleft()
@@ -317,12 +387,10 @@ async def stream_out_of_step(dut: Any) -> None:
             await bench.cycle()
         assert dut.weight_fault.value == 1 and bench.steps == 0
         drive(dut, asi_weight_valid=0, batch_valid=0, core_reset=1)
-        if restart == "start":
-            # A start alone empties the stream; the sequencer needs the reset.
-            drive(dut, core_reset=0, start=1)
-            await edge(dut)
-            drive(dut, start=0)
-            await edge(dut)
+        if restart == "check":
+            # A check alone empties the stream; the sequencer needs the reset.
+            drive(dut, core_reset=0)
+            await bench.begin()
             assert not dut.weight_fault.value
             drive(dut, core_reset=1)
         await edge(dut)
@@ -344,4 +412,5 @@ async def answers_at_power_up(dut: Any) -> None:
     await bench.reset()
     assert int(dut.weights_loaded.value) == bench.geometry.weight_depth
     assert int(dut.thresholds_loaded.value) == bench.geometry.threshold_depth
+    await bench.begin()
     await bench.run(3, repeat(True))

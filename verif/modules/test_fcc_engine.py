@@ -35,8 +35,8 @@ def run(
 ) -> None:
     """Build the engine of such a core and run tests on it."""
     geometry, shape = geometry_of(name, weight_stream)
-    own = ("WEIGHT_DEPTH", "BANK_DEPTH", "THRESHOLD_DEPTH", "MAX_LAYERS", "WEIGHT_STREAM",
-           "TERNARY", "LANES")  # fmt: skip
+    own = ("WEIGHT_DEPTH", "BANK_DEPTH", "THRESHOLD_DEPTH", "MAX_WIDTH", "MAX_LAYERS",
+           "MAX_CLASSES", "WEIGHT_STREAM", "TERNARY", "LANES")  # fmt: skip
     parameters: dict[str, object] = {
         **{key: value for key, value in geometry.lane_parameters().items() if key != "ACC_BITS"},
         **{key: geometry.parameters()[key] for key in own},
@@ -56,13 +56,14 @@ def run(
 @pytest.mark.parametrize("name", _SHAPES)
 def test_weights_in_memory(name: str, tmp_path: Path) -> None:
     """Networks of every kind: cycles, scores, loading, resets."""
-    run(name, tmp_path, ["loading", "batches", "results_held", "reset_in_a_pass"])
+    run(name, tmp_path, ["loading", "checks", "batches", "results_held", "reset_in_a_pass"])
 
 
 @pytest.mark.parametrize(("name", "beat"), [("smallest", 8), ("binary", 512), ("order-2", 8)])
 def test_weights_from_outside(name: str, beat: int, tmp_path: Path) -> None:
     """A word a beat, or several beats a word, in step or out of it."""
-    tests = ["loading", "batches", "results_held", "reset_in_a_pass", "stream_out_of_step"]
+    tests = ["loading", "checks", "batches", "results_held", "reset_in_a_pass"]
+    tests.append("stream_out_of_step")
     run(name, tmp_path, tests, weight_stream=beat)
 
 

@@ -156,9 +156,9 @@ PROOFS: dict[str, tuple[dict[str, int], ...]] = {
     "fcc_engine": tuple(
         {
             "PE": 3, "SIMD": 4, "RING": 3, "TAPS": 2, "SCORE_BITS": 7, "GROUPS": 4,
-            "GROUP_BITS": 2, "MAX_LAYERS": 2, "WEIGHT_DEPTH": 6, "BANK_DEPTH": 3,
-            "THRESHOLD_DEPTH": 5, "WEIGHT_STREAM": stream, "LANES": 2, "ORDER": order,
-            "TERNARY": order - 1,
+            "GROUP_BITS": 2, "MAX_WIDTH": 11, "MAX_LAYERS": 2, "MAX_CLASSES": 4,
+            "WEIGHT_DEPTH": 6, "BANK_DEPTH": 3, "THRESHOLD_DEPTH": 5, "WEIGHT_STREAM": stream,
+            "LANES": 2, "ORDER": order, "TERNARY": order - 1,
         }
         for stream, order in ((0, 1), (8, 2))
     ),
