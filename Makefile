@@ -57,7 +57,7 @@ lint: $(MARKS)test $(MARKS)lint ## style, slang, Verilator, Icarus, Yosys; ruff,
 formal: $(MARKS)formal ## proofs about the RTL for all inputs, each with a faulty twin
 	@$(PY) -m formal.prove $(if $(ONLY),--only $(ONLY)) $(ARGS)
 
-bench: $(MARKS)package $(MARKS)synthesis ## every figure of the README measured again (a quarter of an hour)
+bench: $(MARKS)package $(MARKS)synthesis ## every figure of the README measured again (half an hour)
 	@$(PY) -m measure.benchmark
 
 explore: $(MARKS)package $(MARKS)plots ## which PE, SIMD and LANES fit an FPGA, and which are best

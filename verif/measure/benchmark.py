@@ -44,7 +44,7 @@ def parser() -> CommandLine:
     return CommandLine(
         prog="make bench",
         description=__doc__,
-        epilog="It takes a quarter of an hour on two cores; what has not changed since the last "
+        epilog="It takes half an hour on two cores; what has not changed since the last "
         "time is not synthesised again. The figures go into build/bench/report.json.",
     )
 
