@@ -160,6 +160,8 @@ def slang_on(
 def slang(design: Design) -> str:
     """Complaints of slang, empty if none."""
     options = ["-I", str(simulator.RTL), "--top", design.top]
+    # A loop of more steps Quartus takes for one without an end (quartus/DIALECT.md).
+    options += ["--max-generate-steps", "5000"]
     options += [f"-G{name}={value}" for name, value in design.parameters.items()]
     return "\n".join(slang_on(design.sources, options))
 

@@ -10,7 +10,8 @@ Hardware (rtl/ and quartus/) besides: one module a file, of the file's name, and
 itself. A register that a clock writes is called NAME_reg, or NAME_sN where it is stage N of a
 pipeline, and no other variable is; a port keeps its own name, and a memory may have any. A comment
 stands above every parameter. An instance sets every parameter of its module. No name reaches into
-another module.
+another module. A function stands in no generate block and does not call itself; of the system's
+functions and tasks only those of SYSTEM are called.
 
 What the language itself asks for, declarations before use among it, slang's compiler checks, see
 lint.py.
@@ -31,6 +32,8 @@ from pyslang.syntax import SyntaxKind, SyntaxNode, SyntaxTree
 COLUMNS = 100
 SPDX = "// SPDX-License-Identifier: Apache-2.0"
 STATE = re.compile(r".*_(reg|s\d+)")
+# What Quartus synthesises of what begins with a $ (quartus/DIALECT.md), as far as it is needed.
+SYSTEM = ("$clog2", "$readmemh", "$signed")
 K = SyntaxKind
 # A node of the syntax tree: which attributes it has depends on its kind.
 Node: TypeAlias = Any
@@ -196,6 +199,24 @@ def names_of(module: Module) -> Iterator[str]:
             yield module.complaint(node, "a name that reaches into another module.")
 
 
+def functions_of(module: Module) -> Iterator[str]:
+    """Functions, and calls of the system's."""
+    for function in all_of(module.node, K.FunctionDeclaration):
+        name = function.prototype.name.identifier.valueText
+        calls = all_of(function, K.InvocationExpression)
+        if any(list(targets(call.left)) == [name] for call in calls):
+            yield module.complaint(function, f"the function {name} calls itself.")
+        parent = function.parent
+        while parent is not None and parent.kind != K.GenerateBlock:
+            parent = parent.parent
+        if parent is not None:
+            yield module.complaint(function, f"the function {name} stands in a generate block.")
+    for call in all_of(module.node, K.SystemName):
+        name = call.systemIdentifier.valueText
+        if name not in SYSTEM:
+            yield module.complaint(call, f"{name} is not for hardware.")
+
+
 def instances_of(
     module: Module, modules: Mapping[str, Module], variables: Mapping[str, Node]
 ) -> Iterator[str]:
@@ -272,6 +293,6 @@ def complaints(paths: Sequence[Path], hardware: Sequence[Path]) -> list[str]:
         variables = variables_of(module)
         if module.hardware:
             found += state_of(module, variables)
-            found += names_of(module)
+            found += [*names_of(module), *functions_of(module)]
         found += instances_of(module, modules, variables)
     return found + list(loops_of(modules))

@@ -139,6 +139,18 @@ PLANTED = {
     "output-reg": (".sum (out[i])", ".sum (turned[i])", 35, "output sum drives the reg turned"),
     "output-regs": (".sum (out[i])", ".sum ({out[i], turned})", 35, "drives the reg turned"),
     "outside": ("g_bit[i-1].one", "good.in_reg", 38, "reaches into another module"),
+    "function": (
+        "endgenerate",
+        "if (WIDTH == 9) begin : g_nine\n"
+        "      function one(input a);\n        one = a;\n      endfunction\n    end\n  endgenerate",
+        42, "the function one stands in a generate block",
+    ),
+    "recursion": (
+        "  genvar i;",
+        "  function one(input a);\n    one = a ? 1'b1 : one(1'b1);\n  endfunction\n  genvar i;",
+        26, "the function one calls itself",
+    ),
+    "system": ("~in_s2", "$random", 24, "$random is not for hardware"),
     "instance": ("g_bit[i-1].one", "g_bit[0].g_first.one_bit.bits", 38, "reaches into another"),
 }  # fmt: skip
 
