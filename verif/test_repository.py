@@ -191,9 +191,9 @@ PLANTED = {
 }  # fmt: skip
 
 
+@pytest.mark.needs("importlinter")
 def test_imports_that_the_layout_forbids_are_found(tmp_path: Path) -> None:
     """All kept in a copy of the repository, all broken where each has an import of its own."""
-    pytest.importorskip("importlinter", reason="make lint installs import-linter")
     shutil.copy(ROOT / "pyproject.toml", tmp_path)
     for folder in ("model/xnor_fcc", "verif"):
         shutil.copytree(ROOT / folder, tmp_path / folder, ignore=but_python)
@@ -209,3 +209,43 @@ def test_imports_that_the_layout_forbids_are_found(tmp_path: Path) -> None:
         assert f"{name} BROKEN" in found.stdout
         importer = ".".join(Path(file).with_suffix("").parts[1:])
         assert f"{importer} -> {module}" in found.stdout
+
+
+@pytest.mark.parametrize("workers", ["0", "2"])
+def test_tests_left_out_are_counted(tmp_path: Path, workers: str) -> None:
+    """By what they need, in the process of pytest and from its workers."""
+    shutil.copy(ROOT / "verif" / "conftest.py", tmp_path)
+    (tmp_path / "test_it.py").write_text(
+        "import pytest\n"
+        "@pytest.mark.needs('tclsh')\n"
+        "@pytest.mark.parametrize('n', range(3))\n"
+        "def test_tcl(n): assert False\n"
+        "@pytest.mark.needs('iverilog')\n"
+        "def test_icarus(): assert False\n"
+        "def test_neither(): pass\n"
+    )
+    command = [sys.executable, "-m", "pytest", "-n", workers, "-p", "no:cacheprovider"]
+    result = subprocess.run(
+        [*command, "-c", str(ROOT / "pyproject.toml"), "--rootdir", str(tmp_path), str(tmp_path)],
+        cwd=tmp_path, env={**os.environ, "PATH": "/nowhere"}, capture_output=True, text=True,
+    )  # fmt: skip
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert "1 passed, 4 skipped" in result.stdout
+    left_out = [line for line in result.stdout.splitlines() if line.startswith("left out")]
+    assert left_out == [
+        "left out: 3 tests: tclsh is not installed (Debian: apt install tcl)",
+        "left out: 1 test: iverilog is not installed (Debian: apt install iverilog)",
+    ]
+
+
+def test_a_need_nobody_knows_is_an_error(tmp_path: Path) -> None:
+    """A word misspelt would leave a test in, or out, for ever."""
+    shutil.copy(ROOT / "verif" / "conftest.py", tmp_path)
+    (tmp_path / "test_it.py").write_text(
+        "import pytest\n@pytest.mark.needs('icarus')\ndef test_it(): pass\n"
+    )
+    result = subprocess.run(
+        [sys.executable, "-m", "pytest", "-c", str(ROOT / "pyproject.toml"), str(tmp_path)],
+        cwd=tmp_path, capture_output=True, text=True,
+    )  # fmt: skip
+    assert result.returncode == 4 and "needs icarus, which NEEDED lacks" in result.stderr

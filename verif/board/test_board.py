@@ -13,7 +13,6 @@ import pytest
 
 from measure import board_area as board_report
 from measure import synthesis
-from needs import needs_icarus
 from xnor_fcc import area
 from xnor_fcc.board import demo as board_module
 from xnor_fcc.board.demo import Board, board_of
@@ -73,7 +72,7 @@ def test_board_demo_with_a_tiny_network() -> None:
     run(tiny_board(), "board-tiny", ALL, second=40_000)
 
 
-@needs_icarus
+@pytest.mark.needs("iverilog")
 @pytest.mark.parametrize("image_width", [64, 8])
 def test_board_demo_in_four_states(image_width: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """From power-up, with nothing known but what the FPGA and the reset set; images of one beat,

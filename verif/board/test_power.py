@@ -9,10 +9,9 @@ from pathlib import Path
 import pytest
 
 from board.tclsh import Script
-from needs import needs_tclsh
 from xnor_fcc_sim.simulator import ROOT
 
-pytestmark = needs_tclsh
+pytestmark = pytest.mark.needs("tclsh")
 
 PACKAGES = ("::quartus::project", "::quartus::flow")
 RECORDED = (

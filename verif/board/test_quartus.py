@@ -22,13 +22,12 @@ from typing import Any
 import pytest
 
 from board.tclsh import Script, tcl_list
-from needs import needs_tclsh
 from xnor_fcc.board.demo import board_of
 from xnor_fcc.devices import devices
 from xnor_fcc_sim.simulator import ROOT
 from xnor_fcc_sim.sources import board_sources
 
-pytestmark = needs_tclsh
+pytestmark = pytest.mark.needs("tclsh")
 
 PACKAGES = ("::quartus::project", "::quartus::flow", "::quartus::report")
 RECORDED = (

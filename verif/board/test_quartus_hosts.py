@@ -14,7 +14,6 @@ import numpy as np
 import pytest
 
 from board.tclsh import Script, quoted
-from needs import needs_tclsh
 from xnor_fcc.board.address_map import BUFFER_BYTES
 from xnor_fcc.board.driver import DriverError
 from xnor_fcc.geometry import NAMED, Geometry, KindError
@@ -26,7 +25,7 @@ from xnor_fcc.register_script import register_script
 from xnor_fcc_sim import simulator
 from xnor_fcc_sim.simulator import ROOT
 
-pytestmark = needs_tclsh
+pytestmark = pytest.mark.needs("tclsh")
 
 HOST = ROOT / "quartus" / "host"
 JTAG_SCRIPT = ROOT / "quartus" / "jtag" / "classify.tcl"

@@ -25,7 +25,6 @@ from board.platform_designer import (
 )
 from board.tclsh import Script
 from core.illegal import ILLEGAL
-from needs import needs_tclsh
 from xnor_fcc.board.address_map import BASE, OFFSET
 from xnor_fcc.devices import devices
 from xnor_fcc.geometry import Geometry
@@ -37,7 +36,7 @@ PARAMETERS = set(re.findall(r"^ {4}parameter (\w+) =", (RTL / "xnor_fcc.v").read
 # Small, because only the widths of the streams matter.
 TINY = {"PE": 2, "SIMD": 2, "MAX_WIDTH": 8, "MAX_CLASSES": 2, "WEIGHT_DEPTH": 8, "BANK_DEPTH": 8}
 
-pytestmark = needs_tclsh
+pytestmark = pytest.mark.needs("tclsh")
 
 
 # ---- the component

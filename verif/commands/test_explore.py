@@ -15,7 +15,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from needs import needs_matplotlib
 from xnor_fcc import explore, pareto, plot
 from xnor_fcc.area import Area
 from xnor_fcc.devices import DATA, Device, devices
@@ -228,7 +227,7 @@ def test_one_geometry_that_is_best_for_both_has_one_label(report: explore.Report
     assert list(explore.shown(both).picks) == ["best throughput and latency: 57 x 262 x 1"]
 
 
-@needs_matplotlib
+@pytest.mark.needs("matplotlib")
 def test_the_picture_is_the_same_for_the_same_data(report: explore.Report) -> None:
     shown = explore.shown(report)
     picture = pareto.picture(shown)
@@ -309,7 +308,7 @@ def test_ternary_weights_take_twice_the_memory_and_the_steps() -> None:
 # ---- command line
 
 
-@needs_matplotlib
+@pytest.mark.needs("matplotlib")
 def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "a" / "b"
     assert explore.main(["--widths", "60-40-10", "--output", str(out), "--max-lanes", "2"]) == 0

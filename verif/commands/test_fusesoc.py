@@ -13,7 +13,6 @@ import pytest
 import yaml
 
 from faults import plant
-from needs import needs_icarus
 from xnor_fcc import __version__, rtl
 from xnor_fcc.places import ROOT, RTL
 from xnor_fcc_sim.simulator import verilator_environment
@@ -107,14 +106,14 @@ def test_lint_takes_parameters(tree: Path) -> None:
     assert "PE_must_be_at_least_1" in log
 
 
-@needs_icarus
+@pytest.mark.needs("iverilog")
 def test_sim_with_icarus(tree: Path) -> None:
     code, log = fusesoc(tree, "--target=sim", NAME)
     assert code == 0, log
     assert re.search(r"^PASS: \d+ images", log, re.M)
 
 
-@needs_icarus
+@pytest.mark.needs("iverilog")
 def test_sim_sees_a_fault_in_the_rtl(tree: Path) -> None:
     spoil(tree / "rtl" / "fcc_argmax.v", "> $signed(best_score_reg)", "< $signed(best_score_reg)")
     code, log = fusesoc(tree, "--target=sim", NAME)
@@ -122,7 +121,7 @@ def test_sim_sees_a_fault_in_the_rtl(tree: Path) -> None:
     assert re.search(r"^FAIL: ", log, re.M)
 
 
-@needs_icarus
+@pytest.mark.needs("iverilog")
 def test_sim_compares_every_word(tree: Path) -> None:
     spoil_words(tree, WORDS)
     code, log = fusesoc(tree, "--target=sim", NAME)
@@ -130,7 +129,7 @@ def test_sim_compares_every_word(tree: Path) -> None:
     assert re.search(rf"^FAIL: {WORDS} of {WORDS} words came, {WORDS} of them wrong", log, re.M)
 
 
-@needs_icarus
+@pytest.mark.needs("iverilog")
 @pytest.mark.parametrize(
     ("file", "good", "bad", "said"),
     [

@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 from edalize.flows.sim import Sim
 
-from needs import needs_icarus
 from xnor_fcc import rtl
 from xnor_fcc.errors import run_main
 from xnor_fcc.geometry import Geometry
@@ -30,7 +29,7 @@ def test_the_list_is_that_of_the_files(capsys: pytest.CaptureFixture[str]) -> No
 
 
 @pytest.mark.parametrize(
-    "tool", ["verilator", pytest.param("iverilog", marks=needs_icarus)]
+    "tool", ["verilator", pytest.param("iverilog", marks=pytest.mark.needs("iverilog"))]
 )
 def test_the_list_is_a_command_file(
     tool: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -76,7 +75,7 @@ def build(design: dict[str, Any], directory: Path) -> None:
     flow.build()
 
 
-@needs_icarus
+@pytest.mark.needs("iverilog")
 def test_edalize_builds_the_core(tmp_path: Path) -> None:
     build(edam(**SMALL), tmp_path / "good")
     assert (tmp_path / "good" / rtl.TOP).stat().st_size > 0

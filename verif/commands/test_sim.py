@@ -20,7 +20,6 @@ import pytest
 
 from commands.made import run
 from faults import Fault
-from needs import QUICKEST, needs_icarus
 from xnor_fcc.data import DATASETS, load_test_bits
 from xnor_fcc.errors import UserError
 from xnor_fcc.geometry import Geometry
@@ -153,11 +152,11 @@ ODD = {
 
 
 @pytest.mark.parametrize("widths", ODD.values(), ids=ODD)
-def test_networks_of_any_size(tmp_path: Path, widths: tuple[int, ...]) -> None:
+def test_networks_of_any_size(quickest: str, tmp_path: Path, widths: tuple[int, ...]) -> None:
     """Random images, which nobody has labels for; the report alone on stdout."""
     random_network(np.random.default_rng(2), widths).save(tmp_path / "net.npz")
     arguments = ("--network", str(tmp_path / "net.npz"), "--inputs", "random", "--images", "9")
-    result = run(tmp_path / "out", *arguments, "--json", SIM=QUICKEST)
+    result = run(tmp_path / "out", *arguments, "--json", SIM=quickest)
     assert result.returncode == 0, result.stdout + result.stderr
     report = json.loads(result.stdout)
     assert report == json.loads((tmp_path / "out" / "report.json").read_text())
@@ -169,7 +168,7 @@ def test_networks_of_any_size(tmp_path: Path, widths: tuple[int, ...]) -> None:
     assert report["geometry"]["pe"] <= max(widths[1:])
 
 
-def test_images_from_a_file(tmp_path: Path) -> None:
+def test_images_from_a_file(quickest: str, tmp_path: Path) -> None:
     """What a run was given it keeps, in a file that another one takes; with labels and without."""
     rng = np.random.default_rng(3)
     network = random_network(rng, (12, 7, 5))
@@ -179,7 +178,7 @@ def test_images_from_a_file(tmp_path: Path) -> None:
     labels = np.where(np.arange(6) < 2, (classes + 1) % 5, classes)
     np.savez(tmp_path / "given.npz", images=images, labels=labels)
     first = ("--network", str(tmp_path / "net.npz"), "--inputs")
-    result = run(tmp_path / "out", *first, str(tmp_path / "given.npz"), SIM=QUICKEST)
+    result = run(tmp_path / "out", *first, str(tmp_path / "given.npz"), SIM=quickest)
     assert result.returncode == 0, result.stdout + result.stderr
     assert "0.6667, the model's 0.6667" in result.stdout
     report = json.loads((tmp_path / "out" / "report.json").read_text())
@@ -187,19 +186,19 @@ def test_images_from_a_file(tmp_path: Path) -> None:
     assert report["inputs"] == str(tmp_path / "given.npz")
 
     kept = str(tmp_path / "out" / "images.npz")
-    result = run(tmp_path / "again", *first, kept, "--images", "3", "--json", SIM=QUICKEST)
+    result = run(tmp_path / "again", *first, kept, "--images", "3", "--json", SIM=quickest)
     assert result.returncode == 0 and json.loads(result.stdout)["accuracy"] == 1 / 3
 
     np.save(tmp_path / "bare.npy", images)
     bare = str(tmp_path / "bare.npy")
-    result = run(tmp_path / "bare", *first, bare, "--flip", "threshold:0:1", SIM=QUICKEST)
+    result = run(tmp_path / "bare", *first, bare, "--flip", "threshold:0:1", SIM=quickest)
     assert result.returncode == 1 and "the images have no labels" in result.stdout
     assert json.loads((tmp_path / "bare" / "report.json").read_text())["wrong_bits"] > 0
     assert "error: hardware and reference differ: image 0, layer 0, neuron 1: " in result.stderr
 
 
 def test_the_figures_of_a_faulty_core_are_its_own(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    quickest: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The accuracy is the core's, `model_accuracy` the reference's; every wrong bit of every image
     is counted, of the last hidden layer too, and of batches whose accumulators nobody looks at."""
@@ -221,7 +220,7 @@ def test_the_figures_of_a_faulty_core_are_its_own(
     assert damage(flip)
     files = ("--network", str(tmp_path / "net.npz"), "--inputs", str(tmp_path / "images.npz"))
     sizes = ("--pe", "4", "--simd", "5", "--lanes", "2")
-    result = run(tmp_path / "out", *files, *sizes, "--flip", flip, "--json", SIM=QUICKEST)
+    result = run(tmp_path / "out", *files, *sizes, "--flip", flip, "--json", SIM=quickest)
     assert result.returncode == 1, result.stderr
     report = json.loads(result.stdout)
 
@@ -269,10 +268,10 @@ BESIDE = {
 
 @pytest.mark.parametrize("fault", BESIDE.values(), ids=BESIDE)
 def test_right_answers_alone_are_no_pass(
-    fault: Fault, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    quickest: str, fault: Fault, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
-    monkeypatch.setenv("SIM", QUICKEST)
+    monkeypatch.setenv("SIM", quickest)
     monkeypatch.setattr(simulator, "rtl_sources", lambda: fault.sources(tmp_path))
     random_network(np.random.default_rng(2), (9, 6, 4)).save(tmp_path / "net.npz")
     arguments = ["--network", str(tmp_path / "net.npz"), "--inputs", "random", "--images", "5"]
@@ -283,10 +282,10 @@ def test_right_answers_alone_are_no_pass(
 
 
 def test_a_run_that_fails_leaves_nothing_of_an_earlier_one(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    quickest: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Which could be taken for its own: figures, answers, pages, waveforms."""
-    monkeypatch.setenv("SIM", QUICKEST)
+    monkeypatch.setenv("SIM", quickest)
     stale = {"report.json", "measured.json", "answers.npz", "trace.npz", "trace.html", "dump.vcd",
              "dump.fst", waves.GTKWAVE, waves.SURFER}  # fmt: skip
     for name in stale:
@@ -353,7 +352,7 @@ def test_two_simulations_do_not_share_a_directory(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == [".lock"]
 
 
-@needs_icarus
+@pytest.mark.needs("iverilog")
 def test_two_builds_at_once_are_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The second to come waits for the first, and takes what it built."""
     monkeypatch.setattr(simulator, "BUILD", tmp_path)
@@ -374,7 +373,7 @@ def test_two_builds_at_once_are_one(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert len(built) == 1
 
 
-@needs_icarus
+@pytest.mark.needs("iverilog")
 def test_what_has_changed_is_built_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A source, what it includes, a parameter, waveforms; else the core of yesterday would pass."""
     monkeypatch.setattr(simulator, "BUILD", tmp_path / "build")

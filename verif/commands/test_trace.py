@@ -18,7 +18,6 @@ from markupsafe import escape
 from PIL import Image
 
 from commands.made import Checker, external_references, run, texts
-from needs import QUICKEST, needs_matplotlib
 from xnor_fcc import plot
 from xnor_fcc.errors import UserError
 from xnor_fcc.geometry import Geometry
@@ -50,7 +49,7 @@ class Traced:
 
 
 def traced(
-    directory: Path, orders: tuple[int, ...], *arguments: str, image: int = IMAGE
+    simulator: str, directory: Path, orders: tuple[int, ...], *arguments: str, image: int = IMAGE
 ) -> Traced:
     """Simulate a small network. The traced image is misread: its label is one beside its answer,
     which is the label of all others."""
@@ -65,7 +64,7 @@ def traced(
         *(directory / "out", "--network", str(directory / "net.npz")),
         *("--inputs", str(directory / "images.npz"), "--trace", str(image)),
         *("--pe", "8", "--simd", "8", *arguments),
-        SIM=QUICKEST,
+        SIM=simulator,
     )
     assert result.returncode in (0, 1), result.stdout + result.stderr
     page = directory / "out" / "trace.html"
@@ -75,18 +74,18 @@ def traced(
 
 
 @pytest.fixture(scope="module")
-def plain(tmp_path_factory: pytest.TempPathFactory) -> Traced:
-    return traced(tmp_path_factory.mktemp("plain"), (1, 1, 1), "--lanes", "3")
+def plain(quickest: str, tmp_path_factory: pytest.TempPathFactory) -> Traced:
+    return traced(quickest, tmp_path_factory.mktemp("plain"), (1, 1, 1), "--lanes", "3")
 
 
 @pytest.fixture(scope="module")
-def pairs(tmp_path_factory: pytest.TempPathFactory) -> Traced:
+def pairs(quickest: str, tmp_path_factory: pytest.TempPathFactory) -> Traced:
     """Activations of order 2, two images at a time in two lanes each."""
-    return traced(tmp_path_factory.mktemp("pairs"), (2, 2, 1), "--lanes", "4")
+    return traced(quickest, tmp_path_factory.mktemp("pairs"), (2, 2, 1), "--lanes", "4")
 
 
 @pytest.fixture(scope="module")
-def faulty(tmp_path_factory: pytest.TempPathFactory) -> Traced:
+def faulty(quickest: str, tmp_path_factory: pytest.TempPathFactory) -> Traced:
     """A threshold that this image is exactly at is moved by one."""
     rng = np.random.default_rng(8)
     network = random_network(rng, WIDTHS)
@@ -94,7 +93,7 @@ def faulty(tmp_path_factory: pytest.TempPathFactory) -> Traced:
     sums = preactivations(network, network.inputs_from(grey))[0][IMAGE]
     neuron = int(np.flatnonzero(sums == 1)[0])
     where = f"threshold:0:{neuron}"
-    return traced(tmp_path_factory.mktemp("faulty"), (1, 1, 1), "--flip", where)
+    return traced(quickest, tmp_path_factory.mktemp("faulty"), (1, 1, 1), "--flip", where)
 
 
 def drawn(svg: str, width: int, count: int) -> np.ndarray:
@@ -227,9 +226,9 @@ def test_the_timeline_has_every_bar_where_its_cycles_are(plain: Traced) -> None:
 
 
 @pytest.mark.parametrize("image", [0, IMAGES - 1])
-def test_the_first_image_and_the_last_one(tmp_path: Path, image: int) -> None:
+def test_the_first_image_and_the_last_one(quickest: str, tmp_path: Path, image: int) -> None:
     """Of the batches that the testbench looks into anyway; of a batch that is not full."""
-    one = traced(tmp_path, (1, 1, 1), "--lanes", "4", image=image)
+    one = traced(quickest, tmp_path, (1, 1, 1), "--lanes", "4", image=image)
     trace = one.trace
     assert one.code == 0 and trace.wrong_values == trace.wrong_sums == 0
     assert np.array_equal(trace.inputs.seen, one.x[image])
@@ -263,7 +262,7 @@ def test_a_score_that_differs_is_told(plain: Traced) -> None:
         assert f'<span class="word fail">{score:,}</span>' in table
 
 
-@needs_matplotlib
+@pytest.mark.needs("matplotlib")
 def test_the_histogram_is_of_the_margins(plain: Traced) -> None:
     data = re.findall(r'<img alt="Margins of layer \d" src="data:image/svg\+xml;base64,(.*?)"',
                       plain.page)  # fmt: skip

@@ -13,13 +13,11 @@ import numpy as np
 import pytest
 
 from commands.made import run
-from needs import needs_icarus
 from xnor_fcc.random_network import random_network
 from xnor_fcc_sim import waves
 
 # Neither has a wheel for every machine; without them nothing is written that could be tested.
-pywellen = pytest.importorskip("pywellen")
-pytest.importorskip("pylibfst")
+pytestmark = pytest.mark.needs("pywellen", "pylibfst")
 
 LANES, IMAGES = 3, 7
 
@@ -53,6 +51,8 @@ b1z "
 
 def read(path: Path) -> dict[str, Any]:
     """The variables of a file, by the library that Surfer reads it with."""
+    import pywellen
+
     return {variable.full_name: variable for variable in pywellen.Waveform(str(path)).all_vars()}
 
 
@@ -78,7 +78,7 @@ def test_a_vcd_file_becomes_an_fst_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "simulator",
     [
-        pytest.param("icarus", marks=needs_icarus),
+        pytest.param("icarus", marks=pytest.mark.needs("iverilog")),
         pytest.param("verilator", marks=pytest.mark.slow),
     ],
 )

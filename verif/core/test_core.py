@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from core.corners import CORNERS, random_geometry, run, run_preset
-from needs import needs_icarus
 from xnor_fcc.data import load_test_images
 from xnor_fcc.geometry import Geometry
 from xnor_fcc_sim import simulator
@@ -31,7 +30,7 @@ def test_random_geometry(seed: int) -> None:
 
 
 @pytest.mark.slow
-@needs_icarus
+@pytest.mark.needs("iverilog")
 @pytest.mark.parametrize(
     "name", ["odd", "word-wider-than-layers", "original-like", "streamed-in-part"]
 )
@@ -41,7 +40,7 @@ def test_corner_geometry_in_four_states(name: str, monkeypatch: pytest.MonkeyPat
     run(Geometry(**CORNERS[name]), seed=2, name=f"icarus-{name}")
 
 
-@needs_icarus
+@pytest.mark.needs("iverilog")
 def test_waves_of_icarus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SIM", "icarus")
     geometry = Geometry(**CORNERS["odd"])

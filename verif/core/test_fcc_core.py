@@ -13,11 +13,10 @@ import pytest
 
 from core.corners import SMALL
 from core.elaboration import elaborate
-from needs import needs_icarus
 from xnor_fcc.geometry import Geometry
 from xnor_fcc_sim import simulator
 
-pytestmark = needs_icarus
+pytestmark = pytest.mark.needs("iverilog")
 
 
 @pytest.fixture(autouse=True)

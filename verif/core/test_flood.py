@@ -11,7 +11,6 @@ import pytest
 
 from core.corners import FLOODED
 from faults import Fault
-from needs import needs_icarus
 from xnor_fcc_sim import simulator
 
 FAULTS = {
@@ -67,7 +66,7 @@ def test_flood() -> None:
 
 
 @pytest.mark.slow
-@needs_icarus
+@pytest.mark.needs("iverilog")
 def test_small_flood_in_four_states(monkeypatch: pytest.MonkeyPatch) -> None:
     """The run that finds the faults below, without a fault."""
     monkeypatch.setenv("SIM", "icarus")
@@ -75,7 +74,7 @@ def test_small_flood_in_four_states(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.slow
-@needs_icarus
+@pytest.mark.needs("iverilog")
 @pytest.mark.parametrize("fault", FAULTS)
 def test_flood_finds(fault: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SIM", "icarus")
@@ -85,7 +84,7 @@ def test_flood_finds(fault: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         flood(model, fault, rounds=3, count=300)
 
 
-@needs_icarus
+@pytest.mark.needs("iverilog")
 def test_locked_while_the_table_is_checked(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SIM", "icarus")
     simulator.build("xnor_fcc", FLOODED.parameters()).run(

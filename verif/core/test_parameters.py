@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-import shutil
-
 import pytest
 
 from core.elaboration import elaborate
@@ -12,20 +10,20 @@ from core.illegal import ILLEGAL
 from xnor_fcc.geometry import Geometry, GeometryError
 from xnor_fcc.parameters import PARAMETERS
 
+TOOLS = ["verilator", pytest.param("iverilog", marks=pytest.mark.needs("iverilog"))]
 
-@pytest.mark.parametrize("tool", ["verilator", "iverilog"])
+
+@pytest.mark.parametrize("tool", TOOLS)
 @pytest.mark.parametrize(("parameters", "message"), ILLEGAL)
 def test_illegal_parameters_are_refused(
     tool: str, parameters: dict[str, int], message: str
 ) -> None:
-    if tool == "iverilog" and shutil.which(tool) is None:
-        pytest.skip("Icarus Verilog is not installed")
     result = elaborate(tool, parameters)
     assert result.returncode != 0
     assert message in result.stderr + result.stdout
 
 
-@pytest.mark.parametrize("tool", ["verilator", "iverilog"])
+@pytest.mark.parametrize("tool", TOOLS)
 @pytest.mark.parametrize(
     "parameters",
     [
@@ -34,8 +32,6 @@ def test_illegal_parameters_are_refused(
     ],
 )
 def test_these_are_legal(tool: str, parameters: dict[str, int]) -> None:
-    if tool == "iverilog" and shutil.which(tool) is None:
-        pytest.skip("Icarus Verilog is not installed")
     assert elaborate(tool, parameters).returncode == 0
 
 

@@ -11,12 +11,11 @@ import pytest
 
 from core.corners import CORNERS
 from faults import Fault
-from needs import needs_icarus
 from xnor_fcc.geometry import Geometry
 from xnor_fcc_sim import simulator
 
 # The models of the other author are not made for every Python that cocotb is.
-pytest.importorskip("cocotbext.avalon", reason="cocotbext-avalon needs a Python below 3.14")
+pytestmark = pytest.mark.needs("cocotbext.avalon")
 
 # Beats of one byte and of several, weights from memory and from a stream.
 GEOMETRIES = ("odd", "streamed")
@@ -68,7 +67,7 @@ def test_peer(name: str) -> None:
 
 
 @pytest.mark.slow
-@needs_icarus
+@pytest.mark.needs("iverilog")
 @pytest.mark.parametrize("name", GEOMETRIES)
 def test_peer_in_four_states(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """X on idle streams."""
@@ -77,7 +76,7 @@ def test_peer_in_four_states(name: str, monkeypatch: pytest.MonkeyPatch) -> None
 
 
 @pytest.mark.slow
-@needs_icarus
+@pytest.mark.needs("iverilog")
 @pytest.mark.parametrize("fault", FAULTS)
 def test_peer_notices(fault: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SIM", "icarus")

@@ -10,17 +10,14 @@ import pytest
 
 from core.corners import CORNERS
 from faults import Fault
-from needs import needs_icarus
 from xnor_fcc.geometry import Geometry
 from xnor_fcc_sim import simulator
-
-# The models of the other author are not made for every Python that cocotb is.
-pytest.importorskip("cocotbext.avalon", reason="cocotbext-avalon needs a Python below 3.14")
 
 # Whatever SIM says: Verilator has no X.
 pytestmark = [
     pytest.mark.slow,
-    needs_icarus,
+    # The models of the other author are not made for every Python that cocotb is.
+    pytest.mark.needs("iverilog", "cocotbext.avalon"),
 ]
 
 # Two lanes; as many taps as PEs; one lane, taps, and weights from a stream.

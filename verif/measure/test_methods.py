@@ -16,7 +16,6 @@ import numpy as np
 import pytest
 
 from measure import methods
-from needs import needs_matplotlib
 from xnor_fcc import plot
 from xnor_fcc.data import load_test_images
 from xnor_fcc.errors import UserError
@@ -238,7 +237,7 @@ def test_what_the_picture_shows(report: methods.Report) -> None:
     assert shown.front[0] == (points["cut"].cycles, points["cut"].error)
 
 
-@needs_matplotlib
+@pytest.mark.needs("matplotlib")
 def test_the_picture_is_the_same_for_the_same_data(report: methods.Report) -> None:
     shown = methods.drawn(report)
     picture = methods.picture(shown)
@@ -275,7 +274,7 @@ def test_the_page_and_the_picture_are_what_the_command_writes(committed: methods
 
 
 @pytest.mark.slow
-@needs_matplotlib
+@pytest.mark.needs("matplotlib")
 def test_names_do_not_cover_each_other(committed: methods.Report) -> None:
     axes = methods.draw(methods.drawn(committed))
     axes.figure.canvas.draw()

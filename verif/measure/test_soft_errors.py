@@ -18,7 +18,6 @@ import pytest
 from core.corners import CORNERS, FLOODED, random_geometry
 from faults import Fault
 from measure import soft_errors
-from needs import needs_icarus, needs_matplotlib
 from xnor_fcc import plot
 from xnor_fcc.errors import UserError
 from xnor_fcc.geometry import Geometry
@@ -136,7 +135,7 @@ def simulate(
 
 
 @pytest.mark.slow
-@needs_icarus
+@pytest.mark.needs("iverilog")
 @pytest.mark.parametrize("seed", [3, 22, 23])
 def test_the_model_is_exact(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Random geometries and networks with up to half of all bits in memory flipped."""
@@ -146,7 +145,7 @@ def test_the_model_is_exact(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     assert result["hidden_bits"] > 0
 
 
-@needs_icarus
+@pytest.mark.needs("iverilog")
 def test_one_flip_that_the_model_does_not_know_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SIM", "icarus")
     result = simulate(FLOODED, "unknown", unknown=1)
@@ -169,14 +168,14 @@ def run(
     )  # fmt: skip
 
 
-@needs_icarus
+@pytest.mark.needs("iverilog")
 def test_flips_after_loading(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SIM", "icarus")
     run("flips_after_loading", simulator.run_directory("flips-after-loading"), FLOODED)
 
 
 @pytest.mark.slow
-@needs_icarus
+@pytest.mark.needs("iverilog")
 @pytest.mark.parametrize("name", ["flood", "odd"])
 def test_corrupted_loads_show(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SIM", "icarus")
@@ -213,7 +212,7 @@ FAULTS = {
 }
 
 
-@needs_icarus
+@pytest.mark.needs("iverilog")
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_blind_checksum_is_found(
     fault: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -291,7 +290,7 @@ def test_the_picture_and_the_page_show_the_report(
     assert f"| 1 | {median[0]:.2%} (" in " ".join(text.split())
 
 
-@needs_matplotlib
+@pytest.mark.needs("matplotlib")
 def test_the_picture_is_the_same_for_the_same_data(measured: soft_errors.Measured) -> None:
     shown = soft_errors.drawn(report_of(measured))
     picture = soft_errors.picture(shown)
@@ -352,7 +351,7 @@ def test_bad_arguments_are_refused(
     assert not output.exists()
 
 
-@needs_matplotlib
+@pytest.mark.needs("matplotlib")
 def test_a_difference_is_an_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
     measured: soft_errors.Measured,

@@ -162,12 +162,14 @@ def test_a_way_that_is_closed_is_named(cache: Path, monkeypatch: pytest.MonkeyPa
         assert str(caught.value).startswith(data.DATASETS[name].title)
 
 
+@pytest.mark.needs("torchvision")
 @pytest.mark.parametrize("name", ["mnist", "fashion"])
 def test_torchvision_brings_the_raw_files(
     name: str, tmp_path: Path, originals: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """By its class of that name, which waits no more than 30 seconds for an answer."""
-    datasets = pytest.importorskip("torchvision.datasets")
+    from torchvision import datasets
+
     timeouts = []
 
     def download(root: str, download: bool) -> None:
@@ -213,8 +215,11 @@ def test_facts_about_the_test_sets() -> None:
     assert np.unique(images).tolist() == np.rint(np.arange(17) * 255 / 16).tolist()
 
 
+@pytest.mark.needs("sklearn")
 def test_digits_are_those_of_scikit_learn() -> None:
-    found = pytest.importorskip("sklearn.datasets").load_digits()
+    from sklearn.datasets import load_digits
+
+    found = load_digits()
     contents = data._from_sklearn(Path("nowhere"))
     hashes = {name: hashlib.md5(body).hexdigest() for name, body in contents.items()}
     assert hashes == data.DATASETS["digits"].files

@@ -16,13 +16,12 @@ from campaigns.coverage.counts import LINE, TOGGLE, Counts, Point, lcov, parse
 from campaigns.coverage.plan import groups, read_plan
 from campaigns.coverage.runs import GEOMETRIES, OBSERVER
 from faults import Fault
-from needs import needs_icarus
 from xnor_fcc.errors import UserError
 from xnor_fcc.geometry import Geometry
 from xnor_fcc_sim import simulator
 from xnor_fcc_sim.page.reports import Coverage, structure
 
-pytest.importorskip("cocotb_coverage", reason="cocotb-coverage needs Python 3.11")
+pytestmark = pytest.mark.needs("cocotb_coverage")
 
 
 def counter(count: int, **fields: str) -> str:
@@ -110,7 +109,7 @@ def test_the_monitor_refuses_what_the_plan_does_not_know(
 
 
 @pytest.mark.slow
-@needs_icarus
+@pytest.mark.needs("iverilog")
 @pytest.mark.parametrize("broken", [False, True])
 def test_what_the_core_does_not_show_is_not_seen(
     broken: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -14,7 +14,6 @@ import pytest
 
 from campaigns.mutation import equivalence, mutate
 from campaigns.mutation.mutants import Mutant, mutants
-from needs import needs_icarus
 from xnor_fcc.errors import UserError, run_main
 from xnor_fcc_sim import simulator
 from xnor_fcc_sim.page.reports import Mutation, structure
@@ -148,7 +147,7 @@ def test_wires_are_crossed_between_neighbours_of_a_kind(tmp_path: Path) -> None:
     assert {" ".join(m.new.split()) for m in mutants(path)} == {".a(b), .b(a),", ".c(d), .d(c)"}
 
 
-@needs_icarus
+@pytest.mark.needs("iverilog")
 def test_mutants_are_verilog(tmp_path: Path) -> None:
     """All of a module elaborate, but for those that give a vector no bits."""
     for module in ("fcc_argmax", "fcc_batcher", "fcc_threshold_memory"):
@@ -193,7 +192,7 @@ def test_a_module_is_judged_from_its_own_tests_upwards() -> None:
         assert all(file.exists() for level in levels for file in level.files)
 
 
-@needs_icarus
+@pytest.mark.needs("iverilog")
 @pytest.mark.parametrize(
     ("old", "new", "verdict", "by"),
     [
@@ -209,14 +208,14 @@ def test_a_verdict(toy: mutate.Campaign, old: str, new: str, verdict: str, by: s
     assert not list((toy.output / "work").iterdir())
 
 
-@needs_icarus
+@pytest.mark.needs("iverilog")
 def test_what_does_not_elaborate_is_not_killed(toy: mutate.Campaign) -> None:
     broken = the(toy, "&&", "||")
     broken = Mutant(**{**vars(broken), "new": "&& &&"})
     assert toy.judge(broken, stage(toy)).verdict == mutate.INVALID
 
 
-@needs_icarus
+@pytest.mark.needs("iverilog")
 def test_what_hangs_is_killed(toy: mutate.Campaign, monkeypatch: pytest.MonkeyPatch) -> None:
     test = home(toy) / "test_toy.py"
     test.write_text("import time\n\ndef test_toy():\n    time.sleep(600)\n")
@@ -225,7 +224,7 @@ def test_what_hangs_is_killed(toy: mutate.Campaign, monkeypatch: pytest.MonkeyPa
     assert (result.verdict, result.by[:8]) == (mutate.KILLED, "time-out")
 
 
-@needs_icarus
+@pytest.mark.needs("iverilog")
 def test_the_original_has_to_pass(toy: mutate.Campaign) -> None:
     test = home(toy) / "toy_tests.py"
     test.write_text(TOY_TESTS.replace("n & 1\n", "n & 2\n"))
@@ -246,7 +245,7 @@ def test_one_campaign_at_a_time(toy: mutate.Campaign) -> None:
     assert not begun.exists()
 
 
-@needs_icarus
+@pytest.mark.needs("iverilog")
 def test_it_goes_on_where_it_was(toy: mutate.Campaign) -> None:
     mutant, levels = the(toy, "^", "|"), stage(toy)
     first = toy.judge(mutant, levels)
@@ -393,7 +392,7 @@ def test_the_list_is_that_of_the_campaign(capsys: pytest.CaptureFixture[str]) ->
     assert all(re.match(r"fcc_argmax-\d+ +[0-9a-f]{12}  fcc_argmax\.v:\d+: ", s) for s in lines)
 
 
-@needs_icarus
+@pytest.mark.needs("iverilog")
 @pytest.mark.slow
 def test_a_sample_is_killed(tmp_path: Path) -> None:
     """Judged again, whatever is known of them: nothing but faults found and proven equivalents."""

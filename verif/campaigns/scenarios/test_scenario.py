@@ -22,7 +22,6 @@ from campaigns.scenarios.scenario import (
     Scenario,
 )
 from campaigns.scenarios.strategies import scenarios
-from needs import needs_icarus
 from xnor_fcc.errors import UserError
 from xnor_fcc_sim.simulator import run_directory
 
@@ -65,7 +64,7 @@ def test_the_saved_ones_have_something_of_everything() -> None:
 
 
 @pytest.mark.slow
-@needs_icarus
+@pytest.mark.needs("iverilog")
 @pytest.mark.parametrize("path", FILES, ids=[path.stem for path in FILES])
 def test_saved_scenario(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     saved = Saved.load(path)

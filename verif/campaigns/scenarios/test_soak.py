@@ -22,7 +22,6 @@ from campaigns.scenarios import soak
 from campaigns.scenarios.player import COUNTS, Outcome
 from campaigns.scenarios.scenario import SAVED, Saved, Scenario
 from faults import Fault
-from needs import needs_icarus
 from xnor_fcc.errors import UserError, run_main
 from xnor_fcc.generated import markers
 from xnor_fcc_sim.page.reports import Soak, structure
@@ -285,7 +284,7 @@ def test_without_icarus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
 
 
 @pytest.mark.slow
-@needs_icarus
+@pytest.mark.needs("iverilog")
 def test_a_dozen(tmp_path: Path) -> None:
     """The core passes what one seed draws, of everything something."""
     assert run(tmp_path, "--seed", "35", "--scenarios", "12") == 0
@@ -324,7 +323,7 @@ SEEDS = dict(zip(FAULTS, (130, 1), strict=True))
 
 
 @pytest.mark.slow
-@needs_icarus
+@pytest.mark.needs("iverilog")
 @pytest.mark.parametrize("name", FAULTS)
 def test_a_planted_fault_is_found_and_saved(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -342,7 +341,7 @@ def test_a_planted_fault_is_found_and_saved(
     assert run(tmp_path, "--replay", str(path)) == 0
 
 
-@needs_icarus
+@pytest.mark.needs("iverilog")
 def test_a_core_that_does_not_build_is_a_failure(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -364,7 +363,7 @@ def _groups() -> set[int]:
 
 
 @pytest.mark.slow
-@needs_icarus
+@pytest.mark.needs("iverilog")
 def test_a_hang_is_a_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A simulation in which time stands still is ended from outside, with all its processes."""
     fault = Fault("fcc_argmax.v", "endmodule", "initial while (1);\nendmodule", "")

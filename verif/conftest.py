@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a test may need beyond Python and Verilator, and what a run says of those it left out."""
+
+from __future__ import annotations
+
+import importlib.util
+import shutil
+from collections import Counter
+
+import pytest
+
+# Programs and modules that are not everywhere, and where they come from.
+NEEDED = {
+    "iverilog": "Debian: apt install iverilog",
+    "tclsh": "Debian: apt install tcl",
+    "cocotb_coverage": "for Python 3.11 and newer",
+    "cocotbext.avalon": "for Python below 3.14",
+    "importlinter": "pip install -e '.[lint]'",
+    "matplotlib": "pip install -e '.[plots]'",
+    "pylibfst": "not for every machine",
+    "pywellen": "not for every machine",
+    "sklearn": "pip install -e '.[train]'",
+    "torchvision": "pip install -e '.[train]'",
+}
+
+
+def missing(name: str) -> bool:
+    """Whether there is neither a program nor a module of that name."""
+    try:
+        return shutil.which(name) is None and importlib.util.find_spec(name) is None
+    except ModuleNotFoundError:  # the package that it would be in
+        return True
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip a test marked `needs(name, ...)` where one of these is missing."""
+    absent = {name for name in NEEDED if missing(name)}
+    for item in items:
+        for mark in item.iter_markers("needs"):
+            for name in mark.args:
+                if name not in NEEDED:
+                    raise pytest.UsageError(f"{item.nodeid} needs {name}, which NEEDED lacks.")
+                if name in absent:
+                    reason = f"{name} is not installed ({NEEDED[name]})"
+                    item.add_marker(pytest.mark.skip(reason=reason))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """One line for each reason why tests were left out, with their number."""
+    reasons: Counter[str] = Counter()
+    for report in terminalreporter.stats.get("skipped", []):
+        # (file, line, "Skipped: " and the reason), a list where a worker sent it.
+        reasons[str(report.longrepr[2]).removeprefix("Skipped: ")] += 1
+    for reason, count in reasons.most_common():
+        tests = "tests" if count > 1 else "test"
+        terminalreporter.write_line(f"left out: {count} {tests}: {reason}")
+
+
+@pytest.fixture(scope="session")
+def quickest() -> str:
+    """The simulator for a core that sees few images: Icarus, where there is one, builds at once."""
+    return "verilator" if missing("iverilog") else "icarus"
