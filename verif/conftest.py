@@ -32,10 +32,18 @@ def missing(name: str) -> bool:
         return True
 
 
+@pytest.hookimpl(tryfirst=True)  # before -m selects
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skip a test marked `needs(name, ...)` where one of these is missing."""
+    """Skip a test marked `needs(name, ...)` where one of these is missing. Of a test marked
+    `one_quick`, all but the first parameters are slow."""
     absent = {name for name in NEEDED if missing(name)}
+    seen = set()
     for item in items:
+        if item.get_closest_marker("one_quick"):
+            test = item.nodeid.partition("[")[0]
+            if test in seen:
+                item.add_marker(pytest.mark.slow)
+            seen.add(test)
         for mark in item.iter_markers("needs"):
             for name in mark.args:
                 if name not in NEEDED:

@@ -249,3 +249,20 @@ def test_a_need_nobody_knows_is_an_error(tmp_path: Path) -> None:
         cwd=tmp_path, capture_output=True, text=True,
     )  # fmt: skip
     assert result.returncode == 4 and "needs icarus, which NEEDED lacks" in result.stderr
+
+
+def test_one_of_many_parameters_is_quick(tmp_path: Path) -> None:
+    shutil.copy(ROOT / "verif" / "conftest.py", tmp_path)
+    (tmp_path / "test_it.py").write_text(
+        "import pytest\n"
+        "@pytest.mark.one_quick\n"
+        "@pytest.mark.parametrize('n', range(3))\n"
+        "def test_many(n): pass\n"
+        "def test_one(): pass\n"
+    )
+    command = [sys.executable, "-m", "pytest", "-q", "-c", str(ROOT / "pyproject.toml")]
+    for select, count in (("not slow", 2), ("slow", 2), ("slow or not slow", 4)):
+        result = subprocess.run(
+            [*command, "-m", select, str(tmp_path)], cwd=tmp_path, capture_output=True, text=True
+        )
+        assert f"{count} passed" in result.stdout, result.stdout + result.stderr

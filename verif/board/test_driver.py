@@ -99,6 +99,7 @@ def test_errors_through_the_simulated_core(network: Path) -> None:
     run_small("errors", "errors", network=str(network))
 
 
+@pytest.mark.one_quick
 @pytest.mark.parametrize("lanes", [2, 4])
 def test_kinds_through_the_simulated_core(lanes: int) -> None:
     """Networks of every kind one after the other, on one pair of lanes and on two."""

@@ -121,6 +121,7 @@ def run_host(
     return Outcome(int(status), output.splitlines(), errors, int(core_status))
 
 
+@pytest.mark.one_quick
 @pytest.mark.parametrize("master", HOSTS)
 def test_hosts_classify_like_the_reference(tmp_path: Path, master: str) -> None:
     """The right classes, a wrong label noticed, and the core left at rest."""
@@ -141,6 +142,7 @@ def test_hosts_without_labels(tmp_path: Path, master: str) -> None:
     assert outcome.output[-1] == "2 images, 0 wrong"
 
 
+@pytest.mark.one_quick
 @pytest.mark.parametrize("master", HOSTS)
 def test_hosts_classify_grey_images_of_second_order(tmp_path: Path, master: str) -> None:
     grey = np.random.default_rng(7).integers(0, 256, (6, 30), np.uint8)
@@ -152,6 +154,7 @@ def test_hosts_classify_grey_images_of_second_order(tmp_path: Path, master: str)
     assert outcome.output == [*lines, "6 images, 0 wrong"]
 
 
+@pytest.mark.one_quick
 @pytest.mark.parametrize("master", HOSTS)
 @pytest.mark.parametrize(("able", "message"), [
     (ABLE, "ORDER is 0x1, but "), (replace(CORE, ternary=1), "TERNARY is 0x0, but "),
@@ -169,6 +172,7 @@ def test_hosts_refuse_a_network_of_a_kind_that_the_core_lacks(
             register_script(ternary, core)
 
 
+@pytest.mark.one_quick
 @pytest.mark.parametrize("master", HOSTS)
 @pytest.mark.parametrize(
     "pattern, replacement, message",

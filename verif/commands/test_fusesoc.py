@@ -129,6 +129,7 @@ def test_sim_compares_every_word(tree: Path) -> None:
     assert re.search(rf"^FAIL: {WORDS} of {WORDS} words came, {WORDS} of them wrong", log, re.M)
 
 
+@pytest.mark.one_quick
 @pytest.mark.needs("iverilog")
 @pytest.mark.parametrize(
     ("file", "good", "bad", "said"),

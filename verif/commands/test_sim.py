@@ -151,6 +151,7 @@ ODD = {
 }
 
 
+@pytest.mark.one_quick
 @pytest.mark.parametrize("widths", ODD.values(), ids=ODD)
 def test_networks_of_any_size(quickest: str, tmp_path: Path, widths: tuple[int, ...]) -> None:
     """Random images, which nobody has labels for; the report alone on stdout."""
@@ -266,6 +267,7 @@ BESIDE = {
 }
 
 
+@pytest.mark.one_quick
 @pytest.mark.parametrize("fault", BESIDE.values(), ids=BESIDE)
 def test_right_answers_alone_are_no_pass(
     quickest: str, fault: Fault, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,

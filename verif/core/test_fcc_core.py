@@ -34,6 +34,7 @@ def run(geometry: Geometry, directory: Path, test: str) -> None:
     model.run("core.fcc_core_tests", directory, testcase=test, settings=settings)
 
 
+@pytest.mark.one_quick
 # With three taps a layer of two words has to be wound up before its first step.
 @pytest.mark.parametrize("form", [{"taps": 3}, {"weight_stream": 8}], ids=named)
 def test_reset(form: dict[str, int], tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ def test_illegal_parameters_are_refused(
     assert message in result.stderr + result.stdout
 
 
+@pytest.mark.one_quick
 @pytest.mark.parametrize("tool", TOOLS)
 @pytest.mark.parametrize(
     "parameters",

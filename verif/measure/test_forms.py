@@ -12,6 +12,7 @@ from measure import area
 from xnor_fcc_sim import simulator
 
 
+@pytest.mark.slow
 def test_forms(tmp_path: Path) -> None:
     """Counts and sums of random words of several sizes, and their latency."""
     forms = [path for path in Path(__file__).parent.glob("forms/*.v") if path.name != "form_shim.v"]

@@ -12,6 +12,7 @@ from xnor_fcc_sim import simulator
 
 # An image a lane, whatever the marks say; one in two lanes with one plane and with two; one image a
 # batch.
+@pytest.mark.one_quick
 @pytest.mark.parametrize(
     ("lanes", "capacity", "order", "pairs", "planes"),
     [

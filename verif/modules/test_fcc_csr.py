@@ -17,6 +17,7 @@ from xnor_fcc_sim import simulator
 _WIDTHS = (61, 23, 29, 5)
 
 
+@pytest.mark.one_quick
 @pytest.mark.parametrize("with_preset", [False, True])
 def test_fcc_csr(with_preset: bool, tmp_path: Path) -> None:
     """The register map; with a preset file, also what it presets."""

@@ -12,6 +12,7 @@ from xnor_fcc_sim import simulator
 
 # A capacity that ends in mid-granule, one below a beat, and beats of one byte; the same with second
 # planes.
+@pytest.mark.one_quick
 @pytest.mark.parametrize(
     ("width", "capacity", "order"),
     [(8, 77, 1), (16, 99, 1), (64, 205, 1), (128, 13, 1), (8, 77, 2), (64, 205, 2), (128, 13, 2)],

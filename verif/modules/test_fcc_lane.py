@@ -16,6 +16,7 @@ from xnor_fcc_sim import simulator
 # beyond it, as many taps as words; one tap and layers that start while the one before is being
 # finished, all of them without a gap; groups that share words, layers that overlap in part. Some of
 # these with bits that are decided outside.
+@pytest.mark.one_quick
 @pytest.mark.parametrize(
     ("pe", "simd", "taps", "widths", "order"),
     [

@@ -15,6 +15,7 @@ from xnor_fcc_sim import simulator
 # The smallest one; hidden layers below the taps, an odd number of lanes; as many lanes as a core
 # may have; the smallest pair; layers that start while the one before is being finished; more PEs
 # than share a copy of the controls of a pair, and more than synapses, in two pairs.
+@pytest.mark.one_quick
 @pytest.mark.parametrize(
     ("pe", "simd", "taps", "lanes", "widths", "orders"),
     [

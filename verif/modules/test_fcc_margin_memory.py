@@ -14,6 +14,7 @@ from xnor_fcc.random_network import random_network
 from xnor_fcc_sim import simulator
 
 
+@pytest.mark.one_quick
 @pytest.mark.parametrize(("pe", "slices"), [(5, 1), (121, 3)])
 def test_fcc_margin_memory(pe: int, slices: int, tmp_path: Path) -> None:
     """Margins, contents at power-up; in words of one slice and of several."""

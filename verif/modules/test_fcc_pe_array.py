@@ -11,6 +11,7 @@ from xnor_fcc_sim import simulator
 
 
 # Fewer PEs than a block of accumulators, and more than one block a tap; PEs that see several taps.
+@pytest.mark.one_quick
 @pytest.mark.parametrize(
     ("pe", "simd", "taps", "acc_bits", "tag_bits"),
     [(5, 13, 2, 8, 3), (1, 1, 1, 4, 1), (3, 40, 3, 10, 2), (37, 4, 2, 7, 1)],

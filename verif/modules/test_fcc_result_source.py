@@ -12,6 +12,7 @@ from xnor_fcc_sim import simulator
 
 # Several groups of classes and several lanes; one group and the widest scores; no number left over
 # for a group; two lanes an image, several images and one.
+@pytest.mark.one_quick
 @pytest.mark.parametrize(
     ("lanes", "pe", "max_classes", "score_bits", "group_bits", "pairs"),
     [

@@ -16,6 +16,7 @@ from xnor_fcc_sim import simulator
 # layers that overlap wholly, because there is one tap, or in part; a drain shorter than they could
 # overlap; hardly any words. The same where layers may have ternary weights, in one with the longer
 # drain of a core whose lanes work in pairs.
+@pytest.mark.one_quick
 @pytest.mark.parametrize(
     ("pe", "simd", "max_width", "taps", "max_layers", "drain", "ternary"),
     [

@@ -14,6 +14,7 @@ from xnor_fcc_sim import simulator
 
 # Memories too small for the largest table; a PE larger than a word, and the other way round; kinds
 # of layers.
+@pytest.mark.one_quick
 @pytest.mark.parametrize(
     ("pe", "simd", "order", "ternary"),
     [(3, 5, 1, 0), (11, 2, 1, 0), (3, 5, 2, 1), (11, 2, 2, 0), (11, 2, 1, 1)],

@@ -15,6 +15,7 @@ _TESTS = ["every_word", "loads_again_and_again", "any_steps"]
 
 
 # The smallest one; many words; scores as wide as they can be; the same with margins.
+@pytest.mark.one_quick
 @pytest.mark.parametrize(
     ("pe", "bits", "depth", "order"),
     [(1, 3, 2, 1), (3, 9, 130, 1), (2, 32, 5, 1), (1, 3, 2, 2), (5, 7, 11, 2), (2, 32, 3, 2)],
@@ -27,6 +28,7 @@ def test_fcc_threshold_source(pe: int, bits: int, depth: int, order: int, tmp_pa
     model.run("modules.fcc_threshold_source_tests", tmp_path, _TESTS, settings)
 
 
+@pytest.mark.one_quick
 @pytest.mark.parametrize("order", [1, 2])
 def test_contents_at_power_up(order: int, tmp_path: Path) -> None:
     """Offsets and margins have a file each, and their words count as loaded."""

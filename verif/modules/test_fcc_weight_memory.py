@@ -46,6 +46,7 @@ def test_fcc_weight_memory(tmp_path: Path) -> None:
     model.run("modules.fcc_weight_memory_tests", tmp_path, settings=settings)
 
 
+@pytest.mark.one_quick
 @pytest.mark.parametrize("other", ["00_001", "01_000"])
 def test_a_slice_in_the_place_of_another_is_seen(other: str, tmp_path: Path) -> None:
     model, settings = built(tmp_path)

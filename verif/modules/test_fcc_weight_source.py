@@ -21,6 +21,7 @@ def build(**parameters: int) -> simulator.Model:
 
 # The smallest one; several banks, the last one in part, and surplus bits of the last chunk; a bank
 # that is not full and words of whole chunks; as many banks as a core may have.
+@pytest.mark.one_quick
 @pytest.mark.parametrize(
     ("width", "depth", "bank"), [(1, 2, 1), (45, 11, 4), (64, 9, 16), (33, 100, 1)]
 )
@@ -48,6 +49,7 @@ def test_memory_with_contents_at_power_up(tmp_path: Path) -> None:
 
 
 # One beat a word, with many bits to spare, and a word of one bit; several beats.
+@pytest.mark.one_quick
 @pytest.mark.parametrize(("width", "beat"), [(1, 8), (13, 512), (45, 16)])
 def test_stream(width: int, beat: int, tmp_path: Path) -> None:
     """Words out of packets, when they are taken, what empties it, what it refuses."""

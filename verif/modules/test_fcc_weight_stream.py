@@ -12,6 +12,7 @@ from xnor_fcc_sim import simulator
 
 # One beat a word, exactly and with a surplus; several beats, exactly and with a surplus; a word of
 # one bit.
+@pytest.mark.one_quick
 @pytest.mark.parametrize(("width", "beat"), [(24, 24), (13, 16), (32, 8), (45, 16), (1, 8)])
 def test_fcc_weight_stream(width: int, beat: int, tmp_path: Path) -> None:
     """Words at full rate and with gaps, every framing fault, resets."""

@@ -6,9 +6,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from xnor_fcc_sim import simulator
 
 
+@pytest.mark.slow
 def test_xnor_popcount(tmp_path: Path) -> None:
     """Counts of random and extreme words, their latency, and every coded bit."""
     sources = [*simulator.rtl_sources(), Path(__file__).with_name("popcount_sizes.v")]

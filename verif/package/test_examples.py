@@ -111,6 +111,7 @@ def test_distorted_images_come_again() -> None:
     assert not torch.equal(first, again)
 
 
+@pytest.mark.slow
 def test_a_shared_teacher_is_trained_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shared = tmp_path / "shared"
     one = run(SHARING, fake_mnist(), tmp_path / "one", shown=False, shared=shared)

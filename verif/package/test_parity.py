@@ -96,6 +96,7 @@ def test_the_default_network_is_committed(mnist: Pair) -> None:
     assert mnist.network.widths == (784, 1024, 1024, 1024, 10) and not mnist.network.kinds
 
 
+@pytest.mark.one_quick
 def test_no_difference_on_the_whole_test_set(pair: Pair) -> None:
     # Every committed network names its data set.
     name = pair.network.dataset
@@ -112,6 +113,7 @@ def test_no_difference_on_the_whole_test_set(pair: Pair) -> None:
     assert right == pytest.approx(pair.network.info["test_accuracy"], abs=1e-9)
 
 
+@pytest.mark.one_quick
 @pytest.mark.parametrize("form", FORMS, ids=form_name)
 def test_no_difference_in_networks_of_every_kind(
     form: Form, test_set: tuple[np.ndarray, np.ndarray]
@@ -153,6 +155,7 @@ def test_the_comparison_notices_one_threshold_off_by_one(
     assert found["hidden 0"] > 0
 
 
+@pytest.mark.one_quick
 def test_the_committed_files_belong_together(pair: Pair, tmp_path: Path) -> None:
     exported = export(pair.model, name=pair.name, info=pair.info)
     assert exported == pair.network

@@ -87,6 +87,7 @@ def test_a_seed_draws_the_same_again(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert not (tmp_path / "a" / "work").exists()
 
 
+@pytest.mark.slow
 def test_a_failure_is_shrunk_to_its_reason(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
