@@ -12,6 +12,7 @@ import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -94,12 +95,19 @@ def network_of(path: Path, kind: str) -> IntegerNetwork:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
-def test_networks_of_every_kind(tmp_path: Path, kind: str) -> None:
+def test_networks_of_every_kind(
+    tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Digits as the network takes them, every bit plane, score and cycle; then planted faults."""
+    # Few images: not optimised for a long run, which takes longer to build than it saves.
+    quick = partial(simulator.build, "xnor_fcc")
+    monkeypatch.setattr(
+        simulator, "build", lambda _, parameters, waves, **__: quick(parameters, waves=waves)
+    )
     network = network_of(tmp_path / "net.npz", kind)
     small = ["--network", str(tmp_path / "net.npz"), "--pe", "12", "--simd", "32", "--lanes", "4"]
-    result = run(tmp_path, *small, "--images", "101")
-    assert result.returncode == 0, result.stdout + result.stderr
+    small += ["--output", str(tmp_path)]
+    assert sim.main([*small, "--images", "101"]) == 0, capsys.readouterr()
     report = json.loads((tmp_path / "report.json").read_text())
     g, shape = Geometry(**report["geometry"]), network.shape
     assert g == Geometry.for_widths(shape, 12, 32, 4)
@@ -114,9 +122,8 @@ def test_networks_of_every_kind(tmp_path: Path, kind: str) -> None:
 
     for flip, place in (("weight:0:3:100", "layer 0, neuron 3"),
                         ("threshold:1:5", "layer 1, neuron 5")):  # fmt: skip
-        result = run(tmp_path, *small, "--images", "8", "--flip", flip)
-        assert result.returncode == 1
-        assert place in result.stderr.strip().splitlines()[-1]
+        assert sim.main([*small, "--images", "8", "--flip", flip]) == 1
+        assert place in capsys.readouterr().err.strip().splitlines()[-1]
 
 
 @pytest.mark.slow
