@@ -260,6 +260,7 @@ def test_a_network_that_is_too_large_is_streamed() -> None:
     assert shown.floors == {} and shown.network.endswith(", weights streamed over 280 bits")
 
 
+@pytest.mark.slow
 def test_a_network_that_fits_no_way_is_refused() -> None:
     with pytest.raises(UserError, match=r"does not fit 5CSEMA5F31C6.*Nor does the smallest core"):
         explore.explore(DE1, (32767, 32767, 10))
