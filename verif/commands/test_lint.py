@@ -226,10 +226,20 @@ def test_lint_objects_to_warnings_and_to_newer_words(tmp_path: Path) -> None:
         assert re.search(rf"formal/argmax\.v:{line}: .*{re.escape(part)}", complaints), complaints
 
 
+def test_slang_objects_to_a_generate_loop_of_5000_steps(tmp_path: Path) -> None:
+    path = tmp_path / "long.v"
+    path.write_text(
+        "module long #(parameter N = 1) (output wire [N-1:0] out);\n"
+        "  genvar i;\n  generate\n"
+        "    for (i = 0; i < N; i = i + 1) begin : g_bit\n      assign out[i] = 1'b0;\n    end\n"
+        "  endgenerate\nendmodule\n"
+    )
+    assert lint.slang(lint.Design("long", "long", {"N": 4999}, [path], 1)) == ""
+    assert "long.v:4: " in lint.slang(lint.Design("long", "long", {"N": 5000}, [path], 1))
+
+
 def test_every_verilog_file_is_read() -> None:
     read = {file for reading in lint.readings(ROOT) for file in reading.files}
     folders = (ROOT / "rtl", ROOT / "quartus", ROOT / "verif")
     found = {path for folder in folders for path in folder.rglob("*.v")}
     assert read == found and len(found) > 60
-
-
