@@ -23,48 +23,33 @@ Grey pixels become inputs by comparison too: b1 = (pixel >= pixel_threshold), an
 b2 = (pixel >= (upper if b1 else lower)) of `pixel_residual`.  A first layer of power-of-two
 weights (`ShiftLayer`) takes the pixels themselves.
 
-File format (kind `xnor-fcc-network`; see `container` for the .npz around it).  For every hidden
-layer i, counted from 0:
+A network may begin with convolutions (`ConvLayer`): each is such a layer at every position of a
+map, and the greatest of 2x2 answers may go on alone.  Its inputs are the bits that thermometers
+make of the pixels (`maps.Pixels`); the first dense layer reads the last map in order (row, column,
+channel).
 
-    weights<i>      uint8 (outputs, ceil(inputs / 8))  bit k of neuron j is
-                    (weights<i>[j, k // 8] >> (k % 8)) & 1; unused bits of the last byte are 0
-    thresholds<i>   int32 (outputs,)
-
-and for the output layer `weights_out` (packed likewise) and `bias_out` int32 (classes,).  The
-manifest holds `widths` (inputs, hidden..., classes), `pixel_threshold`, `name`, `info` (any JSON
-object: where the network comes from; its `dataset` names the data set) and the SHA-256 of it all.
-
-That is version 1, of networks of single bits.  Any other network is of version 2, which may have
-
-    mask<i>, mask_out     packed like weights; 1 where the ternary weight counts
-    lower<i>, upper<i>    int32 (outputs,)     where the layer's outputs are of order 2
-    exponents0            uint8 (outputs, inputs) of 0 to 7, where layer 0 has power-of-two weights
-
-and in the manifest `orders`, a list of 1 or 2 for the inputs of every layer, and `pixel_residual`,
-[lower, upper] or null.
+`network_file` has the file format.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from . import container
+from . import container, network_file
 from .errors import UserError
-from .layers import WIDTH_LIMIT, Layer, NetworkFormatError, OutputLayer, ShiftLayer
+from .layers import ConvLayer, Layer, NetworkFormatError, OutputLayer, ShiftLayer
+from .maps import Pixels, positions
 from .places import NETWORKS
 from .registers import PIXEL_THRESHOLD
 from .renamed import current
 from .shape import KindError, Shape
-
-_KIND = "xnor-fcc-network"
-_PLAIN_VERSION, _VERSION = 1, 2
-_NOUN = "network file"
 
 
 def network_names() -> list[str]:
@@ -86,10 +71,12 @@ def find_network(name: str) -> Path:
 
 @dataclass(frozen=True, eq=False)
 class IntegerNetwork:
-    """A binarised fully connected network in integers only; checked when it is made.
+    """A binarised network in integers only, fully connected but for convolutions in front; checked
+    when it is made.
 
     `pixel_threshold` (1..255) and, for inputs of order 2, `pixel_residual` (lower, upper) say how
-    grey pixels become its inputs.  Raises NetworkFormatError if the parts do not fit each other.
+    grey pixels become its inputs; `pixels` says it of a network with convolutions, which has
+    neither.  Raises NetworkFormatError if the parts do not fit each other.
     """
 
     hidden: tuple[Layer | ShiftLayer, ...]
@@ -98,13 +85,19 @@ class IntegerNetwork:
     name: str = "unnamed"
     info: Mapping[str, Any] = field(default_factory=dict)
     pixel_residual: tuple[int, int] | None = None
+    pixels: Pixels | None = None
 
     def __post_init__(self) -> None:
+        self._check_convolutions()
         for i, (before, after) in enumerate(pairwise(self.layers)):
-            if before.outputs != after.inputs:
+            given, taken, outputs, inputs = before.outputs, after.inputs, "outputs", "inputs"
+            if isinstance(after, ConvLayer):
+                taken, outputs, inputs = after.channels, "channels", "channels"
+            elif isinstance(before, ConvLayer):
+                given *= self.map_sides[i] ** 2
+            if given != taken:
                 raise NetworkFormatError(
-                    f"Layer {i} has {before.outputs} outputs, but layer {i + 1} has "
-                    f"{after.inputs} inputs."
+                    f"Layer {i} has {given} {outputs}, but layer {i + 1} has {taken} {inputs}."
                 )
             if isinstance(after, ShiftLayer):
                 raise NetworkFormatError(
@@ -119,6 +112,8 @@ class IntegerNetwork:
             raise NetworkFormatError(
                 f"The pixel threshold must be from 1 to 255, not {self.pixel_threshold}."
             )
+        if self.pixels is not None:
+            return
         if (self.pixel_residual is not None) != (self.layers[0].order == 2):
             raise NetworkFormatError(
                 "Inputs of order 2 need the residual's two pixel thresholds, and no others do."
@@ -130,6 +125,52 @@ class IntegerNetwork:
                     f"The residual's pixel thresholds {lower} and {upper} must be from 0 to "
                     f"{self.pixel_threshold}, and from there to 255."
                 )
+
+    def _check_convolutions(self) -> None:
+        """What goes for networks with convolutions alone."""
+        count = len(self.convolutions)
+        for i, layer in enumerate(self.hidden[count:], start=count):
+            if isinstance(layer, ConvLayer):
+                raise NetworkFormatError(f"Layer {i} is a convolution behind a dense layer.")
+        if (self.pixels is not None) != bool(count):
+            raise NetworkFormatError(
+                "A network that begins with a convolution needs the levels of its pixels, and no "
+                "others do."
+            )
+        if self.pixels is None:
+            return
+        first = self.convolutions[0]
+        if first.kernel != 3 or first.order != 1 or first.channels != self.pixels.channels:
+            raise NetworkFormatError(
+                f"Layer 0 must have windows of 3x3 on the {self.pixels.channels} single bits of "
+                "the pixels' levels."
+            )
+        if self.pixel_threshold != PIXEL_THRESHOLD or self.pixel_residual is not None:
+            raise NetworkFormatError(
+                "Pixels become bits by levels or by the pixel threshold, not by both."
+            )
+        positions(self.pixels.map_side, self.convolutions)
+
+    @property
+    def convolutions(self) -> tuple[ConvLayer, ...]:
+        """The convolutions that it begins with."""
+        found = []
+        for layer in self.hidden:
+            if not isinstance(layer, ConvLayer):
+                break
+            found.append(layer)
+        return tuple(found)
+
+    @cached_property
+    def map_sides(self) -> tuple[int, ...]:
+        """The side of the map that each of the convolutions answers, pooled where it pools."""
+        if self.pixels is None:
+            return ()
+        found = positions(self.pixels.map_side, self.convolutions)
+        return tuple(
+            side // 2 if layer.pool else side
+            for side, layer in zip(found, self.convolutions, strict=True)
+        )
 
     @property
     def layers(self) -> tuple[Layer | ShiftLayer | OutputLayer, ...]:
@@ -143,7 +184,9 @@ class IntegerNetwork:
 
     @property
     def inputs(self) -> int:
-        """Number of inputs: pixels."""
+        """Number of inputs: pixels, of images of several colours each colour for itself."""
+        if self.pixels is not None:
+            return self.pixels.side**2 * self.pixels.colours
         return self.layers[0].inputs
 
     @property
@@ -153,7 +196,8 @@ class IntegerNetwork:
 
     @property
     def widths(self) -> tuple[int, ...]:
-        """(inputs, hidden layers..., classes), for example (784, 1024, 1024, 1024, 10)."""
+        """(inputs, hidden layers..., classes), for example (784, 1024, 1024, 1024, 10); those of a
+        convolution are its channels."""
         return (self.inputs, *(layer.outputs for layer in self.layers))
 
     @property
@@ -164,13 +208,15 @@ class IntegerNetwork:
 
     @property
     def kinds(self) -> frozenset[str]:
-        """What it needs beyond single bits: "order-2", "ternary", "power-of-two"."""
+        """What it needs beyond single bits in dense layers: "order-2", "ternary", "power-of-two",
+        "convolutions"."""
         return frozenset(
             kind
             for kind, found in (
                 ("order-2", any(layer.order == 2 for layer in self.layers)),
                 ("ternary", any(layer.ternary for layer in self.layers)),
                 ("power-of-two", any(isinstance(layer, ShiftLayer) for layer in self.layers)),
+                ("convolutions", self.pixels is not None),
             )
             if found
         )
@@ -180,6 +226,8 @@ class IntegerNetwork:
         """What a core must be for it; `KindError` if there is no such core."""
         if "power-of-two" in self.kinds:
             raise KindError("The network has power-of-two weights, which no core computes.")
+        if self.pixels is not None:
+            raise KindError("The network has convolutions, which no core computes yet.")
         return Shape(
             self.widths,
             tuple(layer.order for layer in self.layers),
@@ -189,8 +237,12 @@ class IntegerNetwork:
     def inputs_from(self, grey: np.ndarray) -> np.ndarray:
         """What `reference.evaluate` takes, uint8 (N, inputs), for grey uint8 images (N, ...).
 
-        Bits of 0/1, levels of 0 to 3 for inputs of order 2, the pixels for power-of-two weights.
+        Bits of 0/1, levels of 0 to 3 for inputs of order 2, the pixels for power-of-two weights;
+        for convolutions the first map, (N, H, W, C), of images as `maps.Pixels.bordered` takes
+        them.
         """
+        if self.pixels is not None:
+            return self.pixels.bits(grey)
         pixels = grey.reshape(len(grey), self.inputs)
         if isinstance(self.layers[0], ShiftLayer):
             return pixels
@@ -212,6 +264,8 @@ class IntegerNetwork:
             self.widths == other.widths
             and self.pixel_threshold == other.pixel_threshold
             and self.pixel_residual == other.pixel_residual
+            and self.pixels == other.pixels
+            and self._kernels() == other._kernels()
             and mine.keys() == theirs.keys()
             and all(np.array_equal(array, theirs[name]) for name, array in mine.items())
         )
@@ -222,146 +276,46 @@ class IntegerNetwork:
         """Write the file; atomic, and equal networks give equal bytes."""
         manifest: dict[str, Any] = {
             "widths": list(self.widths),
-            "pixel_threshold": int(self.pixel_threshold),
             "name": self.name,
             "info": dict(self.info),
         }
-        version = _PLAIN_VERSION
         if self.kinds:
-            version = _VERSION
-            manifest["orders"] = self._orders()
-            residual = self.pixel_residual
-            manifest["pixel_residual"] = None if residual is None else [int(v) for v in residual]
-        container.write(Path(path), _KIND, version, self._arrays(), manifest)
+            manifest["orders"] = [layer.order for layer in self.layers]
+        if self.pixels is not None:
+            manifest["side"], manifest["border"] = self.pixels.side, self.pixels.border
+            manifest["convolutions"] = self._kernels()
+        else:
+            manifest["pixel_threshold"] = int(self.pixel_threshold)
+            if self.kinds:
+                residual = self.pixel_residual
+                manifest["pixel_residual"] = residual and [int(value) for value in residual]
+        container.write(Path(path), network_file.KIND, self._version(), self._arrays(), manifest)
 
     @classmethod
     def load(cls, path: Path | str) -> IntegerNetwork:
         """Read and check a file; raises NetworkFormatError with one sentence on what is wrong."""
         path = Path(path)
-        arrays, manifest = container.read(
-            path, _KIND, (_PLAIN_VERSION, _VERSION), _NOUN, NetworkFormatError
-        )
-        widths = manifest.get("widths")
-        if (
-            not isinstance(widths, list)
-            or len(widths) < 2
-            or not all(isinstance(n, int) and 1 <= n <= WIDTH_LIMIT for n in widths)
-        ):
-            raise NetworkFormatError(f"The {_NOUN} {path} has no valid list of widths.")
-        threshold, name, info = (manifest.get(key) for key in ("pixel_threshold", "name", "info"))
-        if (
-            not isinstance(threshold, int)
-            or not isinstance(name, str)
-            or not isinstance(info, dict)
-        ):
-            raise NetworkFormatError(f"The {_NOUN} {path} has an incomplete manifest.")
-        orders: Any = [1] * (len(widths) - 1)
-        residual = None
-        if manifest["version"] == _VERSION:
-            orders, residual = manifest.get("orders"), manifest.get("pixel_residual")
-            if not _are_ints(orders, len(widths) - 1):
-                raise NetworkFormatError(f"The {_NOUN} {path} has no valid list of orders.")
-            if residual is not None and not _are_ints(residual, 2):
-                raise NetworkFormatError(
-                    f"The {_NOUN} {path} has no valid pair of the residual's pixel thresholds."
-                )
+        arrays, manifest = network_file.read(path)
         try:
-            sizes = list(zip(pairwise(widths), orders, strict=True))
-            hidden = tuple(
-                _take_hidden(arrays, i, n, m, order) for i, ((n, m), order) in enumerate(sizes[:-1])
-            )
-            (n, m), order = sizes[-1]
-            output = OutputLayer(
-                _take_bits(arrays, "weights_out", n, m),
-                _take(arrays, "bias_out", np.dtype(np.int32), (m,)),
-                _take_mask(arrays, "mask_out", n, m),
-                order,
-            )
-            network = cls(
-                hidden, output, threshold, name, info, None if residual is None else tuple(residual)
-            )
+            network = cls(**network_file.parts(arrays, manifest))
             for extra in sorted(arrays.keys() - network._arrays().keys()):
                 raise NetworkFormatError(f"The array {extra} does not belong to such a network.")
-            if (manifest["version"] == _VERSION) != bool(network.kinds):
+            if manifest["version"] != network._version():
                 raise NetworkFormatError(
                     f"Format version {manifest['version']} is not that of a network of "
                     f"{', '.join(sorted(network.kinds)) or 'single bits'}."
                 )
             return network
         except NetworkFormatError as cause:
-            raise NetworkFormatError(f"In the {_NOUN} {path}: {cause}") from cause
+            raise NetworkFormatError(f"In the {network_file.NOUN} {path}: {cause}") from cause
 
-    def _orders(self) -> list[int]:
-        return [layer.order for layer in self.layers]
+    def _version(self) -> int:
+        if self.pixels is not None:
+            return network_file.MAPS_VERSION
+        return network_file.KINDS_VERSION if self.kinds else network_file.PLAIN_VERSION
+
+    def _kernels(self) -> list[list[int | bool]]:
+        return [[layer.kernel, bool(layer.pool)] for layer in self.convolutions]
 
     def _arrays(self) -> dict[str, np.ndarray]:
-        arrays = {"weights_out": _pack(self.output.weights), "bias_out": self.output.bias}
-        if self.output.mask is not None:
-            arrays["mask_out"] = _pack(self.output.mask)
-        for i, layer in enumerate(self.hidden):
-            arrays[f"weights{i}"] = _pack(layer.weights)
-            arrays[f"thresholds{i}"] = layer.thresholds
-            if isinstance(layer, ShiftLayer):
-                arrays[f"exponents{i}"] = layer.exponents
-                continue
-            if layer.mask is not None:
-                arrays[f"mask{i}"] = _pack(layer.mask)
-            if layer.lower is not None and layer.upper is not None:
-                arrays[f"lower{i}"], arrays[f"upper{i}"] = layer.lower, layer.upper
-        return arrays
-
-
-def _pack(bits: np.ndarray) -> np.ndarray:
-    return np.packbits(bits, axis=1, bitorder="little")
-
-
-def _take(
-    arrays: Mapping[str, np.ndarray], name: str, dtype: np.dtype[Any], shape: tuple[int, ...]
-) -> np.ndarray:
-    array = arrays.get(name)
-    if array is None:
-        raise NetworkFormatError(f"The array {name} is missing.")
-    if array.dtype != dtype:
-        raise NetworkFormatError(f"The array {name} has dtype {array.dtype}, not {dtype}.")
-    if array.shape != shape:
-        raise NetworkFormatError(f"The array {name} has shape {array.shape}, not {shape}.")
-    return array
-
-
-def _take_bits(
-    arrays: Mapping[str, np.ndarray], name: str, inputs: int, outputs: int
-) -> np.ndarray:
-    packed = _take(arrays, name, np.dtype(np.uint8), (outputs, -(-inputs // 8)))
-    return np.unpackbits(packed, axis=1, count=inputs, bitorder="little")
-
-
-def _take_mask(
-    arrays: Mapping[str, np.ndarray], name: str, inputs: int, outputs: int
-) -> np.ndarray | None:
-    return _take_bits(arrays, name, inputs, outputs) if name in arrays else None
-
-
-def _take_hidden(
-    arrays: Mapping[str, np.ndarray], i: int, inputs: int, outputs: int, order: int
-) -> Layer | ShiftLayer:
-    """Hidden layer `i`; which of the optional arrays there are says of what kind."""
-    vector = (np.dtype(np.int32), (outputs,))
-    weights = _take_bits(arrays, f"weights{i}", inputs, outputs)
-    thresholds = _take(arrays, f"thresholds{i}", *vector)
-    if i == 0 and "exponents0" in arrays:
-        exponents = _take(arrays, "exponents0", np.dtype(np.uint8), (outputs, inputs))
-        return ShiftLayer(weights, exponents, thresholds)
-    lower, upper = (
-        _take(arrays, name, *vector) if name in arrays else None
-        for name in (f"lower{i}", f"upper{i}")
-    )
-    mask = _take_mask(arrays, f"mask{i}", inputs, outputs)
-    return Layer(weights, thresholds, mask, lower, upper, order)
-
-
-def _are_ints(value: Any, length: int) -> bool:
-    return (
-        isinstance(value, list)
-        and len(value) == length
-        and all(isinstance(item, int) and not isinstance(item, bool) for item in value)
-    )
+        return network_file.arrays_of(self.hidden, self.output, self.pixels)

@@ -110,6 +110,35 @@ class Layer(_Counting):
 
 
 @dataclass(frozen=True, eq=False)
+class ConvLayer(Layer):
+    """A convolution: the layer at every position of a map, stride 1, without padding.
+
+    Its inputs are one window's, in order (row, column, channel): weights uint8 (m, kernel * kernel
+    * C).  `kernel`: rows and columns of a window, 1 or 3.  `pool`: the greatest of 2x2 answers
+    goes on, of bits their OR.
+    """
+
+    kernel: int = 3
+    pool: bool = False
+
+    def __post_init__(self) -> None:
+        if self.kernel not in (1, 3):
+            raise NetworkFormatError(
+                f"The windows of a convolution must be 1x1 or 3x3, not {self.kernel}x{self.kernel}."
+            )
+        super().__post_init__()
+        if self.inputs % self.kernel**2:
+            raise NetworkFormatError(
+                f"A window of {self.kernel}x{self.kernel} cannot have {self.inputs} inputs."
+            )
+
+    @property
+    def channels(self) -> int:
+        """Channels C of the map that it reads."""
+        return self.inputs // self.kernel**2
+
+
+@dataclass(frozen=True, eq=False)
 class ShiftLayer(_Dense):
     """A first hidden layer of power-of-two weights on 8-bit pixels, which no core computes.
 

@@ -4,12 +4,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
 
 from .integer import IntegerNetwork
-from .layers import Layer, OutputLayer
+from .layers import ConvLayer, Layer, OutputLayer
+from .maps import Pixels
 from .shape import factor
 
 # Share of the weights of a ternary network that count.
@@ -31,40 +33,102 @@ def random_network(
     sizes = list(pairwise(widths))
     orders = [1] * len(sizes) if orders is None else list(orders)
     ternaries = [ternary] * len(sizes) if isinstance(ternary, bool) else list(ternary)
-    layers = []
-    for i, (n, m) in enumerate(sizes[:-1]):
-        most = n * factor(orders[i], ternaries[i])
-        # Levels have a mean square of 5; and (P - M / 2) is the dot product times s / 2.
-        variance = n * (5 if orders[i] == 2 else 1) * (4 * _COUNTED if ternaries[i] else 1)
-        spread = np.sqrt(variance) / 2
-        near = np.rint(most / 2 + rng.normal(0, spread, m))
-        thresholds = np.clip(near, 0, most + 1).astype(np.int32)
-        extreme = rng.random(m) < 1 / 16
-        thresholds[extreme] = rng.choice([0, most + 1], int(extreme.sum()))
-        weights, mask = _random_weights(rng, m, n, ternaries[i])
-        lower = upper = None
-        if orders[i + 1] == 2:
-            below, above = np.rint(np.abs(rng.normal(0, spread, (2, m)))).astype(np.int32)
-            lower = np.maximum(thresholds - below, 0)
-            upper = np.minimum(thresholds + above, most + 1)
-        layers.append(Layer(weights, thresholds, mask, lower, upper, orders[i]))
-    n, m = sizes[-1]
-    reach = max(2, int(np.sqrt(n)))
-    bias = rng.integers(-reach, reach + 1, m).astype(np.int32)
-    weights, mask = _random_weights(rng, m, n, ternaries[-1])
+    layers = [
+        _random_layer(rng, n, m, orders[i], ternaries[i], orders[i + 1])
+        for i, (n, m) in enumerate(sizes[:-1])
+    ]
+    output = _random_output(rng, *sizes[-1], orders[-1], ternaries[-1])
     pixel_threshold = int(rng.integers(1, 256))
     residual = None
     if orders[0] == 2:
         residual = (
-            int(rng.integers(0, pixel_threshold + 1)), int(rng.integers(pixel_threshold, 256))
+            int(rng.integers(0, pixel_threshold + 1)),
+            int(rng.integers(pixel_threshold, 256)),
         )
     return IntegerNetwork(
         tuple(layers),
-        OutputLayer(weights, bias, mask, orders[-1]),
+        output,
         pixel_threshold,
         name="random-" + "-".join(str(width) for width in widths),
         pixel_residual=residual,
     )
+
+
+@dataclass(frozen=True)
+class Convolution:
+    """A convolution by its sizes: channels of its answers, rows of a window, whether it pools."""
+
+    channels: int
+    kernel: int = 3
+    pool: bool = False
+
+
+def random_map_network(
+    rng: np.random.Generator,
+    side: int,
+    convolutions: Sequence[Convolution],
+    dense: Sequence[int],
+    colours: int = 1,
+    levels: int = 7,
+    border: int = 0,
+    orders: Sequence[int] | None = None,
+    ternary: bool | Sequence[bool] = False,
+) -> IntegerNetwork:
+    """The same, of a network that begins with convolutions: images of `side`, without the border.
+
+    `dense`: (hidden..., classes) of the dense layers.  `orders` and `ternary` are of all layers, in
+    order; the first order is 1.  About one colour in four has a level that never fires.
+    """
+    count = len(convolutions) + len(dense)
+    orders = [1] * count if orders is None else list(orders)
+    ternaries = [ternary] * count if isinstance(ternary, bool) else list(ternary)
+    heights = np.sort(1 + rng.permuted(np.tile(np.arange(255), (colours, 1)), axis=1)[:, :levels])
+    heights[rng.random(colours) < 1 / 4, -1] = 0
+    pixels = Pixels(side, heights.astype(np.uint8), border)
+    hidden: list[Layer] = []
+    side, channels = pixels.map_side, pixels.channels
+    for i, each in enumerate(convolutions):
+        inputs = each.kernel**2 * channels
+        layer = _random_layer(rng, inputs, each.channels, orders[i], ternaries[i], orders[i + 1])
+        hidden.append(ConvLayer(**vars(layer), kernel=each.kernel, pool=each.pool))
+        side = (side - each.kernel + 1) // (2 if each.pool else 1)
+        channels = each.channels
+    sizes = list(pairwise([side**2 * channels, *dense]))
+    for i, (n, m) in enumerate(sizes[:-1], start=len(convolutions)):
+        hidden.append(_random_layer(rng, n, m, orders[i], ternaries[i], orders[i + 1]))
+    output = _random_output(rng, *sizes[-1], orders[-1], ternaries[-1])
+    return IntegerNetwork(tuple(hidden), output, name="random-maps", pixels=pixels)
+
+
+def _random_layer(
+    rng: np.random.Generator, n: int, m: int, order: int, ternary: bool, output_order: int
+) -> Layer:
+    """A hidden layer of n inputs and m neurons."""
+    most = n * factor(order, ternary)
+    # Levels have a mean square of 5; and (P - M / 2) is the dot product times s / 2.
+    variance = n * (5 if order == 2 else 1) * (4 * _COUNTED if ternary else 1)
+    spread = np.sqrt(variance) / 2
+    near = np.rint(most / 2 + rng.normal(0, spread, m))
+    thresholds = np.clip(near, 0, most + 1).astype(np.int32)
+    extreme = rng.random(m) < 1 / 16
+    thresholds[extreme] = rng.choice([0, most + 1], int(extreme.sum()))
+    weights, mask = _random_weights(rng, m, n, ternary)
+    lower = upper = None
+    if output_order == 2:
+        below, above = np.rint(np.abs(rng.normal(0, spread, (2, m)))).astype(np.int32)
+        lower = np.maximum(thresholds - below, 0)
+        upper = np.minimum(thresholds + above, most + 1)
+    return Layer(weights, thresholds, mask, lower, upper, order)
+
+
+def _random_output(
+    rng: np.random.Generator, n: int, m: int, order: int, ternary: bool
+) -> OutputLayer:
+    """An output layer of n inputs and m classes."""
+    reach = max(2, int(np.sqrt(n)))
+    bias = rng.integers(-reach, reach + 1, m).astype(np.int32)
+    weights, mask = _random_weights(rng, m, n, ternary)
+    return OutputLayer(weights, bias, mask, order)
 
 
 def _random_weights(

@@ -21,14 +21,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from .errors import UserError
-from .integer import IntegerNetwork, Layer, OutputLayer, ShiftLayer
+from .integer import ConvLayer, IntegerNetwork, Layer, OutputLayer, ShiftLayer
+from .maps import pooled, windows
 from .popcount import PackedLayer
 from .shape import top_level
 
 _EXACT = 1 << 24
-# What a thread takes at a time: images whose sums stay in its cache, and more where it would have
-# less than a millisecond or two to do, counted in weights times images.
-_BLOCK, _WORK = 128, 1 << 27
+# What a thread takes at a time: images whose sums stay in its cache, few where they are of maps;
+# more where it would have less than a millisecond or two to do, counted in weights times images.
+_BLOCK, _MAP_BLOCK, _WORK = 128, 4, 1 << 27
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ class Evaluation:
     """Answers for N images: classes int64 (N,), scores int32 (N, classes), hidden activations.
 
     `hidden` has one uint8 (N, m) for every hidden layer, first to last: 0/1, or levels 0 to 3 where
-    the layer's outputs are of order 2.
+    the layer's outputs are of order 2.  A convolution's is its map (N, H, W, m), pooled if it does.
     """
 
     classes: np.ndarray
@@ -48,22 +49,28 @@ def evaluate(network: IntegerNetwork, x: np.ndarray, threads: int | None = None)
     """Evaluate `network` on `x` (N, inputs), as of `IntegerNetwork.inputs_from`; N may be 0.
 
     `x` is uint8: bits of 0/1 (or bool), levels of 0 to 3 for inputs of order 2, grey pixels for
-    power-of-two weights.  `threads`: at most so many, by default one for every processor that this
-    process may use; the answers are the same.  Raises UserError if `x` does not fit the network.
+    power-of-two weights, the first map (N, H, W, C) for convolutions.  `threads`: at most so many,
+    by default one for every processor that this process may use; the answers are the same.  Raises
+    UserError if `x` does not fit the network.
     """
     x = _checked(network, x)
-    hidden = tuple(np.empty((len(x), layer.outputs), np.uint8) for layer in network.hidden)
+    hidden = tuple(np.empty((len(x), *shape), np.uint8) for shape in _answers(network))
     scores = np.empty((len(x), network.classes), np.int32)
     sums = [_sums(layer) for layer in network.layers]
 
-    size = max(_BLOCK, _WORK // sum(weights.size for weights in network.weights))
+    least = _MAP_BLOCK if network.convolutions else _BLOCK
+    size = max(least, _WORK // _work(network))
 
     def answer(first: int) -> None:
         block = slice(first, first + size)
         given = x[block]
         for layer, of, answers in zip(network.hidden, sums, hidden, strict=False):
-            given = answers[block] = activations(layer, of(given))
-        scores[block] = sums[-1](given)
+            counted = of(_given(layer, given))
+            if isinstance(layer, ConvLayer) and layer.pool:
+                # An answer grows with its sum, so the greatest sum has the greatest answer.
+                counted = pooled(counted)
+            given = answers[block] = activations(layer, counted)
+        scores[block] = sums[-1](_given(network.output, given))
 
     blocks = range(0, len(x), size)
     threads = min(threads or processors(), len(blocks))
@@ -91,19 +98,44 @@ def preactivations(network: IntegerNetwork, x: np.ndarray) -> list[np.ndarray]:
     A hidden neuron's is 2P + 1 - 2T: at least 0 exactly if its bit is 1 (P >= T), and odd, so
     its distance from 0 says how close the neuron was to switching.  With power-of-two weights it is
     2d + 1 - 2T of the dot product d, at the ends of int32 where it goes beyond.  The output layer's
-    are the scores 2P - M + bias.
+    are the scores 2P - M + bias.  A convolution's are (N, H', W', m), those of every position.
     """
     x = _checked(network, x)
     sums = []
     for layer in network.hidden:
+        x = _given(layer, x)
         sums.append(_shifted(layer)(x) if isinstance(layer, ShiftLayer) else counted(layer, x))
         x = activations(layer, sums[-1])
-    sums.append(counted(network.output, x))
+        if isinstance(layer, ConvLayer) and layer.pool:
+            x = pooled(x)
+    sums.append(counted(network.output, _given(network.output, x)))
     return sums
 
 
+def _work(network: IntegerNetwork) -> int:
+    """Weights that an image meets, at every position again."""
+    sides = [*network.map_sides, *[1] * (len(network.layers) - len(network.map_sides))]
+    return sum(
+        weights.size * side**2 for weights, side in zip(network.weights, sides, strict=True)
+    )
+
+
+def _given(layer: Layer | ShiftLayer | OutputLayer, x: np.ndarray) -> np.ndarray:
+    """What a layer takes of the answers before it: a map, or (N, n)."""
+    return x if isinstance(layer, ConvLayer) else x.reshape(len(x), layer.inputs)
+
+
+def _answers(network: IntegerNetwork) -> list[tuple[int, ...]]:
+    """Shape of what each hidden layer answers to an image."""
+    sides = network.map_sides
+    maps: list[tuple[int, ...]] = [
+        (side, side, layer.outputs) for side, layer in zip(sides, network.convolutions, strict=True)
+    ]
+    return [*maps, *((layer.outputs,) for layer in network.hidden[len(maps) :])]
+
+
 def activations(layer: Layer | ShiftLayer, sums: np.ndarray) -> np.ndarray:
-    """What a hidden layer answers, uint8 (N, m), from its `preactivations`."""
+    """What a hidden layer answers, uint8 of their shape, from its `preactivations`."""
     bits = (sums >= 0).astype(np.uint8)
     if isinstance(layer, ShiftLayer) or layer.lower is None or layer.upper is None:
         return bits
@@ -113,9 +145,13 @@ def activations(layer: Layer | ShiftLayer, sums: np.ndarray) -> np.ndarray:
 
 
 def _checked(network: IntegerNetwork, x: np.ndarray) -> np.ndarray:
-    if x.ndim != 2 or x.shape[1] != network.inputs:
+    wanted: tuple[int, ...] = (network.inputs,)
+    if network.pixels is not None:
+        wanted = (network.pixels.map_side, network.pixels.map_side, network.pixels.channels)
+    if x.ndim == 0 or x.shape[1:] != wanted:
         raise UserError(
-            f"The images must have shape (N, {network.inputs}) for this network, not {x.shape}."
+            f"The images must have shape (N, {', '.join(map(str, wanted))}) for this network, not "
+            f"{x.shape}."
         )
     first = network.layers[0]
     if isinstance(first, ShiftLayer):
@@ -130,7 +166,12 @@ def _checked(network: IntegerNetwork, x: np.ndarray) -> np.ndarray:
 
 
 def counted(layer: Layer | OutputLayer, x: np.ndarray) -> np.ndarray:
-    """`preactivations` of one layer, from its own inputs uint8 (N, n): bits or levels."""
+    """`preactivations` of one layer, from its own inputs uint8 (N, n): bits or levels.
+
+    Those of a convolution are its map (N, H, W, C).
+    """
+    if isinstance(layer, ConvLayer):
+        x = windows(x, layer.kernel)
     return _product(layer, x) + _offset(layer)
 
 
@@ -169,7 +210,7 @@ def _shifted(layer: ShiftLayer) -> Callable[[np.ndarray], np.ndarray]:
 
 
 def _product(layer: Layer | OutputLayer, x: np.ndarray) -> np.ndarray:
-    """2P - M as int32 (N, m) from the layer's inputs (N, n)."""
+    """2P - M as int32 (..., m) from the layer's inputs (..., n)."""
     top = top_level(layer.order)
     if layer.inputs * top > _EXACT:
         raise UserError(f"A layer has more than {_EXACT} inputs, too many for exact sums.")

@@ -333,7 +333,7 @@ def test_each_fault_of_a_file_has_its_own_sentence(tmp_path: Path, network: Inte
     np.savez(other, weights=np.zeros(3))
     found["no manifest"] = failure(other)
     found["kind"] = failure(rewritten(other, network, kind="xnor-fcc-trained"))
-    found["version"] = failure(rewritten(other, network, version=3))
+    found["version"] = failure(rewritten(other, network, version=4))
     found["widths"] = failure(rewritten(other, network, widths=[3]))
     found["manifest"] = failure(rewritten(other, network, name=None))
     found["lacking"] = failure(rewritten(other, network, {"bias_out": None}))
