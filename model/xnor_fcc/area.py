@@ -13,6 +13,7 @@ check) is one constant. The constants were calibrated on Yosys 0.70 runs of whol
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
@@ -156,19 +157,26 @@ def weight_banks(geometry: Geometry) -> list[int]:
 
 
 def memories(geometry: Geometry) -> list[tuple[int, int]]:
-    """(bits, words) of every memory: the slices (fcc_memory_bank.v) of the banks of weights, of the
-    offsets, and of the margins where lanes work in pairs."""
+    """(bits, words) of every memory: the banks of weights, the offsets, and the margins where lanes
+    work in pairs."""
     g = geometry
     words = [(g.pe * g.simd, depth) for depth in weight_banks(g)]
     words.append((g.pe * g.score_bits, g.threshold_depth))
     if g.order == 2:
         words.append((2 * g.pe * (g.score_bits - 1), g.threshold_depth))
-    return [(bits, depth) for width, depth in words for bits in slices(width)]
+    return words
+
+
+@lru_cache(maxsize=1 << 16)
+def sliced_memory(width: int, depth: int, shapes: Shapes = M10K_SHAPES) -> tuple[int, float]:
+    """(blocks of RAM, ALMs) of a memory that stands in slices (fcc_memory_bank.v)."""
+    parts = [(memory(bits, depth, shapes), n) for bits, n in Counter(slices(width)).items()]
+    return sum(n * blocks for (blocks, _), n in parts), sum(n * alm for (_, alm), n in parts)
 
 
 def block_count(geometry: Geometry, shapes: Shapes = M10K_SHAPES) -> int:
     """Blocks of RAM of all memories."""
-    return sum(memory(width, depth, shapes)[0] for width, depth in memories(geometry))
+    return sum(sliced_memory(*sizes, shapes)[0] for sizes in memories(geometry))
 
 
 def pair_alm(geometry: Geometry) -> float:
@@ -200,7 +208,7 @@ def estimate(geometry: Geometry, shapes: Shapes = M10K_SHAPES) -> Area:
     banks = weight_banks(g)
     word = g.pe * g.simd
     parts["bank selection"] = word * multiplexer_alm(len(banks)) + _BANK * max(0, len(banks) - 1)
-    parts["memory in logic"] = sum(memory(*sizes, shapes)[1] for sizes in memories(g))
+    parts["memory in logic"] = sum(sliced_memory(*sizes, shapes)[1] for sizes in memories(g))
     parts["image sink"] = (
         _SINK + _SINK_PER_SYMBOL * g.image_width / 8 + _SINK_PER_BIT * g.capacity
     )
