@@ -20,7 +20,8 @@ The cycle model states what rtl/ does, cycle by cycle; tests hold the hardware t
 The drain is 7 cycles. In a core of ORDER 2 it is 9, and a lone image takes a cycle more.
 
 Where weights are streamed (WEIGHT_STREAM), steps wait for words too, and all three follow from the
-cycles in which words arrive: `_streamed_pass`.
+cycles in which words arrive: `streaming`. Cores for convolutions (MAP_INPUT) have cycles of
+their own: `map_geometry`.
 """
 
 from __future__ import annotations
@@ -29,8 +30,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from itertools import pairwise
 
+from . import map_geometry, streaming
+from .map_plan import SLOTS, plan
 from .parameters import PARAMETERS, default, most
-from .shape import GeometryError, KindError, Shape, ceil_div, factor
+from .shape import GeometryError, KindError, MapShape, Shape, ceil_div, factor
 
 # Cycles from a step until its bits can be loaded into the ring (DRAIN in fcc_engine.v) ...
 DRAIN = 7
@@ -115,6 +118,16 @@ class Geometry:
     """Most bit planes of an activation; with 2 the lanes can work in pairs."""
     ternary: int = default("TERNARY")
     """1: layers may have ternary weights."""
+    map_input: int = 0
+    """Words of a bank for an image; 0 for a core of dense layers."""
+    map_even: int = 0
+    """Words of a bank for the maps of layers 0, 2, 4, ..."""
+    map_odd: int = 0
+    """Words of a bank for the maps of layers 1, 3, 5, ..."""
+    pixel_channels: int = 3
+    """Colours of a pixel in a core for convolutions."""
+    pixel_levels: int = 7
+    """Thresholds of each colour there."""
 
     def __post_init__(self) -> None:
         for field in fields(self):
@@ -124,7 +137,8 @@ class Geometry:
         for name in ("pe", "simd", "lanes", "max_width"):
             self._check(name)
         if self.taps == 0:
-            object.__setattr__(self, "taps", min(self.ring, ceil_div(self.pe, _PE_PER_TAP)))
+            taps = 1 if self.map_input else min(self.ring, ceil_div(self.pe, _PE_PER_TAP))
+            object.__setattr__(self, "taps", taps)
         self._check("taps", high=min(self.pe, self.ring))
         self._check("max_layers")
         self._check("max_classes", high=self.max_width)
@@ -144,6 +158,10 @@ class Geometry:
         self._check("ternary")
         if self.order == 2 and self.lanes % 2:
             raise GeometryError(f"LANES={self.lanes} must be even where ORDER is 2.")
+        if self.map_input:
+            map_geometry.check(self)
+        elif self.map_even or self.map_odd:
+            raise GeometryError("MAP_EVEN and MAP_ODD must be 0 where MAP_INPUT is 0.")
 
     def _check(self, name: str, low: int | None = None, high: int | None = None) -> None:
         """Hold a field to the limits of its parameter, or to closer ones."""
@@ -163,11 +181,21 @@ class Geometry:
         image_width: int = default("IMAGE_WIDTH"),
         weight_stream: int = default("WEIGHT_STREAM"),
     ) -> Geometry:
-        """The smallest core of the given PE, SIMD and LANES that runs a network of `shape`."""
+        """The smallest core of the given PE, SIMD and LANES that runs a network of `shape`.
+
+        A core for convolutions always has 4 * ORDER lanes, and beats of at least a pixel.
+        """
         for name, value in (("PE", pe), ("SIMD", simd)):
             if value < 1:
                 raise GeometryError(f"{name}={value} is outside 1 to {most(name)}.")
         shape = Shape.of(shape)
+        if isinstance(shape, MapShape):
+            parameters = map_geometry.smallest(shape, pe, simd)
+            bank = best_bank_depth(pe * simd, parameters["weight_depth"])
+            width = max(image_width, 8 << (shape.colours - 1).bit_length())
+            return cls(
+                **parameters, bank_depth=bank, image_width=width, weight_stream=weight_stream
+            )
         layers = shape.layers
         steps = sum(ceil_div(m, pe) * ceil_div(n, simd) * rounds for n, m, rounds in layers)
         return cls(
@@ -187,8 +215,12 @@ class Geometry:
         )
 
     def parameters(self) -> dict[str, int]:
-        """RTL parameters of `xnor_fcc`."""
-        return {field.name.upper(): getattr(self, field.name) for field in fields(self)}
+        """RTL parameters of `xnor_fcc`; those of maps only of a core for convolutions."""
+        return {
+            field.name.upper(): getattr(self, field.name)
+            for field in fields(self)
+            if self.map_input or field.name not in map_geometry.LIMITS
+        }
 
     def lane_parameters(self) -> dict[str, int]:
         """RTL parameters of one `fcc_lane` in such a core."""
@@ -208,6 +240,11 @@ class Geometry:
     def ring(self) -> int:
         """Words of the ring."""
         return ceil_div(self.max_width, self.simd)
+
+    @property
+    def slot(self) -> int:
+        """Channels of a slot, in a core for convolutions."""
+        return self.simd // SLOTS
 
     @property
     def capacity(self) -> int:
@@ -244,13 +281,25 @@ class Geometry:
         return ceil_div(outputs, self.pe)
 
     def images_per_batch(self, shape: Shape | Sequence[int]) -> int:
-        """Images that the lanes carry at once; two lanes carry one where activations need it."""
+        """Images that the lanes carry at once; two lanes carry one where activations need it, and
+        all of them one where they carry positions of it."""
+        if self.map_input:
+            return 1
         return self.lanes // 2 if Shape.of(shape).pairs else self.lanes
 
     def steps(self, shape: Shape | Sequence[int]) -> int:
-        """Steps of a whole pass, which is the number of weight words."""
-        layers = Shape.of(shape).layers
-        return sum(self.groups(m) * self.words(n) * rounds for n, m, rounds in layers)
+        """Steps of a whole pass."""
+        shape = Shape.of(shape)
+        if isinstance(shape, MapShape):
+            return sum(stage.steps for stage in plan(shape, self.pe, self.simd))
+        return self.weight_words(shape)
+
+    def weight_words(self, shape: Shape | Sequence[int]) -> int:
+        """Weight words of a network, each of which is read once in a step of a dense layer."""
+        shape = Shape.of(shape)
+        if isinstance(shape, MapShape):
+            return sum(stage.turn for stage in plan(shape, self.pe, self.simd))
+        return sum(self.groups(m) * self.words(n) * rounds for n, m, rounds in shape.layers)
 
     def wind(self, inputs: int) -> int:
         """Cycles to wind up the ring of a layer shorter than the taps."""
@@ -268,10 +317,18 @@ class Geometry:
                 raise KindError(
                     f"The network has {what}, which this core ({parameter}) was built without."
                 )
+        if isinstance(shape, MapShape):
+            map_geometry.require_fit(self, shape)
+            return
+        if self.map_input:
+            raise KindError(
+                f"The network has no convolutions, but this core (MAP_INPUT={self.map_input}) is "
+                "for networks that begin with one."
+            )
         widths = shape.widths
         layers = len(widths) - 1
         groups = sum(self.groups(m) for m in widths[1:])
-        weight_words = 0 if self.weight_stream else self.steps(shape)
+        weight_words = 0 if self.weight_stream else self.weight_words(shape)
         for what, need, have in (
             ("layers of up to {} neurons or inputs", max(widths), self.max_width),
             ("{} layers", layers, self.max_layers),
@@ -296,7 +353,10 @@ class Geometry:
 
     def pass_cycles(self, shape: Shape | Sequence[int]) -> int:
         """Cycles of one batch through all layers: cycles(batch)."""
-        layers = Shape.of(shape).layers
+        shape = Shape.of(shape)
+        if isinstance(shape, MapShape):
+            return map_geometry.pass_cycles(self, shape)
+        layers = shape.layers
         gaps = sum(
             self.gap(rounds * self.words(n), self.words(after))
             for (n, _, rounds), (after, _, _) in pairwise(layers)
@@ -305,55 +365,7 @@ class Geometry:
 
     def stream_cycles(self, shape: Shape | Sequence[int]) -> int:
         """Cycles of one pass after the other with weights streamed without a pause."""
-        shape = Shape.of(shape)
-        arrived = taken = period = 0
-        ahead = -1
-        while ahead != taken - arrived:
-            start, ahead = taken, taken - arrived
-            arrived, taken = self._streamed_pass(shape, arrived, taken, taken + 1)
-            period = taken - start
-        return period
-
-    def _streamed_pass(
-        self, shape: Shape, arrived: int, taken: int, start: int, output: int = 0
-    ) -> tuple[int, int]:
-        """Cycles in which the last word of a pass is passed on behind the arriving one, and taken.
-
-        `arrived` and `taken`: the same of the word before the pass; `start` and `output`: the first
-        cycles in which the sequencer may step, and step in the output layer. A word of `beats`
-        beats has arrived `beats` cycles after the one before it was passed on, is passed on when
-        the word in front of it is taken, and can be taken one cycle later; see fcc_weight_stream.v.
-        """
-        beats = ceil_div(self.pe * self.simd, self.weight_stream)
-        steps_before = 0
-        layers = shape.layers
-        for layer, (n, m, rounds) in enumerate(layers):
-            words = self.words(n)
-            free = taken + 1 + self.gap(steps_before, words) if layer else start
-            if layer == len(layers) - 1:
-                free = max(free, output)
-            free += self.wind(n)
-            for _ in range(words * rounds * self.groups(m)):
-                arrived = max(arrived + beats, taken)
-                taken = max(arrived + 1, free)
-                free = taken + 1
-            steps_before = words * rounds
-        return arrived, taken
-
-    def _streamed_period(self, shape: Shape, load_cycles: int) -> int:
-        """`period_cycles` of a core with streamed weights: batch after batch, until what waits for
-        what repeats."""
-        arrived = taken = load = output = 0
-        before = None
-        while True:
-            arrived, taken = self._streamed_pass(shape, arrived, taken, load + 1, output)
-            # The results have been sent, the output layer is loaded, and steps.
-            output = taken + self._results_cycles(shape) + 1
-            load, last_load = max(taken, load + load_cycles), load
-            state = (taken - arrived, load - taken)
-            if state == before:
-                return load - last_load
-            before = state
+        return streaming.cycles(self, Shape.of(shape))
 
     def latency_cycles(self, shape: Shape | Sequence[int], timeout: int) -> int:
         """Cycles from the last input beat of a lone image to the beat with its class.
@@ -363,11 +375,12 @@ class Geometry:
         for the image.
         """
         shape = Shape.of(shape)
+        if isinstance(shape, MapShape):
+            return map_geometry.latency_cycles(self, shape)
         wait = timeout if self.images_per_batch(shape) > 1 else 0
         cycles = self.pass_cycles(shape)
         if self.weight_stream:
-            long_ago = -(self.pe * self.simd)
-            _, cycles = self._streamed_pass(shape, long_ago, long_ago, 1)
+            cycles = streaming.lone_pass(self, shape)
         return cycles + wait + shape.widths[-1] + _LATENCY_OVERHEAD + self.order - 1
 
     def image_beats(self, inputs: int, pixel_8bit: bool) -> int:
@@ -380,17 +393,21 @@ class Geometry:
         Inputs of order 2 come as 8-bit pixels always.
         """
         shape = Shape.of(shape)
+        if isinstance(shape, MapShape):
+            return map_geometry.load_cycles(shape)
         image = self.image_beats(shape.widths[0], pixel_8bit or shape.orders[0] == 2) + 1
         return (self.images_per_batch(shape) - 1) * image + max(image, _RELOAD_OVERHEAD)
 
     def send_cycles(self, shape: Shape | Sequence[int]) -> int:
         """Shortest time in which the output layer and its results can follow each other."""
         shape = Shape.of(shape)
+        if isinstance(shape, MapShape):
+            return map_geometry.send_cycles(self, shape)
         n, m, rounds = shape.layers[-1]
         output = self.wind(n) + self.groups(m) * self.words(n) * rounds
-        return output + self._results_cycles(shape)
+        return output + self.results_cycles(shape)
 
-    def _results_cycles(self, shape: Shape) -> int:
+    def results_cycles(self, shape: Shape) -> int:
         """Cycles from the last step of the output layer until the last result has left."""
         results = self.images_per_batch(shape) * (shape.widths[-1] + 1)
         return _RESULT_OVERHEAD + self.order - 1 + results
@@ -400,5 +417,5 @@ class Geometry:
         shape = Shape.of(shape)
         load = self.load_cycles(shape, pixel_8bit)
         if self.weight_stream:
-            return self._streamed_period(shape, load)
+            return streaming.period(self, shape, load)
         return max(self.pass_cycles(shape), load, self.send_cycles(shape))

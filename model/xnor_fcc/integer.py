@@ -49,7 +49,7 @@ from .maps import Pixels, positions
 from .places import NETWORKS
 from .registers import PIXEL_THRESHOLD
 from .renamed import current
-from .shape import KindError, Shape
+from .shape import KindError, MapShape, Shape
 
 
 def network_names() -> list[str]:
@@ -226,12 +226,19 @@ class IntegerNetwork:
         """What a core must be for it; `KindError` if there is no such core."""
         if "power-of-two" in self.kinds:
             raise KindError("The network has power-of-two weights, which no core computes.")
-        if self.pixels is not None:
-            raise KindError("The network has convolutions, which no core computes yet.")
-        return Shape(
+        known = (
             self.widths,
             tuple(layer.order for layer in self.layers),
             tuple(layer.ternary for layer in self.layers),
+        )
+        if self.pixels is None:
+            return Shape(*known)
+        return MapShape(
+            *known,
+            side=self.pixels.map_side,
+            colours=self.pixels.colours,
+            levels=self.pixels.levels.shape[1],
+            convolutions=tuple((layer.kernel, layer.pool) for layer in self.convolutions),
         )
 
     def inputs_from(self, grey: np.ndarray) -> np.ndarray:

@@ -181,7 +181,14 @@ def parity_coded(words: np.ndarray) -> np.ndarray:
 
 
 def pack(network: IntegerNetwork, geometry: Geometry) -> Memory:
-    """The memory of `network` for a core of `geometry`; `GeometryError` where it does not fit."""
+    """The memory of `network` for a core of `geometry`; `GeometryError` where it does not fit.
+
+    A `pack_maps.MapMemory` if it begins with a convolution.
+    """
+    if network.pixels is not None:
+        from .pack_maps import pack_maps  # which stands on this module
+
+        return pack_maps(network, geometry)
     geometry.require_fit(network.shape)
     layers = [layer for layer in network.layers if not isinstance(layer, ShiftLayer)]
     return Memory(
@@ -197,11 +204,16 @@ def pack(network: IntegerNetwork, geometry: Geometry) -> Memory:
     )
 
 
+def weight_planes(layer: Layer | OutputLayer) -> np.ndarray:
+    """The binary weights that a layer's are stored as: uint8 (rounds, outputs, inputs)."""
+    if layer.mask is None:
+        return layer.weights[None]
+    return np.stack([layer.weights | 1 - layer.mask, layer.weights])
+
+
 def _pack_weights(geometry: Geometry, layer: Layer | OutputLayer, number: int) -> np.ndarray:
     """uint8 (steps, SIMD * PE) as stored."""
-    planes = [layer.weights]
-    if layer.mask is not None:
-        planes.insert(0, layer.weights | 1 - layer.mask)
+    planes = weight_planes(layer)
     pe, simd = geometry.pe, geometry.simd
     groups, words = geometry.groups(layer.outputs), geometry.words(layer.inputs)
     padded = np.ones((len(planes), groups * pe, words * simd), np.uint8)
@@ -219,14 +231,19 @@ def _pack_offsets(geometry: Geometry, layer: Layer | OutputLayer) -> np.ndarray:
     if isinstance(layer, Layer):
         offsets[: layer.outputs] = 1 - 2 * layer.thresholds.astype(np.int64)
     else:
-        used = layer.bias.astype(np.int64) - layer.most
-        limit = 1 << (geometry.score_bits - 1)
-        if used.min() < -limit or used.max() + 2 * layer.most >= limit:
-            raise GeometryError(
-                f"A bias is too large for the {geometry.score_bits}-bit scores of this core."
-            )
-        offsets[: layer.outputs] = used
+        offsets[: layer.outputs] = output_offsets(geometry, layer)
     return offsets.reshape(groups, geometry.pe)[::-1]
+
+
+def output_offsets(geometry: Geometry, layer: OutputLayer) -> np.ndarray:
+    """int64 (classes,): what their scores have beyond 2P; `GeometryError` for biases too large."""
+    offsets: np.ndarray = layer.bias.astype(np.int64) - layer.most
+    limit = 1 << (geometry.score_bits - 1)
+    if offsets.min() < -limit or offsets.max() + 2 * layer.most >= limit:
+        raise GeometryError(
+            f"A bias is too large for the {geometry.score_bits}-bit scores of this core."
+        )
+    return offsets
 
 
 def _pack_margins(geometry: Geometry, layer: Layer | OutputLayer) -> np.ndarray:

@@ -77,13 +77,14 @@ def random_map_network(
     """The same, of a network that begins with convolutions: images of `side`, without the border.
 
     `dense`: (hidden..., classes) of the dense layers.  `orders` and `ternary` are of all layers, in
-    order; the first order is 1.  About one colour in four has a level that never fires.
+    order; the first order is 1.  About one colour in four has a level that never fires, if it has
+    more than one.
     """
     count = len(convolutions) + len(dense)
     orders = [1] * count if orders is None else list(orders)
     ternaries = [ternary] * count if isinstance(ternary, bool) else list(ternary)
     heights = np.sort(1 + rng.permuted(np.tile(np.arange(255), (colours, 1)), axis=1)[:, :levels])
-    heights[rng.random(colours) < 1 / 4, -1] = 0
+    heights[(rng.random(colours) < 1 / 4) & (levels > 1), -1] = 0
     pixels = Pixels(side, heights.astype(np.uint8), border)
     hidden: list[Layer] = []
     side, channels = pixels.map_side, pixels.channels

@@ -61,6 +61,52 @@ class Shape:
         return sum(m * order for m, order in activations)
 
 
+@dataclass(frozen=True)
+class MapShape(Shape):
+    """The same of a network that begins with convolutions; the widths of these are channels."""
+
+    side: int
+    """Rows and columns of the first map, the border of the images and all."""
+    colours: int
+    """Colours of a pixel."""
+    levels: int
+    """Thresholds of each colour: the first map has colours * levels channels."""
+    convolutions: tuple[tuple[int, bool], ...]
+    """(kernel, pool) of the first layers: 1 or 3 rows and columns of a window, max-pool."""
+
+    @cached_property
+    def positions(self) -> tuple[int, ...]:
+        """Windows a side of each convolution, before its pool."""
+        found, side = [], self.side
+        for kernel, pool in self.convolutions:
+            found.append(side - kernel + 1)
+            side = found[-1] // 2 if pool else found[-1]
+        return tuple(found)
+
+    @property
+    def sides(self) -> tuple[int, ...]:
+        """Side of the map that each convolution answers, pooled where it pools."""
+        places = zip(self.positions, self.convolutions, strict=True)
+        return tuple(side // 2 if pool else side for side, (_, pool) in places)
+
+    @cached_property
+    def layers(self) -> list[tuple[int, int, int]]:
+        """(inputs, outputs, rounds) of each layer; the inputs of a convolution are a window's."""
+        count = len(self.convolutions)
+        channels = (self.colours * self.levels, *self.widths[1:])
+        inputs = [k * k * c for (k, _), c in zip(self.convolutions, channels, strict=False)]
+        inputs += [self.sides[-1] ** 2 * channels[count], *channels[count + 1 : -1]]
+        return list(zip(inputs, self.widths[1:], self.rounds, strict=True))
+
+    @property
+    def hidden_bits(self) -> int:
+        """Hidden bits of one image, in all planes: those of the maps, pooled where a layer pools,
+        and of the dense layers."""
+        places = [*(side**2 for side in self.sides), *[1] * len(self.widths)]
+        activations = zip(self.widths[1:-1], places, self.orders[1:], strict=False)
+        return sum(m * count * order for m, count, order in activations)
+
+
 def top_level(order: int) -> int:
     """The highest level of an activation: 1, or 3 of order 2."""
     return 3 if order == 2 else 1
