@@ -21,10 +21,8 @@ from .geometry_options import add_network
 from .images import (
     as_grey,
     flat,
-    is_picture,
-    read_images,
+    read_file,
     read_labels,
-    read_picture,
     selection,
     side_of,
 )
@@ -39,10 +37,12 @@ _EPILOG = """\
 One image is drawn as the core sees it, with its scores; several get a line each. Images of files
 are numbered from 0 through all of them; --first and --count choose.
 
-Pictures (PNG, and what else Pillow opens) become grey as Pillow's mode "L" does it, of 16-bit grey
-the high byte, what is transparent over black. They must have the size of the network's input,
-28x28 for MNIST: --resize scales them with Pillow (bicubic), keeping the ratio, centred. MNIST's
-digits are white on black and fill the middle 20x20: use --invert for dark ink on white paper.
+Pictures (PNG, and what else Pillow opens) become grey as Pillow's mode "L" does it. Of more bits
+than 8 the upper 8 count, or the lowest if no value is above 255; floats are from 0 to 1 or from 0
+to 255. What is transparent is black paper; dark ink on it counts as white. Pictures must have the
+size of the network's input, 28x28 for MNIST: --resize scales them with Pillow (bicubic), keeping
+the ratio, centred. MNIST's digits are white on black and fill the middle 20x20: use --invert for
+dark ink on white paper. Files may be compressed by gzip, whatever their names say.
 
 The answers are the reference's (software). `xnor-fcc simulate --inputs FILE` asks the simulated
 core, and compares bit by bit.
@@ -73,7 +73,7 @@ def parser() -> CommandLine:
     )
     add = result.add_argument
     add("images", type=Path, nargs="+", metavar="IMAGE",
-        help="pictures (PNG, ...), or files of images: IDX (plain or .gz), .npy, .npz with "
+        help="pictures (PNG, ...), or files of images: IDX as MNIST comes, .npy, .npz with "
         "`images`")  # fmt: skip
     add_network(result)
     add("--first", type=int, default=0, metavar="N", help="number of the first image (default: 0)")
@@ -98,20 +98,17 @@ def find_images(options: argparse.Namespace, inputs: int) -> Images:
     names: list[str] = []
     grey, labels, bright = [], [], []
     for path in options.images:
-        images, known = read_images(path, fit, paper)
-        picture = is_picture(path)
+        file = read_file(path, fit, paper)
+        images, picture = file.images, file.picture is not None
         shades = flat(as_grey(images), inputs, path, square=picture)
         grey.append(255 - shades if options.invert else shades)
         names += [str(path)] if picture else [f"{path}:{i}" for i in range(len(images))]
-        if known is not None:
-            labels.append(known)
-        if picture and not options.invert:
-            whole = images[0] if fit is None else read_picture(path)
-            bright += [path.name] * _bright(whole)
+        if file.labels is not None:
+            labels.append(file.labels)
+        if file.picture is not None and not options.invert:
+            bright += [path.name] * _bright(file.picture)
     if bright:
-        which = ", ".join(bright[:3]) + ", ..." * (len(bright) > 3)
-        print(f"note: bright at all corners, {which}: --invert is for dark ink on white.",
-              file=sys.stderr)  # fmt: skip
+        _note(f"bright at all corners, {_some(bright)}: --invert is for dark ink on white.")
     known = np.concatenate(labels) if len(labels) == len(grey) else None
     if options.labels is not None:
         known = read_labels(options.labels, len(names))
@@ -119,6 +116,23 @@ def find_images(options: argparse.Namespace, inputs: int) -> Images:
     return Images(
         names[chosen], np.concatenate(grey)[chosen], None if known is None else known[chosen]
     )
+
+
+def _note(sentence: str) -> None:
+    print(f"note: {sentence}", file=sys.stderr)
+
+
+def _some(names: list[str]) -> str:
+    return ", ".join(names[:3]) + ", ..." * (len(names) > 3)
+
+
+def _note_blank(network: IntegerNetwork, images: Images) -> None:
+    """Say which images are of one shade to the network, where an answer means nothing."""
+    seen = network.inputs_from(images.grey)
+    blank = np.flatnonzero((seen == seen[:, :1]).all(axis=1))
+    if len(blank) and network.inputs > 1:
+        which = _some([images.names[i] for i in blank])
+        _note(f"of one shade to the network, {which}: it sees no ink there.")
 
 
 def _bright(picture: np.ndarray) -> bool:
@@ -252,6 +266,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = parser().parse_args(argv)
     network = IntegerNetwork.load(find_network(options.network))
     images = find_images(options, network.inputs)
+    _note_blank(network, images)
     report = classify(network, images)
     print(json.dumps(report) if options.json else text(network, images, report))
     return 0

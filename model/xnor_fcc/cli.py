@@ -2,7 +2,8 @@
 """The command `xnor-fcc`: one table of what there is, each in a module of its own.
 
 A module has `parser()` and `main(argv)`. It is imported when its command is called, or when all
-options are needed, for completion: a command asks for no more packages than it uses.
+options are needed, for completion: a command asks for no more packages than it uses. Nothing but
+the standard library is imported before `run_main` watches over it.
 """
 
 from __future__ import annotations
@@ -17,11 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 
-import shtab
-
 from . import __version__
-from .errors import CommandLine, UserError, run_main
-from .integer import network_names
+from .errors import CommandLine, Exit, UserError, run_main
 from .places import CHECKOUT
 
 PROGRAM = "xnor-fcc"
@@ -65,6 +63,9 @@ _EXTRAS = {
 }
 
 _EPILOG = """\
+exit codes
+{codes}
+
 `{program} COMMAND --help` explains each, with examples. All print one JSON object with --json.
 
 examples
@@ -81,13 +82,16 @@ examples
 
 def parser() -> CommandLine:
     """The command line up to the name of a command."""
+    import shtab
+
     commands = "\n".join(f"  {name:<10}{each.summary}" for name, each in COMMANDS.items())
+    codes = "\n".join(f"  {code:<10}{code.meaning}" for code in Exit)
     result = CommandLine(
         prog=PROGRAM,
         usage=f"{PROGRAM} [-h] [--version] [--print-completion SHELL] COMMAND ...",
         description="A binary neural network core for FPGAs: bring a network, see what fits and "
         "how fast it is,\nand simulate the hardware bit by bit.\n\ncommands\n" + commands,
-        epilog=_EPILOG.format(program=PROGRAM),
+        epilog=_EPILOG.format(program=PROGRAM, codes=codes),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     result.add_argument("--version", action="version", version=f"{PROGRAM} {__version__}")
@@ -137,6 +141,8 @@ def _call(name: str, arguments: list[str]) -> int:
 
 def completion(shell: str) -> str:
     """A script for `shell` that completes commands, options, choices, networks and files."""
+    import shtab
+
     whole = parser()
     commands = whole.add_subparsers(metavar="COMMAND")
     for name, command in COMMANDS.items():
@@ -153,6 +159,10 @@ def completion(shell: str) -> str:
 
 def _complete_files(options: argparse.ArgumentParser) -> None:
     """Say of each option which files it takes, from its name and type."""
+    import shtab
+
+    from .integer import network_names
+
     names = " ".join(network_names())
     networks = {
         "bash": "_xnor_fcc_network_or_file",

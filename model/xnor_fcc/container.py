@@ -5,8 +5,8 @@ Every entry is an ordinary .npy array, so `numpy.load` opens the file anywhere. 
 `manifest` is a 1-D uint8 array holding UTF-8 JSON: `kind` (what the file is), `version` (of that
 kind's layout), `sha256` (over all arrays and the rest of the manifest) and whatever the kind adds.
 
-Writing is atomic (a temporary file, then a rename) and deterministic: equal contents give equal
-bytes, because the zip entries carry a fixed date and a fixed order.
+Writing is atomic (`files.write_atomically`) and deterministic: equal contents give equal bytes,
+because the zip entries carry a fixed date and a fixed order.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import os
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -23,28 +22,10 @@ from typing import Any
 import numpy as np
 
 from .errors import UserError, first_line
+from .files import read_bytes, write_atomically
 
 _ZIP_DATE = (1980, 1, 1, 0, 0, 0)
 _RESERVED = frozenset({"kind", "version", "sha256"})
-
-
-def write_atomically(path: Path, contents: bytes) -> None:
-    """Write `contents` so that `path` holds either the old or the complete new file."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with open(temporary, "wb") as file:
-            file.write(contents)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def write_json(path: Path, value: Any) -> None:
-    """Write a report, readable by people too, so that `path` never holds half of one."""
-    write_atomically(path, (json.dumps(value, indent=1) + "\n").encode())
 
 
 def content_hash(arrays: Mapping[str, np.ndarray], manifest: Mapping[str, Any]) -> str:
@@ -93,19 +74,21 @@ def read(
     version: int | tuple[int, ...],
     noun: str,
     error: type[UserError] = UserError,
+    contents: bytes | None = None,
 ) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     """Read a file of `write`; return its arrays and its manifest, hash checked.
 
-    `version`: the one this program reads, or all of them.  `noun` names the thing in the error
+    `version`: the one this program reads, or all of them.  `contents`: those of the file, where
+    they have been read already.  `noun` names the thing in the error
     sentences ("network file").  Raises `error`, with its own sentence each, for: missing file,
     unreadable file, not an .npz, truncated or damaged file, no manifest, another kind, another
     version, hash mismatch.
     """
     path = Path(path)
-    if not path.exists():
-        raise error(f"The {noun} {path} does not exist.")
     try:
-        contents = path.read_bytes()
+        contents = read_bytes(path) if contents is None else contents
+    except FileNotFoundError as cause:
+        raise error(f"The {noun} {path} does not exist.") from cause
     except OSError as cause:
         raise error(f"The {noun} {path} cannot be read ({cause.strerror}).") from cause
     if contents[:4] != b"PK\x03\x04":
@@ -137,13 +120,17 @@ def read(
     return arrays, manifest
 
 
-def read_foreign(path: Path, error: type[UserError] = UserError) -> dict[str, np.ndarray] | None:
+def read_foreign(
+    path: Path, error: type[UserError] = UserError, contents: bytes | None = None
+) -> dict[str, np.ndarray] | None:
     """Every array of an .npz file of another program; None if the file is one of `write`.
 
-    Raises `error`, in one sentence, if it is no .npz of arrays.
+    `contents`: those of the file, where they have been read already.  Raises `error`, in
+    one sentence, if it is no .npz of arrays.
     """
     try:
-        with zipfile.ZipFile(path) as archive:
+        file = io.BytesIO(read_bytes(path) if contents is None else contents)
+        with zipfile.ZipFile(file) as archive:
             return None if "manifest.npy" in archive.namelist() else _arrays(archive)
     except Exception as cause:  # a zoo, as in `read`
         raise error(f"{path} cannot be read as an .npz of arrays ({first_line(cause)}).") from cause

@@ -19,6 +19,7 @@ import math
 import socket
 import sys
 import tempfile
+import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -26,7 +27,7 @@ from pathlib import Path
 
 import numpy as np
 
-from . import container
+from . import container, files
 from .errors import CommandLine, UserError, first_line, run_main
 from .places import BUILD, DATA
 from .registers import PIXEL_THRESHOLD
@@ -43,6 +44,12 @@ _DIGIT_CLASSES = tuple("0123456789")
 
 _TEST_KIND = "xnor-fcc-test-images"
 _TEST_VERSION = 1
+
+# What an IDX file may hold, by its third byte.
+_BYTES = 8
+_IDX_TYPES = {
+    _BYTES: "bytes", 9: "signed bytes", 11: "shorts", 12: "integers", 13: "floats", 14: "doubles"
+}  # fmt: skip
 
 # How raw files are come by: what it is called, and what brings them, given a directory to use.
 Way = tuple[str, Callable[[Path], Mapping[str, bytes]]]
@@ -130,10 +137,30 @@ def load_images(name: str = DEFAULT, data_dir: Path | None = None) -> GreyImages
     return GreyImages(train_images, train_labels, test_images, test_labels)
 
 
+def gunzipped(contents: bytes, name: str) -> bytes:
+    """`contents`, those of the file `name`, decompressed if gzip has compressed them: which they
+    say themselves."""
+    if not contents.startswith(b"\x1f\x8b"):
+        return contents
+    try:
+        return gzip.decompress(contents)
+    except (OSError, EOFError, zlib.error) as cause:
+        raise UserError(f"The file {name} is a damaged gzip file ({first_line(cause)}).") from cause
+
+
+def is_idx(contents: bytes) -> bool:
+    """Whether this is an IDX file, of bytes or of something else."""
+    return len(contents) >= 4 and contents[:2] == b"\0\0" and (
+        contents[2] in _IDX_TYPES and 1 <= contents[3] <= 16
+    )
+
+
 def parse_idx(contents: bytes, name: str) -> np.ndarray:
     """The uint8 array of an IDX file (two zero bytes, type 8, rank, big-endian sizes, data)."""
-    if len(contents) < 4 or contents[:3] != b"\x00\x00\x08":
+    if not is_idx(contents):
         raise UserError(f"The file {name} is not an IDX file of bytes.")
+    if contents[2] != _BYTES:
+        raise UserError(f"The IDX file {name} holds {_IDX_TYPES[contents[2]]}, not bytes.")
     rank = contents[3]
     header = 4 + 4 * rank
     shape = tuple(int.from_bytes(contents[4 * i : 4 * i + 4], "big") for i in range(1, rank + 1))
@@ -150,10 +177,10 @@ def make_idx(array: np.ndarray) -> bytes:
 
 def _verified(directory: Path, name: str, wanted: DataSet) -> bytes | None:
     """The raw contents of one file if it is there, plain or .gz, with the right MD5."""
-    for path, unpack in ((directory / name, bytes), (directory / f"{name}.gz", gzip.decompress)):
+    for path in (directory / name, directory / f"{name}.gz"):
         try:
-            contents = unpack(path.read_bytes())
-        except (OSError, EOFError, ValueError):
+            contents = gunzipped(files.read_bytes(path), str(path))
+        except (OSError, UserError):
             continue
         if hashlib.md5(contents).hexdigest() == wanted.files[name]:
             return contents
@@ -196,7 +223,7 @@ def _fetch(names: Sequence[str], wanted: DataSet) -> None:
             f"({', '.join(_RAW_FILES)}) in a directory and name it with --data-dir."
         )
     for name in names:
-        container.write_atomically(directory / name, contents[name])
+        files.write_atomically(directory / name, contents[name])
 
 
 def _from_torchvision(name: str, scratch: Path) -> dict[str, bytes]:
@@ -280,12 +307,17 @@ DATASETS = {
 }
 
 
-def read_test_images(path: Path) -> tuple[np.ndarray, np.ndarray]:
+def read_test_images(
+    path: Path, contents: bytes | None = None
+) -> tuple[np.ndarray, np.ndarray]:
     """A test set file: grey images uint8 (N, pixels), labels uint8 (N,).
 
-    Raises UserError if the file is missing, damaged, or holds something else.
+    `contents`: those of the file, where they have been read already.  Raises UserError
+    if the file is missing, damaged, or holds something else.
     """
-    arrays, _ = container.read(path, _TEST_KIND, _TEST_VERSION, "test set file")
+    arrays, _ = container.read(
+        path, _TEST_KIND, _TEST_VERSION, "test set file", contents=contents
+    )
     images, labels = arrays.get("images"), arrays.get("labels")
     if images is None or images.dtype != np.uint8 or images.ndim != 2 or not images.size:
         raise UserError(f"The test set file {path} must hold `images` as uint8 (N, pixels).")

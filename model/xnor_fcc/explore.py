@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any, TypedDict
 
 from . import pareto, plot
-from .container import write_atomically, write_json
 from .devices import Device, devices
 from .errors import CommandLine, UserError
+from .files import write_json, write_text
 from .geometry import NAMED, Shape
 from .geometry_options import add_network
 from .integer import IntegerNetwork, find_network
@@ -427,7 +427,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     drawing = options.output / "pareto.svg"
     drawing.unlink(missing_ok=True)
     if plot.available():
-        write_atomically(drawing, pareto.picture(shown(report)).encode())
+        write_text(drawing, pareto.picture(shown(report)))
         written += f" and {drawing}"
     print(json.dumps(report, indent=1) if options.json else table(report))
     if not options.json:

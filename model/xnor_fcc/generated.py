@@ -5,7 +5,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from xnor_fcc.errors import UserError
+from .errors import UserError
+from .files import write_text
 
 # What makes a line a comment, before and behind it; in all other files it is #.
 _COMMENTS = {".md": ("<!-- ", " -->"), ".v": ("// ", "")}
@@ -35,4 +36,4 @@ def filled(page: Path, content: str, text: str, name: str = "generated") -> str:
 
 def fill(page: Path, text: str, name: str = "generated") -> None:
     """Put `text` in the place of the part `name` of `page`; `UserError` where it has none."""
-    page.write_text(filled(page, page.read_text(), text, name))
+    write_text(page, filled(page, page.read_text("utf-8"), text, name))

@@ -1,44 +1,39 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reads images to classify from the files people have: IDX, .npy, .npz, and pictures (PNG)."""
+"""Reads images to classify from the files people have: IDX, .npy, .npz, and pictures (PNG).
+
+What a file is, its contents say, and not its name; each may be compressed by gzip.
+"""
 
 from __future__ import annotations
 
-import gzip
+import io
 import math
-import warnings
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from .container import read_foreign
-from .data import parse_idx, read_test_images
+from .data import gunzipped, is_idx, parse_idx, read_test_images
 from .errors import UserError, first_line
+from .files import read_bytes
+from .pictures import ImageFileError, decode
 
-if TYPE_CHECKING:
-    from PIL.Image import Image
-
-# What the first bytes of an IDX file of bytes are, and the names of files that hold arrays.
-_IDX = b"\x00\x00\x08"
-_ARRAYS = (".npy", ".npz", ".gz")
+# How files begin.
+_NPY, _ZIP = b"\x93NUMPY", (b"PK\x03\x04", b"PK\x05\x06")
 # How many random images may be asked for: they are kept in memory.
 MOST_RANDOM = 100_000
 
 
-class ImageFileError(UserError):
-    """A file that holds no images this program can read; the sentence says what it needs."""
+@dataclass(frozen=True)
+class ImageFile:
+    """What a file holds: images uint8 (N, ...), labels (N,) where it has some, and, of a picture
+    that was scaled to its image, the grey values (height, width) before that."""
 
-
-def is_picture(path: Path) -> bool:
-    """Whether `path` can only be a picture, such as a PNG: no file of arrays."""
-    if path.suffix in _ARRAYS:
-        return False
-    try:
-        with open(path, "rb") as file:
-            return file.read(len(_IDX)) != _IDX
-    except OSError as cause:
-        raise _unreadable(path, cause) from cause
+    images: np.ndarray
+    labels: np.ndarray | None = None
+    picture: np.ndarray | None = None
 
 
 def read_images(
@@ -46,46 +41,33 @@ def read_images(
 ) -> tuple[np.ndarray, np.ndarray | None]:
     """(images uint8 (N, ...), labels (N,) or None) from a file, or several with images of one size.
 
-    An IDX file of bytes, plain or .gz, as MNIST comes; a .npy file of uint8 or bool; a .npz file
-    with `images` and perhaps `labels`, or the committed test set; a picture, see `read_picture`
-    for `fit` and `paper`. There are labels if every file has them. Raises `ImageFileError`.
+    An IDX file of bytes, as MNIST comes; a .npy file of uint8 or bool; a .npz file with `images`
+    and perhaps `labels`, or the committed test set; a picture, see `read_picture` for `fit` and
+    `paper`. There are labels if every file has them. Raises `ImageFileError`.
     """
     paths = [paths] if isinstance(paths, Path) else paths
-    files = [_read(path, fit, paper) for path in paths]
-    first = files[0][0]
-    for path, (some, _) in zip(paths, files, strict=True):
-        if some.shape[1:] != first.shape[1:]:
+    files = [read_file(path, fit, paper) for path in paths]
+    first = files[0].images
+    for path, file in zip(paths, files, strict=True):
+        if file.images.shape[1:] != first.shape[1:]:
             raise ImageFileError(
-                f"{paths[0]} has images of {_size(first)} pixels, but {path} of {_size(some)}."
+                f"{paths[0]} has images of {_size(first)} pixels, but {path} of "
+                f"{_size(file.images)}."
             )
-    images = np.concatenate([some for some, _ in files])
-    labels = [known for _, known in files if known is not None]
+    images = np.concatenate([file.images for file in files])
+    labels = [file.labels for file in files if file.labels is not None]
     return images, np.concatenate(labels) if len(labels) == len(files) else None
 
 
 def read_picture(path: Path, fit: tuple[int, int] | None = None, paper: int = 0) -> np.ndarray:
     """A picture of any format that Pillow opens, as grey uint8 (height, width).
 
-    Grey is Pillow's "L", of 16-bit grey the high byte. `paper` is the grey value behind transparent
-    parts, and around a picture that is scaled to `fit` (width, height), keeping its ratio, in the
-    middle. Raises `ImageFileError`.
+    Grey is Pillow's "L". Of more bits than 8 it is the upper 8, or the lowest where no value is
+    above 255; floats are from 0 to 1, or from 0 to 255. `paper` is the grey value around a picture
+    that is scaled to `fit` (width, height), keeping its ratio, in the middle, and that behind
+    transparent parts: ink which it would hide becomes the opposite shade. Raises `ImageFileError`.
     """
-    from PIL import Image, ImageOps  # not needed for arrays: a board may not have it
-
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # about large pictures and odd metadata
-            with Image.open(path) as picture:
-                shades = _shades(ImageOps.exif_transpose(picture), paper)
-        if fit is not None:
-            shades = ImageOps.pad(shades, fit, color=paper)
-    except Image.UnidentifiedImageError as cause:
-        raise ImageFileError(
-            f"{path} is no image file: neither IDX, .npy, .npz nor a picture such as PNG."
-        ) from cause
-    except Exception as cause:  # a zoo, on damaged files
-        raise _unreadable(path, cause) from cause
-    return np.array(shades, np.uint8)
+    return decode(_contents(path), path, fit, paper)[0]
 
 
 def as_grey(images: np.ndarray) -> np.ndarray:
@@ -156,28 +138,44 @@ def side_of(inputs: int) -> int | None:
 
 
 def read_array(path: Path) -> np.ndarray:
-    """The array of a .npy file or of an IDX file of bytes, plain or .gz."""
+    """The array of a .npy file or of an IDX file of bytes."""
+    return _array(_contents(path), path)
+
+
+def _array(contents: bytes, path: Path) -> np.ndarray:
+    if not contents.startswith(_NPY):
+        return parse_idx(contents, str(path))
     try:
-        if path.suffix == ".npy":
-            array: np.ndarray = np.load(path, allow_pickle=False)
-            return array
-        contents = path.read_bytes()
-        if path.suffix == ".gz":
-            contents = gzip.decompress(contents)
-    except (OSError, ValueError, EOFError) as cause:
-        raise _unreadable(path, cause) from cause
-    return parse_idx(contents, str(path))
+        array: np.ndarray = np.load(io.BytesIO(contents), allow_pickle=False)
+    except Exception as cause:  # a zoo, on damaged files
+        raise ImageFileError(f"{path} cannot be read ({first_line(cause)}).") from cause
+    return array
 
 
-def _read(
-    path: Path, fit: tuple[int, int] | None, paper: int
-) -> tuple[np.ndarray, np.ndarray | None]:
-    """Images (N, ...) and labels of one file."""
-    if not path.is_file():
-        raise ImageFileError(f"There is no file {path}.")
-    if is_picture(path):
-        return read_picture(path, fit, paper)[None], None
-    images, labels = _from_npz(path) if path.suffix == ".npz" else (read_array(path), None)
+def _contents(path: Path) -> bytes:
+    """What a file holds, without the compression of gzip."""
+    try:
+        contents = read_bytes(path)
+    except FileNotFoundError as cause:
+        raise ImageFileError(f"There is no file {path}.") from cause
+    except OSError as cause:
+        raise ImageFileError(f"{path} cannot be read ({cause.strerror}).") from cause
+    if not contents:
+        raise ImageFileError(f"{path} is empty.")
+    return gunzipped(contents, str(path))
+
+
+def read_file(path: Path, fit: tuple[int, int] | None = None, paper: int = 0) -> ImageFile:
+    """The images of one file, see `read_images`."""
+    contents = _contents(path)
+    labels = None
+    if contents.startswith(_ZIP):
+        images, labels = _from_npz(contents, path)
+    elif contents.startswith(_NPY) or is_idx(contents):
+        images = _array(contents, path)
+    else:
+        image, picture = decode(contents, path, fit, paper)
+        return ImageFile(image[None], None, picture)
     if images.dtype == np.bool_:
         images = images.astype(np.uint8)
     if images.dtype != np.uint8 or images.ndim < 2:
@@ -191,36 +189,16 @@ def _read(
         raise ImageFileError(
             f"{path} has {len(images)} images, but labels of shape {labels.shape}."
         )
-    return images, None if labels is None else _whole(labels, path)
+    return ImageFile(images, None if labels is None else _whole(labels, path))
 
 
-def _from_npz(path: Path) -> tuple[np.ndarray, np.ndarray | None]:
-    arrays = read_foreign(path, ImageFileError)
+def _from_npz(contents: bytes, path: Path) -> tuple[np.ndarray, np.ndarray | None]:
+    arrays = read_foreign(path, ImageFileError, contents)
     if arrays is None:
-        return read_test_images(path)
+        return read_test_images(path, contents)
     if "images" not in arrays:
         raise ImageFileError(f"{path} has no array `images`, uint8 or bool of shape (N, ...).")
     return arrays["images"], arrays.get("labels")
-
-
-def _shades(picture: Image, paper: int) -> Image:
-    """Mode "L" of a picture of any mode."""
-    from PIL import Image
-
-    if picture.mode.startswith(("I", "F")):  # which Pillow would cut off at 255
-        values = np.array(picture)
-        if picture.mode == "F" or values.min() < 0 or values.max() > 0xFFFF:
-            raise ValueError("its values are beyond 16 bits of grey")
-        return Image.fromarray((values >> 8).astype(np.uint8))
-    if "A" in picture.getbands() or "transparency" in picture.info:
-        ground = Image.new("RGBA", picture.size, (paper, paper, paper, 255))
-        picture = Image.alpha_composite(ground, picture.convert("RGBA"))
-    return picture.convert("L")
-
-
-def _unreadable(path: Path, cause: Exception) -> ImageFileError:
-    reason = getattr(cause, "strerror", None) or first_line(cause)
-    return ImageFileError(f"{path} cannot be read ({reason}).")
 
 
 def _size(images: np.ndarray) -> str:

@@ -35,6 +35,7 @@ from pathlib import Path
 
 import numpy as np
 
+from .files import write_whole
 from .geometry import SLICE, Geometry, GeometryError, Shape, slices
 from .integer import IntegerNetwork, Layer, OutputLayer, ShiftLayer
 from .registers import PRESET, RESET, word
@@ -128,7 +129,7 @@ class Memory:
         words are zero. `enable`: the core starts by itself after reset. `pixel_8bit`: images are
         grey; for inputs of order 2 they always are.
 
-        Raises `GeometryError` for words of more than 1,000 slices.
+        Raises `GeometryError` for words of more than 1,000 slices; writes all of them or none.
         """
         g = self.geometry
         grey = pixel_8bit or self.shape.orders[0] == 2
@@ -152,20 +153,21 @@ class Memory:
         for name, value in values.items():
             config[PRESET[name]] = value
         config[table : table + len(self.entries)] = self.entries
-        written = [_write_hex(prefix, "_config.hex", (f"{word:08x}" for word in config))]
+        files = {_beside(prefix, "_config.hex"): _text(f"{word:08x}" for word in config)}
 
         weights = np.zeros((g.weight_depth, g.pe * g.simd), np.uint8)
         weights[: len(self.weights)] = self.weights
         for bank, start in enumerate(range(0, g.weight_depth, g.bank_depth)):
             rows = weights[start : start + g.bank_depth]
-            written += _write_words(prefix, f"_weights_{bank:02d}", rows)
+            files.update(_memory(prefix, f"_weights_{bank:02d}", rows))
         offsets = _fields(self.offsets, g.score_bits, g.threshold_depth)
-        written += _write_words(prefix, "_thresholds", offsets)
+        files.update(_memory(prefix, "_thresholds", offsets))
         if g.order == 2:
             margins = self.margins.reshape(len(self.margins), -1)
             words = _fields(margins, g.score_bits - 1, g.threshold_depth)
-            written += _write_words(prefix, "_margins", words)
-        return written
+            files.update(_memory(prefix, "_margins", words))
+        write_whole(files)
+        return list(files)
 
 
 def ring_order(geometry: Geometry, words: int, layer: int) -> np.ndarray:
@@ -269,18 +271,20 @@ def _fields(rows: np.ndarray, bits: int, depth: int) -> np.ndarray:
     return fields.astype(np.uint8).reshape(depth, -1)
 
 
-def _write_words(prefix: Path, suffix: str, words: np.ndarray) -> list[Path]:
-    """Write a file for each slice of the memory words, uint8 (words, bits) of 0/1."""
-    written = []
+def _memory(prefix: Path, suffix: str, words: np.ndarray) -> dict[Path, bytes]:
+    """A file for each slice of the memory words, uint8 (words, bits) of 0/1."""
+    files = {}
     first = 0
     for number, bits in enumerate(slices(words.shape[1])):
         lines = (_hex(row) for row in words[:, first : first + bits])
-        written.append(_write_hex(prefix, f"{suffix}_{number:03d}.hex", lines))
+        files[_beside(prefix, f"{suffix}_{number:03d}.hex")] = _text(lines)
         first += bits
-    return written
+    return files
 
 
-def _write_hex(prefix: Path, suffix: str, lines: Iterable[str]) -> Path:
-    path = prefix.with_name(prefix.name + suffix)
-    path.write_text("\n".join(lines) + "\n")
-    return path
+def _beside(prefix: Path, suffix: str) -> Path:
+    return prefix.with_name(prefix.name + suffix)
+
+
+def _text(lines: Iterable[str]) -> bytes:
+    return "".join(f"{line}\n" for line in lines).encode()

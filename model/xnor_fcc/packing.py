@@ -11,8 +11,8 @@ from typing import TypedDict
 
 import numpy as np
 
-from .container import write_atomically
 from .errors import CommandLine, UserError
+from .files import write_text
 from .geometry import Geometry
 from .geometry_options import add_geometry, add_network, geometry_of
 from .images import flat, read_labelled
@@ -148,10 +148,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     memory = pack(network, geometry)
     files: list[Path] = []
     if options.output is not None:
-        options.output.mkdir(parents=True, exist_ok=True)
         files += memory.write_preset(options.output / options.prefix, pixel_8bit=options.grey)
     if options.out is not None:
-        write_atomically(options.out, register_script(network, geometry, images, labels).encode())
+        write_text(options.out, register_script(network, geometry, images, labels))
         files.append(options.out)
     report = describe(network.name, memory, 0 if images is None else len(images), files)
     if options.json:

@@ -20,15 +20,31 @@ RTL = ROOT / "rtl"
 NETWORKS = ROOT / "model" / "networks"
 DATA = ROOT / "model" / "data"
 
+# Where nothing can be made: instead of a home directory for somebody who has none. Only a command
+# that writes there fails, and says what to do.
+NOWHERE = Path(os.devnull, "XNOR_FCC_BUILD")
+
 
 def _build() -> Path:
-    given = os.environ.get("XNOR_FCC_BUILD")
-    if given:
-        return Path(given).resolve()
+    if BUILD_GIVEN:
+        given = os.environ["XNOR_FCC_BUILD"]
+        try:
+            return Path(os.path.realpath(given))
+        except OSError:  # relative to a directory that is gone
+            return Path(given)
     if CHECKOUT:
         return ROOT / "build"
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "xnor-fcc"
+    cache = os.environ.get("XDG_CACHE_HOME", "")
+    if os.path.isabs(cache):  # the standard says to ignore any other
+        return Path(cache) / "xnor-fcc"
+    try:
+        return Path.home() / ".cache" / "xnor-fcc"
+    except (RuntimeError, KeyError):  # neither HOME nor an entry for the user
+        return NOWHERE
 
+
+# Whether the user has said where what is made is to lie.
+BUILD_GIVEN = bool(os.environ.get("XNOR_FCC_BUILD"))
 
 # What is made: simulators built for a geometry, reports, downloads.
 BUILD = _build()

@@ -13,6 +13,8 @@ import hashlib
 import importlib.util
 import io
 import json
+import logging
+import os
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING
@@ -46,6 +48,10 @@ def axes(width: float, height: float) -> Axes:
     """An empty plot with a grid, in a picture of width x height inches; `UserError` without
     matplotlib."""
     require()
+    # Without a home it keeps its fonts elsewhere, and need not say so; the backend that somebody
+    # wants on a screen may be one that it refuses.
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)
+    os.environ.pop("MPLBACKEND", None)
     # Not pyplot, which would look for a screen.
     from matplotlib.figure import Figure
 

@@ -44,7 +44,8 @@ def register_script(
     Raises `GeometryError` where the network does not fit.
     """
     memory = pack(network, geometry)
-    lines = [f"# {network.name}: {'-'.join(map(str, network.widths))}"]
+    name = " ".join(network.name.split())  # which is that of a file
+    lines = [f"# {name}: {'-'.join(map(str, network.widths))}"]
     lines += _expectations(geometry)
     for address, values in load_writes(memory):
         for first in range(0, len(values), _VALUES):

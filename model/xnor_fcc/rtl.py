@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import argparse
 import json
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from .errors import CommandLine, UserError
+from .files import write_whole
 from .parameters import PARAMETERS
 from .places import ROOT, RTL
 
@@ -74,15 +74,13 @@ def edam() -> dict[str, Any]:
 
 def copy(directory: Path) -> list[Path]:
     """Copy the core into `directory`, which may hold nothing but an earlier copy, and return the
-    files written. Raises UserError where there is more, OSError where it cannot be written."""
+    files written, all or none. UserError where there is more, OSError where there is no room."""
     files = [path for pattern in _COPIED for path in sorted(ROOT.glob(pattern)) if path.is_file()]
     files = [path.relative_to(ROOT) for path in files if "__pycache__" not in path.parts]
     present = {path.relative_to(directory) for path in directory.rglob("*") if not path.is_dir()}
     if present - set(files):
         raise UserError(f"{directory} holds something else: name a directory of its own.")
-    for path in files:
-        (directory / path).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(ROOT / path, directory / path)
+    write_whole({directory / path: (ROOT / path).read_bytes() for path in files})
     return files
 
 

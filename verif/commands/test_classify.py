@@ -3,8 +3,14 @@
 
 from __future__ import annotations
 
+import gzip
+import io
 import json
+import os
+import struct
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,7 +18,7 @@ from PIL import Image
 
 from xnor_fcc import classify
 from xnor_fcc.data import DATASETS, class_names, load_test_images, make_idx
-from xnor_fcc.errors import run_main
+from xnor_fcc.errors import UserError, run_main
 from xnor_fcc.images import ImageFileError, as_grey, flat, read_images, read_picture, side_of
 from xnor_fcc.integer import IntegerNetwork, find_network
 from xnor_fcc.random_network import random_network
@@ -55,19 +61,116 @@ def test_depths_and_palettes(tmp_path: Path) -> None:
     np.testing.assert_array_equal(read_picture(tmp_path / "palette.png"), DIGIT)
 
 
-def test_what_is_transparent_lies_over_black(tmp_path: Path) -> None:
-    """Or over white, where black and white are to be exchanged."""
-    ink = np.zeros((28, 28, 4), np.uint8)
-    ink[..., 3] = DIGIT  # black ink on nothing
-    Image.fromarray(ink).save(tmp_path / "ink.png")
-    assert read_picture(tmp_path / "ink.png").max() == 0
-    np.testing.assert_array_equal(read_picture(tmp_path / "ink.png", paper=255), 255 - DIGIT)
-    light = np.dstack([np.full((28, 28), 255, np.uint8), DIGIT])
-    Image.fromarray(light, "LA").save(tmp_path / "light.png")
-    np.testing.assert_array_equal(read_picture(tmp_path / "light.png"), DIGIT)
+_DEEP = {
+    "int32": (DIGIT.astype(np.int32), DIGIT),
+    "uint16 of 8 bits": (DIGIT.astype(np.uint16), DIGIT),
+    "uint16": (DIGIT.astype(np.uint16) * 257, DIGIT),
+    "int32 of 16 bits": (DIGIT.astype(np.int32) * 256 + 255, DIGIT),
+    "truth": ((DIGIT >= 128).astype(np.int32), (DIGIT >= 128).astype(np.uint8)),
+    "float to 1": (DIGIT.astype(np.float32) / 255, DIGIT),
+    "float to 255": (DIGIT.astype(np.float32), DIGIT),
+    "half a step": (np.full((28, 28), 0.499, np.float32), np.full((28, 28), 127, np.uint8)),
+}
+
+
+@pytest.mark.parametrize("name", _DEEP)
+def test_more_than_8_bits(name: str, tmp_path: Path) -> None:
+    """The range is what the values are of, and not what their type could hold."""
+    values, wanted = _DEEP[name]
+    Image.fromarray(values).save(tmp_path / "deep.tif")
+    np.testing.assert_array_equal(read_picture(tmp_path / "deep.tif"), wanted)
+
+
+def tiff(values: np.ndarray, photometric: int = 1) -> bytes:
+    """A plain TIFF of numbers (height, width): Pillow does not write all that it reads."""
+    kind = {"u": 1, "i": 2, "f": 3}[values.dtype.kind]
+    height, width = values.shape
+    tags = [(256, width), (257, height), (258, 8 * values.itemsize), (259, 1), (262, photometric),
+            (273, 134), (277, 1), (278, height), (279, values.nbytes), (339, kind)]  # fmt: skip
+    entries = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags)
+    head = b"II*\0" + struct.pack("<IH", 8, len(tags)) + entries + bytes(4)
+    return head.ljust(134, b"\0") + values.astype(values.dtype.newbyteorder("<")).tobytes()
+
+
+@pytest.mark.parametrize(
+    ("values", "photometric", "wanted"),
+    [
+        (DIGIT.astype(np.uint32), 1, DIGIT),
+        (DIGIT.astype(np.int16), 1, DIGIT),
+        (DIGIT.astype(np.int16) * 128, 1, DIGIT),
+        (DIGIT.astype(np.uint16) * 257, 0, 255 - DIGIT),
+        (DIGIT.astype(np.float32) / 255, 0, 255 - DIGIT),
+    ],
+    ids=["uint32", "int16", "int16 of 15 bits", "white is zero", "white is zero in float"],
+)
+def test_kinds_of_tiff(
+    values: np.ndarray, photometric: int, wanted: np.ndarray, tmp_path: Path
+) -> None:
+    (tmp_path / "it.tif").write_bytes(tiff(values, photometric))
+    np.testing.assert_array_equal(read_picture(tmp_path / "it.tif"), wanted)
+
+
+@pytest.mark.parametrize(
+    ("values", "says"),
+    [
+        (DIGIT.astype(np.int32) - 1, "its values go down to -1, and grey begins at 0"),
+        (DIGIT.astype(np.int32) * 1000, "its values reach 255000, and grey has at most 16 bits"),
+        (np.full((28, 28), 3_000_000_000, np.uint32), "its values reach 3000000000"),
+        (DIGIT.astype(np.float32) * 2, "from 0 to 510, and grey is from 0 to 1 or from 0 to 255"),
+        (DIGIT.astype(np.float32) - 0.5, "its values are from -0.5 to 254.5"),
+        (np.full((28, 28), np.nan, np.float32), "some of its values are no numbers"),
+        (DIGIT.astype(np.float16), r"cannot be read \(TIFF: "),
+    ],
+    ids=["below 0", "17 bits", "32 bits", "float", "float below 0", "no number", "half float"],
+)
+def test_ranges_that_are_no_grey(values: np.ndarray, says: str, tmp_path: Path) -> None:
+    (tmp_path / "odd.tif").write_bytes(tiff(values))
+    with pytest.raises(ImageFileError, match=says):
+        read_picture(tmp_path / "odd.tif")
+
+
+def _transparent(name: str) -> tuple[Image.Image, dict[str, Any]]:
+    """A picture of that kind whose paper is transparent, and how it is saved."""
+    nothing = np.zeros((28, 28), np.uint8)
+    ink = np.where(DIGIT == 255, 255, 0).astype(np.uint8)
+    if name == "black, RGBA":
+        return Image.fromarray(np.dstack([nothing] * 3 + [DIGIT])), {}
+    if name == "black, LA":
+        return Image.fromarray(np.dstack([nothing, DIGIT])), {}
+    if name == "white, LA":
+        return Image.fromarray(np.dstack([nothing + 255, DIGIT])), {}
+    palette = Image.fromarray(np.where(ink, 1, 0).astype(np.uint8), "P")
+    shade = 0 if "black" in name else 255
+    palette.putpalette([128, 128, 128, shade, shade, shade])
+    return palette, {"transparency": 0}
+
+
+@pytest.mark.parametrize("paper", [0, 255])
+@pytest.mark.parametrize(
+    "name", ["black, RGBA", "black, LA", "white, LA", "black, palette", "white, palette"]
+)
+def test_ink_on_transparent_paper(name: str, paper: int, tmp_path: Path) -> None:
+    """Is read, of whatever shade: transparent paper has none of its own."""
+    picture, how = _transparent(name)
+    picture.save(tmp_path / "ink.png", **how)
+    shades = np.where(DIGIT == 255, 255, 0).astype(np.uint8) if "palette" in name else DIGIT
+    wanted = 255 - shades if paper else shades
+    np.testing.assert_array_equal(read_picture(tmp_path / "ink.png", paper=paper), wanted)
+
+
+def test_what_is_transparent_is_paper(tmp_path: Path) -> None:
+    """And a picture that can be seen on it stays as it is, whatever surrounds it."""
     Image.fromarray(DIGIT).save(tmp_path / "key.png", transparency=0)  # a grey is transparent
     keyed = np.where(DIGIT == 0, 255, DIGIT)
     np.testing.assert_array_equal(read_picture(tmp_path / "key.png", paper=255), keyed)
+    np.testing.assert_array_equal(read_picture(tmp_path / "key.png"), DIGIT)
+    framed = np.full((28, 28), 255, np.uint8)
+    framed[:4] = 0  # white on black, below a transparent strip
+    Image.fromarray(np.dstack([DIGIT, framed])).save(tmp_path / "framed.png")
+    np.testing.assert_array_equal(read_picture(tmp_path / "framed.png"), DIGIT * (framed > 0))
+    dark = np.dstack([DIGIT // 4, np.full((28, 28), 255, np.uint8)])  # nothing is transparent
+    Image.fromarray(dark).save(tmp_path / "dark.png")
+    np.testing.assert_array_equal(read_picture(tmp_path / "dark.png"), DIGIT // 4)
 
 
 def test_a_camera_says_which_side_is_up(tmp_path: Path) -> None:
@@ -91,7 +194,7 @@ def test_scaling_keeps_the_ratio(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["text.png", "cut.png", "empty", "folder", "none.png", "float.tiff"]
+    "name", ["text.png", "cut.png", "empty", "folder", "none.png", "gzip.gz"]
 )
 def test_files_that_are_no_pictures(name: str, tmp_path: Path) -> None:
     path = tmp_path / name
@@ -104,13 +207,47 @@ def test_files_that_are_no_pictures(name: str, tmp_path: Path) -> None:
         path.touch()
     elif name == "folder":
         path.mkdir()
-    elif name == "float.tiff":
-        Image.fromarray(DIGIT.astype(np.float32)).save(path)
-    with pytest.raises(ImageFileError, match=r"no image file|cannot be read|no file"):
+    elif name == "gzip.gz":
+        path.write_bytes(gzip.compress(make_idx(IMAGES[:2]))[:-20])
+    says = r"no image file|cannot be read|no file|is empty|damaged gzip"
+    with pytest.raises(UserError, match=says):
         read_images(path)
 
 
 # ---- files of images
+
+
+@pytest.mark.parametrize("name", ["images", "images.gz", "images.npz", "7.png"])
+def test_contents_say_what_a_file_is(name: str, tmp_path: Path) -> None:
+    """And not its name: plain or compressed, under any of these names, or out of a pipe."""
+    path = tmp_path / name
+    some = IMAGES[:2].reshape(-1, 28, 28)
+    array, picture, npz = io.BytesIO(), io.BytesIO(), io.BytesIO()
+    np.save(array, some)
+    np.savez(npz, images=some)
+    Image.fromarray(DIGIT).save(picture, "PNG")
+    for contents in (make_idx(some), array.getvalue(), npz.getvalue(), picture.getvalue()):
+        wanted = DIGIT[None] if contents == picture.getvalue() else some
+        for packed in (contents, gzip.compress(contents)):
+            path.write_bytes(packed)
+            np.testing.assert_array_equal(read_images(path)[0], wanted)
+
+
+def test_idx_of_other_types(tmp_path: Path) -> None:
+    (tmp_path / "floats").write_bytes(b"\0\0\x0d\x01\0\0\0\x01" + bytes(4))
+    with pytest.raises(UserError, match="floats holds floats, not bytes"):
+        read_images(tmp_path / "floats")
+
+
+def test_a_pipe(tmp_path: Path) -> None:
+    """As of `xnor-fcc classify <(zcat images.gz)`: read once, to its end."""
+    reader, writer = os.pipe()
+    with ThreadPoolExecutor() as pool, open(writer, "wb") as file:
+        found = pool.submit(read_images, Path(f"/dev/fd/{reader}"))
+        file.write(make_idx(IMAGES[:100]))
+        file.close()
+        np.testing.assert_array_equal(found.result(60)[0], IMAGES[:100])
+    os.close(reader)
 
 
 def test_batches_need_one_size(tmp_path: Path) -> None:
@@ -202,14 +339,34 @@ def test_dark_ink_on_white(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
 
 
 def test_dark_ink_on_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """What is transparent counts as paper, so that --invert turns it black."""
+    """Is the digit that it shows, with --invert and without."""
     ink = np.zeros((28, 28, 4), np.uint8)
     ink[..., 3] = DIGIT
     Image.fromarray(ink).save(tmp_path / "ink.png")
     Image.fromarray(DIGIT).save(tmp_path / "grey.png")
-    inverted = json.loads(call(capsys, tmp_path / "ink.png", "--invert", "--json")[0])
     plain = json.loads(call(capsys, tmp_path / "grey.png", "--json")[0])
-    assert inverted["images"][0]["scores"] == plain["images"][0]["scores"]
+    for options in ((), ("--invert",), ("--resize",)):
+        out, err = call(capsys, tmp_path / "ink.png", "--json", *options)
+        assert json.loads(out)["images"][0]["scores"] == plain["images"][0]["scores"]
+        assert err == ""
+
+
+def test_one_shade_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Of what the network sees: a digit below its threshold is not there either."""
+    nothing = np.zeros((28, 28), np.uint8)
+    faint = DIGIT // 4
+    blank = np.dstack([nothing, nothing])  # all of it transparent
+    for name, picture in (("black", nothing), ("grey", nothing + 200), ("faint", faint),
+                          ("blank", blank)):  # fmt: skip
+        path = tmp_path / f"{name}.png"
+        Image.fromarray(picture).save(path)
+        out, err = call(capsys, path)
+        assert f"note: of one shade to the network, {path}: it sees no ink there.\n" in err, name
+        assert out.startswith(f"{path}: ")
+    np.save(tmp_path / "some.npy", np.stack([DIGIT, nothing, DIGIT]))
+    out, err = call(capsys, tmp_path / "some.npy")
+    where = f"{tmp_path / 'some.npy'}:1"
+    assert err == f"note: of one shade to the network, {where}: it sees no ink there.\n"
 
 
 def test_many_images_and_labels(

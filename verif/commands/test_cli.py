@@ -16,8 +16,8 @@ import pytest
 
 from xnor_fcc import __version__, classify, cli, errors
 from xnor_fcc.cli import COMMANDS, completion
-from xnor_fcc.container import write_json
 from xnor_fcc.errors import CommandLine, UserError, run_main
+from xnor_fcc.files import write_json
 from xnor_fcc.places import DATA, NETWORKS, ROOT
 from xnor_fcc.random_network import random_network
 

@@ -20,9 +20,9 @@ import numpy as np
 import pytest
 
 from commands.made import Checker, external_references, texts
-from xnor_fcc.container import write_json
 from xnor_fcc.data import binarise, load_test_images
 from xnor_fcc.errors import UserError
+from xnor_fcc.files import write_json
 from xnor_fcc.geometry import Geometry
 from xnor_fcc.random_network import random_network
 from xnor_fcc_sim import provenance as report_source

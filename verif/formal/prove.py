@@ -22,8 +22,8 @@ from typing import Any
 from tqdm import tqdm
 
 from faults import plant
-from xnor_fcc.container import write_json
 from xnor_fcc.errors import CommandLine, UserError, run_main
+from xnor_fcc.files import write_json
 from xnor_fcc.places import BUILD
 from xnor_fcc.tables import columns
 from xnor_fcc_sim.sources import RTL, rtl_sources

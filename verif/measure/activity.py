@@ -29,8 +29,8 @@ from typing import Any, TypedDict
 from tqdm import tqdm
 
 from measure import nets
-from xnor_fcc.container import write_json
 from xnor_fcc.errors import CommandLine, UserError, run_main
+from xnor_fcc.files import write_json
 from xnor_fcc.geometry import NAMED, Geometry
 from xnor_fcc.integer import IntegerNetwork, find_network
 from xnor_fcc.pack import pack

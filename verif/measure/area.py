@@ -19,9 +19,9 @@ from tqdm import tqdm
 
 from measure import synthesis
 from xnor_fcc.area import lane_alm, memory
-from xnor_fcc.container import write_json
 from xnor_fcc.devices import devices
 from xnor_fcc.errors import CommandLine, UserError, run_main
+from xnor_fcc.files import write_json
 from xnor_fcc.generated import fill
 from xnor_fcc.geometry import NAMED, Geometry
 from xnor_fcc.places import BUILD

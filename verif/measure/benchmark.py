@@ -17,9 +17,9 @@ from typing import Any, TypedDict
 
 from measure import area, synthesis
 from measure import route as route_report
-from xnor_fcc.container import write_json
 from xnor_fcc.devices import devices
 from xnor_fcc.errors import CommandLine, UserError, run_main
+from xnor_fcc.files import write_json
 from xnor_fcc.geometry import NAMED, Geometry
 from xnor_fcc.integer import IntegerNetwork, find_network
 from xnor_fcc.tables import markdown

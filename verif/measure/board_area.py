@@ -19,9 +19,9 @@ from typing import Any, TypedDict
 from measure import synthesis
 from xnor_fcc import places
 from xnor_fcc.board.demo import DEVICE, PRESET, Board, board_of
-from xnor_fcc.container import write_json
 from xnor_fcc.devices import devices
 from xnor_fcc.errors import CommandLine, UserError, run_main
+from xnor_fcc.files import write_json
 from xnor_fcc.geometry import NAMED
 from xnor_fcc.renamed import current
 from xnor_fcc_sim.provenance import source

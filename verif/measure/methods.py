@@ -25,10 +25,10 @@ from tqdm import tqdm
 
 from xnor_fcc import plot
 from xnor_fcc.area import estimate
-from xnor_fcc.container import write_json
 from xnor_fcc.data import load_test_images
 from xnor_fcc.devices import devices
 from xnor_fcc.errors import CommandLine, UserError, run_main
+from xnor_fcc.files import write_json
 from xnor_fcc.generated import fill
 from xnor_fcc.geometry import NAMED, Geometry, Shape
 from xnor_fcc.integer import IntegerNetwork

@@ -18,9 +18,9 @@ from typing import TypedDict
 
 import numpy as np
 
-from xnor_fcc.container import write_json
 from xnor_fcc.data import load_test_images
 from xnor_fcc.errors import CommandLine, UserError, run_main
+from xnor_fcc.files import write_json
 from xnor_fcc.integer import IntegerNetwork, find_network
 from xnor_fcc.places import BUILD
 from xnor_fcc.reference import evaluate, preactivations, processors

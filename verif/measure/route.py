@@ -18,8 +18,8 @@ from typing import Any, TypedDict
 from tqdm import tqdm
 
 from measure import synthesis
-from xnor_fcc.container import write_json
 from xnor_fcc.errors import CommandLine, UserError, run_main
+from xnor_fcc.files import write_json
 from xnor_fcc.geometry import Geometry
 from xnor_fcc.places import BUILD
 from xnor_fcc.progress import followed

@@ -27,9 +27,9 @@ import numpy as np
 from tqdm import tqdm
 
 from xnor_fcc import plot
-from xnor_fcc.container import write_json
 from xnor_fcc.data import load_test_bits
 from xnor_fcc.errors import CommandLine, UserError, run_main
+from xnor_fcc.files import write_json
 from xnor_fcc.generated import fill
 from xnor_fcc.geometry import NAMED, Geometry
 from xnor_fcc.integer import IntegerNetwork, find_network

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from xnor_fcc import container
+from xnor_fcc import container, files
 from xnor_fcc.geometry import KindError, Shape
 from xnor_fcc.integer import IntegerNetwork, Layer, NetworkFormatError, OutputLayer, ShiftLayer
 from xnor_fcc.random_network import random_network
@@ -457,7 +457,7 @@ def test_an_interrupted_save_leaves_the_old_file(
     def fail(descriptor: int) -> None:
         raise OSError("disk full")
 
-    monkeypatch.setattr(container.os, "fsync", fail)
+    monkeypatch.setattr(files.os, "fsync", fail)
     with pytest.raises(OSError, match="disk full"):
         random_network(np.random.default_rng(9), WIDTHS).save(path)
     assert path.read_bytes() == before

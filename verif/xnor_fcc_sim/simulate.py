@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import sys
 import time
@@ -15,9 +16,9 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from xnor_fcc.container import write_json
 from xnor_fcc.data import load_test_images
 from xnor_fcc.errors import CommandLine, UserError, run_main
+from xnor_fcc.files import write_atomically, write_json
 from xnor_fcc.geometry import NAMED, Geometry
 from xnor_fcc.geometry_options import add_geometry, add_network, geometry_of
 from xnor_fcc.images import MOST_RANDOM, as_grey, read_images
@@ -126,10 +127,12 @@ class Inputs:
 
     def save(self, path: Path) -> None:
         """Write a file of `images.read_images`, for the simulation and for later runs."""
-        if self.labels is None:
-            np.savez(path, images=self.images)
-        else:
-            np.savez(path, images=self.images, labels=self.labels)
+        arrays = {"images": self.images}
+        if self.labels is not None:
+            arrays["labels"] = self.labels
+        file = io.BytesIO()
+        np.savez(file, **arrays)  # type: ignore[arg-type]
+        write_atomically(path, file.getvalue())
 
 
 def find_inputs(options: argparse.Namespace, network: IntegerNetwork) -> Inputs:

@@ -21,10 +21,10 @@ from pathlib import Path
 import numpy as np
 
 from .. import area
-from ..container import write_atomically
 from ..data import DEFAULT, binarise, load_test_images
 from ..devices import devices
 from ..errors import CommandLine, UserError, run_main
+from ..files import write_text
 from ..geometry import NAMED, Geometry, GeometryError
 from ..geometry_options import add_geometry, add_network, sizes_of
 from ..integer import IntegerNetwork, find_network
@@ -146,7 +146,7 @@ def board_of(
 
 
 def _write_lines(path: Path, lines: Sequence[str]) -> None:
-    write_atomically(path, ("\n".join(lines) + "\n").encode())
+    write_text(path, "\n".join(lines) + "\n")
 
 
 def parser() -> CommandLine:

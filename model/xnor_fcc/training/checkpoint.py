@@ -15,8 +15,8 @@ from typing import Any
 
 import torch
 
-from ..container import write_atomically
 from ..errors import UserError
+from ..files import write_atomically
 
 _KEPT = 2
 _DIGEST_BYTES = 32

@@ -20,7 +20,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from .. import container
+from .. import files
 from ..data import GreyImages
 from ..errors import UserError
 from .augment import Distortion, distort
@@ -173,7 +173,7 @@ class Examples:
         if self.store is not None:
             file = io.BytesIO()
             np.savez(file, inputs=inputs, labels=labels, soft=soft)
-            container.write_atomically(self.store / name, file.getvalue())
+            files.write_atomically(self.store / name, file.getvalue())
         return inputs, labels, soft
 
 

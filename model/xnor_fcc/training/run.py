@@ -12,9 +12,9 @@ from typing import Any, TypedDict
 import numpy as np
 import torch
 
-from .. import container
 from ..data import GreyImages
 from ..errors import UserError
+from ..files import write_json
 from .examples import Examples, inputs_of, split
 from .export import export
 from .network import BinaryNetwork
@@ -115,7 +115,7 @@ def run(
         export(model, name=integer.stem, info=info).save(integer)
     # By the clock on the wall, however many programs shared the processor.
     report: Report = {"finished": True, **info, "seconds": round(student.seconds)}
-    container.write_atomically(report_path, json.dumps(report, indent=1).encode() + b"\n")
+    write_json(report_path, report)
     return report
 
 

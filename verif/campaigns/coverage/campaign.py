@@ -27,8 +27,8 @@ from tqdm import tqdm
 
 from campaigns.coverage.counts import LINE, TOGGLE, Counts, Point, lcov
 from campaigns.coverage.plan import Group, groups, read_plan
-from xnor_fcc.container import write_json
 from xnor_fcc.errors import CommandLine, UserError, run_main
+from xnor_fcc.files import write_json
 from xnor_fcc.generated import fill
 from xnor_fcc.places import BUILD, ROOT
 from xnor_fcc.tables import columns, markdown

@@ -37,8 +37,8 @@ from tqdm import tqdm
 
 from campaigns.mutation import equivalence
 from campaigns.mutation.mutants import Mutant, mutants
-from xnor_fcc.container import write_json
 from xnor_fcc.errors import CommandLine, UserError, run_main
+from xnor_fcc.files import write_json
 from xnor_fcc.generated import fill
 from xnor_fcc.places import BUILD
 from xnor_fcc.tables import columns, markdown

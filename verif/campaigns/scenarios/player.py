@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from campaigns.scenarios.scenario import Saved, Scenario
-from xnor_fcc.container import write_json
+from xnor_fcc.files import write_json
 from xnor_fcc_sim import simulator
 
 COUNTS = ("episodes", "images", "malformed_packets", "register_accesses", "hidden_bits", "cycles")

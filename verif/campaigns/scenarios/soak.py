@@ -34,8 +34,8 @@ from tqdm import tqdm
 from campaigns.scenarios.player import COUNTS, Outcome
 from campaigns.scenarios.scenario import SAVED, Saved, Scenario
 from campaigns.scenarios.strategies import scenarios
-from xnor_fcc.container import write_json
 from xnor_fcc.errors import CommandLine, UserError, run_main
+from xnor_fcc.files import write_json
 from xnor_fcc.generated import fill
 from xnor_fcc.places import BUILD
 from xnor_fcc.tables import markdown

@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
-from xnor_fcc.container import write_atomically, write_json
 from xnor_fcc.errors import CommandLine, UserError
+from xnor_fcc.files import write_json, write_text
 from xnor_fcc.places import BUILD, CHECKOUT
 from xnor_fcc_sim import provenance as report_source
 from xnor_fcc_sim.page import pages
@@ -113,7 +113,7 @@ def gather(topic: Topic, build: Path, rtl: str) -> Section:
     data = None
     try:
         data = _read(path)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):  # the latter where there is no home
         if not topic.always:
             return Section(topic, MISSING)
     except (ElementTree.ParseError, ValueError) as error:
@@ -195,7 +195,7 @@ def build_report(
     sections = [gather(topic, build, rtl) for topic in TOPICS]
     page = render(sections)
     file = output / "report.html"
-    write_atomically(file, page.encode())
+    write_text(file, page)
     judged = verdict(sections)
     report = {
         "file": str(file),

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from xnor_fcc import plot
-from xnor_fcc.container import write_atomically
 from xnor_fcc.data import DATASETS, class_names
+from xnor_fcc.files import write_text
 from xnor_fcc_sim.page import pages
 from xnor_fcc_sim.page import trace_drawings as draw
 from xnor_fcc_sim.page.blocks import (
@@ -223,4 +223,4 @@ def render(trace: Trace) -> str:
 
 def write_page(trace: Path, page: Path) -> None:
     """Draw the page of a trace's file; `UserError` if that is damaged."""
-    write_atomically(page, render(Trace.read(trace)).encode())
+    write_text(page, render(Trace.read(trace)))
