@@ -17,6 +17,7 @@ import traceback
 import warnings
 from collections.abc import Callable, Iterator
 from enum import IntEnum
+from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
@@ -76,6 +77,19 @@ class _Signalled(BaseException):
     def __init__(self, number: int) -> None:
         super().__init__(number)
         self.number = number
+
+
+def check_readable(path: Path) -> None:
+    """Raise a `UserError` that says why a file cannot be read, if it cannot."""
+    if path.is_dir():
+        raise UserError(f"{path} is a folder, not a file.")
+    try:
+        with open(path, "rb"):
+            pass
+    except FileNotFoundError:
+        raise UserError(f"There is no file {path}.") from None
+    except OSError as cause:
+        raise UserError(f"{path} cannot be read ({cause.strerror}).") from cause
 
 
 def first_line(cause: BaseException) -> str:

@@ -12,9 +12,9 @@ import pytest
 
 from package.foreign import exported, options_for
 from xnor_fcc.geometry import Geometry, Shape
-from xnor_fcc.importing.chain import Inputs
 from xnor_fcc.importing.command import import_network
 from xnor_fcc.importing.comparison import random_images
+from xnor_fcc.importing.pixels import Inputs
 from xnor_fcc_sim import simulator
 
 

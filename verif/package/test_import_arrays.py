@@ -16,9 +16,11 @@ from PIL import Image
 from xnor_fcc.errors import UserError, run_main
 from xnor_fcc.importing import command as importing
 from xnor_fcc.importing.arrays import Arrays
-from xnor_fcc.importing.chain import Inputs, integers, whole_biases
+from xnor_fcc.importing.chain import integers
 from xnor_fcc.importing.command import import_network, main
 from xnor_fcc.importing.comparison import compare, random_images
+from xnor_fcc.importing.pixels import Inputs
+from xnor_fcc.importing.scores import whole_biases
 from xnor_fcc.integer import IntegerNetwork, Layer
 from xnor_fcc.random_network import random_network
 

@@ -206,7 +206,7 @@ def test_what_a_core_cannot_compute_is_refused() -> None:
     refused(random_mlp(0, (16, 8, 3), quantised_inputs=False), "are not quantised")
     refused(nn.Sequential(*random_mlp(0, (16, 8, 3)), random_norm(3, 3)).eval(), "scales its")
     module = random_mlp(0, (16, 8, 3))
-    module.append(nn.Sigmoid())
+    module.append(nn.ReLU())
     refused(module, "does not only scale the products")
     module = random_mlp(0, (16, 8, 3), bias=True)
     module[2] = QuantLinear(16, 8, bias=True, weight_quant=SignedBinaryWeightPerTensorConst,

@@ -15,15 +15,15 @@ import numpy as np
 import pytest
 import torch
 from brevitas.export import export_qonnx
-from onnx import TensorProto, helper, numpy_helper
-from qonnx.core.modelwrapper import ModelWrapper
 from torch import nn
 
 from package.foreign import FORMS, exported, options_for, random_mlp, random_norm, to_qonnx
+from package.graphs import graph, node, signs
 from xnor_fcc.errors import run_main
-from xnor_fcc.importing.chain import Imported, Inputs, integers
+from xnor_fcc.importing.chain import Imported, integers
 from xnor_fcc.importing.command import import_network, main
 from xnor_fcc.importing.comparison import compare, random_images
+from xnor_fcc.importing.pixels import Inputs
 from xnor_fcc.importing.qonnx import Qonnx, load_qonnx
 from xnor_fcc.integer import IntegerNetwork, Layer
 from xnor_fcc.training.form import Form
@@ -97,36 +97,6 @@ def test_the_projects_own_network_exported_and_imported(tmp_path: Path) -> None:
 # Graphs written node by node.
 
 
-def graph(
-    nodes: Sequence[Any], constants: dict[str, Any], shape: Sequence[int], outputs: int
-) -> ModelWrapper:
-    """A model from the input `x` of this shape to the output `y`."""
-    made = helper.make_graph(
-        list(nodes),
-        "test",
-        [helper.make_tensor_value_info("x", TensorProto.FLOAT, shape)],
-        [helper.make_tensor_value_info("y", TensorProto.FLOAT, (shape[0], outputs))],
-        [
-            numpy_helper.from_array(
-                np.asarray(v, np.int64 if name.startswith("shape") else np.float32), name
-            )
-            for name, v in constants.items()
-        ],
-    )
-    opsets = [helper.make_opsetid("", 13), helper.make_opsetid("qonnx.custom_op.general", 1)]
-    return ModelWrapper(helper.make_model(made, opset_imports=opsets, ir_version=8))
-
-
-def node(kind: str, inputs: str, output: str, **attributes: Any) -> Any:
-    domain = {"domain": "qonnx.custom_op.general"} if kind in ("MultiThreshold", "Quant") else {}
-    return helper.make_node(kind, inputs.split(), [output], name=f"my_{kind}_{output}", **domain,
-                            **attributes)  # fmt: skip
-
-
-def signs(rng: np.random.Generator, *shape: int) -> np.ndarray:
-    return rng.choice([-1.0, 1.0], shape)
-
-
 def test_thresholds_of_multithreshold_and_bits_of_0_and_1() -> None:
     """As FINN streamlines a network: 1 bit unsigned, then 2 bits unsigned, then a scale."""
     rng = np.random.default_rng(1)
@@ -147,7 +117,7 @@ def test_thresholds_of_multithreshold_and_bits_of_0_and_1() -> None:
         ],
         constants, (1, 12), 5,
     )  # fmt: skip
-    network, report = import_network(Qonnx(model))
+    network, report = import_network(Qonnx(model.model))
     assert network.kinds == {"order-2"} and network.pixel_threshold == 128
     assert report["differing_bits"] == report["differing_scores"] == 0
 
@@ -183,7 +153,7 @@ def test_sign_and_arithmetic_around_it(dark: bool) -> None:
         ],
         constants, (1, 1, 6, 6), 4,
     )  # fmt: skip
-    network, report = import_network(Qonnx(model))
+    network, report = import_network(Qonnx(model.model))
     assert network.widths == (36, 11, 4)
     assert network.pixel_threshold == 115  # 0.45 * 255 = 114.75
     assert report["differing_bits"] == report["differing_scores"] == 0
@@ -206,7 +176,7 @@ def test_rounding_in_the_sources_sums_is_told_apart() -> None:
         ],
         constants, (1, 40), 3,
     )  # fmt: skip
-    _, report = import_network(Qonnx(model), images=500)
+    _, report = import_network(Qonnx(model.model), images=500)
     assert report["differing_bits"] == report["undecided_bits"] > 0
     assert report["wrong_bits"] == report["wrong_classes"] == 0
 
@@ -251,11 +221,18 @@ def test_inputs_that_are_not_quantised_are_refused(
     refused(_save(module, tmp_path), capsys, says="256 values for pixels from 0 (black) to 1")
 
 
+class Cumulated(nn.Module):
+    """Of every value the sum up to it."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x.cumsum(1)
+
+
 @pytest.mark.parametrize(
     ("layer", "shape", "says"),
     [
         (nn.Conv2d(1, 1, 3), (1, 6, 6), "(Conv) cannot be mapped: a core computes fully"),
-        (nn.LogSigmoid(), (16,), "cannot be mapped: it is not known here"),
+        (Cumulated(), (16,), "(CumSum) cannot be mapped: it is not known here"),
     ],
 )
 def test_an_unsupported_node_is_named(
@@ -382,7 +359,8 @@ def test_a_missing_package_is_named(
 ) -> None:
     path = _save(random_mlp(0, (16, 8, 3)), tmp_path)
     monkeypatch.setitem(sys.modules, "onnx", None)
-    monkeypatch.delitem(sys.modules, "xnor_fcc.importing.qonnx")
+    for name in ("qonnx", "graph", "nodes", "reading"):
+        monkeypatch.delitem(sys.modules, f"xnor_fcc.importing.{name}")
     refused(path, capsys, says="QONNX files need the Python package onnx: pip install")
 
 

@@ -33,7 +33,7 @@ import numpy as np
 
 from ..container import read_foreign
 from ..errors import UserError
-from .chain import Stage
+from .stage import FLOAT32, Stage
 
 _NORM = ("gamma", "beta", "mean", "var")
 
@@ -42,6 +42,7 @@ class Arrays:
     """The `Source` that arrays describe; UserError names the array that is missing or wrong."""
 
     kind = "arrays"
+    dtype = FLOAT32
     grey = (0.0, 255.0)
 
     def __init__(self, arrays: Mapping[str, np.ndarray]) -> None:

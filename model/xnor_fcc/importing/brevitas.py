@@ -7,13 +7,18 @@ arrives at the next linear layer (or comes out at the end) is the answer.  So ba
 quantisers, scales and whatever else forward does with single values are the module's own code, in
 its own precision, and need no list of known modules.  What is no chain - skip connections,
 normalisation over a layer - shows in the comparison.
+
+Scores are what comes out at the end, or goes into the first function behind the last layer that
+keeps the order of the classes, such as a softmax (`_Ends`); whether all that follows keeps it shows
+in the comparison too.
 """
 
 from __future__ import annotations
 
+import logging
 import runpy
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -22,15 +27,27 @@ from typing import Any
 import numpy as np
 
 from ..errors import UserError, first_line
-from .chain import Stage
+from .ends import keeps_order
+from .stage import FLOAT32, Stage
 
 try:
     import torch
     from torch import Tensor, nn
+    from torch.utils._python_dispatch import TorchDispatchMode
 except ModuleNotFoundError as missing:
     raise UserError(
         f"Brevitas modules need the Python package {missing.name}: pip install 'xnor-fcc[train]'."
     ) from missing
+from .state import load_state
+
+_ATEN = torch.ops.aten
+# Behind the scores they keep the order of the classes.
+_ENDS = {
+    *(_ATEN._softmax.default, _ATEN._log_softmax.default, _ATEN.sigmoid.default),
+    *(_ATEN.log_sigmoid_forward.default, _ATEN.tanh.default, _ATEN.exp.default),
+    *(_ATEN.softplus.default, _ATEN.elu.default, _ATEN.leaky_relu.default),
+    *(_ATEN.argmax.default, _ATEN.max.dim, _ATEN.topk.default, _ATEN.sort.default),
+}
 
 
 class _Arrived(Exception):
@@ -38,6 +55,23 @@ class _Arrived(Exception):
 
     def __init__(self, values: Tensor) -> None:
         self.values = values
+
+
+class _Ends(TorchDispatchMode):  # type: ignore[misc]
+    """Keeps what the first of `_ENDS` is given once `open` is true."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open = False
+        self.scores: Tensor | None = None
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:
+        """Called for every function of torch."""
+        if self.open and self.scores is None and func in _ENDS:
+            self.scores = args[0].detach().clone()
+        return func(*args, **(kwargs or {}))
 
 
 class Brevitas:
@@ -49,6 +83,11 @@ class Brevitas:
     def __init__(self, module: nn.Module) -> None:
         self._module = module.eval()
         for name, part in module.named_modules():
+            if isinstance(part, nn.modules.batchnorm._BatchNorm) and part.running_mean is None:
+                raise UserError(
+                    f"The module's {name} ({type(part).__name__}) keeps no running statistics, so "
+                    "each answer depends on the other images: train it with them."
+                )
             weight = getattr(part, "weight", None)
             if isinstance(weight, Tensor) and weight.ndim > 2:
                 raise UserError(
@@ -74,6 +113,11 @@ class Brevitas:
                     f"The layer {name} ({type(layer).__name__}) cannot be mapped: its bias is "
                     "quantised."
                 )
+        self._dtype = next(iter(linears.values())).weight.dtype
+        # numpy has no bfloat16; float32 holds all of its values.
+        bfloat16 = self._dtype == torch.bfloat16
+        self.dtype = FLOAT32 if bfloat16 else torch.empty(0, dtype=self._dtype).numpy().dtype
+        self._coarser = 2.0**-8 if bfloat16 else 0.0
         self._layers = self._in_order(linears)
         self.inputs = next(iter(self._layers.values())).in_features
         self.stages = [self._stage(name, layer) for name, layer in self._layers.items()]
@@ -89,8 +133,8 @@ class Brevitas:
             layer: partial(_note, seen) for layer in list(self._layers.values())[1:]
         }
         with _hooked(before=hooks):
-            scores = self._forward(x)
-        return [*seen, scores]
+            scores = self._scores(x, check=True)
+        return [*(values.reshape(len(x), -1) for values in seen), scores]
 
     def _in_order(self, linears: Mapping[str, nn.Linear]) -> dict[str, nn.Linear]:
         """The linear layers by name in the order in which forward calls them."""
@@ -121,29 +165,28 @@ class Brevitas:
     def _stage(self, name: str, layer: nn.Linear) -> Stage:
         with torch.no_grad():
             quantised = getattr(layer, "quant_weight", lambda: layer.weight)
-            weights = _plain(quantised()).numpy().copy()
-        return Stage(
-            f"The layer {name} ({type(layer).__name__})", weights, partial(self._respond, name)
-        )
+            weights = _array(quantised()).copy()
+        called = f"The layer {name} ({type(layer).__name__})"
+        return Stage(called, weights, partial(self._respond, name), self.dtype, self._coarser)
 
     def _respond(self, name: str, products: np.ndarray) -> np.ndarray:
         layers = list(self._layers)
         layer = self._layers[name]
 
-        def replace(*_: Any) -> Tensor:
-            table = torch.from_numpy(products.astype(np.float32))
+        def replace(_: Any, given: tuple[Any, ...], made: Any) -> Tensor:
+            table = torch.from_numpy(products).to(self._dtype).reshape(_plain(made).shape)
             if layer.bias is not None:
                 table = table + layer.bias
             quantiser = getattr(layer, "output_quant", None)
             return table if quantiser is None else quantiser(table)
 
-        dummy = np.zeros((1, self.inputs), np.float32)
+        dummy = np.zeros((len(products), self.inputs), self.dtype)
         with _hooked(after={layer: replace}):
             if name == layers[-1]:
-                return self._forward(dummy)
+                return self._scores(dummy)
             return self._arriving(self._layers[layers[layers.index(name) + 1]], dummy)
 
-    def _arriving(self, layer: nn.Linear, x: np.ndarray) -> np.ndarray:
+    def _arriving(self, layer: nn.Module, x: np.ndarray) -> np.ndarray:
         """What arrives at a linear layer when the module is given x (N, inputs)."""
 
         def stop(_: Any, given: tuple[Any, ...]) -> None:
@@ -153,18 +196,49 @@ class Brevitas:
             try:
                 self._forward(x)
             except _Arrived as arrived:
-                return arrived.values.numpy()
+                return _array(arrived.values).reshape(len(x), -1)
         raise UserError("The module does not call the same layers for every input: no chain.")
 
-    def _forward(self, x: np.ndarray) -> np.ndarray:
+    def _scores(self, x: np.ndarray, check: bool = False) -> np.ndarray:
+        """The scores (N, classes) of x; `check` that what follows them keeps their order."""
+        last = list(self._layers.values())[-1]
+        ends = _Ends()
+
+        def opened(*_: Any) -> None:
+            ends.open = True
+
+        with ends, _hooked(after={last: opened}):
+            answers = self._forward(x)
+        several = isinstance(answers, Sequence) and not isinstance(answers, Tensor)
+        if not isinstance(answers, Tensor) and not (several and ends.scores is not None):
+            raise UserError(
+                f"The module returns a {type(answers).__name__}, not its scores alone."
+            )
+        if ends.scores is None:
+            return _array(answers).reshape(len(x), -1)
+        scores = _array(ends.scores).reshape(len(x), -1)
+        # Of a pair of values and places, as of max and topk, the places.
+        told = [each for each in answers if not each.is_floating_point()] if several else [answers]
+        if check and not all(keeps_order(scores, _array(each)) for each in told):
+            raise UserError(
+                "What the module does behind its scores does not keep the order of the classes."
+            )
+        return scores
+
+    def _forward(self, x: np.ndarray) -> Any:
+        """What the module returns; of a Brevitas QuantTensor its tensor."""
         try:
             with torch.no_grad():
-                return _plain(self._module(torch.from_numpy(x.astype(np.float32)))).numpy()
+                return _plain(self._module(torch.from_numpy(x).to(self._dtype)))
         except _Arrived:
             raise
         except Exception as cause:  # whatever forward raises
+            kind = str(self._dtype).removeprefix("torch.")
+            usual = self._dtype == torch.float32
             raise UserError(
-                f"The module cannot be run on {self.inputs} inputs an image: {first_line(cause)}."
+                f"The module cannot be run on {self.inputs} inputs an image"
+                f"{'' if usual else f' in {kind} (call .float() on it)'}: "
+                f"{first_line(cause)}."
             ) from cause
 
 
@@ -174,6 +248,8 @@ def load_module(path: Path, make: str, state: Path | None = None) -> Brevitas:
     The file's own code is run, with the files beside it importable.  `state`: a file of
     `torch.save(module.state_dict(), ...)`.
     """
+    # It tells of a missing CUDA, which nothing here needs.
+    logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)
     sys.path.insert(0, str(path.resolve().parent))
     try:
         module = runpy.run_path(str(path), run_name=path.stem)[make]()
@@ -186,42 +262,31 @@ def load_module(path: Path, make: str, state: Path | None = None) -> Brevitas:
     if not isinstance(module, nn.Module):
         raise UserError(f"{path}:{make} makes a {type(module).__name__}, not a module of torch.")
     if state is not None:
-        _load_state(module, state)
+        load_state(module, state)
     return Brevitas(module)
 
 
-def _load_state(module: nn.Module, path: Path) -> None:
-    if not path.is_file():
-        raise UserError(f"There is no file {path}.")
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as cause:  # torch, zip and pickle raise a zoo of types
-        raise UserError(f"{path} is no file of torch.save(module.state_dict(), ...).") from cause
-    if not isinstance(state, Mapping):
-        raise UserError(f"{path} holds a {type(state).__name__}, not a state_dict.")
-    try:
-        module.load_state_dict(state)
-    except RuntimeError as cause:
-        reasons = str(cause).splitlines()[1:2] or [first_line(cause)]
-        raise UserError(
-            f"{path} does not fit the module: {reasons[0].strip().rstrip('.')[:300]}."
-        ) from cause
+def _plain(values: Any) -> Any:
+    """The tensor of a Brevitas QuantTensor, or what is none."""
+    return getattr(values, "value", values)
 
 
-def _plain(values: Any) -> Tensor:
-    """The float32 tensor of a Brevitas QuantTensor, or of a tensor itself."""
-    tensor: Tensor = getattr(values, "value", values)
-    return tensor.detach().to(torch.float32)
+def _array(values: Any) -> np.ndarray:
+    """A tensor as an array; what numpy has no type for as float32."""
+    tensor: Tensor = _plain(values).detach()
+    array: np.ndarray = (tensor.float() if tensor.dtype == torch.bfloat16 else tensor).numpy()
+    return array
 
 
 def _taken(layer: nn.Module, given: tuple[Any, ...]) -> Tensor:
     """What a linear layer multiplies: what it is given, through its own input quantiser."""
     quantiser = getattr(layer, "input_quant", None)
-    return _plain(given[0] if quantiser is None else quantiser(given[0]))
+    tensor: Tensor = _plain(given[0] if quantiser is None else quantiser(given[0]))
+    return tensor
 
 
 def _note(seen: list[np.ndarray], layer: nn.Module, given: tuple[Any, ...]) -> None:
-    seen.append(_taken(layer, given).numpy())
+    seen.append(_array(_taken(layer, given)))
 
 
 @contextmanager

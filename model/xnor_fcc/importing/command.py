@@ -13,13 +13,15 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from ..errors import CommandLine, UserError
+from ..errors import CommandLine, UserError, check_readable
 from ..images import MOST_RANDOM, as_grey, flat, read_images
 from ..integer import IntegerNetwork
 from ..registers import PIXEL_THRESHOLD
 from . import arrays as import_arrays
-from .chain import Inputs, Source, Stage, integers
+from .chain import integers
 from .comparison import compare, random_images
+from .pixels import Inputs
+from .stage import Source, Stage
 
 _EPILOG = """\
 SOURCE is, by the end of its name,
@@ -62,8 +64,7 @@ def load_source(name: str, state: Path | None = None) -> Source:
     file, colon, make = name.rpartition(":")
     python = colon and file.endswith(".py")
     path = Path(file if python else name)
-    if not path.is_file():
-        raise UserError(f"There is no file {path}.")
+    check_readable(path)
     # Imported where it is used: each kind but arrays needs packages of its own.
     if python:
         from .brevitas import load_module
@@ -122,6 +123,7 @@ def import_network(
         "kinds": sorted(network.kinds),
         "pixel_threshold": network.pixel_threshold,
         "pixel_residual": network.pixel_residual,
+        "notes": list(imported.notes),
         **counts,
     }
     wrong = {
@@ -173,7 +175,7 @@ def text(report: dict[str, Any]) -> str:
         f"differing classes {report['differing_classes']}"
         + (f", near ties {report['near_ties']}" if report["differing_classes"] else "")
     )
-    return "\n".join(lines)
+    return "\n".join([*lines, *(f"note: {note}" for note in report["notes"])])
 
 
 def parser() -> CommandLine:

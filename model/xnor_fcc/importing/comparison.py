@@ -9,7 +9,9 @@ import numpy as np
 
 from ..integer import Layer
 from ..reference import activations, counted, evaluate
-from .chain import Imported, Inputs, Source
+from .chain import Imported
+from .pixels import Inputs
+from .stage import Source
 
 
 def compare(imported: Imported, source: Source, grey: np.ndarray) -> dict[str, Any]:
@@ -50,7 +52,9 @@ def compare(imported: Imported, source: Source, grey: np.ndarray) -> dict[str, A
         taken = levels
     theirs = answers.astype(np.float64)
     values = theirs / scores.scale - scores.offset
-    wrong_values = ~(np.abs(values - mine.scores).max(axis=1) <= scores.rounding + 0.25)
+    # Scores of a type coarser than float32 may be further off.
+    near = scores.rounding + max(0.25, scores.noise / scores.scale)
+    wrong_values = ~(np.abs(values - mine.scores).max(axis=1) <= near)
     classes = theirs.argmax(axis=1)
     other = classes != mine.classes
     rows = np.arange(len(grey))

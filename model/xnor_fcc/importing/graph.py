@@ -1,0 +1,408 @@
+# SPDX-License-Identifier: Apache-2.0
+"""An ONNX graph made ready for a chain: constants folded, the number of images left open.
+
+The graph is run once, node by node, on as many images as its file says (`Probe.own`).  What depends
+on no image is a constant from then on, whatever nodes it comes out of; so is a shape.  Every other
+node is brought into a form for any number of images and run again on another number of them
+(`Probe.other`):
+
+- a node that moves values must leave each where it is, and becomes a Reshape of each image;
+- one that treats each value alone must answer as many values as it takes, and a constant of it
+  that holds a row for every image must hold the same one for all;
+- XnorPopcountMatMul, of bits 0 and 1, becomes a MatMul of +-1 with its scaling around it.
+
+`Graph.ends` are the nodes behind the scores, as the file has them.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from ..errors import UserError, first_line
+from .nodes import (
+    BEHIND,
+    BROADCASTING,
+    CUSTOM,
+    CUSTOM_DOMAIN,
+    ELEMENTWISE,
+    ENDS,
+    KNOWN,
+    MOVING,
+    PRODUCTS,
+    RANDOM,
+    attribute,
+    onnx,
+    refusal,
+    run_node,
+)
+
+# Names of the standard's own domain.
+_ONNX = ("", "ai.onnx")
+# The types of inputs that numpy has too.
+_TYPES = {
+    *("FLOAT", "DOUBLE", "FLOAT16", "BOOL", "INT8", "INT16", "INT32", "INT64"),
+    *("UINT8", "UINT16", "UINT32", "UINT64"),
+}
+
+
+@dataclass(frozen=True)
+class Probe:
+    """A tensor on as many images as the file says, and on another number of them."""
+
+    own: np.ndarray
+    other: np.ndarray
+
+
+@dataclass
+class Graph:
+    """Nodes for any number of images, in order, with their constants.
+
+    `probes` has every tensor that depends on the images; `batch` is the file's number of them.
+    """
+
+    entrance: str
+    batch: int
+    opset: int
+    outputs: list[str]
+    constants: dict[str, np.ndarray]
+    nodes: list[Any] = field(default_factory=list)
+    ends: list[Any] = field(default_factory=list)
+    probes: dict[str, Probe] = field(default_factory=dict)
+
+    @property
+    def scores(self) -> str:
+        """The last tensor that is not behind the scores."""
+        return str(self.nodes[-1].output[0]) if self.nodes else self.entrance
+
+    def run(self, nodes: Iterable[Any], given: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Every tensor of these nodes by name, from those given by name."""
+        tensors = dict(given)
+        for node in nodes:
+            tensors.update(run_node(node, _Both(tensors, self.constants), self.opset))
+        return tensors
+
+
+class _Both(dict[str, np.ndarray]):
+    """The tensors, and where there is none of a name, the constants."""
+
+    def __init__(self, tensors: Mapping[str, np.ndarray], constants: Mapping[str, np.ndarray]):
+        super().__init__(tensors)
+        self._constants = constants
+
+    def __missing__(self, name: str) -> np.ndarray:
+        return self._constants[name]
+
+
+def prepare(model: onnx.ModelProto) -> Graph:
+    """The graph of a model; UserError names the node that no chain of layers has, and why."""
+    if model.functions:
+        try:
+            model = onnx.inliner.inline_local_functions(model)
+        except Exception as cause:
+            raise UserError(
+                f"The functions of the file cannot be put in: {first_line(cause)}."
+            ) from cause
+    constants = {each.name: onnx.numpy_helper.to_array(each) for each in model.graph.initializer}
+    nodes = _needed(model.graph)
+    entrance, batch, image, kind = _entrance(model.graph, constants, nodes)
+    opset = next((each.version for each in model.opset_import if each.domain in _ONNX), 13)
+    outputs = [each.name for each in model.graph.output]
+    graph = Graph(entrance, batch, opset, outputs, constants)
+    rng = np.random.default_rng(0)
+    values = rng.integers(0, 2, (batch + 1, *image)).astype(kind)
+    graph.probes[entrance] = Probe(values[:batch], values)
+    _Preparation(graph, nodes).run()
+    return graph
+
+
+def _needed(graph: onnx.GraphProto) -> list[Any]:
+    """Copies of the nodes that an output depends on, each with a name and a domain of today."""
+    wanted = {each.name for each in graph.output}
+    names = Counter(each.name for each in graph.node)
+    kept = []
+    for i, original in reversed(list(enumerate(graph.node))):
+        if wanted.isdisjoint(original.output):
+            continue
+        node = onnx.NodeProto()
+        node.CopyFrom(original)
+        if not node.name or names[node.name] > 1:
+            node.name = f"{node.name or node.op_type}_{i}"
+        if node.op_type in CUSTOM:
+            node.domain = CUSTOM_DOMAIN
+        kept.append(node)
+        wanted |= _taken(node)
+    return kept[::-1]
+
+
+def _taken(node: Any) -> set[str]:
+    """What a node takes, graphs inside of it too."""
+    names = set(node.input)
+    for each in node.attribute:
+        for inner in ([each.g] if each.HasField("g") else []) + list(each.graphs):
+            for inside in inner.node:
+                names |= _taken(inside)
+            names |= {output.name for output in inner.output}
+    return names - {""}
+
+
+def _data(node: Any) -> set[str]:
+    """What the values of a node's output depend on, beyond shapes and types."""
+    if node.op_type in ("Shape", "Size"):
+        return set()
+    return {node.input[0]} if node.op_type == "CastLike" else _taken(node)
+
+
+def _entrance(
+    graph: onnx.GraphProto, constants: Mapping[str, np.ndarray], nodes: Iterable[Any]
+) -> tuple[str, int, tuple[int, ...], np.dtype[Any]]:
+    """The graph's only input: its name, number of images, shape of one image and type."""
+    inputs = [each for each in graph.input if each.name not in constants]
+    if len(inputs) > 1:
+        used: set[str] = set().union(*(_taken(node) for node in nodes))
+        inputs = [each for each in inputs if each.name in used] or inputs
+    if len(inputs) != 1:
+        raise UserError(f"The graph has {len(inputs)} inputs, but a network has one.")
+    name, kind = inputs[0].name, inputs[0].type.tensor_type
+    sizes = [each.dim_value for each in kind.shape.dim]
+    if len(sizes) < 2 or min(sizes[1:]) < 1:
+        raise UserError(
+            f"The graph's input {name} has shape {sizes}, but it must be known but for the batch."
+        )
+    called = onnx.TensorProto.DataType.Name(kind.elem_type)
+    if called not in _TYPES:
+        raise UserError(
+            f"The graph's input {name} is of type {called.lower()}, which cannot be imported: "
+            "save the network in float32."
+        )
+    dtype = np.dtype(onnx.helper.tensor_dtype_to_np_dtype(kind.elem_type))
+    return name, max(sizes[0], 1), tuple(sizes[1:]), dtype
+
+
+class _Preparation:
+    """The one run over the nodes of a file that fills a `Graph`."""
+
+    def __init__(self, graph: Graph, nodes: list[Any]) -> None:
+        self._graph = graph
+        self._nodes = deque(nodes)
+        self._last = _last_product(nodes, graph.entrance)
+        self._count = 0
+
+    def run(self) -> None:
+        """Fill the graph's nodes, ends, constants and probes."""
+        graph = self._graph
+        while self._nodes:
+            node = self._nodes.popleft()
+            if node.op_type in RANDOM:
+                raise refusal(node)
+            changing = [name for name in node.input if name in graph.probes]
+            for name in node.input:
+                if name and name not in graph.constants and name not in graph.probes:
+                    raise refusal(node, f"it takes {name}, which nothing before it gives")
+            if node.op_type == "If" and not changing:
+                self._branch(node)
+            elif not _data(node) & graph.probes.keys():
+                graph.constants.update(self._own(node))
+            elif node.op_type not in KNOWN or node.op_type == "If":
+                raise refusal(node)
+            elif self._last == "" and (graph.ends or node.op_type in ENDS):
+                self._end(node)
+            else:
+                self._layer(node, changing)
+            if node.name == self._last:
+                self._last = ""
+
+    def _own(self, node: Any) -> dict[str, np.ndarray]:
+        """A node's outputs on the file's own number of images."""
+        graph = self._graph
+        own = {name: probe.own for name, probe in graph.probes.items() if name in node.input}
+        return run_node(node, _Both(own, graph.constants), graph.opset)
+
+    def _branch(self, node: Any) -> None:
+        """Put the nodes of the branch that is taken in place of an If on a constant."""
+        taken = bool(self._graph.constants[node.input[0]].all())
+        branch = attribute(node, "then_branch" if taken else "else_branch", None)
+        self._graph.constants.update(
+            {each.name: onnx.numpy_helper.to_array(each) for each in branch.initializer}
+        )
+        named = [
+            onnx.helper.make_node("Identity", [inside.name], [outside], f"{node.name}_{outside}")
+            for inside, outside in zip(branch.output, node.output, strict=True)
+        ]
+        self._nodes.extendleft(reversed([*branch.node, *named]))
+
+    def _end(self, node: Any) -> None:
+        """A node behind the scores: it must keep the order of the classes."""
+        graph = self._graph
+        constants = [graph.constants[name] for name in node.input if name in graph.constants]
+        uneven = any(len(np.unique(array)) > 1 for array in constants if array.dtype.kind == "f")
+        if node.op_type not in BEHIND or uneven or not attribute(node, "largest", 1):
+            raise refusal(
+                node, "it stands behind the scores and does not keep the order of the classes"
+            )
+        behind = {name for each in graph.ends for name in each.output} | {graph.scores}
+        for name in node.input:
+            if name in graph.probes and name not in behind:
+                raise refusal(node, f"it takes {name}, which is not the scores")
+        graph.ends.append(node)
+        own = self._own(node)
+        graph.probes.update({name: Probe(array, array) for name, array in own.items()})
+
+    def _layer(self, node: Any, changing: list[str]) -> None:
+        for each in self._opened(node, changing):
+            self._graph.nodes.append(each)
+            data = {name: self._graph.probes[name] for name in each.input
+                    if name in self._graph.probes}  # fmt: skip
+            own, other = (
+                self._graph.run([each], {name: getattr(probe, which) for name, probe in
+                                         data.items()})
+                for which in ("own", "other")
+            )  # fmt: skip
+            name = each.output[0]
+            probe = Probe(own[name], other[name])
+            images = [len(array) if array.ndim else 0 for array in (probe.own, probe.other)]
+            if images != [self._graph.batch, self._graph.batch + 1]:
+                raise refusal(node, "its output has no row of values for each image")
+            if each.op_type not in PRODUCTS and any(
+                probe.own.size != taken.own.size for taken in data.values()
+            ):
+                raise refusal(
+                    node, f"it makes {probe.own.size // len(probe.own)} values an image of another "
+                    "number of them"
+                )  # fmt: skip
+            self._graph.probes[name] = probe
+
+    def _opened(self, node: Any, changing: list[str]) -> list[Any]:
+        """The nodes for any number of images that do what this one does."""
+        if node.op_type == "XnorPopcountMatMul":
+            return self._of_signs(node)
+        if node.op_type in MOVING:
+            return [self._view(node, changing)]
+        if node.op_type == "BatchNormalization":
+            # Before version 14 more than one output tells the mode.
+            several = self._graph.opset < 14 and len([n for n in node.output if n]) > 1
+            if several or attribute(node, "training_mode", 0):
+                raise _in_training(node)
+        if node.op_type == "Dropout":
+            ratio, training = ([*node.input[1:], "", ""][i] for i in (0, 1))
+            trained = bool(training) and bool(self._graph.constants.get(training, True))
+            if trained and self._graph.constants.get(ratio, np.array(0.5)).any():
+                raise _in_training(node)
+            return [onnx.helper.make_node("Identity", node.input[:1], node.output[:1], node.name)]
+        if node.op_type == "CastLike":
+            kind = onnx.helper.np_dtype_to_tensor_dtype(self._own(node)[node.output[0]].dtype)
+            return [
+                onnx.helper.make_node("Cast", node.input[:1], node.output[:1], node.name, to=kind)
+            ]
+        if node.op_type in BROADCASTING or node.op_type == "Gemm":
+            self._rows(node, changing)
+        if node.op_type in PRODUCTS:
+            self._check_product(node, changing)
+        elif node.op_type not in ELEMENTWISE:
+            raise refusal(node)
+        return [node]
+
+    def _check_product(self, node: Any, changing: list[str]) -> None:
+        if list(node.input)[:1] != changing:
+            raise refusal(node, "it must multiply the layer before with constant weights")
+        if attribute(node, "transA", 0):
+            raise refusal(node, "it transposes the layer before")
+        weights = self._graph.constants[node.input[1]]
+        given = self._graph.probes[changing[0]].own.shape[-1]
+        taken = weights.shape[-1 if attribute(node, "transB", 0) or weights.ndim < 2 else -2]
+        if given != taken:
+            what = "neurons" if any(each.op_type in PRODUCTS for each in self._graph.nodes) else (
+                "values of an image")  # fmt: skip
+            raise UserError(
+                f"The node {node.name} ({node.op_type}) has {taken} inputs, but {given} {what} are "
+                "before it."
+            )
+
+    def _view(self, node: Any, changing: list[str]) -> Any:
+        """A Reshape in place of a node that leaves every value of an image where it is."""
+        own = self._graph.probes[changing[0]].own
+        values = np.arange(own.size, dtype=np.float32).reshape(own.shape)
+        if (values.astype(own.dtype) == values).all():
+            values = values.astype(own.dtype)
+        if len(changing) > 1:
+            raise refusal(node)
+        try:
+            given = _Both({changing[0]: values}, self._graph.constants)
+            moved = run_node(node, given, self._graph.opset)[node.output[0]]
+        except UserError as cause:
+            raise refusal(node) from cause
+        rows = moved.ndim and len(moved) == len(values)
+        if not rows or not np.array_equal(moved.ravel(), values.ravel()):
+            raise refusal(node)
+        return self._made(node, "Reshape", changing[0],
+                          np.array([0, *moved.shape[1:]], np.int64), node.output[0])  # fmt: skip
+
+    def _rows(self, node: Any, changing: list[str]) -> None:
+        """One row in place of constants that hold one for every image, all the same."""
+        batch = self._graph.batch
+        rank = max(self._graph.probes[name].own.ndim for name in changing)
+        for i, name in enumerate(node.input):
+            array = self._graph.constants.get(name)
+            if array is None or batch == 1 or array.ndim != rank or len(array) != batch:
+                continue
+            if node.op_type == "Gemm" and i < 2:
+                continue  # weights
+            if (array != array[:1]).any():
+                raise refusal(node, f"its {name} differs from image to image of a batch of {batch}")
+            node.input[i] = self._constant(name, array[:1])
+
+    def _of_signs(self, node: Any) -> list[Any]:
+        """P of bits as products of signs: with x and w of +-1, P = (x . w + inputs) / 2."""
+        bits, weights = node.input[0], self._graph.constants.get(node.input[1])
+        if weights is None:
+            raise refusal(node, "it must multiply the layer before with constant weights")
+        if not np.isin(weights, (0, 1)).all():
+            raise refusal(node, "its weights are not all 0 or 1")
+        kind = self._graph.probes[bits].own.dtype
+        names = [f"{node.output[0]}/{step}" for step in ("twice", "signs", "dot", "sum")]
+
+        def number(value: float) -> np.ndarray:
+            return np.array(value, kind)
+
+        return [
+            self._made(node, "Mul", bits, number(2), names[0]),
+            self._made(node, "Sub", names[0], number(1), names[1]),
+            self._made(node, "MatMul", names[1], (2 * weights - 1).astype(kind), names[2]),
+            self._made(node, "Add", names[2], number(len(weights)), names[3]),
+            self._made(node, "Mul", names[3], number(0.5), node.output[0]),
+        ]
+
+    def _made(self, node: Any, kind: str, given: str, constant: np.ndarray, output: str) -> Any:
+        """A node in place of another, or of a part of it, of that one's name."""
+        name = self._constant(output, constant)
+        return onnx.helper.make_node(kind, [given, name], [output], node.name)
+
+    def _constant(self, name: str, array: np.ndarray) -> str:
+        """A constant of a name that is not taken."""
+        self._count += 1
+        own = f"{name}/{self._count}"
+        self._graph.constants[own] = array
+        return own
+
+
+def _in_training(node: Any) -> UserError:
+    return refusal(
+        node, "it was saved in training mode, in which it depends on the other images: save the "
+        "network after module.eval()"
+    )  # fmt: skip
+
+
+def _last_product(nodes: list[Any], entrance: str) -> str:
+    """The name of the last node that multiplies what depends on the images."""
+    changing, last = {entrance}, ""
+    for node in nodes:
+        if changing.isdisjoint(_data(node)):
+            continue
+        changing.update(node.output)
+        if node.op_type in PRODUCTS | {"XnorPopcountMatMul"}:
+            last = node.name
+    return last
