@@ -20,6 +20,7 @@ from .errors import CommandLine, UserError
 from .geometry_options import add_network
 from .images import (
     as_grey,
+    coloured,
     flat,
     read_file,
     read_labels,
@@ -42,7 +43,8 @@ than 8 the upper 8 count, or the lowest if no value is above 255; floats are fro
 to 255. What is transparent is black paper; dark ink on it counts as white. Pictures must have the
 size of the network's input, 28x28 for MNIST: --resize scales them with Pillow (bicubic), keeping
 the ratio, centred. MNIST's digits are white on black and fill the middle 20x20: use --invert for
-dark ink on white paper. Files may be compressed by gzip, whatever their names say.
+dark ink on white paper. Files may be compressed by gzip, whatever their names say. A network of
+three colours takes red, green and blue; arrays are rows, columns, colours then.
 
 The answers are the reference's (software). `xnor-fcc simulate --inputs FILE` asks the simulated
 core, and compares bit by bit.
@@ -56,7 +58,8 @@ examples
 
 @dataclass(frozen=True)
 class Images:
-    """Images to classify: their names, grey uint8 (N, inputs), labels (N,) where they are known."""
+    """Images to classify: their names, grey uint8 (N, inputs) or of several colours (N, side, side,
+    colours), labels (N,) where they are known."""
 
     names: list[str]
     grey: np.ndarray
@@ -85,12 +88,14 @@ def parser() -> CommandLine:
     return result
 
 
-def find_images(options: argparse.Namespace, inputs: int) -> Images:
-    """The images that the options ask for, for a network of so many inputs.
+def find_images(options: argparse.Namespace, network: IntegerNetwork) -> Images:
+    """The images that the options ask for, for a network.
 
     UserError, in one sentence, if there are none of its size.
     """
-    side = side_of(inputs)
+    inputs, pixels = network.inputs, network.pixels
+    side = side_of(inputs) if pixels is None else pixels.side
+    colours = 1 if pixels is None else pixels.colours
     if options.resize and side is None:
         raise UserError(f"The network takes {inputs} pixels, which make no square to --resize to.")
     fit = (side, side) if options.resize and side else None
@@ -98,9 +103,12 @@ def find_images(options: argparse.Namespace, inputs: int) -> Images:
     names: list[str] = []
     grey, labels, bright = [], [], []
     for path in options.images:
-        file = read_file(path, fit, paper)
+        file = read_file(path, fit, paper, colours)
         images, picture = file.images, file.picture is not None
-        shades = flat(as_grey(images), inputs, path, square=picture)
+        if side is not None and colours > 1:
+            shades = coloured(as_grey(images), side, colours, path)
+        else:
+            shades = flat(as_grey(images), inputs, path, square=picture)
         grey.append(255 - shades if options.invert else shades)
         names += [str(path)] if picture else [f"{path}:{i}" for i in range(len(images))]
         if file.labels is not None:
@@ -128,11 +136,22 @@ def _some(names: list[str]) -> str:
 
 def _note_blank(network: IntegerNetwork, images: Images) -> None:
     """Say which images are of one shade to the network, where an answer means nothing."""
-    seen = network.inputs_from(images.grey)
-    blank = np.flatnonzero((seen == seen[:, :1]).all(axis=1))
+    starts = range(0, len(images.grey), _BATCH)
+    same = [_of_one_shade(network, images.grey[start : start + _BATCH]) for start in starts]
+    blank = np.flatnonzero(np.concatenate(same))
     if len(blank) and network.inputs > 1:
         which = _some([images.names[i] for i in blank])
         _note(f"of one shade to the network, {which}: it sees no ink there.")
+
+
+def _of_one_shade(network: IntegerNetwork, grey: np.ndarray) -> np.ndarray:
+    """Which of the images the network sees as one shade, bool (N,)."""
+    seen = network.inputs_from(grey)
+    if network.pixels is not None:
+        inside = slice(network.pixels.border, network.pixels.border + network.pixels.side)
+        seen = seen[:, inside, inside].reshape(len(grey), -1, network.pixels.channels)
+    same: np.ndarray = (seen == seen[:, :1]).reshape(len(grey), -1).all(axis=1)
+    return same
 
 
 def _bright(picture: np.ndarray) -> bool:
@@ -207,6 +226,19 @@ def drawing(levels: np.ndarray, most: int, blocks: bool = True) -> str:
     return "\n".join("".join(2 * shades[step] for step in row) for row in steps)
 
 
+def seen(network: IntegerNetwork, images: Images) -> tuple[np.ndarray, int] | None:
+    """What the core sees of the first image, (side, side), of 0 to the second number; None if it is
+    no square. Of colours it is how many of their levels are reached."""
+    inputs = network.inputs_from(images.grey[:1])
+    if network.pixels is not None:
+        return inputs[0].sum(axis=2, dtype=np.uint16), network.pixels.channels
+    side = side_of(network.inputs)
+    if side is None:
+        return None
+    most = 255 if "power-of-two" in network.kinds else 2 ** network.layers[0].order - 1
+    return inputs.reshape(side, side), most
+
+
 def _label(report: Report, number: int) -> str:
     """A class as people know it: its number, and its name if that says more."""
     names = report["class_names"]
@@ -239,11 +271,9 @@ def text(network: IntegerNetwork, images: Images, report: Report) -> str:
     lines = [line(report, row) for row in report["images"]]
     if len(lines) == 1:
         row, blocks = report["images"][0], _has_blocks()
-        side = side_of(network.inputs)
-        if side is not None:
-            levels = network.inputs_from(images.grey).reshape(side, side)
-            most = 255 if "power-of-two" in network.kinds else 2 ** network.layers[0].order - 1
-            picture = drawing(levels, most, blocks)
+        shades = seen(network, images)
+        if shades is not None:
+            picture = drawing(*shades, blocks)
             if len(picture.partition("\n")[0]) <= max(80, shutil.get_terminal_size().columns):
                 lines.append(picture)
         lines.append(bars(report, row, blocks))
@@ -265,7 +295,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Read, classify, print."""
     options = parser().parse_args(argv)
     network = IntegerNetwork.load(find_network(options.network))
-    images = find_images(options, network.inputs)
+    images = find_images(options, network)
     _note_blank(network, images)
     report = classify(network, images)
     print(json.dumps(report) if options.json else text(network, images, report))

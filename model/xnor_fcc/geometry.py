@@ -62,6 +62,8 @@ NAMED = {
     # The core of the report this project goes back to: a PE for every neuron of a layer.
     "original": (1024, 1, 2),
 }
+# The same of a core for convolutions, which otherwise none of these is.
+MAPS = (32, 192, 4)
 
 IMAGE_WIDTHS = PARAMETERS["IMAGE_WIDTH"].values
 

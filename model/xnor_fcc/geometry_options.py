@@ -6,7 +6,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
-from .geometry import NAMED, Geometry, Shape
+from .geometry import MAPS, NAMED, Geometry, MapShape, Shape
 from .integer import network_names
 from .renamed import current
 
@@ -76,7 +76,8 @@ def geometry_of(
 ) -> Geometry:
     """The smallest core of the sizes asked for that runs a network of `shape`.
 
-    `GeometryError` where there is none.
+    What is not asked for is as in `default`, for a network that begins with convolutions as in
+    `MAPS`. `GeometryError` where there is none.
     """
-    sizes = sizes_of(options, default)
+    sizes = sizes_of(options, MAPS if isinstance(Shape.of(shape), MapShape) else default)
     return Geometry.for_widths(shape, *sizes, weight_stream=options.weight_stream)

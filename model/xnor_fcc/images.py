@@ -66,6 +66,7 @@ def read_picture(path: Path, fit: tuple[int, int] | None = None, paper: int = 0)
     above 255; floats are from 0 to 1, or from 0 to 255. `paper` is the grey value around a picture
     that is scaled to `fit` (width, height), keeping its ratio, in the middle, and that behind
     transparent parts: ink which it would hide becomes the opposite shade. Raises `ImageFileError`.
+    `read_file` also takes pictures as red, green and blue.
     """
     return decode(_contents(path), path, fit, paper)[0]
 
@@ -90,6 +91,19 @@ def flat(
         wanted = f"{side}x{side}" if side else inputs
         raise ImageFileError(f"{what} {_size(images)} pixels, but the network takes {wanted}.")
     return images.reshape(len(images), inputs)
+
+
+def coloured(images: np.ndarray, side: int, colours: int, file: Path) -> np.ndarray:
+    """Images (N, ...) of `file`, (N, side, side, colours) or flat, as the former; `ImageFileError`
+    if they are not such."""
+    whole = (side, side, colours)
+    if images.shape[1:] not in (whole, (math.prod(whole),)):
+        shape = ", ".join(map(str, images.shape[1:]))
+        raise ImageFileError(
+            f"{file} has images of shape ({shape}), but the network takes ({side}, {side}, "
+            f"{colours}): rows, columns, colours."
+        )
+    return images.reshape(len(images), *whole)
 
 
 def read_labels(path: Path, images: int) -> np.ndarray:
@@ -165,8 +179,11 @@ def _contents(path: Path) -> bytes:
     return gunzipped(contents, str(path))
 
 
-def read_file(path: Path, fit: tuple[int, int] | None = None, paper: int = 0) -> ImageFile:
-    """The images of one file, see `read_images`."""
+def read_file(
+    path: Path, fit: tuple[int, int] | None = None, paper: int = 0, colours: int = 1
+) -> ImageFile:
+    """The images of one file, see `read_images`; a picture of 3 `colours` is (1, height, width, 3):
+    red, green, blue."""
     contents = _contents(path)
     labels = None
     if contents.startswith(_ZIP):
@@ -174,7 +191,7 @@ def read_file(path: Path, fit: tuple[int, int] | None = None, paper: int = 0) ->
     elif contents.startswith(_NPY) or is_idx(contents):
         images = _array(contents, path)
     else:
-        image, picture = decode(contents, path, fit, paper)
+        image, picture = decode(contents, path, fit, paper, colours)
         return ImageFile(image[None], None, picture)
     if images.dtype == np.bool_:
         images = images.astype(np.uint8)

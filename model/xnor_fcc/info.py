@@ -13,7 +13,7 @@ import numpy as np
 from .data import DATASETS
 from .devices import Device, devices
 from .errors import CommandLine
-from .geometry import NAMED, Geometry, GeometryError, Shape
+from .geometry import NAMED, Geometry, GeometryError, MapShape, Shape
 from .geometry_options import add_geometry, add_network, geometry_of
 from .integer import IntegerNetwork, Layer, OutputLayer, ShiftLayer, find_network
 from .space import Space, pick
@@ -30,7 +30,8 @@ without the core's wait for more images (PARTIAL_TIMEOUT). Words are those of th
 memory, PE x SIMD bits each.
 
 For each FPGA the explorer's best geometry for throughput follows (seconds each); `xnor-fcc explore`
-lists all that are worth building. --device names one of them, or none.
+lists all that are worth building. --device names one of them, or none. It does not know cores for
+convolutions yet.
 
 examples
   xnor-fcc info
@@ -76,6 +77,27 @@ class LayerFacts(TypedDict):
     answers: str
     constant: dict[str, int]
     """How many neurons always answer this, by what they answer."""
+    convolution: ConvFacts | None
+    """Of a convolution, whose inputs are a window's."""
+
+
+class ConvFacts(TypedDict):
+    """What a convolution has beside a layer."""
+
+    kernel: int
+    channels: int
+    positions: int
+    """Windows a side."""
+    pool: bool
+
+
+class PixelFacts(TypedDict):
+    """How pixels become the first map."""
+
+    side: int
+    border: int
+    levels: list[list[int]]
+    """Of each colour."""
 
 
 class CoreFacts(TypedDict):
@@ -123,6 +145,8 @@ class FileFacts(TypedDict):
     kinds: list[str]
     pixel_threshold: int
     pixel_residual: tuple[int, int] | None
+    pixels: PixelFacts | None
+    """Of a network that begins with convolutions."""
     weight_bits: int
     constant_neurons: int
     layers: list[LayerFacts]
@@ -179,12 +203,22 @@ def describe_layer(layer: Layer | ShiftLayer | OutputLayer) -> LayerFacts:
         "weight_bits": layer.inputs * layer.outputs * (4 if shifts else planes),
         "answers": answers,
         "constant": same,
+        "convolution": None,
     }
 
 
 def describe(network: IntegerNetwork) -> FileFacts:
     """Everything of the report that the file itself tells."""
     layers = [describe_layer(layer) for layer in network.layers]
+    sides = network.map_sides
+    for facts, side, layer in zip(layers, sides, network.convolutions, strict=False):
+        facts["convolution"] = {
+            "kernel": layer.kernel,
+            "channels": layer.channels,
+            "positions": side * (2 if layer.pool else 1),
+            "pool": bool(layer.pool),
+        }
+    pixels = network.pixels
     return {
         "network": network.name,
         "dataset": network.dataset,
@@ -192,6 +226,9 @@ def describe(network: IntegerNetwork) -> FileFacts:
         "kinds": sorted(network.kinds),
         "pixel_threshold": network.pixel_threshold,
         "pixel_residual": network.pixel_residual,
+        "pixels": None
+        if pixels is None
+        else {"side": pixels.side, "border": pixels.border, "levels": pixels.levels.tolist()},
         "weight_bits": sum(layer["weight_bits"] for layer in layers),
         "constant_neurons": sum(sum(layer["constant"].values()) for layer in layers),
         "layers": layers,
@@ -207,7 +244,7 @@ def on_core(geometry: Geometry, shape: Shape) -> CoreFacts:
         "simd": geometry.simd,
         "lanes": geometry.lanes,
         "weight_stream": geometry.weight_stream,
-        "words": geometry.steps(shape),
+        "words": geometry.weight_words(shape),
         "word_bits": geometry.pe * geometry.simd,
         "threshold_words": sum(geometry.groups(m) for m in shape.widths[1:]),
         "period": period,
@@ -259,6 +296,8 @@ def text(report: FileFacts) -> str:
         pixels += f", residual bit from {lower} or {upper} on"
     if "power-of-two" in report["kinds"]:
         pixels = "grey, as they are"
+    if report["pixels"] is not None:
+        pixels = _pixels_text(report["pixels"])
     lines = [
         f"{report['network']}: {'-'.join(map(str, report['widths']))}, "
         + (", ".join(report["kinds"]) or "single bits"),
@@ -272,13 +311,37 @@ def text(report: FileFacts) -> str:
     for i, layer in enumerate(report["layers"]):
         order = {None: "8-bit", 1: "1-bit", 2: "2-bit"}[layer["input_order"]]
         dead = ", ".join(f"{n} always {answer}" for answer, n in layer["constant"].items())
+        inputs, window = f"{layer['inputs']} {order} inputs", ""
+        if layer["convolution"] is not None:
+            inputs, window = _window_text(layer["convolution"], order)
         lines.append(
-            f"  layer {i}      {layer['inputs']} {order} inputs, {layer['outputs']} neurons, "
+            f"  layer {i}      {inputs}, {layer['outputs']} neurons{window}, "
             f"{layer['weights']} weights, {layer['weight_bits']:,} bits"
             + f"; constant: {dead}"
             * bool(dead)
         )
     return "\n".join(lines)
+
+
+def _pixels_text(pixels: PixelFacts) -> str:
+    """How pixels become a map, for people."""
+    colours = len(pixels["levels"])
+    side, border = pixels["side"], pixels["border"]
+    levels = "; ".join(" ".join(map(str, filter(None, each))) for each in pixels["levels"])
+    return (
+        f"{side}x{side}, {f'{colours} colours' if colours > 1 else 'grey'}"
+        + f", {border} black around them"
+        * bool(border)
+        + f"; bits are 1 from {levels} on"
+    )
+
+
+def _window_text(convolution: ConvFacts, order: str) -> tuple[str, str]:
+    """What a convolution reads, and where, for people."""
+    kernel, places = convolution["kernel"], convolution["positions"]
+    pool = ", max-pool 2x2" * convolution["pool"]
+    inputs = f"{kernel}x{kernel} of {convolution['channels']} {order} channels"
+    return inputs, f" at {places}x{places} positions{pool}"
 
 
 def core_text(core: CoreFacts) -> str:
@@ -310,7 +373,8 @@ def _parts(
     facts = describe(network)
     try:
         shape = network.shape
-        Geometry.for_widths(shape, *NAMED["default"])
+        if not isinstance(shape, MapShape):
+            Geometry.for_widths(shape, *NAMED["default"])
     except GeometryError as cause:
         yield (
             {**facts, "reason": str(cause), "core": None, "devices": {}},
@@ -321,6 +385,8 @@ def _parts(
     yield {**facts, "reason": None, "core": core}, f"{text(facts)}\n{core_text(core)}"
     fits: dict[str, DeviceFacts] = {}
     yield {"devices": fits}, ""
+    if isinstance(shape, MapShape):
+        return
     for name, device in devices().items():
         if options.device in (ALL, name):
             fits[name] = on_device(device, shape)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Pictures of every format and depth that Pillow opens, as grey of 8 bits."""
+"""Pictures of every format and depth that Pillow opens, as grey or colours of 8 bits."""
 
 from __future__ import annotations
 
@@ -29,19 +29,25 @@ class ImageFileError(UserError):
 
 
 def decode(
-    contents: bytes, path: Path, fit: tuple[int, int] | None, paper: int
+    contents: bytes, path: Path, fit: tuple[int, int] | None, paper: int, colours: int = 1
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The picture that a file `path` holds, grey uint8 (height, width): scaled to `fit` (width,
-    height), and as it is. See `images.read_picture`; raises `ImageFileError`."""
+    """The picture that a file `path` holds, grey uint8 (height, width) or, of 3 colours, (height,
+    width, 3), scaled to `fit` (width, height); and its grey as it is. See `images.read_picture`;
+    raises `ImageFileError`."""
     from PIL import Image, ImageOps  # not needed for arrays: a board may not have it
 
+    if colours not in (1, 3):
+        raise ImageFileError(
+            f"{path} is a picture, grey or of 3 colours, but the network takes {colours} colours."
+        )
+    mode, around = ("L", paper) if colours == 1 else ("RGB", (paper,) * 3)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about large pictures and odd metadata
             with Image.open(io.BytesIO(contents)) as picture:
                 tags = getattr(picture, "tag_v2", {})
-                shades = _shades(ImageOps.exif_transpose(picture), tags, paper)
-            scaled = shades if fit is None else ImageOps.pad(shades, fit, color=paper)
+                shades = _shades(ImageOps.exif_transpose(picture), tags, paper, mode)
+            scaled = shades if fit is None else ImageOps.pad(shades, fit, color=around)
     except Image.UnidentifiedImageError as cause:
         reason = _refusal(contents)
         if reason is not None:
@@ -51,7 +57,7 @@ def decode(
         ) from cause
     except Exception as cause:  # a zoo, on damaged files
         raise ImageFileError(f"{path} cannot be read ({first_line(cause)}).") from cause
-    return np.array(scaled, np.uint8), np.array(shades, np.uint8)
+    return np.array(scaled, np.uint8), np.array(shades.convert("L"), np.uint8)
 
 
 def _refusal(contents: bytes) -> str | None:
@@ -69,8 +75,8 @@ def _refusal(contents: bytes) -> str | None:
     return None
 
 
-def _shades(picture: Image, tags: Mapping[int, Any], paper: int) -> Image:
-    """Mode "L" of a picture of any mode; `tags` are those of a TIFF."""
+def _shades(picture: Image, tags: Mapping[int, Any], paper: int, mode: str) -> Image:
+    """Mode "L" or "RGB" of a picture of any mode; `tags` are those of a TIFF."""
     from PIL import Image
 
     if picture.mode.startswith(("I", "F")):  # which Pillow would cut off at 255
@@ -78,12 +84,12 @@ def _shades(picture: Image, tags: Mapping[int, Any], paper: int) -> Image:
         grey = _of_floats(values) if picture.mode == "F" else _of_integers(values, tags)
         if tags.get(_PHOTOMETRIC) == _WHITE_IS_ZERO:
             grey = 255 - grey
-        return Image.fromarray(grey)
+        return Image.fromarray(grey).convert(mode)
     if picture.mode == "La":  # multiplied by what covers the paper
         picture = picture.convert("LA")
     if picture.mode == "RGBa" or "A" in picture.getbands() or "transparency" in picture.info:
-        return _on_paper(picture.convert("RGBA"), paper)
-    return picture.convert("L")
+        return _on_paper(picture.convert("RGBA"), paper, mode)
+    return picture.convert(mode)
 
 
 def _of_integers(values: np.ndarray, tags: Mapping[int, Any]) -> np.ndarray:
@@ -115,8 +121,8 @@ def _of_floats(values: np.ndarray) -> np.ndarray:
     return np.rint(values * (255 if high <= 1 else 1)).astype(np.uint8)
 
 
-def _on_paper(picture: Image, paper: int) -> Image:
-    """A picture of mode "RGBA" with `paper` behind it, as mode "L".
+def _on_paper(picture: Image, paper: int, mode: str) -> Image:
+    """A picture of mode "RGBA" with `paper` behind it, as mode "L" or "RGB".
 
     Paper that is transparent has no colour of its own: ink that could not be seen on `paper`, such
     as black on black, is taken to be of the opposite shade.
@@ -125,7 +131,7 @@ def _on_paper(picture: Image, paper: int) -> Image:
 
     def over(ground: int) -> Image.Image:
         sheet = Image.new("RGBA", picture.size, (ground, ground, ground, 255))
-        return Image.alpha_composite(sheet, picture).convert("L")
+        return Image.alpha_composite(sheet, picture).convert(mode)
 
     ink = np.array(picture.convert("RGB").convert("L"))
     cover = np.array(picture.getchannel("A"), np.int64)

@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Commands with networks that begin with convolutions: `xnor-fcc info` and `classify`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from xnor_fcc import classify, info
+from xnor_fcc.errors import run_main
+from xnor_fcc.geometry import MAPS, Geometry
+from xnor_fcc.integer import IntegerNetwork
+from xnor_fcc.random_network import Convolution, random_map_network
+from xnor_fcc.reference import evaluate
+
+
+@pytest.fixture
+def colour(tmp_path: Path) -> IntegerNetwork:
+    """A network of images of 8x8 in three colours, in the file colour.npz."""
+    layers = [Convolution(70), Convolution(30, 1, True)]
+    network = random_map_network(np.random.default_rng(3), 8, layers, [20, 5], 3, 4, 1)
+    network.save(tmp_path / "colour.npz")
+    return network
+
+
+@pytest.fixture
+def grey(tmp_path: Path) -> IntegerNetwork:
+    """A network of grey images of 6x6, in the file grey.npz."""
+    network = random_map_network(np.random.default_rng(4), 6, [Convolution(9)], [10], 1, 3, 0)
+    network.save(tmp_path / "grey.npz")
+    return network
+
+
+def test_info_tells_maps(
+    colour: IntegerNetwork, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert info.main([str(tmp_path / "colour.npz")]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].endswith(": 192-70-30-20-5, convolutions")
+    assert colour.pixels is not None
+    reds = " ".join(str(level) for level in colour.pixels.levels[0] if level)
+    assert lines[2].endswith(
+        f"8x8, 3 colours, 1 black around them; bits are 1 from {reds}; "
+        + "; ".join(" ".join(str(v) for v in each if v) for each in colour.pixels.levels[1:])
+        + " on"
+    )
+    assert "3x3 of 12 1-bit channels, 70 neurons at 8x8 positions, binary" in lines[4]
+    assert "1x1 of 70 1-bit channels, 30 neurons at 8x8 positions, max-pool 2x2," in lines[5]
+    assert "480 1-bit inputs, 20 neurons, binary" in lines[6]
+    assert lines[-1].startswith("  core         PE=32 SIMD=192 LANES=4, ")
+
+
+def test_info_reports_maps(
+    colour: IntegerNetwork, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert info.main([str(tmp_path / "colour.npz"), "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    g = Geometry.for_widths(colour.shape, *MAPS)
+    assert report["core"]["words"] == g.weight_depth < g.steps(colour.shape)
+    assert report["core"]["period"] == report["core"]["cycles_per_image"]
+    assert report["devices"] == {} and report["kinds"] == ["convolutions"]
+    assert [layer["convolution"] for layer in report["layers"]] == [
+        {"kernel": 3, "channels": 12, "positions": 8, "pool": False},
+        {"kernel": 1, "channels": 70, "positions": 8, "pool": True},
+        None,
+        None,
+    ]
+    assert colour.pixels is not None
+    assert report["pixels"] == {"side": 8, "border": 1, "levels": colour.pixels.levels.tolist()}
+    assert report["layers"][0]["weight_bits"] == 108 * 70
+
+
+def test_a_core_that_cannot_be_is_refused(
+    colour: IntegerNetwork, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = [str(tmp_path / "colour.npz"), "--geometry", "throughput"]
+    assert run_main(lambda: info.main(arguments)) == 2
+    assert "PE=69 SIMD=205 is no core for convolutions" in capsys.readouterr().err
+
+
+def test_a_picture_in_colours(
+    colour: IntegerNetwork, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rng = np.random.default_rng(5)
+    images = rng.integers(0, 256, (3, 8, 8, 3), dtype=np.uint8)
+    for i, image in enumerate(images):
+        Image.fromarray(image).save(tmp_path / f"{i}.png")
+    np.save(tmp_path / "all.npy", images)
+    classes = evaluate(colour, colour.inputs_from(images)).classes.tolist()
+    network = ["--network", str(tmp_path / "colour.npz"), "--json"]
+    for files in (["0.png", "1.png", "2.png"], ["all.npy"]):
+        assert classify.main([*(str(tmp_path / name) for name in files), *network]) == 0
+        report = json.loads(capsys.readouterr().out)
+        assert [row["class"] for row in report["images"]] == classes
+    # Scaled, inverted, and drawn: border and all, black where nothing fires.
+    Image.fromarray(255 - np.kron(images[0], np.ones((2, 2, 1), np.uint8))).save(tmp_path / "2.png")
+    assert classify.main([str(tmp_path / "2.png"), "--resize", "--invert", *network[:2]]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 1 + 10 + 5 and not lines[1].strip() and lines[5].strip()
+
+
+def test_a_grey_picture(
+    grey: IntegerNetwork, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    image = np.random.default_rng(6).integers(0, 256, (6, 6), dtype=np.uint8)
+    Image.fromarray(np.dstack([image] * 3)).save(tmp_path / "grey.png")
+    assert classify.main([str(tmp_path / "grey.png"), "--network", str(tmp_path / "grey.npz")]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    levels = grey.inputs_from(image[None])[0].sum(axis=2)
+    for row, line in zip(levels, lines[1:7], strict=True):
+        assert [" ░▒▓█".index(each) for each in line[::2]] == (row * 4 // 3).tolist()
+
+
+def test_an_image_of_one_shade_is_told(
+    colour: IntegerNetwork, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whatever its levels are, and though there is a black border around it."""
+    images = np.full((2, 8, 8, 3), 100, np.uint8)
+    images[1, 0, 0, 0] = 255
+    np.save(tmp_path / "all.npy", images)
+    file = str(tmp_path / "all.npy")
+    assert classify.main([file, "--network", str(tmp_path / "colour.npz")]) == 0
+    assert capsys.readouterr().err.startswith(f"note: of one shade to the network, {file}:0: it")
+
+
+@pytest.mark.parametrize(
+    ("name", "network", "says"),
+    [
+        ("grey.png", "colour", "of shape (6, 6, 3), but the network takes (8, 8, 3)"),
+        ("first.npy", "colour", "of shape (3, 8, 8), but the network takes (8, 8, 3)"),
+        ("grey.png", "pair", "a picture, grey or of 3 colours, but the network takes 2 colours"),
+        ("large.png", "grey", "has 8x8 pixels, but the network takes 6x6"),
+    ],
+)
+def test_images_that_do_not_fit(
+    name: str, network: str, says: str, colour: IntegerNetwork, grey: IntegerNetwork,
+    tmp_path: Path, capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    Image.fromarray(np.zeros((6, 6), np.uint8)).save(tmp_path / "grey.png")
+    Image.fromarray(np.zeros((8, 8, 3), np.uint8)).save(tmp_path / "large.png")
+    np.save(tmp_path / "first.npy", np.zeros((2, 3, 8, 8), np.uint8))
+    random_map_network(np.random.default_rng(4), 6, [Convolution(9)], [3], 2, 3).save(
+        tmp_path / "pair.npz"
+    )
+    arguments = [str(tmp_path / name), "--network", str(tmp_path / f"{network}.npz")]
+    assert run_main(lambda: classify.main(arguments)) == 2
+    assert says in capsys.readouterr().err
