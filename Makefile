@@ -2,16 +2,25 @@
 # Everything goes through a virtual environment of its own, .venv, made on first use.
 
 VENV ?= .venv
+ifneq ($(words $(VENV)),1)
+$(error VENV names a path with a space, which make cannot work with: name another one)
+endif
 SIM ?= verilator
 export SIM
+# Of another Python.
+unexport PYTHONHOME PYTHONPATH
 PY := $(VENV)/bin/python
-XNOR_FCC := $(VENV)/bin/xnor-fcc
+# Not the script in $(VENV)/bin, whose first line has the path of the checkout.
+XNOR_FCC := $(PY) -m xnor_fcc
+# The value of a variable as one word of a shell; with an option before it, if there is a value.
+quoted = '$(subst ','\'',$(value $1))'
+option = $(if $(value $2),$1 $(call quoted,$2))
 MARKS := $(VENV)/.installed-
 # As many tests at a time as JOBS says: logical is one for each core, or what the environment variable
 # PYTEST_XDIST_AUTO_NUM_WORKERS has; 0 runs them in pytest itself. Here and not in pyproject.toml,
 # because a test called by name is there sooner without workers, and campaigns call pytest themselves.
 JOBS ?= logical
-PYTEST = $(PY) -m pytest --numprocesses $(JOBS) --durations 10
+PYTEST = $(PY) -m pytest --numprocesses $(call quoted,JOBS) --durations 10
 
 .DEFAULT_GOAL := help
 .PHONY: help sim test fast icarus lint formal bench explore area route activity mutate coverage softerrors soak methods reference report train facts registers pictures board quartus tools clean
@@ -29,11 +38,10 @@ help: ## what there is to make
 	@echo "variables of train, area, route, activity, mutate, coverage, softerrors, methods, reference, board, report, quartus: ARGS='--option ...', see make train ARGS=--help"
 
 sim: $(MARKS)package $(if $(TRACE),$(MARKS)plots) ## images through the simulated core, every bit and cycle checked
-	@$(XNOR_FCC) simulate $(if $(IMAGES),--images $(IMAGES)) $(if $(GEOMETRY),--geometry $(GEOMETRY)) \
-	  $(if $(PE),--pe $(PE)) $(if $(SIMD),--simd $(SIMD)) $(if $(LANES),--lanes $(LANES)) \
-	  $(if $(WEIGHT_STREAM),--weight-stream $(WEIGHT_STREAM)) \
-	  $(if $(NETWORK),--network $(NETWORK)) $(if $(FLIP),--flip $(FLIP)) \
-	  $(if $(INPUTS),--inputs '$(INPUTS)') $(if $(TRACE),--trace $(TRACE)) \
+	@$(XNOR_FCC) simulate $(call option,--images,IMAGES) $(call option,--geometry,GEOMETRY) \
+	  $(call option,--pe,PE) $(call option,--simd,SIMD) $(call option,--lanes,LANES) \
+	  $(call option,--weight-stream,WEIGHT_STREAM) $(call option,--network,NETWORK) \
+	  $(call option,--flip,FLIP) $(call option,--inputs,INPUTS) $(call option,--trace,TRACE) \
 	  $(if $(filter-out 0,$(WAVES)),--waves) $(ARGS)
 
 test: $(MARKS)test $(MARKS)plots $(MARKS)train $(MARKS)import $(MARKS)fusesoc $(MARKS)lint $(MARKS)synthesis $(MARKS)formal $(MARKS)coverage ## the whole suite: pytest verif/
@@ -50,19 +58,20 @@ icarus: $(MARKS)test ## the module tests once more in four-state logic, and no X
 lint: $(MARKS)test $(MARKS)lint ## style, slang, Verilator, Icarus, Yosys; ruff, mypy, who imports whom
 	@$(PY) verif/lint.py
 	@$(VENV)/bin/ruff check model verif
-	@$(VENV)/bin/mypy --no-error-summary
-	@out="$$($(VENV)/bin/lint-imports --no-cache --no-logo 2>&1)" || { echo "$$out"; exit 1; }
+	@$(PY) -m mypy --no-error-summary
+	@out="$$($(PY) -c 'from importlinter.cli import lint_imports_command as lint; lint()' \
+	  --no-cache --no-logo 2>&1)" || { echo "$$out"; exit 1; }
 	@echo "lint: clean"
 
 formal: $(MARKS)formal ## proofs about the RTL for all inputs, each with a faulty twin
-	@$(PY) -m formal.prove $(if $(ONLY),--only $(ONLY)) $(ARGS)
+	@$(PY) -m formal.prove $(call option,--only,ONLY) $(ARGS)
 
 bench: $(MARKS)package $(MARKS)synthesis ## every figure of the README measured again (half an hour)
 	@$(PY) -m measure.benchmark
 
 explore: $(MARKS)package $(MARKS)plots ## which PE, SIMD and LANES fit an FPGA, and which are best
-	@$(XNOR_FCC) explore $(if $(DEVICE),--device '$(DEVICE)') \
-	  $(if $(WIDTHS),--widths '$(WIDTHS)') $(if $(NETWORK),--network '$(NETWORK)') $(ARGS)
+	@$(XNOR_FCC) explore $(call option,--device,DEVICE) $(call option,--widths,WIDTHS) \
+	  $(call option,--network,NETWORK) $(ARGS)
 
 area: $(MARKS)synthesis ## what each form of the PE array costs in logic (Yosys, Cyclone V)
 	@$(PY) -m measure.area $(ARGS)
@@ -80,7 +89,7 @@ coverage: $(MARKS)test $(MARKS)coverage ## what the tests have seen: functional,
 	@$(PY) -m campaigns.coverage.campaign $(ARGS)
 
 soak: $(MARKS)test ## random systems, traffic and faults for MINUTES; a failure is shrunk and saved
-	@$(PY) -m campaigns.scenarios.soak $(if $(MINUTES),--minutes $(MINUTES)) $(if $(SEED),--seed $(SEED)) $(ARGS)
+	@$(PY) -m campaigns.scenarios.soak $(call option,--minutes,MINUTES) $(call option,--seed,SEED) $(ARGS)
 
 softerrors: $(MARKS)package $(MARKS)plots ## accuracy against flipped bits in the memories, a plot (four minutes)
 	@$(PY) -m measure.soft_errors $(ARGS)
@@ -122,19 +131,20 @@ clean: ## remove build/ (keeps .venv)
 
 # Says what is missing before anything else happens.
 tools:
-	@python3 -c "import venv, ensurepip" 2>/dev/null || { \
+	@test -x $(PY) || python3 -c "import venv, ensurepip" 2>/dev/null || { \
 	  echo "error: python3 with the module venv is needed: install python3-venv" \
 	       "(Debian: apt install python3 python3-venv)." >&2; exit 2; }
-	@if [ "$(SIM)" = icarus ]; then need="iverilog"; else need="g++ perl"; fi; \
+	@sim=$(call quoted,SIM); \
+	if [ "$$sim" = icarus ]; then need="iverilog"; else need="g++ perl"; fi; \
 	for program in $$need; do command -v $$program >/dev/null || { \
-	  echo "error: $$program is needed for SIM=$(SIM): install it" \
+	  echo "error: $$program is needed for SIM=$$sim: install it" \
 	       "(Debian: apt install $$program)." >&2; exit 2; }; done
 
 $(VENV)/bin/python: | tools
 	@echo "making the virtual environment $(VENV)"
 	@python3 -m venv $(VENV)
 
-INSTALL := $(VENV)/bin/pip install -qq --disable-pip-version-check -e
+INSTALL := $(PY) -m pip install -qq --disable-pip-version-check -e
 
 $(MARKS)package: pyproject.toml | tools $(VENV)/bin/python
 	@echo "installing the package (once)"
