@@ -17,7 +17,6 @@ below, and `verilator lint_off` in a file. `make lint` runs ruff and mypy for th
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 import sys
@@ -34,7 +33,7 @@ import verilog_style
 from xnor_fcc.board.demo import Board, board_of
 from xnor_fcc.errors import UserError, run_main
 from xnor_fcc.geometry import NAMED, Geometry
-from xnor_fcc_sim import simulator
+from xnor_fcc_sim import simulator, toolchain
 from xnor_fcc_sim.sources import ROOT, board_sources, rtl_sources
 
 GEOMETRIES = (
@@ -179,12 +178,11 @@ def files_objected(root: Path) -> str:
 
 def verilator(design: Design) -> str:
     """Complaints of `verilator -Wall`, empty if none."""
-    environment = {**os.environ, **simulator.verilator_environment()}
-    command = ["verilator", "--lint-only", "-Wall", "--language", "1364-2005", "--top-module"]
-    command += [design.top, f"-I{simulator.RTL}"]
+    command = ["--lint-only", "-Wall", "--language", "1364-2005", "--top-module", design.top]
+    command += [f"-I{simulator.RTL}"]
     command += [f"-G{name}={value}" for name, value in design.parameters.items()]
     command += [str(path) for path in design.sources]
-    result = subprocess.run(command, env=environment, capture_output=True, text=True)
+    result = toolchain.verilator().run(command)
     return result.stderr if result.returncode or "%Warning" in result.stderr else ""
 
 

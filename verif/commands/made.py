@@ -10,6 +10,24 @@ import sys
 from html.parser import HTMLParser
 from pathlib import Path
 
+# Variables that a caller may have set for somebody else: of cocotb, its makefiles, Verilator; then
+# those that shape a build, or lead to another Python.
+FOREIGN = (
+    "WAVES", "GUI", "SIM_CMD_PREFIX", "SIM_CMD_SUFFIX", "SIM_ARGS", "PLUSARGS", "EXTRA_ARGS",
+    "COMPILE_ARGS", "MODULE", "TOPLEVEL", "TOPLEVEL_LANG", "TESTCASE", "RANDOM_SEED", "COVERAGE",
+    "COCOTB_TEST_FILTER", "COCOTB_TESTCASE", "COCOTB_LIST_TESTS", "COCOTB_RANDOM_SEED",
+    "COCOTB_RESOLVE_X", "COCOTB_LOG_LEVEL", "COCOTB_PDB_ON_EXCEPTION", "COCOTB_RESULTS_FILE",
+    "COCOTB_TRUST_INERTIAL_WRITES", "GPI_USERS", "GPI_EXTRA", "GPI_LOG_LEVEL", "PYGPI_USERS",
+    "PYGPI_PYTHON_BIN", "LIBPYTHON_LOC", "VERILATOR_ROOT", "VERILATOR_BIN", "VERILATOR_GDB",
+    "VERILATOR_TEST_FLAGS", "MAKEFLAGS", "MFLAGS", "MAKEFILES", "CXX", "CC", "CXXFLAGS",
+    "CPPFLAGS", "CFLAGS", "LDFLAGS", "LDLIBS", "CPATH", "CPLUS_INCLUDE_PATH", "LIBRARY_PATH",
+    "OBJCACHE", "OPT_FAST", "USER_CPPFLAGS", "PYTHONHOME", "PYTHONPATH", "PYTHONOPTIMIZE",
+    "PYTHONSTARTUP", "PYTHONWARNINGS", "PYTHONINSPECT", "PYTHONBREAKPOINT", "LD_PRELOAD",
+    "IVERILOG_DUMPER", "GIT_DIR",
+)
+# The name of a directory.
+ODD = "a b#c:d;e'f\"g$h\\i,j\nk é%20*"
+
 
 def run(output: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """`xnor-fcc simulate` in a process of its own."""

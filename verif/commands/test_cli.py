@@ -7,6 +7,7 @@ import argparse
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -280,18 +281,53 @@ def test_json_is_all_there_is_on_stdout(tmp_path: Path) -> None:
     ids=["sim", "sim of a name", "explore", "report", "train"],
 )
 def test_make_calls_the_command(arguments: str, called: str, tmp_path: Path) -> None:
-    """With a stand-in in the place of the installed command that says what it is given."""
-    for program in ("python", "xnor-fcc"):
-        path = tmp_path / "bin" / program
-        path.parent.mkdir(exist_ok=True)
-        path.write_text('#!/bin/sh\necho "$@"\n')
-        path.chmod(0o755)
-    for extra in ("package", "train", "plots"):
-        (tmp_path / f".installed-{extra}").touch()
+    """With a stand-in in the place of Python that says what it is given."""
+    assert made(tmp_path, *arguments.split()) == ["-m", "xnor_fcc", *called.split()]
+
+
+def made(venv: Path, *arguments: str, path: str | None = None) -> list[str]:
+    """The arguments that `make` calls the Python of a virtual environment with."""
+    (venv / "bin").mkdir()
+    (venv / "bin" / "python").write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n')
+    (venv / "bin" / "python").chmod(0o755)
+    for extra in ("package", "train", "plots", "formal", "test"):
+        (venv / f".installed-{extra}").touch()
     environment = {k: v for k, v in os.environ.items() if k not in ("MAKEFLAGS", "MAKELEVEL")}
     run = subprocess.run(
-        ["make", "-s", "-C", str(ROOT), f"VENV={tmp_path}", *arguments.split()],
-        env=environment, capture_output=True, text=True,
+        ["/usr/bin/env", "make", "-s", "-C", str(ROOT), f"VENV={venv}", *arguments],
+        env={**environment, "PATH": path or environment["PATH"]}, capture_output=True, text=True,
     )  # fmt: skip
     assert run.returncode == 0, run.stderr
-    assert run.stdout.split() == called.split()
+    return run.stdout.splitlines()
+
+
+@pytest.mark.parametrize(
+    ("target", "options"),
+    [
+        ("sim", "IMAGES GEOMETRY PE SIMD LANES WEIGHT_STREAM NETWORK FLIP INPUTS TRACE"),
+        ("explore", "DEVICE WIDTHS NETWORK"),
+        ("formal", "ONLY"),
+        ("soak", "MINUTES SEED"),
+    ],
+)
+def test_make_hands_on_what_a_variable_holds(target: str, options: str, tmp_path: Path) -> None:
+    value = "my 'net' $HOME $(x) \"`#;1,2\\é&*.npz"
+    given = [f"{name}={value}" for name in options.split()]
+    got = made(tmp_path, target, *given)
+    assert [each for each in got if each == value] == [value] * len(given), got
+
+
+def test_make_needs_no_python_where_it_has_one(tmp_path: Path) -> None:
+    """That of its virtual environment; the PATH has none, or another one."""
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    for name in ("sh", "make", "test", "g++", "perl"):
+        (tools / name).symlink_to(shutil.which(name) or "/nowhere")
+    assert made(tmp_path, "sim", path=str(tools)) == ["-m", "xnor_fcc", "simulate"]
+
+
+def test_make_refuses_a_virtual_environment_with_a_space() -> None:
+    run = subprocess.run(
+        ["make", "-C", str(ROOT), "sim", "VENV=/nowhere/my venv"], capture_output=True, text=True
+    )
+    assert run.returncode == 2 and "VENV names a path with a space" in run.stderr

@@ -15,7 +15,7 @@ import yaml
 from faults import plant
 from xnor_fcc import __version__, rtl
 from xnor_fcc.places import ROOT, RTL
-from xnor_fcc_sim.simulator import verilator_environment
+from xnor_fcc_sim.toolchain import verilator_environment
 
 CORE = yaml.safe_load((RTL / "xnor_fcc.core").read_text())
 BENCH = ROOT / "verif" / "fusesoc"

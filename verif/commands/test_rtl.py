@@ -16,7 +16,7 @@ from xnor_fcc import rtl
 from xnor_fcc.errors import run_main
 from xnor_fcc.geometry import Geometry
 from xnor_fcc.places import ROOT, RTL
-from xnor_fcc_sim.simulator import verilator_environment
+from xnor_fcc_sim.toolchain import verilator_environment
 
 SMALL = Geometry.for_widths((24, 20, 4), pe=4, simd=8, lanes=1).parameters()
 

@@ -15,8 +15,6 @@ every declared name is of one of three kinds, taken from Verilator's syntax tree
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -24,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from xnor_fcc.errors import UserError
-from xnor_fcc_sim import simulator
+from xnor_fcc_sim import simulator, toolchain
 
 REGISTER, LOGIC, WIRE = "register", "logic", "wire"
 
@@ -56,12 +54,11 @@ def nets_of(
     with tempfile.TemporaryDirectory() as scratch:
         values = [f"-G{k}={simulator.literal(v)}" for k, v in (parameters or {}).items()]
         command = [
-            *("verilator", "--json-only", "-Wno-fatal", "-Wno-lint", f"-I{simulator.RTL}"),
+            *("--json-only", "-Wno-fatal", "-Wno-lint", f"-I{simulator.RTL}"),
             *("--Mdir", scratch, "--prefix", "tree", "--top-module", toplevel, *values),
             *map(str, sources or simulator.rtl_sources()),
         ]
-        environment = {**os.environ, **simulator.verilator_environment()}
-        result = subprocess.run(command, env=environment, capture_output=True, text=True)
+        result = toolchain.verilator().run(command)
         tree = Path(scratch) / "tree.tree.json"
         if result.returncode or not tree.exists():
             raise UserError(f"{toplevel} cannot be elaborated: {result.stderr.strip()[:300]}")

@@ -28,7 +28,7 @@ from tqdm import tqdm
 
 from xnor_fcc import plot
 from xnor_fcc.data import load_test_bits
-from xnor_fcc.errors import CommandLine, UserError, run_main
+from xnor_fcc.errors import CommandLine, ToolError, UserError, run_main
 from xnor_fcc.files import write_json
 from xnor_fcc.generated import fill
 from xnor_fcc.geometry import NAMED, Geometry
@@ -367,11 +367,12 @@ def simulate(
     except AssertionError as error:
         failure = str(error)
     if not measured.exists():
-        raise UserError(f"The simulation ended early; see {output / 'simulation.log'}.")
+        why = simulator.reason(failure)
+        raise ToolError(f"The simulation ended early ({why}); see {output / 'simulation.log'}.")
     result: Simulated = json.loads(measured.read_text())
     # Whatever else went wrong.
     if failure and not result["wrong_bits"]:
-        raise UserError(f"The simulation failed: {failure.strip().splitlines()[-1]}")
+        raise ToolError(f"The simulation failed: {failure.strip().splitlines()[-1]}")
     return result
 
 

@@ -8,6 +8,7 @@ import hashlib
 import subprocess
 
 from xnor_fcc.places import CHECKOUT
+from xnor_fcc_sim.children import environment
 from xnor_fcc_sim.reports import Source
 from xnor_fcc_sim.sources import ROOT, RTL, rtl_sources
 
@@ -26,7 +27,10 @@ def _git(*arguments: str) -> str | None:
     if not CHECKOUT:  # the package may lie within somebody else's repository
         return None
     try:
-        result = subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True)
+        # Not of the repository that GIT_DIR names, as in a hook.
+        result = subprocess.run(
+            ["git", *arguments], cwd=ROOT, env=environment(), capture_output=True, text=True
+        )
     except OSError:
         return None
     return result.stdout.strip() if result.returncode == 0 else None

