@@ -27,6 +27,7 @@ from pathlib import Path
 from . import __version__
 from .board import address_map, msgdma
 from .errors import CommandLine, UserError, run_main
+from .files import write_text
 from .generated import filled
 from .parameters import PARAMETERS, Parameter
 from .places import CHECKOUT, ROOT
@@ -260,7 +261,7 @@ def parameter_table() -> str:
 
 def _with_parameters(path: Path, parameters: str) -> str:
     """The text of a Verilog file with this list of parameters between its parentheses."""
-    head, begin, rest = path.read_text().partition(f"module {path.stem} #(\n")
+    head, begin, rest = path.read_text("utf-8").partition(f"module {path.stem} #(\n")
     _, end, tail = rest.partition("\n) (\n")
     if not end:
         raise UserError(f"{path} has no list of parameters to fill.")
@@ -314,13 +315,13 @@ def generated(root: Path = ROOT) -> dict[Path, str]:
     result = {root / name: text() for name, text in _WHOLE.items()}
     for name, parts in _PARTS.items():
         path = root / name
-        text = path.read_text()
+        text = path.read_text("utf-8")
         for part, fill in parts.items():
             text = filled(path, text, fill(), part)
         result[path] = text
     for name, start in _VERSIONS.items():
         path = root / name
-        result[path] = _with_version(path, result.get(path) or path.read_text(), start)
+        result[path] = _with_version(path, result.get(path) or path.read_text("utf-8"), start)
     for name, parameters in _LISTS.items():
         result[root / name] = _with_parameters(root / name, parameters())
     return result
@@ -340,8 +341,8 @@ def main() -> int:
     if not CHECKOUT:
         raise UserError("There is nothing to write here: this is no checkout of the repository.")
     for path, text in generated().items():
-        if not path.exists() or path.read_text() != text:
-            path.write_text(text)
+        if not path.exists() or path.read_text("utf-8") != text:
+            write_text(path, text)
             print(f"wrote {path}")
     return 0
 

@@ -17,9 +17,11 @@ def followed(bar: tqdm, look: Callable[[], object], seconds: float = 0.5) -> Ite
 
     def follow() -> None:
         with bar:
-            while not stop.wait(seconds):
-                look()
-            look()
+            done = False
+            while not done:
+                done = stop.wait(seconds)
+                with contextlib.suppress(OSError, ValueError):  # a file that goes away meanwhile
+                    look()
 
     thread = threading.Thread(target=follow, daemon=True)
     thread.start()

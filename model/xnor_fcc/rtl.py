@@ -35,7 +35,7 @@ examples
 
 def named(path: Path) -> list[Path]:
     """The files that a list like rtl/sources.f names, one a line, seen from the repository."""
-    lines = (line.strip() for line in path.read_text().splitlines())
+    lines = (line.strip() for line in path.read_text("utf-8").splitlines())
     return [Path(line) for line in lines if line and not line.startswith("//")]
 
 

@@ -272,7 +272,8 @@ def judge(it: Trial, run: subprocess.CompletedProcess[bytes], yard: Path) -> Non
     if code in (Exit.HANGUP, Exit.INTERRUPT):
         assert it.interrupt is not None and code == _SIGNALS[it.interrupt[0]], said
     if code in (Exit.USER, Exit.TOOL) and it.heard:
-        lines = run.stderr.replace(b"\r", b"\n").splitlines()
+        # Without the zeros of UTF-16.
+        lines = run.stderr.replace(b"\0", b"").replace(b"\r", b"\n").splitlines()
         assert any(line.startswith(b"error: ") for line in lines), said
     if code != Exit.TERMINATED or run.returncode > 0:
         assert not list(yard.rglob("*.part")), said
@@ -281,6 +282,20 @@ def judge(it: Trial, run: subprocess.CompletedProcess[bytes], yard: Path) -> Non
         IntegerNetwork.load(out)
 
 
+@pytest.mark.parametrize(
+    ("code", "error"),
+    [
+        (Exit.DIFFERS, b"error: x\n"), (Exit.DEFECT, b"error: x\n"), (4, b"error: x\n"),
+        (Exit.RIGHT, b"Traceback (most recent call last)"), (Exit.USER, b"x\n"),
+        (Exit.INTERRUPT, b"error: x\n"), (-signal.SIGSEGV, b""),
+    ],
+)  # fmt: skip
+def test_what_is_not_accepted(code: int, error: bytes, tmp_path: Path) -> None:
+    with pytest.raises(AssertionError):
+        judge(Trial((), {}, "", ""), subprocess.CompletedProcess((), code, b"", error), tmp_path)
+
+
+# Of each command the first is quick.
 SEEDS = 6
 
 
@@ -295,3 +310,33 @@ SEEDS = 6
 def test_any_environment(name: str, seed: int, yard: Path, site: Path) -> None:
     it = trial(name, random.Random(f"{name} {seed}"))
     judge(it, attempt(it, yard, site), yard)
+
+
+def _without_a_home(site: Path, *arguments: str, **variables: str) -> tuple[int, str]:
+    """Exit code and stderr of a command for a user who is no more than a number."""
+    environment = {"PATH": "/usr/bin:/bin", "PYTHONPATH": str(site), "STRANGER": "1", **variables}
+    run = subprocess.run([sys.executable, "-m", "xnor_fcc", *arguments], env=environment,
+                         capture_output=True, text=True)  # fmt: skip
+    return run.returncode, run.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_without_a_home(name: str, site: Path) -> None:
+    code, error = _without_a_home(site, name, "--help")
+    assert code == 0 and "error" not in error.lower()
+
+
+def test_who_keeps_something_needs_a_place(site: Path, tmp_path: Path) -> None:
+    explore = ("explore", "--network", "digits", "--max-lanes", "1")
+    assert _without_a_home(site, "--help") == (0, "")
+    assert _without_a_home(site, *explore) == (
+        2, "error: there is no home directory to keep files in: name a directory in "
+        "XNOR_FCC_BUILD.\n"
+    )  # fmt: skip
+    assert _without_a_home(site, *explore, HOME="/dev/null") == (
+        2, "error: /dev/null/.cache/xnor-fcc/explore: Not a directory; XNOR_FCC_BUILD can name "
+        "another directory for what is made.\n"
+    )  # fmt: skip
+    assert _without_a_home(site, *explore, XNOR_FCC_BUILD=str(tmp_path / "b")) == (0, "")
+    assert (tmp_path / "b" / "explore" / "report.json").is_file()

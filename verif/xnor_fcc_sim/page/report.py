@@ -79,7 +79,7 @@ def _read(path: Path) -> Any:
     if path.suffix == ".npz":
         path.stat()
         return _read(path.with_name("report.json"))
-    data = json.loads(path.read_text())
+    data = json.loads(path.read_text("utf-8"))
     if data is None:
         raise ValueError("it holds nothing")
     return data

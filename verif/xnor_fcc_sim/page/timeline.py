@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 
+from xnor_fcc.files import write_text
 from xnor_fcc.geometry import Geometry
 from xnor_fcc_sim.sources import RTL
 
@@ -119,7 +120,7 @@ def timeline() -> str:
 def main() -> None:
     """Write the picture."""
     path = RTL / "doc" / "timeline.svg"
-    path.write_text(timeline())
+    write_text(path, timeline())
     print(f"wrote {path}")
 
 

@@ -40,7 +40,7 @@ def _purpose(path: Path) -> str:
     """What a test file says it is: the first sentence of its docstring."""
     if not path.exists():
         return ""
-    text = ast.get_docstring(ast.parse(path.read_text())) or ""
+    text = ast.get_docstring(ast.parse(path.read_text("utf-8"))) or ""
     return " ".join(text.split("\n\n")[0].split())
 
 
