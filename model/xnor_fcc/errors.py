@@ -81,9 +81,11 @@ class _Signalled(BaseException):
 
 def check_readable(path: Path) -> None:
     """Raise a `UserError` that says why a file cannot be read, if it cannot."""
-    if path.is_dir():
-        raise UserError(f"{path} is a folder, not a file.")
     try:
+        if path.is_dir():
+            raise UserError(f"{path} is a folder, not a file.")
+        if path.exists() and not path.is_file():  # a pipe, which can be read but once
+            raise UserError(f"{path} is no file.")
         with open(path, "rb"):
             pass
     except FileNotFoundError:
