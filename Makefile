@@ -58,6 +58,8 @@ icarus: $(MARKS)test ## the module tests once more in four-state logic, and no X
 lint: $(MARKS)test $(MARKS)lint ## style, slang, Verilator, Icarus, Yosys; ruff, mypy, who imports whom
 	@$(PY) verif/lint.py
 	@$(VENV)/bin/ruff check model verif
+	@# Texts are UTF-8 whatever the language of who runs it: a rule of ruff that is still a preview.
+	@$(VENV)/bin/ruff check --quiet --preview --select PLW1514 model verif/xnor_fcc_sim
 	@$(PY) -m mypy --no-error-summary
 	@out="$$($(PY) -c 'from importlinter.cli import lint_imports_command as lint; lint()' \
 	  --no-cache --no-logo 2>&1)" || { echo "$$out"; exit 1; }

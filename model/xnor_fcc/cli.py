@@ -12,6 +12,7 @@ import argparse
 import difflib
 import importlib
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -184,4 +185,6 @@ def _complete_files(options: argparse.ArgumentParser) -> None:
 
 def entry() -> int:
     """What the installed command calls."""
-    return run_main(main)
+    code = run_main(main)
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # nobody is there any more to tell Ctrl-C
+    return code

@@ -11,7 +11,7 @@ from typing import Any
 
 from .area import Shapes
 
-DATA: dict[str, Any] = json.loads(Path(__file__).with_name("devices.json").read_text())
+DATA: dict[str, Any] = json.loads(Path(__file__).with_name("devices.json").read_bytes())
 
 # Pins of a streamed weight port beside its data, with clock and reset.
 _PORT_PINS = 6

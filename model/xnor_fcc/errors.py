@@ -155,7 +155,10 @@ def _code(main: Callable[[], int | None]) -> int:
     except ImportError as error:
         if (error.name or "").startswith("xnor_fcc"):
             return _defect(error)
-        _tell(f"a Python package does not load ({first_line(error)}); install it again.")
+        cause: BaseException = error
+        while cause.__cause__ is not None:  # numpy puts a page of advice in front of it
+            cause = cause.__cause__
+        _tell(f"a Python package does not load ({first_line(cause)}); install it again.")
         return Exit.TOOL
     except Exception as error:
         return _defect(error)

@@ -57,7 +57,7 @@ class Parameter:
 
 
 def _parameters() -> dict[str, Parameter]:
-    entries = json.loads(Path(__file__).with_name("parameters.json").read_text())["parameters"]
+    entries = json.loads(Path(__file__).with_name("parameters.json").read_bytes())["parameters"]
     for entry in entries:
         entry["values"] = tuple(entry.get("values", ()))
     return {entry["name"]: Parameter(**entry) for entry in entries}

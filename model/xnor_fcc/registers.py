@@ -15,7 +15,7 @@ from .parameters import PARAMETERS
 
 
 def _map() -> dict[str, Any]:
-    result: dict[str, Any] = json.loads(Path(__file__).with_name("registers.json").read_text())
+    result: dict[str, Any] = json.loads(Path(__file__).with_name("registers.json").read_bytes())
     major, minor = map(int, result["version"].split("."))
     for register in result["registers"]:
         if register["name"] == "VERSION":

@@ -21,7 +21,7 @@ from package.foreign import FORMS, options_for, random_mlp, random_norm, sign, t
 from package.made import FORMS as OWN_FORMS
 from package.made import form_name, random_model
 from xnor_fcc.errors import UserError, run_main
-from xnor_fcc.importing.brevitas import Brevitas
+from xnor_fcc.importing.brevitas import Brevitas, load_module
 from xnor_fcc.importing.command import import_network, main
 from xnor_fcc.importing.qonnx import load_qonnx
 from xnor_fcc.integer import IntegerNetwork
@@ -235,12 +235,14 @@ def test_a_broken_batch_normalisation_is_refused(name: str, value: float, says: 
 def test_files_that_make_no_module(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     net, out = tmp_path / "net.py", tmp_path / "out.npz"
     net.write_text(MAKER)
+    (tmp_path / "ends.py").write_text("import sys\nsys.exit(1)\n")
     (tmp_path / "text.pt").write_text("no pickle")
     torch.save(random_mlp(0, (16, 9, 3)).state_dict(), tmp_path / "other.pt")
     torch.save(torch.zeros(3), tmp_path / "tensor.pt")
     for source, state, says in (
         (f"{net}:wrong", None, "makes a int, not a module"),
         (f"{net}:missing", None, "makes no module: KeyError"),
+        (f"{tmp_path / 'ends.py'}:make", None, "makes no module: SystemExit: 1"),
         (str(net), None, "alone makes no module"),
         (f"{tmp_path / 'none.py'}:make", None, "There is no file"),
         (f"{net}:make", "text.pt", "is no file of torch.save"),
@@ -255,6 +257,14 @@ def test_files_that_make_no_module(tmp_path: Path, capsys: pytest.CaptureFixture
         assert run_main(partial(main, arguments)) == 2
         error = capsys.readouterr().err
         assert says in error and error.count("\n") == 1 and not out.exists()
+
+
+def test_what_a_module_prints_is_no_output(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "loud.py").write_text(f"print('a word')\n{MAKER}")
+    load_module(tmp_path / "loud.py", "make")
+    assert capsys.readouterr() == ("", "a word\n")
 
 
 def test_images_of_the_wrong_size() -> None:

@@ -214,7 +214,7 @@ def _progress(path: Path, images: int) -> AbstractContextManager[None]:
     bar = tqdm(total=images, unit="image", desc="loading", mininterval=1.0)
 
     def look() -> None:
-        text = path.read_text() if path.exists() else ""
+        text = path.read_text(encoding="utf-8") if path.exists() else ""
         if text.isdigit() and int(text) > bar.n:
             bar.set_description("simulating", refresh=False)
             bar.update(int(text) - bar.n)
@@ -322,7 +322,7 @@ def _simulate(
         raise ToolError(f"The simulation ended early ({why}); see {output / 'simulation.log'}.")
     if trace.exists():
         write_page(trace, page)
-    found: Measured = json.loads(measured.read_text())
+    found: Measured = json.loads(measured.read_bytes())
     report: Simulation = {
         **about,
         "trace": str(page) if page.exists() else None,

@@ -177,7 +177,7 @@ def reason(log: str) -> str:
 
 def _failure(log: Path) -> str:
     """The part of a log from the first error on, at most 60 lines."""
-    lines = log.read_text(errors="replace").splitlines()
+    lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
     first = next((i for i, line in enumerate(lines) if re.search(r"Error|failed", line)), 0)
     return "\n".join(lines[first : first + 60])
 
@@ -299,7 +299,7 @@ def build(
     """
     sim = chosen()
     toolchain.libpython()
-    probes = "".join(path.read_text() for path in (_HERE / "probes.vlt", *controls))
+    probes = "".join(path.read_text("utf-8") for path in (_HERE / "probes.vlt", *controls))
     if toplevel != "xnor_fcc":
         probes = "`verilator_config\n"
         for name in (toplevel, *visible):
@@ -384,7 +384,7 @@ def _keep_headers(
     # in order. The compiler looks for the file that fits in a directory of this name.
     compiled = scratch / f"{_HEADERS}.gch"
     compiled.mkdir()
-    lines = log.read_text(errors="replace").splitlines()
+    lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
     for name in ("verilator.o", "Vtop__ALL.o"):
         line = next((line for line in lines if f" -c -o {name} " in line), None)
         if line is not None:

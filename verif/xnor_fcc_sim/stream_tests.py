@@ -98,7 +98,7 @@ async def stream(dut) -> None:  # type: ignore[no-untyped-def]
     started = time.monotonic()
     await bench.reset()
     recorder = Recorder(bench)
-    progress.write_text("loading")
+    progress.write_text("loading", encoding="utf-8")
     await bench.load(pack(loaded, geometry))
     await bench.write("PARTIAL_TIMEOUT", _TIMEOUT)
     await bench.start(pixel_8bit)
@@ -130,12 +130,12 @@ async def stream(dut) -> None:  # type: ignore[no-untyped-def]
             assert bench.cycle() - waited_since < patience, f"no answer to image {head - 1}"
         bench.append(image, packets[image], tracer.event(image) if tracer else None)
         if image % 100 == 0:
-            progress.write_text(str(image))
+            progress.write_text(str(image), encoding="utf-8")
     await bench.drain(patience)
     elapsed = time.monotonic() - begin
     counters = {name: value - before[name] for name, value in (await read_counters(bench)).items()}
     cycles = counters["CYCLES"]
-    progress.write_text(str(images))
+    progress.write_text(str(images), encoding="utf-8")
     watch.cancel()
     answered = recorder.packets[1:]  # without that of the lone image
     if all(len(packet) == 4 * (network.classes + 1) for packet in answered):
@@ -188,7 +188,7 @@ async def stream(dut) -> None:  # type: ignore[no-untyped-def]
         "simulation_seconds": time.monotonic() - started,
         "images_per_second": images / (time.monotonic() - started),
     }
-    Path(want["report"]).write_text(json.dumps(report, indent=1) + "\n")
+    Path(want["report"]).write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
 
     assert single_deep > 0 and bench.passes.sums_checked > 0
     await ClockCycles(dut.clk, 10)

@@ -80,13 +80,13 @@ class Verilator:
         with Names() as names:
             return subprocess.run(
                 [*self.command(names), *arguments], env=self.environment(names),
-                stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                stdin=subprocess.DEVNULL, capture_output=True, encoding="utf-8", errors="replace",
             )  # fmt: skip
 
     @functools.cached_property
     def _makefile(self) -> str:
         try:
-            return (Path(self.root) / "include" / "verilated.mk").read_text()
+            return (Path(self.root) / "include" / "verilated.mk").read_text("utf-8")
         except OSError:
             return ""
 

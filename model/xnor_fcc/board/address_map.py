@@ -12,7 +12,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-MAP: dict[str, Any] = json.loads(Path(__file__).with_name("address_map.json").read_text())
+MAP: dict[str, Any] = json.loads(Path(__file__).with_name("address_map.json").read_bytes())
 WINDOWS = ("registers", "buffer")
 BASE: dict[str, dict[str, int]] = {
     master: {window: int(entry[window], 0) for window in WINDOWS if window in entry}

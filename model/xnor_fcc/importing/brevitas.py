@@ -19,7 +19,7 @@ import logging
 import runpy
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -252,8 +252,9 @@ def load_module(path: Path, make: str, state: Path | None = None) -> Brevitas:
     logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)
     sys.path.insert(0, str(path.resolve().parent))
     try:
-        module = runpy.run_path(str(path), run_name=path.stem)[make]()
-    except Exception as cause:  # whatever the user's code raises
+        with redirect_stdout(sys.stderr):  # what it prints is no part of our output
+            module = runpy.run_path(str(path), run_name=path.stem)[make]()
+    except (Exception, SystemExit) as cause:  # whatever the user's code raises
         raise UserError(
             f"{path}:{make} makes no module: {type(cause).__name__}: {first_line(cause)}."
         ) from cause

@@ -274,7 +274,7 @@ def anchors(d: Bench | None, _: Path) -> View:
             word(a.area or DASH),
             word(a.source),
         ]
-        for a in structure(json.loads(ANCHORS.read_text())["systems"], list[Anchor])
+        for a in structure(json.loads(ANCHORS.read_text("utf-8"))["systems"], list[Anchor])
     ]
     ours = (("throughput", d.throughput), ("latency", d.latency)) if d is not None else ()
     for name, r in ours:
