@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -16,6 +17,7 @@ from brevitas.quant.binary import SignedBinaryActPerTensorConst, SignedBinaryWei
 from brevitas.quant.scaled_int import Int8Bias
 from brevitas_examples.bnn_pynq.models import model_with_cfg
 from torch import Tensor, nn
+from torch.nn import functional
 
 from package.foreign import FORMS, options_for, random_mlp, random_norm, sign, to_qonnx
 from package.made import FORMS as OWN_FORMS
@@ -124,6 +126,136 @@ def test_brevitas_own_example_network(tmp_path: Path) -> None:
     assert report["differing_bits"] == report["differing_scores"] == 0
     again = load_qonnx(to_qonnx(module, (1, 28, 28), tmp_path / "tfc.onnx"))
     assert import_network(again)[0] == network
+
+
+class Ended(nn.Module):
+    """A network with a function of its scores at the end."""
+
+    def __init__(self, end: Callable[[Tensor], Any]) -> None:
+        super().__init__()
+        self.chain = random_mlp(6, (16, 8, 4))
+        self.end = end
+
+    def forward(self, x: Tensor) -> Any:
+        return self.end(self.chain(x))
+
+
+# Modules and functions behind the scores that keep the order of the classes.
+ENDS: dict[str, Callable[[Tensor], Any]] = {
+    "Softmax": nn.Softmax(1),
+    "LogSoftmax": nn.LogSoftmax(dim=-1),
+    "log_softmax": lambda s: functional.log_softmax(s / 8, dim=1),
+    "method": lambda s: s.softmax(-1) * 100,
+    "log of softmax": lambda s: torch.log(torch.softmax(s / 8, 1)),
+    "Sigmoid": lambda s: torch.sigmoid(s / 8),
+    "Tanh": lambda s: (s / 8).tanh(),
+    "argmax": lambda s: s.argmax(1),
+    "argmax kept": lambda s: s.argmax(1, keepdim=True).int(),
+    "max": lambda s: torch.max(s, 1),
+    "topk": lambda s: functional.softmax(s, 1).topk(2),
+    "Sigmoid alone": nn.Sigmoid(),
+    "double": lambda s: s.double().softmax(1),
+    "shape": lambda s: nn.Softmax(1)(s[:, :, None, None]).flatten(1).unsqueeze(-1),
+    "Identity": nn.Sequential(nn.Identity(), nn.Dropout(), nn.Unflatten(1, (2, 2))),
+}
+
+
+@pytest.mark.one_quick
+@pytest.mark.parametrize("how", ENDS)
+def test_what_stands_behind_the_scores(how: str) -> None:
+    """The scores are those of the module without it, and of a QONNX file of that."""
+    network, report = import_network(Brevitas(Ended(ENDS[how])), grey=(-1, 1))
+    assert report["differing_bits"] == report["differing_scores"] == 0
+    assert report["differing_classes"] == 0
+    assert network == import_network(Brevitas(random_mlp(6, (16, 8, 4))), grey=(-1, 1))[0]
+
+
+@pytest.mark.parametrize("how", ["Softmax", "LogSoftmax"])
+def test_an_end_as_in_the_file_of_the_same_module(how: str, tmp_path: Path) -> None:
+    end = ENDS[how]
+    assert isinstance(end, nn.Module)
+    module = nn.Sequential(*random_mlp(6, (16, 8, 4)), end).eval()
+    network, _ = import_network(Brevitas(module), grey=(-1, 1))
+    file = load_qonnx(to_qonnx(module, (16,), tmp_path / "net.onnx"))
+    assert import_network(file, grey=(-1, 1))[0] == network
+
+
+def test_an_end_that_turns_the_order_is_refused() -> None:
+    says = "What the module does behind its scores does not keep the order of the classes."
+    refused(Ended(lambda s: -s.softmax(1)), says)
+    refused(Ended(lambda s: 1 - s.sigmoid()), says)
+    refused(Ended(lambda s: s.softmax(0)), says)
+    refused(Ended(lambda s: s.softmax(1).flip(1)), says)
+    refused(Ended(lambda s: s.softmax(1) + torch.arange(4)), says)
+    refused(Ended(lambda s: s.argmax(0)), says)
+    refused(Ended(lambda s: s.softmax(1).round()), says)
+    refused(Ended(lambda s: (s, s)), "The module returns a tuple, not its scores alone.")
+    refused(Ended(lambda s: {"scores": s.softmax(1)}), "The module returns a dict, not its scores")
+
+
+@pytest.mark.parametrize("kind", [torch.float64, torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("scale", [1.0, 0.1])
+def test_modules_of_other_types(kind: torch.dtype, scale: float) -> None:
+    """Sums of +-0.1 are those of the type; where it cannot hold them, its rounding decides."""
+    module = nn.Sequential(Binary(16, 8, scale), random_norm(8, 4 * scale), Step(),
+                           Binary(8, 3, scale)).to(kind).eval()  # fmt: skip
+    network, report = import_network(Brevitas(module), bits=(-1, 1))
+    assert report["wrong_bits"] == report["wrong_scores"] == report["wrong_classes"] == 0
+    assert network.widths == (16, 8, 3)
+    if scale == 1 or kind == torch.float64:
+        assert report["differing_bits"] == report["differing_scores"] == 0
+
+
+class Binary(nn.Linear):
+    """A layer of weights that are +-scale already."""
+
+    def __init__(self, inputs: int, outputs: int, scale: float) -> None:
+        super().__init__(inputs, outputs, bias=False)
+        torch.manual_seed(outputs)
+        with torch.no_grad():
+            self.weight.copy_(torch.randn(outputs, inputs).sign() * scale)
+
+
+class Step(nn.Module):
+    """+-1 of any type."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.where(x >= 0, 1, -1).to(x.dtype)
+
+
+def test_a_double_module_of_brevitas() -> None:
+    module = random_mlp(7, (37, 24, 5)).double()
+    network, report = import_network(Brevitas(module), grey=(-1, 1))
+    assert report["differing_bits"] == report["differing_scores"] == 0
+    assert network.widths == (37, 24, 5)
+
+
+def test_a_type_that_the_module_cannot_be_run_in_is_named() -> None:
+    class Mixed(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer = Binary(16, 3, 1.0).half()
+
+        def forward(self, x: Tensor) -> Tensor:
+            scores: Tensor = self.layer(x.float())
+            return scores
+
+    refused(Mixed(), "The module cannot be run on 16 inputs an image in float16 (call .float() on "
+            "it): ")  # fmt: skip
+
+
+def test_a_norm_without_statistics_is_refused() -> None:
+    module = random_mlp(0, (16, 8, 3))
+    module[3] = nn.BatchNorm1d(8, track_running_stats=False)
+    refused(module, "The module's 3 (BatchNorm1d) keeps no running statistics, so each answer "
+            "depends on the other images: train it with them.")  # fmt: skip
+
+
+def test_a_module_in_training_mode_is_put_into_eval_mode() -> None:
+    module = random_mlp(4, (16, 8, 3))
+    expected, _ = import_network(Brevitas(module), grey=(-1, 1))
+    module.insert(5, nn.Dropout(0.9))
+    assert import_network(Brevitas(module.train()), grey=(-1, 1))[0] == expected
 
 
 MAKER = """

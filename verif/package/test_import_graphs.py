@@ -92,6 +92,7 @@ WEIGHTS: dict[str, tuple[list[Any], dict[str, Any]]] = {
 }  # fmt: skip
 
 
+@pytest.mark.one_quick
 @pytest.mark.parametrize("how", WEIGHTS)
 def test_weights_that_nodes_make(how: str) -> None:
     nodes, constants = WEIGHTS[how]
@@ -202,6 +203,7 @@ ENDS: dict[str, tuple[list[Any], dict[str, Any]]] = {
 }  # fmt: skip
 
 
+@pytest.mark.one_quick
 @pytest.mark.parametrize("how", ENDS)
 def test_what_stands_behind_the_scores(how: str) -> None:
     nodes, constants = ENDS[how]
@@ -224,6 +226,7 @@ def test_scores_and_classes_as_two_outputs() -> None:
     assert network.classes == CLASSES
 
 
+@pytest.mark.one_quick
 @pytest.mark.parametrize(
     ("nodes", "constants", "says"),
     [
@@ -364,6 +367,7 @@ IDLE: dict[str, tuple[list[Any], dict[str, Any]]] = {
 }  # fmt: skip
 
 
+@pytest.mark.one_quick
 @pytest.mark.parametrize("how", IDLE)
 def test_nodes_that_do_nothing(how: str) -> None:
     nodes, constants = IDLE[how]

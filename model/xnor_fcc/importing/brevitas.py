@@ -27,7 +27,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import UserError, first_line
-from .ends import keeps_order
+from .ends import keeps_order, trials
 from .stage import FLOAT32, Stage
 
 try:
@@ -121,6 +121,7 @@ class Brevitas:
         self._layers = self._in_order(linears)
         self.inputs = next(iter(self._layers.values())).in_features
         self.stages = [self._stage(name, layer) for name, layer in self._layers.items()]
+        self._check_ends()
 
     def enter(self, x: np.ndarray) -> np.ndarray:
         """What the first linear layer multiplies."""
@@ -133,7 +134,7 @@ class Brevitas:
             layer: partial(_note, seen) for layer in list(self._layers.values())[1:]
         }
         with _hooked(before=hooks):
-            scores = self._scores(x, check=True)
+            scores, _ = self._scores(x)
         return [*(values.reshape(len(x), -1) for values in seen), scores]
 
     def _in_order(self, linears: Mapping[str, nn.Linear]) -> dict[str, nn.Linear]:
@@ -171,6 +172,15 @@ class Brevitas:
 
     def _respond(self, name: str, products: np.ndarray) -> np.ndarray:
         layers = list(self._layers)
+        dummy = np.zeros((len(products), self.inputs), self.dtype)
+        with self._replaced(name, products):
+            if name == layers[-1]:
+                return self._scores(dummy)[0]
+            return self._arriving(self._layers[layers[layers.index(name) + 1]], dummy)
+
+    @contextmanager
+    def _replaced(self, name: str, products: np.ndarray) -> Iterator[None]:
+        """With these products in place of what a layer multiplies."""
         layer = self._layers[name]
 
         def replace(_: Any, given: tuple[Any, ...], made: Any) -> Tensor:
@@ -180,11 +190,22 @@ class Brevitas:
             quantiser = getattr(layer, "output_quant", None)
             return table if quantiser is None else quantiser(table)
 
-        dummy = np.zeros((len(products), self.inputs), self.dtype)
         with _hooked(after={layer: replace}):
-            if name == layers[-1]:
-                return self._scores(dummy)
-            return self._arriving(self._layers[layers[layers.index(name) + 1]], dummy)
+            yield
+
+    def _check_ends(self) -> None:
+        """Whether what follows the scores tells the class of the greatest one."""
+        name, last = list(self._layers.items())[-1]
+        products = trials(last.out_features)
+        # Once more with scores of about 1, for functions that saturate.
+        for _ in range(2):
+            with self._replaced(name, products):
+                scores, answers = self._scores(np.zeros((len(products), self.inputs), self.dtype))
+            products = products / max(1.0, float(np.abs(scores).max()))
+        if not all(keeps_order(scores, each) for each in answers):
+            raise UserError(
+                "What the module does behind its scores does not keep the order of the classes."
+            )
 
     def _arriving(self, layer: nn.Module, x: np.ndarray) -> np.ndarray:
         """What arrives at a linear layer when the module is given x (N, inputs)."""
@@ -199,8 +220,8 @@ class Brevitas:
                 return _array(arrived.values).reshape(len(x), -1)
         raise UserError("The module does not call the same layers for every input: no chain.")
 
-    def _scores(self, x: np.ndarray, check: bool = False) -> np.ndarray:
-        """The scores (N, classes) of x; `check` that what follows them keeps their order."""
+    def _scores(self, x: np.ndarray) -> tuple[np.ndarray, list[np.ndarray]]:
+        """The scores (N, classes) of x, and what the module answers where that is not they."""
         last = list(self._layers.values())[-1]
         ends = _Ends()
 
@@ -215,15 +236,10 @@ class Brevitas:
                 f"The module returns a {type(answers).__name__}, not its scores alone."
             )
         if ends.scores is None:
-            return _array(answers).reshape(len(x), -1)
-        scores = _array(ends.scores).reshape(len(x), -1)
+            return _array(answers).reshape(len(x), -1), []
         # Of a pair of values and places, as of max and topk, the places.
         told = [each for each in answers if not each.is_floating_point()] if several else [answers]
-        if check and not all(keeps_order(scores, _array(each)) for each in told):
-            raise UserError(
-                "What the module does behind its scores does not keep the order of the classes."
-            )
-        return scores
+        return _array(ends.scores).reshape(len(x), -1), [_array(each) for each in told]
 
     def _forward(self, x: np.ndarray) -> Any:
         """What the module returns; of a Brevitas QuantTensor its tensor."""

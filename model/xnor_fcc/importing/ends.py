@@ -5,6 +5,21 @@ from __future__ import annotations
 
 import numpy as np
 
+# Random scores of so many images.
+_TRIES = 32
+
+
+def trials(classes: int) -> np.ndarray:
+    """Scores (N, classes) to try: apart from each other, and too small to saturate a function.
+
+    Every second row rises with the class, so that a function across images shows as well.
+    """
+    spread = np.linspace(-1, 1, classes) if classes > 1 else np.zeros(1)
+    rng = np.random.default_rng(0)
+    scores = rng.permuted(np.tile(spread, (_TRIES, 1)), axis=1)
+    scores[::2] = spread + 0.23 * scores[::2]
+    return scores
+
 
 def keeps_order(scores: np.ndarray, answers: np.ndarray) -> bool:
     """Whether answers keep the order of the classes of scores (N, classes).

@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import UserError
-from .ends import keeps_order
+from .ends import keeps_order, trials
 from .graph import prepare
 from .nodes import PRODUCTS, attribute, onnx, refusal
 from .reading import read_model
@@ -31,8 +31,6 @@ from .stage import Stage
 
 # What may be infinite: the greatest and least of what values are compared with.
 _LIMITS = frozenset({"MultiThreshold", "Clip", "Max", "Min", "Less", "Greater"})
-# On so many random scores of an image is tried whether the order of the classes is kept.
-_TRIES = 32
 
 
 @dataclass
@@ -133,13 +131,14 @@ class Qonnx:
                     "with its scores as the only output."
                 )
         probe = graph.probes[scores].own
-        values = [name for node in graph.ends if node.op_type == "TopK" for name in node.output[:1]]
-        rng = np.random.default_rng(0)
-        for spread in (0.5, 4.0) * -(-_TRIES // (2 * len(probe))):
-            tried = (rng.normal(0, spread, probe.shape)).astype(probe.dtype)
-            tensors = graph.run(graph.ends, {scores: tried})
-            for name in behind.intersection(graph.outputs).difference(values):
-                if not keeps_order(tried.reshape(len(tried), -1), tensors[name]):
+        values = [name for node in graph.ends for name in node.output[:1] if node.op_type == "TopK"]
+        told = behind.intersection(graph.outputs).difference(values)
+        tries = trials(probe.size // len(probe))
+        for first in range(0, len(tries), len(probe)):
+            tried = np.resize(tries[first:], (len(probe), tries.shape[1])).astype(probe.dtype)
+            tensors = graph.run(graph.ends, {scores: tried.reshape(probe.shape)})
+            for name in told:
+                if not keeps_order(tried, tensors[name]):
                     raise UserError(
                         f"What stands behind the scores {scores} does not keep the order of the "
                         f"classes in the graph's output {name}."

@@ -9,7 +9,9 @@ these words; what is before all of them is taken off too.
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Iterator, Mapping
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,8 @@ from ..errors import UserError, check_readable, first_line
 
 # Words that wrappers put into names.
 _WRAPPERS = {"module", "_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module"}
+# What a wrapper counts in a place of its own.
+_COUNTS = {"n_averaged"}
 _DEEPEST = 3
 _ADVICE = "save it again by torch.save(module.state_dict(), ...)"
 
@@ -28,7 +32,9 @@ def load_state(module: nn.Module, path: Path) -> None:
     """Load what a checkpoint holds of a module; UserError says what does not fit."""
     check_readable(path)
     try:
-        found = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            found = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as cause:  # torch, zip and pickle raise a zoo of types
         raise UserError(_unreadable(path, cause)) from cause
     if not isinstance(found, Mapping):
@@ -91,21 +97,24 @@ def _renamed(state: Mapping[str, Tensor], wanted: Mapping[str, Any]) -> dict[str
     """A state by the names of a module, as far as there is one for each."""
     if state.keys() <= wanted.keys():
         return dict(state)
-    own = {_bare(name): name for name in wanted}
-    bare = {_bare(name): tensor for name, tensor in state.items()}
-    if len(own) < len(wanted) or len(bare) < len(state):
+    # Both without the words of wrappers, the module's without what stands before all of them.
+    bare = {_bare(name): tensor for name, tensor in state.items() if name not in _COUNTS}
+    parts = [_bare(name).split(".")[:-1] for name in wanted]
+    depth = sum(1 for _ in takewhile(lambda level: len(set(level)) == 1, zip(*parts, strict=False)))
+    own = {".".join(_bare(name).split(".")[depth:]): name for name in wanted}
+    if len(own) < len(wanted):
         return dict(state)
-    # What stands before the names of the module: the one that leaves the most of them.
-    parts = [name.split(".") for name in bare]
-    before = {".".join([*part[:k], ""]) if k else "" for part in parts for k in range(len(part))}
+    # What stands before the state's names: that which leaves the most names of the module.
+    pieces = [name.split(".") for name in bare]
+    starts = {".".join([*part[:k], ""]) if k else "" for part in pieces for k in range(len(part))}
 
     def under(start: str) -> dict[str, Tensor]:
         return {own[name[len(start):]]: tensor for name, tensor in bare.items()
                 if name.startswith(start) and name[len(start):] in own}  # fmt: skip
 
-    start = max(sorted(before, key=len), key=lambda each: len(under(each)))
-    found = under(start)
-    if not start:
+    best = max(sorted(starts, key=len), key=lambda start: len(under(start)))
+    found = under(best)
+    if not best:
         # Names beside those of the module, which load_state_dict is to object to.
         found |= {name: tensor for name, tensor in bare.items() if name not in own}
     return found or dict(state)
