@@ -131,6 +131,12 @@ class Memory:
 
         Raises `GeometryError` for words of more than 1,000 slices; writes all of them or none.
         """
+        files = self.preset_files(prefix, enable, pixel_8bit)
+        write_whole(files)
+        return list(files)
+
+    def preset_files(self, prefix: Path, enable: bool, pixel_8bit: bool) -> dict[Path, bytes]:
+        """What `write_preset` writes."""
         g = self.geometry
         grey = pixel_8bit or self.shape.orders[0] == 2
         widest = g.pe * max(g.simd, g.score_bits, 2 * (g.score_bits - 1) if g.order == 2 else 0)
@@ -153,7 +159,7 @@ class Memory:
         for name, value in values.items():
             config[PRESET[name]] = value
         config[table : table + len(self.entries)] = self.entries
-        files = {_beside(prefix, "_config.hex"): _text(f"{word:08x}" for word in config)}
+        files = {beside(prefix, "_config.hex"): hex_text(f"{word:08x}" for word in config)}
 
         weights = np.zeros((g.weight_depth, g.pe * g.simd), np.uint8)
         weights[: len(self.weights)] = self.weights
@@ -166,8 +172,7 @@ class Memory:
             margins = self.margins.reshape(len(self.margins), -1)
             words = _fields(margins, g.score_bits - 1, g.threshold_depth)
             files.update(_memory(prefix, "_margins", words))
-        write_whole(files)
-        return list(files)
+        return files
 
 
 def ring_order(geometry: Geometry, words: int, layer: int) -> np.ndarray:
@@ -277,14 +282,16 @@ def _memory(prefix: Path, suffix: str, words: np.ndarray) -> dict[Path, bytes]:
     first = 0
     for number, bits in enumerate(slices(words.shape[1])):
         lines = (_hex(row) for row in words[:, first : first + bits])
-        files[_beside(prefix, f"{suffix}_{number:03d}.hex")] = _text(lines)
+        files[beside(prefix, f"{suffix}_{number:03d}.hex")] = hex_text(lines)
         first += bits
     return files
 
 
-def _beside(prefix: Path, suffix: str) -> Path:
+def beside(prefix: Path, suffix: str) -> Path:
+    """The path of a memory file."""
     return prefix.with_name(prefix.name + suffix)
 
 
-def _text(lines: Iterable[str]) -> bytes:
+def hex_text(lines: Iterable[str]) -> bytes:
+    """What a memory file holds, a word a line."""
     return "".join(f"{line}\n" for line in lines).encode()

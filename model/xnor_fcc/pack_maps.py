@@ -13,6 +13,7 @@ A word's synapses are three slots of SIMD / 3 channels; `synapses` says which in
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -20,7 +21,7 @@ from .geometry import Geometry, MapShape
 from .integer import IntegerNetwork
 from .layers import Layer, OutputLayer, ShiftLayer
 from .map_plan import SLOTS, Stage, Window, plan
-from .pack import Memory, output_offsets, parity_coded, weight_planes
+from .pack import Memory, beside, hex_text, output_offsets, parity_coded, weight_planes
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,13 @@ class MapMemory(Memory):
         """What the register INPUTS takes: pixels of an image, its border and all."""
         assert isinstance(self.shape, MapShape)
         return self.shape.side**2
+
+    def preset_files(self, prefix: Path, enable: bool, pixel_8bit: bool) -> dict[Path, bytes]:
+        """As those of a `Memory`, and PREFIX_levels.hex, a byte for each level. Images always are
+        of 8-bit pixels."""
+        files = super().preset_files(prefix, enable, True)
+        files[beside(prefix, "_levels.hex")] = hex_text(f"{level:02x}" for level in self.levels)
+        return files
 
     @property
     def table(self) -> tuple[tuple[int, int], ...]:
