@@ -82,7 +82,9 @@ module fcc_table_check #(
   reg  [          31:0] product_reg;
   reg  [          31:0] reads_reg;
   reg  [          31:0] fills_reg;
-  // Sums over the layers so far; activation bits that the layer before can fill.
+  // Sums over the layers so far; activation bits that the layer before can fill. Bit 31 of the
+  // steps stays: no memory has so many words, and 16 layers of up to 2^31 steps would wrap. (In
+  // Yosys' synth_intel_alm it is an OR of two bits, half an ALM; 36 bits of steps would be 4.)
   reg  [          31:0] steps_reg;
   reg  [          31:0] groups_reg;
   reg  [          31:0] filled_reg;
@@ -90,6 +92,8 @@ module fcc_table_check #(
   reg                   bad_reg;
   reg                   lacking_reg;
 
+  wire [          31:0] more_steps =
+      steps_reg + (ternary_reg ? {product_reg[30:0], 1'b0} : product_reg);
   wire                  layers_ok = (layers >= 1) && ({16'd0, layers} <= MAX_LAYERS);
   wire                  at_end = fault_reg || (layer_reg == layers[LAYER_BITS-1:0]);
   reg  [          31:0] entry;
@@ -154,8 +158,8 @@ module fcc_table_check #(
           phase_reg <= FETCH;
           layer_reg <= layer_reg + 1'b1;
           fault_reg <= !in_range_reg || !((layer_reg == 0) ? first_ok : later_ok);
-          // In range the product is small: 15 bits each.
-          steps_reg <= steps_reg + (ternary_reg ? {product_reg[30:0], 1'b0} : product_reg);
+          // The product is of 15 bits each.
+          steps_reg <= {more_steps[31] | steps_reg[31], more_steps[30:0]};
           groups_reg <= groups_reg + groups;
           filled_reg <= fills_reg;
           if (order_reg) pairs <= 1'b1;

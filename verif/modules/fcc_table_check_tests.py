@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import Any
 
 import cocotb
@@ -38,8 +38,9 @@ class Bench:
         ternary = [bool(x) for x in rng.integers(0, 1 + g.ternary, layers)]
         return Shape(tuple(widths), tuple(orders), tuple(ternary))
 
-    async def check(self, net: Description) -> str:
-        """Verdict of the device under test: "ok", "bad_table" or "not_loaded"."""
+    async def check(self, net: Description, idle: bool = True) -> str:
+        """Verdict of the device under test: "ok", "bad_table" or "not_loaded". `idle`: no other
+        check is under way."""
         dut = self.dut
         layers = len(net.table) if net.layers == -1 else net.layers
         entries = [groups << 16 | words for words, groups in net.table]
@@ -57,14 +58,14 @@ class Bench:
             thresholds_loaded=net.thresholds,
         )
         await edge(dut)
-        assert not dut.done.value
+        assert not (idle and dut.done.value)
         drive(dut, start=0)
-        cycles = 0
-        while not dut.done.value:
+        for cycles in range(1, 3 * self.geometry.max_layers + 4):
             await edge(dut)
-            cycles += 1
-            assert cycles <= 3 * self.geometry.max_layers + 3
             assert bool(dut.busy.value) != bool(dut.done.value)
+            if dut.done.value:
+                break
+        assert dut.done.value
         names = ("ok", "bad_table", "not_loaded")
         verdict = [name for name in names if getattr(dut, name).value]
         assert len(verdict) == 1, f"{verdict} for {net}"
@@ -76,11 +77,11 @@ class Bench:
             assert bool(dut.pairs.value) == any(net.order_2), net
         return verdict[0]
 
-    async def judge(self, net: Description) -> str:
+    async def judge(self, net: Description, idle: bool = True) -> str:
         """Verdict, compared with the rules."""
         rules = self.rules
         want = "bad_table" if not rules.fits(net) else "ok" if rules.loaded(net) else "not_loaded"
-        got = await self.check(net)
+        got = await self.check(net, idle)
         assert got == want, f"{got}, not {want}: {net}"
         return got
 
@@ -223,6 +224,56 @@ async def boundaries(dut: Any) -> None:
     assert verdicts == {"ok", "bad_table"}
 
 
+@cocotb.test(timeout_time=100, timeout_unit="us")
+async def the_widest_layer(dut: Any) -> None:
+    """As many inputs, classes and groups as a core can have, and one more of each."""
+    bench = Bench(dut, seed=8)
+    await bench.reset()
+    g = bench.geometry
+    top = g.max_width
+    assert g.pe == g.simd == 1 and top == g.max_classes == 32767
+    net = Description(((top, top),), top, top, 1 << 31, 1 << 31)
+    assert await bench.check(net) == "ok"
+    for more in (
+        *(replace(net, inputs=top + 1), replace(net, classes=top + 1)),
+        *(replace(net, table=((top, top - 1),)), replace(net, table=((top - 1, top),))),
+        *(bench.entry(net, 0, words=1), bench.entry(net, 0, groups=1)),
+        *(replace(net, table=((top, top),) * (g.max_layers + 1)), replace(net, layers=0)),
+    ):
+        assert await bench.check(more) == "bad_table", more
+    assert await bench.check(replace(net, thresholds=top - 1)) == "not_loaded"
+    assert await bench.check(net) == "ok"
+
+
+@cocotb.test(timeout_time=100, timeout_unit="us")
+async def more_steps_than_can_be_counted(dut: Any) -> None:
+    """As many steps as a streamed core counts as loaded, one more, and a few more than every
+    multiple of 2^32 that a table can have: a sum that wraps would fit the smallest memory."""
+    bench = Bench(dut, seed=9)
+    await bench.reset()
+    top, most = bench.geometry.max_width, (1 << 31) - 1
+    # 2^31 - 131070 steps, and half of it.
+    twice, once = (top, top | FLAG), (top, top)
+
+    def net(*table: tuple[int, int], weights: int = most) -> Description:
+        return Description(table, top, 1, weights, 1 << 31)
+
+    assert net(twice, (top, 4), (1, 1)).steps == most
+    assert await bench.check(net(twice, (top, 4), (1, 1))) == "ok"
+    assert await bench.check(net(twice, (top, 4), (1, 1), weights=most - 1)) == "not_loaded"
+    assert await bench.check(net(twice, (top, 4), (1, 2))) == "bad_table"
+    wraps = set()
+    for layers in range(1, bench.geometry.max_layers - 1):
+        for large in ([twice] * layers, [once] * layers):
+            groups = -net(*large).steps % (1 << 32) // top
+            if 1 <= groups <= top:
+                for words in (1, groups):  # just below the multiple of 2^32, and just above
+                    case = net(*large, (top, groups), (words, 1), (1, 1), weights=1 << 16)
+                    assert await bench.check(case) == "bad_table", case
+                    wraps.add((case.steps >> 32, case.steps % (1 << 32) < 1 << 16))
+    assert wraps >= {(n, True) for n in range(1, 8)}
+
+
 @cocotb.test(timeout_time=2000, timeout_unit="us")
 async def random_tables(dut: Any) -> None:
     """Anything at all, most of it near what fits."""
@@ -253,15 +304,15 @@ async def random_tables(dut: Any) -> None:
     assert all(verdicts.count(name) > 15 for name in ("ok", "bad_table", "not_loaded"))
 
 
-@cocotb.test(timeout_time=100, timeout_unit="us")
+@cocotb.test(timeout_time=500, timeout_unit="us")
 async def reset_in_a_check(dut: Any) -> None:
-    """A check that is reset never ends, and the next one is right."""
+    """A check that is reset in any cycle never ends, and the next one is right."""
     bench = Bench(dut, seed=5)
     await bench.reset()
-    assert asdict(bench.geometry)["max_layers"] > 1
-    net = bench.rules.describe([1] * (bench.geometry.max_layers + 1))
-    for cycles in range(1, bench.geometry.max_layers + 3):
-        drive(dut, start=1, layers=bench.geometry.max_layers)
+    layers = bench.geometry.max_layers
+    net = bench.rules.describe([1] * (layers + 1))
+    for cycles in range(1, 3 * layers + 6):
+        drive(dut, start=1, layers=layers)
         await edge(dut)
         drive(dut, start=0)
         for _ in range(cycles - 1):
@@ -269,7 +320,27 @@ async def reset_in_a_check(dut: Any) -> None:
         drive(dut, reset=1)
         await edge(dut)
         drive(dut, reset=0)
-        for _ in range(bench.geometry.max_layers + 4):
+        for _ in range(3 * layers + 5):
             await edge(dut)
             assert not dut.done.value and not dut.busy.value
         assert await bench.judge(net) == "ok"
+
+
+@cocotb.test(timeout_time=500, timeout_unit="us")
+async def start_in_a_check(dut: Any) -> None:
+    """A start in any cycle of a check, of a good table or of a bad one, begins another: the verdict
+    is that of what is there now, in time."""
+    bench = Bench(dut, seed=10)
+    await bench.reset()
+    layers = bench.geometry.max_layers
+    good = bench.rules.describe([1] * (layers + 1))
+    bad = replace(good, inputs=0)
+    for first, then in ((good, bad), (bad, good), (good, replace(good, thresholds=layers - 1))):
+        for cycles in range(1, 3 * layers + 6):
+            drive(dut, start=1, layers=len(first.table), inputs=first.inputs)
+            await edge(dut)
+            drive(dut, start=0)
+            for _ in range(cycles - 1):
+                await edge(dut)
+            # The verdict of the first check may come in the very cycle of the next start.
+            await bench.judge(then, idle=False)
