@@ -8,8 +8,9 @@ from typing import Any
 import cocotb
 import numpy as np
 
-from modules.unit import drive, edge, fields, settings, start
-from xnor_fcc.registers import ADDRESS, BIT, BITS, MAP, RESET
+from golden.register_file import COUNTERS, ERRORS, RegisterFile
+from modules.unit import drive, edge, fields, join, settings, start
+from xnor_fcc.registers import ADDRESS, BIT, BITS, MAP, PRESET, RESET
 
 # What the core is shown of the network, but for the table.
 _BITS = {name: bits for name, bits in BITS.items() if name != "LOAD_SELECT"}
@@ -30,15 +31,6 @@ _EVENTS = {
     "PACKET_FRAME": {"packet_frame": 1},
     "PACKET_FLAGGED": {"packet_flagged": 1},
     "WEIGHT_FRAME": {"weight_fault": 1},
-}
-_COUNTERS = {
-    "IMAGES": "image_sent",
-    "BATCHES": "results_sent",
-    "BUSY_CYCLES": "sequencer_busy",
-    "STALL_CYCLES": "sequencer_stall",
-    "STEP_CYCLES": "sequencer_step",
-    "WEIGHT_STALL_CYCLES": "weight_stall",
-    "DROPPED": "packets_dropped",
 }
 _INPUTS = [
     *("avs_address", "avs_read", "avs_write", "avs_writedata"),
@@ -165,7 +157,7 @@ async def reset_values(dut: Any) -> None:
     await host.describe(np.random.default_rng(1))
     await host.write("IRQ_ENABLE", 3)
     await host.enable(_ENABLE | _PIXEL_8BIT)
-    for inputs in (*_EVENTS.values(), *({port: 1} for port in _COUNTERS.values())):
+    for inputs in (*_EVENTS.values(), *({port: 1} for port in COUNTERS.values())):
         await host.event(**inputs)
     drive(dut, reset=1)
     await edge(dut, 2)
@@ -423,7 +415,8 @@ async def locked(dut: Any) -> None:
         # These are not configuration.
         for name, value in (("IRQ_ENABLE", 3), ("IRQ_STATUS", 3), ("CONTROL", control), ("ID", 1)):
             await host.write(name, value)
-        await host.poke(ADDRESS["LAYER_TABLE"] + host.layers, 1)
+        if host.layers < 16:
+            await host.poke(ADDRESS["LAYER_TABLE"] + host.layers, 1)
         await host.poke(ADDRESS["LATENCY"] + 1, 1)
         assert await host.read("ERROR") == 0
         await host.check(before)
@@ -460,17 +453,17 @@ async def counters(dut: Any) -> None:
     await host.reset()
     await edge(dut, 5)
     rng = np.random.default_rng(40)
-    totals = dict.fromkeys(_COUNTERS, 0)
-    for name, port in _COUNTERS.items():
+    totals = dict.fromkeys(COUNTERS, 0)
+    for name, port in COUNTERS.items():
         await host.event(**{port: 1})
         totals[name] += 1
-        assert {n: await host.read(n) for n in _COUNTERS} == totals
+        assert {n: await host.read(n) for n in COUNTERS} == totals
     for _ in range(100):
-        events = {name: int(rng.integers(0, 2)) for name in _COUNTERS}
+        events = {name: int(rng.integers(0, 2)) for name in COUNTERS}
         events["DROPPED"] = int(rng.integers(0, 3))
-        await host.event(**{port: events[name] for name, port in _COUNTERS.items()})
-        totals = {name: totals[name] + events[name] for name in _COUNTERS}
-    assert {name: await host.read(name) for name in _COUNTERS} == totals
+        await host.event(**{port: events[name] for name, port in COUNTERS.items()})
+        totals = {name: totals[name] + events[name] for name in COUNTERS}
+    assert {name: await host.read(name) for name in COUNTERS} == totals
 
 
 @cocotb.test(timeout_time=100, timeout_unit="us")
@@ -511,7 +504,7 @@ async def soft_reset(dut: Any) -> None:
         await host.write("IRQ_ENABLE", 3)
         if busy:
             await host.enable(_ENABLE | _PIXEL_8BIT)
-        for inputs in (*_EVENTS.values(), *({port: 1} for port in _COUNTERS.values())):
+        for inputs in (*_EVENTS.values(), *({port: 1} for port in COUNTERS.values())):
             await host.event(**inputs)
         drive(dut, core_busy=busy)
         assert not dut.core_reset.value
@@ -617,3 +610,188 @@ async def preset(dut: Any) -> None:
         await host.event()
         assert not dut.check_start.value
     await host.check(values)
+
+
+# ---- every output in every cycle, beside the rules
+
+
+class Beside:
+    """The registers beside their rules; a table check that takes `check_cycles` and says `verdict`
+    answers every start of one."""
+
+    def __init__(self, dut: Any, seed: int) -> None:
+        built, preset = settings()["parameters"], settings()["preset"]
+        self.dut = dut
+        self.rng = np.random.default_rng(seed)
+        described = {name: (preset[name][0] if preset and name in preset else RESET[name])
+                     for name in BITS}  # fmt: skip
+        table = [*preset["LAYER_TABLE"]] if preset else []
+        table += [0] * (built["MAX_LAYERS"] - len(table))
+        control = (_ENABLE | _PIXEL_8BIT) if preset else 0
+        assert not preset or set(PRESET) == {*preset, "CONTROL"}
+        self.rules = RegisterFile(built, described, tuple(table), control)
+        self.check_cycles, self.verdict = 4, "check_ok"
+        self.left = 0  # cycles of the check, its last one included
+
+    async def begin(self) -> None:
+        """Clock running, at the end of a reset."""
+        await start(self.dut, **dict.fromkeys(_INPUTS, 0))
+        self.dut.reset.value = 1
+        await edge(self.dut)
+
+    async def cycle(self, **given: int) -> dict[str, int]:
+        """One cycle with the inputs given, all others 0 but the check's; what the outputs were."""
+        dut = self.dut
+        inputs = {**dict.fromkeys(_INPUTS, 0), "reset": 0}
+        if self.left:
+            inputs["check_busy"] = int(self.left > 1)
+            if self.left == 1:
+                inputs |= {"check_done": 1, self.verdict: 1}
+        inputs |= given
+        drive(dut, **inputs)
+        entries = list(self.rules.entries)
+        want = self.rules.cycle(inputs)
+        await edge(dut)
+        for name, value in want.items():
+            got = int(getattr(dut, name).value)
+            assert got == value, f"{name} is {got:#x}, not {value:#x}, with {given}"
+        assert int(dut.table_entries.value) == join(entries, 32)
+        self.left = max(0, self.left - 1)
+        if want["check_start"]:
+            self.left = self.check_cycles
+        if want["core_reset"]:
+            self.left = 0
+        return want
+
+    async def idle(self, cycles: int) -> None:
+        """Nothing but the check."""
+        for _ in range(cycles):
+            await self.cycle()
+
+    async def write(self, name: str, value: int, index: int = 0) -> dict[str, int]:
+        """One write."""
+        address = ADDRESS[name] + index
+        return await self.cycle(avs_write=1, avs_address=address, avs_writedata=value)
+
+    async def read(self, *names: str) -> None:
+        """Reads without a gap, each compared in the cycle after it."""
+        for name in names:
+            await self.cycle(avs_read=1, avs_address=ADDRESS[name])
+        await self.cycle()
+
+    def deposit(self, values: dict[str, int]) -> None:
+        """What counters are in the next cycle."""
+        for name, value in values.items():
+            getattr(self.dut, f"{name.lower()}_reg").value = value
+            if name == "CYCLES":
+                self.rules.cycles = value
+            else:
+                self.rules.counters[name] = value
+
+
+def accesses(layers: int) -> list[tuple[str, int, int]]:
+    """Everything that can be written: register, value, index."""
+    controls = (0, _ENABLE, _ENABLE | _PIXEL_8BIT, _SOFT_RESET, _SOFT_RESET | _ENABLE, _PIXEL_8BIT)
+    return [
+        *(("CONTROL", value, 0) for value in controls),
+        *((name, 0x5A5A_A5A5, 0) for name in BITS if name != "LOAD_SELECT"),
+        *((name, value, 0) for name in ("LOAD_SELECT", "LOAD_DATA") for value in (0, 1)),
+        *(("LAYER_TABLE", 0x1234_5678, index) for index in {0, layers - 1}),
+        *(("ERROR", _ONES, 0), ("IRQ_STATUS", _ONES, 0), ("IRQ_ENABLE", 3, 0), ("STATUS", 3, 0)),
+    ]
+
+
+@cocotb.test(timeout_time=5, timeout_unit="ms")
+async def writes_in_every_cycle_of_a_check(dut: Any) -> None:
+    """Each register, written in each cycle from before the one that enables to after the verdict,
+    whatever that is: obeyed or refused, told, and the core starts or does not."""
+    bench = Beside(dut, seed=70)
+    await bench.begin()
+    await bench.idle(10)
+    opened = 0
+    for verdict in ("check_ok", "check_bad_table", "check_not_loaded"):
+        bench.verdict = verdict
+        for name, value, index in accesses(settings()["parameters"]["MAX_LAYERS"]):
+            if verdict == "check_not_loaded" and name not in ("CONTROL", "LOAD_DATA"):
+                continue  # as with the other one that starts nothing
+            for moment in range(bench.check_cycles + 5):
+                # From a core at rest.
+                await bench.write("CONTROL", _SOFT_RESET)
+                await bench.write("LOAD_SELECT", moment % 2)
+                await bench.write("IRQ_ENABLE", 2)
+                for cycle in range(bench.check_cycles + 5):
+                    if cycle == moment:
+                        outputs = await bench.write(name, value, index)
+                        opened += outputs["weight_chunk_valid"] + outputs["threshold_chunk_valid"]
+                    elif cycle == 1:
+                        await bench.write("CONTROL", _ENABLE)
+                    else:
+                        await bench.cycle()
+                await bench.read("STATUS", "CONTROL", "ERROR", "IRQ_STATUS", "IRQ_ENABLE", name)
+                await bench.idle(bench.check_cycles)
+    assert opened, "the load port never opened"
+
+
+@cocotb.test(timeout_time=5, timeout_unit="ms")
+async def resets_in_every_cycle_of_a_check(dut: Any) -> None:
+    """The same with a hardware reset, alone or with a write in the same cycle."""
+    bench = Beside(dut, seed=71)
+    await bench.begin()
+    await bench.idle(12)
+    for writes in (False, True):
+        for moment in range(bench.check_cycles + 5):
+            await bench.write("CONTROL", _SOFT_RESET)
+            for cycle in range(bench.check_cycles + 5):
+                control = {"avs_address": ADDRESS["CONTROL"], "avs_writedata": _ENABLE}
+                written = {**control, "avs_write": int(cycle == 1 or (writes and cycle == moment))}
+                await bench.cycle(reset=int(cycle == moment), **written)
+            await bench.read("STATUS", "CONTROL", "ERROR", "INPUTS", "LAYER_TABLE")
+            await bench.idle(bench.check_cycles + 5)  # where a preset starts it again
+
+
+@cocotb.test(timeout_time=5, timeout_unit="ms")
+async def anything_at_any_time(dut: Any) -> None:
+    """Random accesses and events in every cycle, with counters around 2^8, 2^16, 2^24 and 2^32, and
+    CYCLES around 2^32, 2^40, 2^48 and 2^64: every output in every cycle."""
+    bench = Beside(dut, seed=72)
+    rng = bench.rng
+    await bench.begin()
+    busy = 0
+    crossed = set()
+    for segment in range(48):
+        bits = (8, 16, 24, 32)[segment % 4]
+        wide = (32, 40, 48, 64)[segment % 4]
+        values = {name: (1 << bits) - 1 - int(rng.integers(0, 12)) for name in COUNTERS}
+        bench.deposit({**values, "CYCLES": (1 << wide) - 1 - int(rng.integers(0, 40))})
+        before = dict(bench.rules.counters)
+        # A segment with many software resets, and three with none.
+        resets = segment % 4 == segment // 4 % 4
+        bench.verdict = str(rng.choice(["check_ok", "check_ok", "check_bad_table"]))
+        bench.check_cycles = int(rng.integers(2, 9))
+        for _ in range(60):
+            given = {port: int(rng.random() < 0.3) for port in COUNTERS.values()}
+            given["packets_dropped"] = int(rng.integers(0, 3))
+            for port in ERRORS.values():
+                if not port.startswith("check_"):
+                    given[port] = int(rng.random() < 0.1)
+            for port in ("weights_loaded", "thresholds_loaded", "weights_crc", "thresholds_crc",
+                         "latency"):  # fmt: skip
+                given[port] = int(rng.integers(1 << 32))
+            busy = busy if rng.random() < 0.8 else int(rng.random() < 0.3)
+            given["core_busy"] = busy
+            given["avs_address"] = int(rng.integers(64))
+            given["avs_writedata"] = int(rng.integers(1 << 32)) >> int(rng.integers(32))
+            given["avs_read"], given["avs_write"] = (int(rng.random() < p) for p in (0.7, 0.25))
+            if rng.random() < 0.2:
+                controls = [0, _ENABLE, _ENABLE | _PIXEL_8BIT, *([_SOFT_RESET] if resets else [])]
+                given |= {"avs_write": 1, "avs_address": ADDRESS["CONTROL"]}
+                given["avs_writedata"] = int(rng.choice(controls))
+            elif given["avs_address"] == ADDRESS["CONTROL"] and not resets:
+                given["avs_writedata"] &= ~_SOFT_RESET
+            given["reset"] = int(resets and rng.random() < 0.01)
+            await bench.cycle(**given)
+        await bench.read(*COUNTERS, "CYCLES", "CYCLES_HIGH")
+        for name, value in bench.rules.counters.items():
+            if not resets and value >> 8 != before[name] >> 8:
+                crossed.add((name, bits))
+    assert crossed == {(name, bits) for name in COUNTERS for bits in (8, 16, 24, 32)}

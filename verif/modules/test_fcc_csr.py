@@ -18,9 +18,12 @@ _WIDTHS = (61, 23, 29, 5)
 
 
 @pytest.mark.one_quick
-@pytest.mark.parametrize("with_preset", [False, True])
-def test_fcc_csr(with_preset: bool, tmp_path: Path) -> None:
-    """The register map; with a preset file, also what it presets."""
+@pytest.mark.parametrize(
+    ("layers", "with_preset"), [(3, False), (3, True), (1, False), (16, False)]
+)
+def test_fcc_csr(layers: int, with_preset: bool, tmp_path: Path) -> None:
+    """The register map, with as few and as many layers as there can be; with a preset file, also
+    what it presets."""
     geometry = Geometry.for_widths(_WIDTHS, pe=7, simd=11, lanes=3)
     memory = pack(random_network(np.random.default_rng(1), _WIDTHS), geometry)
     # The simulation runs in tmp_path, where it finds the file.
@@ -28,7 +31,7 @@ def test_fcc_csr(with_preset: bool, tmp_path: Path) -> None:
     names = "PE SIMD LANES TAPS MAX_WIDTH MAX_LAYERS MAX_CLASSES WEIGHT_DEPTH THRESHOLD_DEPTH"
     parameters = {name: geometry.parameters()[name] for name in [*names.split(), "IMAGE_WIDTH"]}
     parameters["SCORE_BITS"] = geometry.score_bits
-    parameters |= {"WEIGHT_STREAM": 56, "ORDER": 2, "TERNARY": 1}
+    parameters |= {"WEIGHT_STREAM": 56, "ORDER": 2, "TERNARY": 1, "MAX_LAYERS": layers}
     preset = {
         "INPUTS": [memory.inputs],
         "CLASSES": [memory.classes],
