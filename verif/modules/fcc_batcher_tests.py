@@ -73,12 +73,15 @@ class Bench:
         self.staged = image
         self.sent.append(image)
 
-    async def cycle(self, take_batch: bool = False, load: bool = False) -> bool:
+    async def cycle(
+        self, take_batch: bool = False, load: bool = False, reset: bool = False
+    ) -> bool:
         """One cycle; True if a batch is offered."""
         dut = self.dut
         shown = self.staged or Image(0, 0xDEAD, 0)
         drive(
             dut,
+            reset=reset,
             enable=self.enable,
             now=self.now & 0xFFFF_FFFF,
             staged_valid=self.staged is not None,
@@ -113,6 +116,8 @@ class Bench:
             self.waiting.append(self.staged)
             self.staged = None
             self.last_take = self.now
+        if reset:
+            self.waiting, self.taken, self.staged = [], False, None
         self.now += 1
         return offered
 
@@ -174,6 +179,76 @@ async def partial_after_timeout(dut: Any) -> None:
             assert len(bench.batches[-1]) == images
             for _ in range(timeout + 3):
                 assert not await bench.cycle(), "offered twice"
+
+
+# Around each power of 2, where a counter of fewer bits goes wrong, and the most there is.
+_LONG = [
+    timeout for bits in range(8, 33) for timeout in ((1 << bits) - 1, 1 << bits, (1 << bits) + 1)
+    if timeout < 1 << 32
+]  # fmt: skip
+
+
+@cocotb.test(timeout_time=5, timeout_unit="ms")
+async def long_timeouts(dut: Any) -> None:
+    """Timeouts of up to 2^32 - 1 cycles: the first cycles of them and the last ones, those between
+    left out."""
+    bench = Bench(dut, seed=21)
+    if bench.room == 1:
+        return
+    await bench.reset(0)
+    for timeout in _LONG:
+        bench.timeout = timeout
+        drive(dut, timeout=timeout)
+        bench.stage()
+        for _ in range(20):
+            assert not await bench.cycle(), f"over at once, of {timeout} cycles"
+        # Some down to the last cycles, some to more than a byte of them.
+        skipped = bench.last_take + 1 + timeout - bench.now - (270 if timeout % 3 else 8)
+        if skipped > 0:
+            dut.left_reg.value = int(dut.left_reg.value) - 1 - skipped
+            bench.last_take -= skipped
+        while bench.now < bench.last_take + 1 + timeout:
+            await bench.cycle()
+        assert await bench.cycle(), f"not over in time, of {timeout} cycles"
+        await bench.cycle(reset=True)
+
+
+@cocotb.test(timeout_time=500, timeout_unit="us")
+async def stamps_of_any_time(dut: Any) -> None:
+    """Images whose last beats came around 2^8, 2^16, 2^24 and 2^32 cycles, staged at once or after
+    a wait for a lane, in batches that are taken later."""
+    bench = Bench(dut, seed=22)
+    await bench.reset(timeout=3)
+    for bits in (8, 16, 24, 31, 32):
+        for early in range(6):
+            bench.now = (1 << bits) - early
+            bench.last_take = bench.now
+            await bench.run(2 * bench.room + 1, iter(repeat(True)), iter(repeat(True)))
+
+
+@cocotb.test(timeout_time=5, timeout_unit="ms")
+async def events_in_every_cycle(dut: Any) -> None:
+    """A reset, the end of running and its return in each cycle of two batches' way: every output in
+    every cycle."""
+    for event in ("reset", "stop", "restart"):
+        for moment in range(14):
+            bench = Bench(dut, seed=80 + moment)
+            await bench.reset(timeout=2)
+            steps: deque[str] = deque()
+            for cycle in range(24):
+                if bench.staged is None and cycle % 2 == moment % 2 and len(bench.sent) < 3:
+                    bench.stage()
+                if event != "reset" and cycle == moment:
+                    bench.enable = False
+                if event == "restart" and cycle == moment + 1:
+                    bench.enable = True
+                cut = event == "reset" and cycle == moment
+                step = steps.popleft() if steps else ""
+                offered = await bench.cycle(step == "take", step == "load", cut)
+                if cut:
+                    steps.clear()
+                elif offered and not steps and step != "take":
+                    steps.extend(["take", "", "load"])
 
 
 @cocotb.test(timeout_time=500, timeout_unit="us")
@@ -247,10 +322,8 @@ async def reset_forgets(dut: Any) -> None:
         await bench.cycle()
         if taken:
             await bench.cycle(take_batch=True)
-        drive(dut, reset=1)
-        await bench.cycle()
-        drive(dut, reset=0)
-        bench.waiting, bench.taken, bench.sent, bench.batches = [], False, [], []
+        await bench.cycle(reset=True)
+        bench.sent, bench.batches = [], []
         for _ in range(5):
             assert not await bench.cycle()
         await bench.run(2 * bench.room, iter(repeat(True)), iter(repeat(True)))
