@@ -3,10 +3,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from xnor_fcc.geometry import NAMED, Geometry, GeometryError, KindError, Shape
+from xnor_fcc.geometry import (
+    IMAGE_WIDTHS,
+    NAMED,
+    Geometry,
+    GeometryError,
+    KindError,
+    Shape,
+    best_bank_depth,
+    slices,
+)
 from xnor_fcc.parameters import PARAMETERS
 
 DEFAULT = (784, 1024, 1024, 1024, 10)
@@ -226,6 +237,62 @@ def test_refuses_what_cannot_be_built(wrong: dict) -> None:
 def test_refuses_a_network_that_does_not_fit(widths: tuple[int, ...], reason: str) -> None:
     with pytest.raises(GeometryError, match=reason):
         Geometry().require_fit(widths)
+
+
+def test_each_layer_is_rounded_up_by_itself() -> None:
+    """Words and groups counted one by one, in networks of which rounding decides: the smallest core
+    has as many, one word or group fewer is refused, and so it is in the cycles."""
+    rng = np.random.default_rng(3)
+    decided = 0
+    for _ in range(200):
+        widths = tuple(int(n) for n in rng.integers(1, 60, int(rng.integers(3, 7))))
+        pe, simd = (int(n) for n in rng.integers(2, 30, 2))
+        groups = [len(range(0, m, pe)) for m in widths[1:]]
+        words = [len(range(0, n, simd)) for n in widths[:-1]]
+        steps = sum(len(range(g * w)) for g, w in zip(groups, words, strict=True))
+        decided += sum(groups) != len(range(0, sum(widths[1:]), pe))
+        core = Geometry.for_widths(widths, pe, simd, 1)
+        core.require_fit(widths)
+        assert core.steps(widths) == steps
+        assert (core.weight_depth, core.threshold_depth) == (max(2, steps), max(2, sum(groups)))
+        for name, count, what in (("weight_depth", steps, "weight"),
+                                  ("threshold_depth", sum(groups), "threshold")):  # fmt: skip
+            replace(core, **{name: max(2, count)}).require_fit(widths)
+            if count > 2:
+                with pytest.raises(GeometryError, match=f"needs {count} {what} words, but"):
+                    replace(core, **{name: count - 1}).require_fit(widths)
+    assert decided > 100
+
+
+def test_banks_are_counted_in_whole_blocks() -> None:
+    """The shape with the fewest blocks, of those the deepest, each block laid down by itself."""
+    rng = np.random.default_rng(4)
+    chosen = set()
+    for _ in range(300):
+        width, depth = int(rng.integers(1, 400)), int(rng.integers(1, 2200))
+        blocks = {
+            deep: len([1 for _ in range(0, depth, deep) for _ in range(0, width, wide)])
+            for deep, wide in ((1024, 10), (512, 20), (256, 40))
+        }
+        best = best_bank_depth(width, depth)
+        assert blocks[best] == min(blocks.values())
+        assert all(blocks[deep] > blocks[best] for deep in blocks if deep > best)
+        chosen.add(best)
+    assert chosen == {1024, 512, 256}
+    for width, want in ((1, [1]), (959, [959]), (960, [960]), (961, [960, 1]), (1920, [960, 960]),
+                        (1921, [960, 960, 1])):  # fmt: skip
+        assert slices(width) == want
+
+
+def test_beats_are_counted_whole() -> None:
+    """An image that fills its last beat, and one that is a byte or a bit more."""
+    for width in IMAGE_WIDTHS:
+        core = Geometry(image_width=width)
+        for beats in (1, 2, 3):
+            assert core.image_beats(beats * width, False) == beats
+            assert core.image_beats(beats * width + 1, False) == beats + 1
+            assert core.image_beats(beats * width // 8, True) == beats
+            assert core.image_beats(beats * width // 8 + 1, True) == beats + 1
 
 
 def test_streamed_weights_need_no_room() -> None:

@@ -77,6 +77,59 @@ def test_the_source_computes_what_the_help_says(form: str) -> None:
         np.testing.assert_array_equal(answers, values)
 
 
+# Gamma, beta in units of gamma: (d - mean) * gamma + beta is 0 at d = mean - beta / gamma.
+@pytest.mark.parametrize(("gamma", "shift"), [(1.0, 0), (-1.0, 0), (0.5, 2), (-2.0, 4), (0.0, 0)])
+def test_a_normalisation_of_exactly_zero_is_plus_one(gamma: float, shift: int) -> None:
+    """At every sum that there is, T of 0 and n + 1 included; with a slope of 0 it is always so."""
+    n = 6
+    sums = np.arange(-n - 2, n + 3, 2)  # one below the least and one above the greatest
+    count = len(sums)
+    arrays = {
+        "weights0": np.ones((count, n), np.int8),
+        "gamma0": np.full(count, gamma),
+        "beta0": np.full(count, gamma * shift),
+        "mean0": sums + float(shift),
+        "var0": np.full(count, 4.0),
+        "eps": np.array(0.0),
+        "weights1": np.ones((2, count), np.int8),
+    }
+    arrays["beta0"] /= 2  # the square root of the variance
+    layer = import_network(Arrays(arrays), images=50)[0].hidden[0]
+    up = [(int(d) + n) // 2 for d in sums]  # of P: T, reached where d >= the sum
+    if gamma > 0:
+        assert layer.thresholds.tolist() == [0, *up[1:-1], n + 1]
+        assert layer.weights.all()
+    elif gamma < 0:
+        # 1 for d <= the sum, P <= T, and with negated weights P' >= n - T.
+        assert layer.thresholds.tolist() == [n + 1, *(n - t for t in up[1:-1]), 0]
+    else:
+        assert layer.thresholds.tolist() == [0] * count
+
+
+@pytest.mark.parametrize("triples", [False, True])
+def test_a_sum_that_meets_its_threshold_reaches_it(triples: bool) -> None:
+    """Every sum there is, and a step of float64 above and below it; of three thresholds the others
+    one sum away."""
+    n = 6
+    t = np.arange(n + 1)  # of P
+    met = np.stack([2.0 * t - n + away for away in (-2, 0, 2)], axis=1)
+    met = np.concatenate([met, np.nextafter(met, np.inf), np.nextafter(met, -np.inf)])
+    arrays = {
+        "weights0": np.ones((len(met), n), np.int8),
+        "thresholds0": met if triples else met[:, 1],
+        "weights1": np.ones((2, len(met)), np.int8),
+    }
+    layer = import_network(Arrays(arrays), images=50)[0].hidden[0]
+    lower, middle, upper = (
+        np.concatenate([t, t + 1, t]) + away for away in (-1, 0, 1)
+    )
+    assert layer.thresholds.tolist() == middle.tolist()
+    if triples:
+        assert isinstance(layer, Layer) and layer.lower is not None and layer.upper is not None
+        assert layer.lower.tolist() == lower.clip(0).tolist()
+        assert layer.upper.tolist() == upper.clip(max=n + 1).tolist()
+
+
 @pytest.mark.parametrize("seed", range(4))
 @pytest.mark.parametrize("form", ["norm", "thresholds", "triples"])
 @pytest.mark.parametrize("ternary", [False, True])

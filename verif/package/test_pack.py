@@ -326,12 +326,41 @@ def test_preset_files_of_wide_words_are_slices(tmp_path: Path) -> None:
         assert got == words + [0] * (depth - len(words)) and any(words)
 
 
+@pytest.mark.parametrize(("simd", "sizes"), [(959, [959]), (960, [960]), (1920, [960, 960])])
+def test_every_bank_has_a_file_for_every_slice(
+    simd: int, sizes: list[int], tmp_path: Path
+) -> None:
+    """As many banks as there can be, of words of whole slices."""
+    network = random_network(np.random.default_rng(8), (simd, 90, 4))
+    geometry = replace(
+        Geometry.for_widths(network.widths, pe=1, simd=simd, lanes=1),
+        weight_depth=100, bank_depth=1,
+    )  # fmt: skip
+    memory = pack(network, geometry)
+    assert len(memory.weights) == 94
+    memory.write_preset(tmp_path / "p")
+    names = sorted(path.name for path in tmp_path.glob("p_weights_*"))
+    assert names == [
+        f"p_weights_{bank:02d}_{s:03d}.hex" for bank in range(100) for s in range(len(sizes))
+    ]
+    for bank, row in enumerate(memory.weights):
+        first = 0
+        for s, size in enumerate(sizes):
+            (word,) = (tmp_path / f"p_weights_{bank:02d}_{s:03d}.hex").read_text().split()
+            part = row[first : first + size]
+            assert int(word, 16) == int("".join(map(str, part[::-1].tolist())), 2), (bank, s)
+            first += size
+
+
 def test_words_of_too_many_slices_have_no_preset(tmp_path: Path) -> None:
     network = random_network(np.random.default_rng(8), (3, 2))
     memory = pack(network, Geometry.for_widths((3, 2), pe=961, simd=1000, lanes=1))
     with pytest.raises(GeometryError, match=r"word of 961,000 bits is too wide .* at most 960,000"):
         memory.write_preset(tmp_path / "p")
     assert not list(tmp_path.iterdir())
+    # And one slice fewer.
+    memory = pack(network, Geometry.for_widths((3, 2), pe=960, simd=1000, lanes=1))
+    assert (tmp_path / "p_weights_00_999.hex") in memory.write_preset(tmp_path / "p")
 
 
 def test_preset_files_of_a_core_of_order_2(tmp_path: Path) -> None:
