@@ -81,3 +81,26 @@ async def one_write_one_word(dut: Any) -> None:
             drive(dut, write=0)
             words = await read_all(dut, number, depth, list(range(depth)))
             assert words == [ones] * (address + 1) + [0] * (depth - address - 1)
+
+
+@cocotb.test(timeout_time=200, timeout_unit="us")
+async def many_banks(dut: Any) -> None:
+    """One memory of many banks: the word of each file, then other ones written in any order."""
+    width, depth = (settings()["parameters"][name] for name in ("WIDTH", "DEPTH"))
+    names = ("write", "write_address", "write_data", "read_address")
+    await start(dut, reset=0, **dict.fromkeys(names, 0))
+    rng = np.random.default_rng(2)
+    contents: list[int] = settings()["preset"]
+    for written in (False, True):
+        if written:
+            contents = rng.integers(0, 1 << width, depth).tolist()
+            for address in rng.permutation(depth).tolist():
+                drive(dut, write=1, write_address=address, write_data=contents[address])
+                await edge(dut)
+            drive(dut, write=0)
+        words = []
+        for cycle in range(depth + _LATENCY):
+            drive(dut, read_address=min(cycle, depth - 1))
+            await edge(dut)
+            words.append(int(dut.word.value) if cycle >= _LATENCY else 0)
+        assert words[_LATENCY:] == contents

@@ -14,6 +14,8 @@ from xnor_fcc.pack import pack
 from xnor_fcc.random_network import random_network
 from xnor_fcc_sim import simulator
 
+_TESTS = ["preset_contents", "every_word", "one_write_one_word"]
+
 
 def built(tmp_path: Path) -> tuple[simulator.Model, dict[str, object]]:
     """The memories, and what the one with a preset holds: three slices in each of three banks.
@@ -43,7 +45,22 @@ def built(tmp_path: Path) -> tuple[simulator.Model, dict[str, object]]:
 def test_fcc_weight_memory(tmp_path: Path) -> None:
     """Banks, slices, latency, contents at power-up."""
     model, settings = built(tmp_path)
-    model.run("modules.fcc_weight_memory_tests", tmp_path, settings=settings)
+    model.run("modules.fcc_weight_memory_tests", tmp_path, _TESTS, settings)
+
+
+# The last bank in part; as many as there can be.
+@pytest.mark.one_quick
+@pytest.mark.parametrize(("depth", "bank"), [(100, 1), (43, 2)])
+def test_every_bank_has_its_file(depth: int, bank: int, tmp_path: Path) -> None:
+    """Up to bank 99."""
+    parameters = {"WIDTH": 13, "DEPTH": depth, "BANK_DEPTH": bank}
+    words = np.random.default_rng(1).integers(0, 1 << 13, depth).tolist()
+    for number, first in enumerate(range(0, depth, bank)):
+        lines = "".join(f"{word:x}\n" for word in words[first : first + bank])
+        (tmp_path / f"preset_{number:02d}_000.hex").write_text(lines)
+    model = simulator.build("fcc_weight_memory", {**parameters, "PRESET": "preset"})
+    settings = {"parameters": parameters, "preset": words}
+    model.run("modules.fcc_weight_memory_tests", tmp_path, ["many_banks"], settings)
 
 
 @pytest.mark.one_quick
