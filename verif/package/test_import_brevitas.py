@@ -147,6 +147,7 @@ ENDS: dict[str, Callable[[Tensor], Any]] = {
     "log_softmax": lambda s: functional.log_softmax(s / 8, dim=1),
     "method": lambda s: s.softmax(-1) * 100,
     "log of softmax": lambda s: torch.log(torch.softmax(s / 8, 1)),
+    "written out": lambda s: s - s.logsumexp(1, keepdim=True),
     "Sigmoid": lambda s: torch.sigmoid(s / 8),
     "Tanh": lambda s: (s / 8).tanh(),
     "argmax": lambda s: s.argmax(1),

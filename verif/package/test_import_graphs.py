@@ -6,6 +6,7 @@ Every graph that is imported is also run as it is, by onnxruntime or qonnx, see 
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,8 +22,9 @@ from qonnx.transformation.infer_shapes import InferShapes
 from package.graphs import CLASSES, NEURONS, PIXELS, graph, imported_as_it_is, node, signs
 from xnor_fcc.errors import UserError
 from xnor_fcc.importing.command import import_network, text
-from xnor_fcc.importing.qonnx import Qonnx
+from xnor_fcc.importing.qonnx import Qonnx, load_qonnx
 
+FLOAT = np.dtype(np.float32)  # as `takes` it leaves the type of y open
 BIPOLAR = {"out_dtype": "BIPOLAR", "out_scale": 2.0, "out_bias": -1.0}
 RNG = np.random.default_rng(5)
 FIRST, LAST = signs(RNG, PIXELS, NEURONS), signs(RNG, NEURONS, CLASSES)
@@ -131,10 +133,10 @@ def test_sums_that_nodes_make(nodes: list[Any], constants: dict[str, Any]) -> No
 # The number of images of a file.
 
 
-@pytest.mark.parametrize("batch", [2, 3, 64, "images", None])
+@pytest.mark.parametrize("batch", [2, 3, 64, "images", None, 0])
 def test_another_number_of_images(batch: int | str | None) -> None:
     """It stands in the shape of a view, of a constant, and in constants with a row an image."""
-    count = batch if isinstance(batch, int) else 1
+    count = batch if isinstance(batch, int) and batch else 1
     constants = {
         **PLAIN,
         "shape0": [count, PIXELS],
@@ -154,9 +156,43 @@ def test_another_number_of_images(batch: int | str | None) -> None:
         node("MatMul", "c w1", "y"),
     ]
     model = graph(nodes, constants, (batch, 1, 4, 4), CLASSES)
-    imported_as_it_is(model.model, images=64, batch=count)
     source = Qonnx(model.model)
+    if batch == 0:  # which onnxruntime takes at its word
+        model.graph.input[0].type.tensor_type.shape.dim[0].Clear()
+        model.graph.output[0].type.tensor_type.shape.dim[0].Clear()
+    imported_as_it_is(model.model, images=64, batch=count)
     assert import_network(source, images=7)[1]["images"] == 7
+
+
+@pytest.mark.parametrize("shape", [[64, PIXELS], [64, -1]])
+def test_a_number_of_images_left_in_a_view(shape: list[int]) -> None:
+    """The input has it open, the view does not."""
+    nodes = [node("Reshape", "x shape", "x1"), *chain("x1")]
+    model = graph(nodes, {**PLAIN, "shape": shape}, ("images", 4, 4), CLASSES)
+    imported_as_it_is(model.model, images=64, batch=64)
+
+
+def test_a_row_of_values_in_more_dimensions() -> None:
+    nodes = [node("Reshape", "x shape", "x1"), *chain("x1", weights="w")]
+    constants = {**PLAIN, "shape": [-1, 1, PIXELS], "w": FIRST[None]}
+    imported_as_it_is(graph(nodes, constants, (1, 4, 4), CLASSES, takes=FLOAT).model)
+
+
+def test_a_function_of_the_file(tmp_path: Path) -> None:
+    """Whose constants are inputs as well, as in old files."""
+    body = [helper.make_node("Sub", ["u", "v"], ["t"]), helper.make_node("Sign", ["t"], ["w"])]
+    opsets = [helper.make_opsetid("", 13)]
+    function = helper.make_function("own", "Step", ["u", "v"], ["w"], body, opsets)
+    model = graph([helper.make_node("Step", ["x", "half"], ["a"], domain="own"), *chain()[2:]],
+                  PLAIN, (1, PIXELS), CLASSES).model  # fmt: skip
+    model.functions.append(function)
+    model.opset_import.append(helper.make_opsetid("own", 1))
+    for name, value in PLAIN.items():
+        model.graph.input.append(helper.make_tensor_value_info(name, 1, np.shape(value)))
+    onnx.save(model, str(tmp_path / "net.onnx"))
+    network, report = import_network(load_qonnx(tmp_path / "net.onnx"))
+    assert report["differing_bits"] == 0
+    assert network == import_network(Qonnx(graph(chain(), PLAIN, (1, PIXELS), CLASSES).model))[0]
 
 
 def test_a_row_for_each_image_of_a_batch_is_refused() -> None:
@@ -189,6 +225,9 @@ ENDS: dict[str, tuple[list[Any], dict[str, Any]]] = {
         [node("Unsqueeze", "s shape", "s1"), node("Softmax", "s1", "p", axis=1),
          node("Flatten", "p", "y")], {"shape": [2, 3]}),
     "scale, Sigmoid": ([node("Mul", "s k", "s1"), node("Sigmoid", "s1", "y")], {"k": 0.125}),
+    "Softmax written out": (
+        [node("ReduceMax", "s", "k", axes=[1]), node("Sub", "s k", "s1"), node("Exp", "s1", "e"),
+         node("ReduceSum", "e shape", "t"), node("Div", "e t", "y")], {"shape": [1]}),
     "ArgMax": ([node("ArgMax", "s", "y", axis=1)], {}),
     "ArgMax, Squeeze": ([node("ArgMax", "s", "i", axis=-1), node("Squeeze", "i shape", "y")],
                         {"shape": [1]}),
@@ -215,9 +254,6 @@ def test_what_stands_behind_the_scores(how: str) -> None:
     assert network == plain
 
 
-FLOAT = np.dtype(np.float32)  # as `takes` it leaves the type of y open
-
-
 def test_scores_and_classes_as_two_outputs() -> None:
     made = [*chain(scores="s"), node("Softmax", "s", "p"), node("TopK", "p shape", "v i", axis=1)]
     constants = {**PLAIN, "shape": [1]}
@@ -240,6 +276,10 @@ def test_scores_and_classes_as_two_outputs() -> None:
          "my_Add_y (Add) cannot be mapped: it stands behind the scores and does not keep"),
         ([node("Softmax", "s", "y", axis=0)], {}, "does not keep the order"),
         ([node("Softmax", "s", "p"), node("Cast", "p", "y", to=7)], {}, "does not keep the order"),
+        ([node("ReduceMax", "s", "k", axes=[1]), node("Div", "s k", "y")], {},
+         "does not keep the order"),
+        ([node("Softmax", "s", "p"), node("ReduceMax", "p", "y", axes=[1])], {},
+         "does not keep the order"),
         ([node("ArgMin", "s", "y", axis=1)], {}, "my_ArgMin_y (ArgMin) cannot be mapped"),
         ([node("TopK", "s shape", "v y", axis=1, largest=0)], {"shape": [1]}, "(TopK) cannot be"),
         ([node("Relu", "s", "y")], {}, "does not only scale the products"),
@@ -506,6 +546,20 @@ def test_a_sign_of_three_values_is_told() -> None:
     assert report["notes"] == [] and "note" not in text(report)
 
 
+def test_a_shade_of_zero_is_told() -> None:
+    nodes = [node("Cast", "x", "x0", to=1), node("Sub", "x0 shade", "x1"), node("Sign", "x1", "a"),
+             *chain()[2:]]  # fmt: skip
+    for shade, count in ((128.0, 1), (127.5, 0)):
+        model = graph(nodes, {**PLAIN, "shade": shade}, (1, PIXELS), CLASSES, takes=np.uint8)
+        network, report = imported_as_it_is(model.model)
+        assert len(report["notes"]) == count and network.layers[0].order == 1 + count
+        if count:
+            assert report["notes"][0].startswith(
+                "The input quantiser is a sign that answers 0 to the shade 128 alone, which makes "
+                "three values and inputs of order 2;"
+            )
+
+
 def test_a_graph_of_more_than_a_chain_is_refused() -> None:
     two = graph(chain(), PLAIN, (1, PIXELS), CLASSES)
     two.graph.input.append(helper.make_tensor_value_info("z", TensorProto.FLOAT, (1, 2)))
@@ -515,5 +569,8 @@ def test_a_graph_of_more_than_a_chain_is_refused() -> None:
     both.graph.input.append(helper.make_tensor_value_info("z", TensorProto.FLOAT, (1, PIXELS)))
     refused(both, "The graph has 2 inputs, but a network has one")
     refused(graph(chain(add="none"), PLAIN, (1, PIXELS), CLASSES), "takes none, which nothing")
+    refused(graph(chain(), PLAIN, (PIXELS,), CLASSES), "is one image without an axis for several")
+    idle = graph([node("Sign", "x", "y")], {}, (1, PIXELS), PIXELS)
+    refused(idle, "The QONNX file has no fully connected layer.")
     wide = graph(chain(add="wide"), {**PLAIN, "wide": MIDDLE[:, None]}, (1, PIXELS), CLASSES)
     refused(wide, "my_Add_b1 (Add) cannot be mapped: ")

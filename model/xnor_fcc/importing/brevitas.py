@@ -46,6 +46,7 @@ _ENDS = {
     *(_ATEN._softmax.default, _ATEN._log_softmax.default, _ATEN.sigmoid.default),
     *(_ATEN.log_sigmoid_forward.default, _ATEN.tanh.default, _ATEN.exp.default),
     *(_ATEN.softplus.default, _ATEN.elu.default, _ATEN.leaky_relu.default),
+    *(_ATEN.logsumexp.default, _ATEN.amax.default),
     *(_ATEN.argmax.default, _ATEN.max.dim, _ATEN.topk.default, _ATEN.sort.default),
 }
 

@@ -61,6 +61,14 @@ def integers(
     notes: list[str] = []
     hidden: list[Layer] = []
     output = None
+    if inputs.residual is not None and inputs.residual[0] == 0:
+        lower, upper = inputs.threshold, inputs.residual[1]
+        if upper - lower == 1:
+            notes.append(
+                f"The input quantiser is a sign that answers 0 to the shade {lower} alone, which "
+                "makes three values and inputs of order 2; half a shade added before that sign "
+                "makes them one bit."
+            )
     if not source.stages:
         raise UserError(f"The {source.kind} has no fully connected layer.")
     if source.stages[0].weights.shape[1] != source.inputs:

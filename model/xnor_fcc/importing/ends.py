@@ -12,12 +12,15 @@ _TRIES = 32
 def trials(classes: int) -> np.ndarray:
     """Scores (N, classes) to try: apart from each other, and too small to saturate a function.
 
-    Every second row rises with the class, so that a function across images shows as well.
+    Every second row rises with the class, so that a function across images shows as well; some are
+    all below 0, some all above.
     """
     spread = np.linspace(-1, 1, classes) if classes > 1 else np.zeros(1)
     rng = np.random.default_rng(0)
     scores = rng.permuted(np.tile(spread, (_TRIES, 1)), axis=1)
     scores[::2] = spread + 0.23 * scores[::2]
+    scores[1::4] -= 2
+    scores[2::4] += 2
     return scores
 
 

@@ -130,6 +130,8 @@ def _needed(graph: onnx.GraphProto) -> list[Any]:
             continue
         node = onnx.NodeProto()
         node.CopyFrom(original)
+        if node.domain == "ai.onnx":
+            node.domain = ""
         if not node.name or names[node.name] > 1:
             node.name = f"{node.name or node.op_type}_{i}"
         if node.op_type in CUSTOM:
@@ -169,6 +171,11 @@ def _entrance(
         raise UserError(f"The graph has {len(inputs)} inputs, but a network has one.")
     name, kind = inputs[0].name, inputs[0].type.tensor_type
     sizes = [each.dim_value for each in kind.shape.dim]
+    if len(sizes) == 1:
+        raise UserError(
+            f"The graph's input {name} of shape {sizes} is one image without an axis for several: "
+            "save the network for a batch of 1."
+        )
     if len(sizes) < 2 or min(sizes[1:]) < 1:
         raise UserError(
             f"The graph's input {name} has shape {sizes}, but it must be known but for the batch."
@@ -180,7 +187,18 @@ def _entrance(
             "save the network in float32."
         )
     dtype = np.dtype(onnx.helper.tensor_dtype_to_np_dtype(kind.elem_type))
-    return name, max(sizes[0], 1), tuple(sizes[1:]), dtype
+    return name, sizes[0] or _written(nodes, constants, sizes), tuple(sizes[1:]), dtype
+
+
+def _written(nodes: Iterable[Any], constants: Mapping[str, np.ndarray], sizes: list[int]) -> int:
+    """The number of images that an exporter left in a view where the input has it open; else 1."""
+    for node in nodes:
+        shape = constants.get(node.input[1]) if node.op_type == "Reshape" else None
+        if shape is None or shape.size < 2 or shape[0] < 2:
+            continue
+        if np.prod(shape[1:]) < 0 or np.prod(shape[1:]) == np.prod(sizes[1:]):
+            return int(shape[0])
+    return 1
 
 
 class _Preparation:

@@ -64,6 +64,8 @@ ENDS = frozenset(
     {
         *("Softmax", "LogSoftmax", "Hardmax", "ArgMax", "TopK", "Sigmoid", "Tanh", "Exp"),
         *("Softplus", "Softsign", "LeakyRelu", "Elu", "Selu", "Celu"),
+        # Parts of a softmax that is written out.
+        *("ReduceMax", "ReduceSum", "ReduceMean", "ReduceLogSumExp"),
     }
 )
 # What may follow the first of them; with the constants the same for every class.
@@ -92,7 +94,8 @@ _REASONS = {
     **dict.fromkeys(("GlobalMaxPool", "GlobalAveragePool"), _NOT_CONNECTED),
     **dict.fromkeys(("LayerNormalization", "InstanceNormalization", "Softmax"), _MIXES),
     **dict.fromkeys(("LogSoftmax", "Hardmax", "ArgMax", "ArgMin", "TopK"), _MIXES),
-    **dict.fromkeys(("ReduceMean", "ReduceSum", "ReduceMax", "ReduceMin", "Concat"), _MIXES),
+    **dict.fromkeys(("ReduceMean", "ReduceSum", "ReduceMax", "ReduceMin"), _MIXES),
+    **dict.fromkeys(("ReduceLogSumExp", "Concat"), _MIXES),
     **dict.fromkeys(("Transpose", "Gather", "Slice", "Split", "Pad", "Tile", "Expand"), _MOVES),
     **dict.fromkeys(("DepthToSpace", "SpaceToDepth", "Resize", "Upsample"), _MOVES),
     **dict.fromkeys(("Reshape", "Flatten", "Squeeze", "Unsqueeze"), "its output has no row of "

@@ -122,6 +122,8 @@ class Qonnx:
 
     def _check_ends(self) -> None:
         """Whether every output of the file tells the class of the greatest score."""
+        if not self._products:
+            return  # which `chain` tells
         graph, scores = self._graph, self._segments[-1].last
         behind = {name for node in graph.ends for name in node.output}
         for name in graph.outputs:
