@@ -14,9 +14,10 @@ from modules.unit import drive, edge, settings, start
 async def classify(dut: Any, scores: list[int], rng: np.random.Generator, gaps: float) -> None:
     """One sequence, with gaps; `best` must be there in the cycle after its last score."""
     bits = settings()["parameters"]["SCORE_BITS"]
+    most = (1 << len(dut.index)) - 1
     for index, score in enumerate(scores):
         while rng.random() < gaps:
-            drive(dut, valid=0, first=int(rng.integers(2)), score=(1 << (bits - 1)) - 1, index=15)
+            drive(dut, valid=0, first=int(rng.integers(2)), score=(1 << (bits - 1)) - 1, index=most)
             await edge(dut)
         drive(dut, valid=1, first=index == 0, score=score & ((1 << bits) - 1), index=index)
         await edge(dut)
@@ -27,13 +28,14 @@ async def classify(dut: Any, scores: list[int], rng: np.random.Generator, gaps: 
 
 @cocotb.test(timeout_time=200, timeout_unit="us")
 async def random_scores(dut: Any) -> None:
-    """1 to 16 scores, ties often, gaps between them."""
+    """1 to 16 scores, or to 600, ties often, gaps between them."""
     bits = settings()["parameters"]["SCORE_BITS"]
     rng = np.random.default_rng(1)
     await start(dut, reset=0, valid=0, first=0, score=0, index=0)
     for number in range(200):
         reach = (1, 2, 1 << (bits - 1))[number % 3]
-        scores = rng.integers(-reach, reach, int(rng.integers(1, 17))).tolist()
+        count = int(rng.integers(1, min(600, 1 << len(dut.index)) + 1 if number < 20 else 17))
+        scores = rng.integers(-reach, reach, count).tolist()
         await classify(dut, scores, rng, 0.3 if number % 2 else 0)
 
 

@@ -244,13 +244,14 @@ async def more_groups_than_classes(dut: Any) -> None:
         bench.beats, bench.sent, bench.images_sent = [], [], 0
 
 
-@cocotb.test(timeout_time=200, timeout_unit="us")
+@cocotb.test(timeout_time=1000, timeout_unit="us")
 async def reset_while_sending(dut: Any) -> None:
-    """A reset withdraws what is being sent, and the next batch is answered whole."""
+    """A reset in any cycle withdraws what is being sent, and the next batch is answered whole."""
     bench = Bench(dut, seed=5)
     await bench.reset()
     drive(dut, classes=bench.max_classes)
-    for cycles in range(6):
+    beats = bench.room * (bench.max_classes + 1)
+    for cycles in [*range(min(beats + 5, 24)), *range(max(24, beats - 3), beats + 5)]:
         bench.takes = iter(repeat(cycles % 2 == 0))
         await bench.hand_over(bench.batch(bench.max_classes, bench.room, 50), iter(repeat(True)))
         for _ in range(cycles):

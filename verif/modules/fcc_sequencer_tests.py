@@ -311,6 +311,28 @@ async def largest_table(dut: Any) -> None:
 
 
 @cocotb.test(timeout_time=1000, timeout_unit="us")
+async def many_words_and_groups(dut: Any) -> None:
+    """Layers of as many words and of as many groups as there can be; then addresses around 2^8,
+    2^16 and the end of the memories, in the middle of a pass."""
+    bench = Bench(dut, seed=10)
+    await bench.reset()
+    g = bench.geometry
+    await bench.configure([Layer(g.ring, 1), Layer(1, bench.groups), Layer(2, 2)])
+    await bench.passes(1)
+    table = [Layer(2, 4), Layer(1, 2)]
+    steps = sum(layer.steps for layer in table)
+    for address in (0xFF, 0xFFFF, min(g.weight_depth, g.threshold_depth) - steps):
+        for ahead in range(steps):
+            await bench.configure(table)
+            while (await bench.cycle(bench.events["load_image"] == 0, True)).step is None:
+                pass
+            dut.weight_address_reg.value = bench.expected.address = address - ahead
+            dut.threshold_address_reg.value = bench.expected.group_address = address - ahead
+            while (await bench.cycle(False, True)).strobes:
+                pass
+
+
+@cocotb.test(timeout_time=1000, timeout_unit="us")
 async def every_gap(dut: Any) -> None:
     """A layer of every number of words behind one of every other: the gap between the two. The
     same with ternary weights before it, where there may be."""

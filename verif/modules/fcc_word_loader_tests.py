@@ -9,7 +9,7 @@ import cocotb
 import numpy as np
 
 from golden.word_loader import Loader
-from modules.unit import drive, edge, fields, part, start
+from modules.unit import drive, edge, fields, part, settings, start
 
 
 class Bench:
@@ -106,3 +106,29 @@ async def reset_in_a_word(dut: Any) -> None:
             loader.loaded = loader.preset
         for _ in range(20):
             await bench.cycle(valid=True)
+
+
+@cocotb.test(timeout_time=500, timeout_unit="us")
+async def one_loader(dut: Any) -> None:
+    """A loader of one size to its end and beyond, in every cycle; from `from` words on."""
+    names = ("CHUNK", "WIDTH", "DEPTH", "PRESET_WORDS")
+    sizes = (settings()["parameters"][name] for name in names)
+    loader = Loader(*sizes)
+    rng = np.random.default_rng(4)
+    await start(dut, restart=0, chunk_valid=0, chunk=0)
+    if settings()["from"]:
+        dut.loaded.value = loader.loaded = settings()["from"]
+        await edge(dut)
+    words = 0
+    for _ in range((loader.depth - loader.loaded) * loader.chunks + 8):
+        chunk = int(rng.integers(1 << loader.chunk))
+        drive(dut, chunk_valid=1, chunk=chunk)
+        await edge(dut)
+        assert bool(dut.write.value) == (loader.due is not None)
+        assert bool(dut.overflow.value) == loader.overflow
+        assert int(dut.loaded.value) == loader.loaded
+        if loader.due is not None:
+            words += 1
+            assert (int(dut.write_address.value), int(dut.write_data.value)) == loader.due
+        loader.cycle(False, chunk)
+    assert loader.overflow and words == loader.depth - settings()["from"]

@@ -5,11 +5,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from xnor_fcc_sim import simulator
 
 
-def test_fcc_argmax(tmp_path: Path) -> None:
+# Few bits, and as many as there can be.
+@pytest.mark.parametrize(("score_bits", "index_bits"), [(7, 4), (32, 15)])
+def test_fcc_argmax(score_bits: int, index_bits: int, tmp_path: Path) -> None:
     """Highest score, lowest index on a tie."""
-    parameters = {"SCORE_BITS": 7, "INDEX_BITS": 4}
+    parameters = {"SCORE_BITS": score_bits, "INDEX_BITS": index_bits}
     model = simulator.build("fcc_argmax", parameters)
     model.run("modules.fcc_argmax_tests", tmp_path, settings={"parameters": parameters})

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -11,6 +12,11 @@ import pytest
 from xnor_fcc.geometry import DRAIN, Geometry
 from xnor_fcc_sim import simulator
 
+_TESTS = [
+    *("lone_passes", "largest_table", "every_gap", "cycles_of_a_pass"),
+    *("random_batches_results_and_weights", "random_tables", "waits_for_results"),
+    *("waits_for_weights", "reset_in_a_pass"),
+]
 
 # More PEs than synapses, with fewer taps than the ring, and with as many and the shortest drain;
 # layers that overlap wholly, because there is one tap, or in part; a drain shorter than they could
@@ -57,19 +63,47 @@ def test_fcc_sequencer(
         threshold_depth=max_layers * groups,
         ternary=ternary,
     )
+    run(geometry, drain, _TESTS, tmp_path)
+
+
+@pytest.mark.one_quick
+@pytest.mark.parametrize("layers", [1, 16])
+def test_fewest_and_most_layers(layers: int, tmp_path: Path) -> None:
+    """Both ends of MAX_LAYERS."""
+    geometry = Geometry(
+        pe=3, simd=4, max_width=11, taps=2, max_layers=layers, max_classes=1,
+        weight_depth=layers * 3 * 4 + 1, threshold_depth=layers * 4 + 1,
+    )  # fmt: skip
+    tests = ["lone_passes", "cycles_of_a_pass", "random_batches_results_and_weights",
+             "random_tables", "waits_for_results"]  # fmt: skip
+    run(geometry, DRAIN, tests, tmp_path)
+
+
+def test_many_words_and_groups(tmp_path: Path) -> None:
+    """More of each than a byte counts, and memories of more words than 16 bits do."""
+    geometry = Geometry(
+        pe=1, simd=1, max_width=300, taps=1, max_layers=3, max_classes=1, weight_depth=1 << 17,
+        bank_depth=1 << 14, threshold_depth=1 << 17,
+    )  # fmt: skip
+    run(geometry, DRAIN, ["many_words_and_groups"], tmp_path)
+
+
+def run(geometry: Geometry, drain: int, tests: Sequence[str], directory: Path) -> None:
+    """Build the sequencer of a core, and run tests on it."""
+    groups = geometry.groups(geometry.max_width)
     parameters = {
-        "PE": pe,
-        "SIMD": simd,
+        "PE": geometry.pe,
+        "SIMD": geometry.simd,
         "RING": geometry.ring,
         "TAPS": geometry.taps,
-        "MAX_LAYERS": max_layers,
+        "MAX_LAYERS": geometry.max_layers,
         "GROUPS": groups,
         "GROUP_BITS": max(1, (groups - 1).bit_length()),
         "WEIGHT_DEPTH": geometry.weight_depth,
         "THRESHOLD_DEPTH": geometry.threshold_depth,
         "DRAIN": drain,
-        "TERNARY": ternary,
+        "TERNARY": geometry.ternary,
     }
     model = simulator.build("fcc_sequencer", parameters)
     settings = {"geometry": asdict(geometry), "drain": drain}
-    model.run("modules.fcc_sequencer_tests", tmp_path, settings=settings)
+    model.run("modules.fcc_sequencer_tests", directory, tests, settings)
