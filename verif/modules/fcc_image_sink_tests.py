@@ -114,9 +114,10 @@ class Sink:
 
 
 def formats(dut: Any, seed: int) -> list[Format]:
-    """Both pixel kinds with image sizes around bytes, beats and the capacity."""
+    """Both pixel kinds with image sizes around bytes, beats of either kind and the capacity."""
     width, capacity = len(dut.asi_data), len(dut.staged_bits)
     sizes = {1, 7, 8, 9, 61, width - 1, width, width + 1, capacity - 1, capacity}
+    sizes |= {pixels * width // 8 + more for pixels in (1, 2) for more in (-1, 0, 1)}
     forms = []
     for inputs in sorted(size for size in sizes if 1 <= size <= capacity):
         threshold = 1 + 37 * inputs % 255
@@ -324,21 +325,58 @@ async def reset_in_a_packet(dut: Any) -> None:
         sink.check(packets)
 
 
-@cocotb.test(timeout_time=8000, timeout_unit="us")
+@cocotb.test(timeout_time=5000, timeout_unit="us")
+async def events_at_every_beat(dut: Any) -> None:
+    """Disabled for a cycle or more, or reset, before each beat of a packet and behind its last one:
+    only that packet is lost, and an image that is complete is not."""
+    sink = Sink(dut, seed=12)
+    forms = formats(dut, seed=120)
+    for form in [forms[0], *(f for f in forms if 2 <= f.beats <= 9)][:5]:
+        await sink.reset(form)
+        for event in ("disabled", "disabled longer", "reset"):
+            for beats in range(form.beats + 1):
+                await sink.restart(form)
+                first, cut, last = form.good(), form.good(), form.good()
+                before = [first, Packet(cut.beats[:beats], None)]
+                await sink.send(before, repeat(True), repeat(True))
+                if event == "reset":
+                    await sink.finish()
+                    assert len(sink.taken) == 1 + (beats == form.beats)
+                    sink.taken, sink.dropped, sink.strobes = [], 0, Counter()
+                    drive(dut, reset=1)
+                    await sink.cycle(None, True)
+                    drive(dut, reset=0)
+                else:
+                    drive(dut, enable=0)
+                    for _ in range(1 if event == "disabled" else 3):
+                        await sink.cycle(None, True)
+                    drive(dut, enable=1)
+                rest = Packet(cut.beats[beats:], None)
+                await sink.send([rest, last], repeat(True), repeat(True))
+                await sink.finish()
+                if event == "reset":
+                    # A tail without its start, where there is one.
+                    tail = Packet([], None, Counter(["error_frame"]))
+                    whole = [cut] if beats == 0 else [tail] if rest.beats else []
+                    sink.check([*whole, last])
+                else:
+                    middle = cut if beats in (0, form.beats) else rest
+                    sink.check([first, middle, last])
+
+
+@cocotb.test(timeout_time=500, timeout_unit="us")
 async def ids_wrap(dut: Any) -> None:
-    """The id counts modulo 2^16, dropped packets included."""
-    if not settings()["long"]:
-        return
+    """Ids around 2^8 and 2^16, modulo 2^16, dropped packets included."""
     form = Format(len(dut.asi_data), 1, False, 128, seed=90)
     sink = Sink(dut, seed=9)
     await sink.reset(form)
-    # 65,534 packets of one flagged beat, driven without looking.
-    beat = replace(form.good().beats[0], error=1)
-    await sink.cycle(beat, True)
-    await edge(dut, 65533)
-    await sink.finish()
-    sink.dropped, sink.strobes = 0, Counter()
-    packets = [form.good() for _ in range(4)]
-    await sink.send(packets, repeat(True), repeat(True))
-    await sink.finish()
-    sink.check(packets, first_id=65534)
+    for bits in (8, 12, 16):
+        for early in range(4):
+            await sink.restart(form)
+            first = (1 << bits) - 1 - early
+            dut.id_reg.value = first
+            await sink.cycle(None, True)
+            packets = [form.good(), form.bad("flag"), form.bad("no_end"), form.good(), form.good()]
+            await sink.send(packets, repeat(True), repeat(True))
+            await sink.finish()
+            sink.check(packets, first_id=first)
