@@ -72,11 +72,19 @@ proc fmax {} {
 # What the timing analyser found without a constraint: clocks, ports and paths with their numbers.
 proc unconstrained {} {
   set found {}
+  set kinds 0
   foreach row [panel_rows "*Unconstrained Paths Summary"] {
-    set counts [lsort -unique [lrange $row 1 end]]
-    if {$counts ne "0" && [lindex $row 0] ne "Property"} {
+    set counts [lsort -dictionary -unique [lrange $row 1 end]]
+    if {[lindex $row 0] eq "Property"} {
+      continue
+    }
+    incr kinds
+    if {$counts ne "0"} {
       lappend found "[string tolower [lindex $row 0]]: [join $counts { and }]"
     }
+  }
+  if {!$kinds} {
+    error "the timing analyser does not tell what is unconstrained, so no .sof is made."
   }
   return $found
 }

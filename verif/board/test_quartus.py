@@ -406,6 +406,61 @@ def test_quartus_reports_must_be_complete(build: Build, name: str) -> None:
     assert not (build.output / "report.json").exists()
 
 
+@pytest.mark.parametrize("name", list(good_reports()))
+@pytest.mark.parametrize("rows", [0, 1])
+def test_quartus_panels_that_are_empty_tell_nothing(build: Build, name: str, rows: int) -> None:
+    """Without a row, or with the headings alone, a panel is no proof that all is well."""
+    leave_an_old_build(build)
+    for panel in build.panels:
+        if panel == name or ("Fmax" in panel and "Fmax" in name):
+            build.panels[panel] = build.panels[panel][:rows]
+    refused(build, build.run(), 1, "so no .sof is made" if "Fitter" not in name or not rows else "")
+    assert not (build.output / "report.json").exists()
+
+
+# Text, or whole numbers, would be in another order.
+@pytest.mark.parametrize(
+    ("corners", "lowest"),
+    [
+        ((["100.25"], ["61.2"]), 61.2),
+        ((["9.5"], ["10.2"]), 9.5),
+        ((["10.2"], ["9.5"]), 9.5),
+        ((["59.75", "120.0"], ["59.7", "8.125"]), 8.125),
+        ((["7.0", "59.7"], ["61.2", "10.0"]), 7.0),
+    ],
+)
+def test_quartus_tells_the_lowest_fmax(
+    build: Build, corners: tuple[list[str], ...], lowest: float
+) -> None:
+    """Of all clocks in all corners."""
+    panels = [panel for panel in build.panels if "Fmax" in panel]
+    for panel, rates in zip(panels, corners, strict=True):
+        head = build.panels[panel][0]
+        build.panels[panel] = [head, *([f"{mhz} MHz", "50 MHz", "CLOCK_50", ""] for mhz in rates)]
+    result = build.run()
+    assert result.returncode == 0, result.stderr
+    assert build.report["fmax_mhz"] == lowest
+
+
+@pytest.mark.parametrize(
+    ("slack", "met"),
+    [("-9.500", False), ("-10.200", False), ("-1e-3", False), ("1.5e-02", True), ("0.000", True),
+     ("-0.000", True), ("10", True)],
+)  # fmt: skip
+def test_quartus_slacks_are_numbers(build: Build, slack: str, met: bool) -> None:
+    build.panels[SUMMARY][1][LATE["hold"]] = slack
+    result = build.run()
+    assert (result.returncode == 0) == met, result.stderr
+    assert f"hold {slack}, " in result.stdout
+    assert build.report["timing_met"] is met
+    assert build.report["slack_ns"]["hold"] == float(slack)
+
+
+def test_quartus_counts_are_in_order(build: Build) -> None:
+    build.panels[LOOSE][3][1:] = ["10", "9"]
+    refused(build, build.run(), 1, "(unconstrained input ports: 9 and 10)")
+
+
 @pytest.mark.parametrize("tool", ["map", "fit", "sta", "asm"])
 def test_quartus_failing_is_one_sentence(build: Build, tool: str) -> None:
     leave_an_old_build(build)

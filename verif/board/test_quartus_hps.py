@@ -291,7 +291,9 @@ TNS   : 0.000
 class Compilation:
     """A copy of quartus/ with stand-ins that leave the files which the real tools would."""
 
-    def __init__(self, directory: Path, setup: str = "1.234", fails: str = "") -> None:
+    def __init__(
+        self, directory: Path, setup: str = "1.234", fails: str = "", summary: str = SUMMARY
+    ) -> None:
         shutil.copytree(ROOT / "quartus", directory / "quartus")
         self.output = directory / "build"
         script = directory / "quartus" / "hps" / "build.tcl"
@@ -313,7 +315,7 @@ proc execute_module {{-tool name}} {{
   if {{$name eq "asm"}} {{close [open output_files/$top.sof w]}}
   if {{$name eq "sta"}} {{
     set stream [open output_files/$top.sta.summary w]
-    puts $stream {{{SUMMARY.format(setup=setup)}}}
+    puts $stream {{{summary.format(setup=setup)}}}
     close $stream
   }}
 }}
@@ -412,6 +414,44 @@ def test_compilations_that_fail(
     assert done.returncode == status and message in done.stderr, done.stderr
     assert compilation.sof(arguments[0] if arguments else "hps").exists() == (status == 0)
     assert done.stderr.startswith("error: ") and done.stderr.count("\n") == 1
+
+
+# As text or as whole numbers these would be sorted otherwise: digits before the point, signs,
+# exponents, one number alone; and the worst one first, last or between.
+@pytest.mark.parametrize(
+    ("slacks", "worst"),
+    [
+        (("9.500", "10.200", "10.100"), "9.500"),
+        (("10.200", "9.500", "100.000"), "9.500"),
+        (("-9.500", "1.000", "-10.200"), "-10.200"),
+        (("-10.200", "-9.500", "3.000"), "-10.200"),
+        (("2.100", "2.099", "2.1"), "2.099"),
+        (("1.5e+01", "9.0", "1.2e1"), "9.0"),
+        (("3.0e-02", "0.1", "2.0"), "3.0e-02"),
+        (("0.000", "0.001", "1.0"), "0.000"),
+        (("-0.001", "0.000", "-1e-4"), "-0.001"),
+        (("12.345",), "12.345"),
+    ],
+)
+def test_the_worst_slack_is_the_least_number(
+    tmp_path: Path, slacks: tuple[str, ...], worst: str
+) -> None:
+    lines = "\n\n".join(f"Type  : Kind {n}\nSlack : {x}\nTNS   : 0" for n, x in enumerate(slacks))
+    compilation = Compilation(tmp_path, summary=lines)
+    done = compilation.run("jtag")
+    if float(worst) < 0:
+        assert done.returncode == 1 and f"(worst slack {worst} ns)" in done.stderr
+    else:
+        assert done.returncode == 0 and f"worst slack {worst} ns" in done.stdout
+    assert compilation.sof("jtag").exists() == (float(worst) >= 0)
+
+
+@pytest.mark.parametrize("summary", ["", "Type  : Setup\nTNS   : 0.000", "Slack : ", "slack : 1"])
+def test_a_summary_without_a_slack_is_no_good_one(tmp_path: Path, summary: str) -> None:
+    compilation = Compilation(tmp_path, summary=summary)
+    done = compilation.run("jtag")
+    assert done.returncode == 1 and done.stderr.startswith("error: the timing summary ")
+    assert not compilation.sof("jtag").exists()
 
 
 def test_compilation_without_quartus(tmp_path: Path) -> None:
