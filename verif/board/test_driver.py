@@ -14,14 +14,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from xnor_fcc.board import host
 from xnor_fcc.board.address_map import BUFFER_BYTES, OFFSET, REGISTER_BYTES
 from xnor_fcc.board.driver import (
+    Answers,
     CorruptedLoadError,
     DeviceTimeoutError,
     Driver,
     ImageError,
     NetworkTooLargeError,
     NotLoadedError,
+    TruncatedTransferError,
     UnsupportedCoreError,
     UnsupportedNetworkError,
     VersionError,
@@ -141,6 +144,103 @@ def test_a_wrong_weight_is_noticed(network: Path, tmp_path: Path) -> None:
             reference=str(tmp_path / "other.npz"),
             images=str(tmp_path / "images.npy"),
         )
+
+
+@pytest.mark.parametrize("what", ["scores", "classes"])
+def test_every_image_is_checked(monkeypatch: pytest.MonkeyPatch, what: str) -> None:
+    """At the ends of the parts in which they are, and of all of them."""
+    monkeypatch.setattr(host, "_CHECKED", 4)
+    network = random_network(np.random.default_rng(5), WIDTHS)
+    x = np.random.default_rng(6).integers(0, 2, (10, 30), np.uint8)
+    right = evaluate(network, x)
+    for image in range(10):
+        answers = Answers(right.classes.copy(), right.scores.copy(), {})
+        getattr(answers, what)[image] += 1
+        assert host._differing(network, x, answers) == [image]
+    assert host._differing(network, x, Answers(right.classes, right.scores, {})) == []
+
+
+# ---- more images than the core has numbers for
+
+
+class Echo:
+    """`Transport` to a core that answers every image at once: class `number % 5`, its number modulo
+    2^16, scores below 0. Image `lost` gets no answer. CYCLES goes on by `hurry` with each read."""
+
+    def __init__(self, lost: int = -1, hurry: int = (1 << 32) + 1) -> None:
+        self.lost, self.hurry = lost, hurry
+        self.words = {n: value for n, value in SMALL.parameters().items() if n in ADDRESS}
+        self.words |= {"ID": ID_VALUE, "VERSION": VERSION_VALUE, "SCORE_BITS": SMALL.score_bits}
+        self.words |= {"STATUS": 0, "BUSY_CYCLES": 0xFFFF_FFFE, "LATENCY": 0x8000_0001}
+        self.names = {OFFSET["core"] + 4 * address: name for name, address in ADDRESS.items()}
+        self.cycles = (7 << 32) - 1
+        self.sent = 0
+        self.answers: list[int] = []
+
+    def read(self, offset: int) -> int:
+        """A register."""
+        name = self.names.get(offset, "")
+        if name == "CYCLES":
+            self.cycles += self.hurry
+            self.words["CYCLES_HIGH"] = self.cycles >> 32
+            return self.cycles & 0xFFFF_FFFF
+        return self.sent if name == "IMAGES" else self.words.get(name, 0)
+
+    def write(self, offset: int, value: int) -> None:
+        """Write a register."""
+        if self.names.get(offset) == "CONTROL":
+            self.words["STATUS"] = value & 1
+        if self.names.get(offset) == "CONTROL" and value & 4:
+            self.sent, self.answers = 0, []
+        if offset == OFFSET["image_descriptor"] + 12 and value >> 31:
+            self.answers += [] if self.sent == self.lost else [self.sent]
+            self.sent += 1
+
+    def read_buffer(self, offset: int, words: int) -> np.ndarray:
+        """The answers since the last time, padded with nothing."""
+        n = np.array(self.answers, np.int64)
+        rows = np.stack([*(-n % 100 - score for score in range(1, 6)), n % 5 << 16 | n & 0xFFFF], 1)
+        self.answers = []
+        raw = np.zeros(words, np.uint32)
+        raw[: rows.size] = rows.ravel().astype(np.uint32).byteswap()
+        return raw
+
+    def write_buffer(self, offset: int, words: np.ndarray) -> None:
+        """Write to the buffer."""
+
+    def now(self) -> float:
+        """Seconds."""
+        return 0.0
+
+    def pause(self) -> None:
+        """Nothing."""
+
+    def close(self) -> None:
+        """Nothing."""
+
+
+def test_more_images_than_numbers() -> None:
+    """Every answer in its place beyond 2^16; counters of 32 and of 64 bits as they are."""
+    count = 0x10000 + 300
+    core = Driver(Echo())  # type: ignore[arg-type]
+    core.network = random_network(np.random.default_rng(5), WIDTHS)
+    answers = core.classify(np.zeros((count, 30), np.uint8))
+    assert (answers.classes == np.arange(count) % 5).all()
+    assert (answers.scores[:, 0] == -np.arange(count) % 100 - 1).all()
+    assert answers.scores.dtype == np.int32 and answers.scores.min() < 0
+    counters = answers.counters
+    assert counters["IMAGES"] == count
+    assert (counters["BUSY_CYCLES"], counters["LATENCY"]) == (0xFFFF_FFFE, 0x8000_0001)
+    # Both halves of one moment, whichever the low one is.
+    assert counters["CYCLES"] == (7 << 32) - 1 + (1 << 32) + 1
+
+
+@pytest.mark.parametrize("lost", [0, 0xFF, 0xFFFE, 0xFFFF, 0x10000, 0x10001, 0x100FF])
+def test_a_lost_image_is_named_beyond_the_numbers(lost: int) -> None:
+    core = Driver(Echo(lost))  # type: ignore[arg-type]
+    core.network = random_network(np.random.default_rng(5), WIDTHS)
+    with pytest.raises(TruncatedTransferError, match=f"^Image {lost} was not answered"):
+        core.classify(np.zeros((0x10100, 30), np.uint8))
 
 
 # ---- the transport of the board, on plain files

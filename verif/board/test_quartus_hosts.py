@@ -210,6 +210,80 @@ def test_c_host_on_a_machine_that_is_no_board(tmp_path: Path) -> None:
         assert done.stderr.startswith("error: ") and done.stderr.count("\n") == 1
 
 
+# Images are numbered modulo 2^16 by the core; so many go round that.
+MANY = 0x10000 + 3
+
+
+def many_images() -> str:
+    """A script of so many images; the label of the first one and of the last one is wrong."""
+    lines = ["control 1", "classes 2"]
+    for number in range(MANY):
+        wrong = number in (0, MANY - 1)
+        lines.append(f"image 4 {(number + wrong) % 7:x} {number:x}")
+    return "\n".join(lines) + "\n"
+
+
+def check_many(done: subprocess.CompletedProcess[str]) -> None:
+    assert (done.returncode, done.stderr) == (1, "")
+    lines = done.stdout.splitlines()
+    assert lines[0] == "image 0: 0, not 1"
+    last = (MANY - 1) % 7
+    assert lines[-2:] == [
+        f"image {MANY - 1}: {last}, not {(last + 1) % 7}", f"{MANY} images, 2 wrong"
+    ]  # fmt: skip
+    assert lines[0xFFFF:0x10002] == [f"image {n}: {n % 7}" for n in (0xFFFF, 0x10000, 0x10001)]
+
+
+def test_c_host_with_more_images_than_numbers(tmp_path: Path) -> None:
+    """And one whose number is another one says so, below and above 2^16."""
+    (tmp_path / "many.txt").write_text(many_images())
+    program = compiled(tmp_path, Path(__file__).with_name("bus_echo.c"))
+    command = [str(program), str(tmp_path / "many.txt")]
+    check_many(subprocess.run(command, capture_output=True, text=True))
+    for lost in (0, 0xFF, 0xFFFF, 0x10000, 0x10001):
+        done = subprocess.run(
+            command, capture_output=True, text=True, env={"XFCC_LOST": str(lost)}
+        )
+        other = (lost + 1) & 0xFFFF
+        assert done.returncode == 2
+        assert done.stderr == f"error: image {lost} was answered as image {other}.\n"
+
+
+ECHO = """
+set images 0
+proc get_service_paths {kind} {return /master}
+proc claim_service {kind path name} {return $path}
+proc close_service {kind path} {}
+proc master_write_32 {path address values} {
+  if {$address == $::go && [lindex $values 0] & 0x80000000} {incr ::images}
+}
+proc master_read_32 {path address count} {
+  if {$address >= $::xfcc(JTAG_BUFFER)} {
+    set n [expr {($::images - 1) & 0xffff}]
+    set class [expr {($::images - 1) % 7}]
+    return [expr {$class << 8 | ($n & 0xff) << 24 | ($n >> 8) << 16}]
+  }
+  if {$address == $::id} {return $::xfcc(ID_VALUE)}
+  return [expr {$address == $::status}]
+}
+rename source then
+proc source {name} {
+  uplevel #0 [list then $name]
+  if {[file tail $name] ne "address_map.tcl"} {return}
+  foreach {variable part register} {go IMAGE_DESCRIPTOR DMA_DESCRIPTOR_CONTROL id CORE REG_ID
+      status CORE REG_STATUS} {
+    set ::$variable [expr {$::xfcc(JTAG_REGISTERS) + $::xfcc(${part}_OFFSET) + $::xfcc($register)}]
+  }
+}
+"""
+
+
+@pytest.mark.slow
+def test_console_with_more_images_than_numbers(tmp_path: Path) -> None:
+    (tmp_path / "many.txt").write_text(many_images())
+    check_many(Script(JTAG_SCRIPT, tmp_path, stand_ins=ECHO).run(tmp_path / "many.txt"))
+
+
 NOTHING = """
 set patience 1
 proc get_service_paths {kind} {return {}}
