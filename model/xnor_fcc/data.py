@@ -28,7 +28,7 @@ from pathlib import Path
 import numpy as np
 
 from . import container, files
-from .errors import CommandLine, UserError, first_line, run_main
+from .errors import CommandLine, UserError, check_readable, first_line, run_main
 from .places import BUILD, DATA
 from .registers import PIXEL_THRESHOLD
 
@@ -191,9 +191,12 @@ def _require(directory: Path, name: str, wanted: DataSet) -> bytes:
     contents = _verified(directory, name, wanted)
     if contents is not None:
         return contents
-    if (directory / name).exists() or (directory / f"{name}.gz").exists():
+    there = [path for path in (directory / name, directory / f"{name}.gz") if path.exists()]
+    for path in there:
+        check_readable(path)
+    if there:
         raise UserError(
-            f"The file {directory / name} is not the original of {wanted.title} (its MD5 differs); "
+            f"The file {there[0]} is not the original of {wanted.title} (its MD5 differs); "
             "replace it, or point --data-dir at a directory with the original files."
         )
     raise UserError(

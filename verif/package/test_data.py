@@ -97,10 +97,12 @@ def test_binarise_refuses_a_threshold_that_is_no_pixel(threshold: int) -> None:
 def test_data_dir_with_plain_and_compressed_files(
     tmp_path: Path, originals: dict[str, bytes]
 ) -> None:
-    write_all(tmp_path, originals)
-    name = next(iter(originals))
-    (tmp_path / f"{name}.gz").write_bytes(gzip.compress(originals[name]))
-    (tmp_path / name).unlink()
+    """Whatever their names say of that."""
+    first, second, third, fourth = originals
+    (tmp_path / f"{first}.gz").write_bytes(gzip.compress(originals[first]))
+    (tmp_path / f"{second}.gz").write_bytes(originals[second])
+    (tmp_path / third).write_bytes(gzip.compress(originals[third]))
+    (tmp_path / fourth).write_bytes(originals[fourth])
     mnist = data.load_images("mnist", tmp_path)
     assert mnist.train_images.shape == (6, 28, 28)
     assert mnist.test_labels.shape == (6,)
@@ -110,6 +112,16 @@ def test_data_dir_with_a_missing_file_names_it(tmp_path: Path, originals: dict[s
     write_all(tmp_path, originals)
     (tmp_path / "t10k-labels-idx1-ubyte").unlink()
     with pytest.raises(UserError, match=r"t10k-labels-idx1-ubyte is missing.*--data-dir"):
+        data.load_images("mnist", tmp_path)
+
+
+def test_data_dir_with_a_folder_in_place_of_a_file(
+    tmp_path: Path, originals: dict[str, bytes]
+) -> None:
+    write_all(tmp_path, originals)
+    (tmp_path / "t10k-labels-idx1-ubyte").unlink()
+    (tmp_path / "t10k-labels-idx1-ubyte").mkdir()
+    with pytest.raises(UserError, match="t10k-labels-idx1-ubyte is a folder, not a file"):
         data.load_images("mnist", tmp_path)
 
 

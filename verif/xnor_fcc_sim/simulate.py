@@ -17,7 +17,7 @@ import numpy as np
 from tqdm import tqdm
 
 from xnor_fcc.data import load_test_images
-from xnor_fcc.errors import CommandLine, ToolError, UserError, run_main
+from xnor_fcc.errors import CommandLine, Exit, ToolError, UserError, run_main
 from xnor_fcc.files import write_atomically, write_json
 from xnor_fcc.geometry import NAMED, Geometry
 from xnor_fcc.geometry_options import add_geometry, add_network, geometry_of
@@ -351,7 +351,7 @@ def _simulate(
         return 0
     print(f"error: hardware and reference differ: {report['first_difference'] or failure}",
           file=sys.stderr)
-    return 1
+    return Exit.DIFFERS
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import CommandLine, UserError, run_main
+from ..errors import CommandLine, Exit, UserError, run_main
 from ..images import read_labelled
 from ..integer import IntegerNetwork, find_network
 from ..reference import evaluate
@@ -159,7 +159,7 @@ def _classify(options: argparse.Namespace, connect: Connect) -> int:
         print(json.dumps(report))
     else:
         _print(answers, labels, wrong, seconds, differing)
-    return 1 if differing else 0
+    return Exit.DIFFERS if differing else Exit.RIGHT
 
 
 def _print(

@@ -349,7 +349,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Command line: exit code 0 if everything is reached, else 1 and one sentence."""
+    """Command line; `UserError` unless everything is reached."""
     arguments = parser().parse_args(argv)
     output = arguments.output.resolve()
     exclusions = read_exclusions()
@@ -379,8 +379,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         fill(PAGE, plan_page(), "plan")
         fill(PAGE, result_page(result, exclusions), "result")
     if wrong := complaint(result):
-        print(f"error: {wrong}", file=sys.stderr)
-        return 1
+        raise UserError(wrong)
     return 0
 
 

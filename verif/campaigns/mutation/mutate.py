@@ -750,7 +750,7 @@ def _one(name: str, output: Path) -> int:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Command line: exit code 0 when the campaign is done, 1 if a mutant survived a sample."""
+    """Command line; `UserError` if a mutant survived a sample."""
     arguments = parser().parse_args(argv)
     if arguments.jobs < 1:
         raise UserError("--jobs asks for at least one.")
@@ -786,7 +786,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         write_json(arguments.output / "report.json", result)
         if arguments.write:
             write_page(result)
-    return 1 if arguments.sample is not None and result["survivors"] else 0
+    if arguments.sample is not None and result["survivors"]:
+        raise UserError(f"{len(result['survivors'])} of the sample survived: add tests for them.")
+    return 0
 
 
 def known(campaign: Campaign, quota: dict[str, int]) -> list[Verdict]:
