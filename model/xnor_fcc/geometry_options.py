@@ -72,12 +72,14 @@ def sizes_of(
 def geometry_of(
     options: argparse.Namespace,
     shape: Shape | Sequence[int],
-    default: Sequence[int] = NAMED["default"],
+    default: Sequence[int] | None = None,
 ) -> Geometry:
     """The smallest core of the sizes asked for that runs a network of `shape`.
 
-    What is not asked for is as in `default`, for a network that begins with convolutions as in
-    `MAPS`. `GeometryError` where there is none.
+    What is not asked for is as in `default`; unless that is given, as in the core of that name, or
+    as in `MAPS` for a network that begins with convolutions. `GeometryError` where there is none.
     """
-    sizes = sizes_of(options, MAPS if isinstance(Shape.of(shape), MapShape) else default)
+    if default is None:
+        default = MAPS if isinstance(Shape.of(shape), MapShape) else NAMED["default"]
+    sizes = sizes_of(options, default)
     return Geometry.for_widths(shape, *sizes, weight_stream=options.weight_stream)

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
@@ -99,6 +99,16 @@ def random_map_network(
         hidden.append(_random_layer(rng, n, m, orders[i], ternaries[i], orders[i + 1]))
     output = _random_output(rng, *sizes[-1], orders[-1], ternaries[-1])
     return IntegerNetwork(tuple(hidden), output, name="random-maps", pixels=pixels)
+
+
+def cnv_network(rng: np.random.Generator, levels: int = 7) -> IntegerNetwork:
+    """The network for CIFAR-10 of Courbariaux et al. (BinaryNet) in the size of FINN's and
+    BNN-PYNQ's CNV, 32x32 pixels of three colours, with random weights: 64-64-P-128-128-P-256-256
+    windows of 3x3 without padding, 512-512-10 dense."""
+    sizes = ((64, False), (64, True), (128, False), (128, True), (256, False), (256, False))
+    layers = [Convolution(channels, 3, pool) for channels, pool in sizes]
+    network = random_map_network(rng, 32, layers, [512, 512, 10], colours=3, levels=levels)
+    return replace(network, name="cnv-random")
 
 
 def _random_layer(
