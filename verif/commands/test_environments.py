@@ -61,7 +61,7 @@ TEXTS = ("", "0", "1", "-1", "2", "8", "1e999", "nan", "99999999999999999999", "
          "a b", "mnist", "digits", "random", "%s%n", "weight:0:0:0", "4-3-2")  # fmt: skip
 
 VARIABLES: dict[str, tuple[str | None, ...]] = {
-    "HOME": ("home", "/nonexistent", "/dev/null", "", "secret", "relative/home"),
+    "HOME": ("home", "/proc/nothing", "/dev/null", "", "secret", "relative/home"),
     "XNOR_FCC_BUILD": (None, "build", "/dev/null/x", "net.npz", "my build", "z\udcfc", "secret"),
     "XDG_CACHE_HOME": (None, "relative", "/dev/null/x", ""),
     "LC_ALL": (None, "C", "POSIX", "C.UTF-8", "en_US.ISO-8859-1", "xx_XX", ""),

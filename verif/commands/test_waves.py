@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import re
+import resource
 import shlex
 from pathlib import Path
 from typing import Any
@@ -73,6 +74,21 @@ def test_a_vcd_file_becomes_an_fst_file(tmp_path: Path) -> None:
     assert str(first) == 70 * "x" and int(second) == 5 and last == end
     assert str(third) == 68 * "0" + "1z"
     assert [str(value) for _, value in found[f"{inner}.one"].tv] == ["x", "1"]
+
+
+def test_no_room_for_an_fst_file(tmp_path: Path) -> None:
+    """The library would leave half of one, and say nothing."""
+    (tmp_path / "dump.vcd").write_bytes(VCD)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (64, before[1]))
+    try:
+        with pytest.raises(OSError, match=r"No space left on device: .*dump\.fst"):
+            waves.convert(tmp_path / "dump.vcd", tmp_path / "dump.fst")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert not (tmp_path / "dump.fst").exists()
+    with pytest.raises(PermissionError, match=r"dump\.fst"):
+        waves.convert(tmp_path / "dump.vcd", tmp_path / "dump.vcd" / "dump.fst")
 
 
 @pytest.mark.parametrize(

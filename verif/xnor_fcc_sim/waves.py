@@ -8,7 +8,9 @@ so its VCD is converted, by the library that GTKWave has for FST files.
 
 from __future__ import annotations
 
+import errno
 import math
+import os
 import re
 import shlex
 from collections.abc import Iterator
@@ -17,6 +19,7 @@ from types import ModuleType
 
 from tqdm import tqdm
 
+from xnor_fcc.files import write_text
 from xnor_fcc_sim import vcd
 
 GTKWAVE, SURFER = "xnor_fcc.gtkw", "xnor_fcc.sucl"
@@ -86,7 +89,7 @@ def _library() -> ModuleType | None:
 
 
 def convert(source: Path, target: Path) -> None:
-    """Write the VCD file of Verilator as an FST file."""
+    """Write the VCD file of Verilator as an FST file; OSError if there is no room for it."""
     fst = _library()
     assert fst is not None
     lib, none = fst.lib, fst.ffi.NULL
@@ -96,7 +99,9 @@ def convert(source: Path, target: Path) -> None:
     ) as bar:
         # What is not below the top level is there twice.
         header = vcd.read_header(stream).only(lambda v: v.name.startswith(f"{_TOP}."))
-        writer = lib.fstWriterCreate(str(target).encode(), 1)
+        writer = lib.fstWriterCreate(os.fsencode(target), 1)
+        if writer == none:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(target))
         lib.fstWriterSetPackType(writer, lib.FST_WR_PT_LZ4)
         handles: dict[bytes, tuple[int, int]] = {}
         for line in header.lines:
@@ -127,6 +132,12 @@ def convert(source: Path, target: Path) -> None:
                 handle, width = handles[code]
                 lib.fstWriterEmitValueChange(writer, handle, vcd.extended(value, width))
         lib.fstWriterClose(writer)
+    # The library does not tell a full disk, but it does not read such a file.
+    reader = lib.fstReaderOpen(os.fsencode(target))
+    if reader == none:
+        target.unlink(missing_ok=True)
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(target))
+    lib.fstReaderClose(reader)
 
 
 def variables(path: Path) -> dict[str, str]:
@@ -134,7 +145,7 @@ def variables(path: Path) -> dict[str, str]:
     fst = _library()
     assert fst is not None
     lib, found = fst.lib, {}
-    reader = lib.fstReaderOpen(str(path).encode())
+    reader = lib.fstReaderOpen(os.fsencode(path))
     scopes: list[str] = []
     while (entry := lib.fstReaderIterateHier(reader)) != fst.ffi.NULL:
         if entry.htyp == lib.FST_HT_SCOPE:
@@ -195,8 +206,8 @@ def finish(output: Path, lanes: int, cycle: int, period: int) -> str:
     ranges = variables(dump)
     start = max(0, cycle - _BEFORE) * _PS_A_CYCLE
     end = start + max(_LEAST, _SHOWN * period) * _PS_A_CYCLE
-    (output / GTKWAVE).write_text(_gtkwave(dump.resolve(), ranges, lanes, start, end))
-    (output / SURFER).write_text(_surfer(ranges, lanes, start, end))
+    write_text(output / GTKWAVE, _gtkwave(dump.resolve(), ranges, lanes, start, end))
+    write_text(output / SURFER, _surfer(ranges, lanes, start, end))
     gtkwave = shlex.join(["gtkwave", str(output / GTKWAVE)])
     surfer = shlex.join(["surfer", "--command-file", str(output / SURFER), str(dump)])
     return f"{gtkwave}, or {surfer}"
