@@ -136,8 +136,7 @@ def test_an_end_is_told(script: str, said: str, tmp_path: Path) -> None:
 
 
 def test_a_child_reads_nothing_and_prints_into_the_log(tmp_path: Path) -> None:
-    code = "import os, sys; print([sys.stdin.read(), os.getcwd()], file=sys.stderr)"
-    with (tmp_path / "log").open("wb") as log:
-        command = [sys.executable, "-c", code]
-        assert children.call(command, tmp_path, children.environment(), log) == 0
-    assert (tmp_path / "log").read_text() == f"{['', str(tmp_path)]}\n"
+    command = [sys.executable, "-c", CALLER, "cat; pwd; pwd >&2"]
+    run = subprocess.run(command, cwd=tmp_path, input=b"typed", capture_output=True)
+    assert (run.returncode, run.stdout, run.stderr) == (0, b"", b"")
+    assert (tmp_path / "log").read_text() == f"{tmp_path}\n{tmp_path}\n"

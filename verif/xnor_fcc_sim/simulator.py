@@ -350,7 +350,8 @@ def _verilator_arguments(large: bool, waves: bool, every_net: bool) -> list[str]
         # So many counters take long to compile, and a campaign builds each core for a short run.
         arguments += ["-O1", "-CFLAGS", "-O0", "--coverage-line", "--coverage-toggle"]
     else:
-        arguments += ["-CFLAGS", "-O3 -march=native"] if large else ["-O1", "-CFLAGS", "-O1"]
+        # Not -march=native: over 4,000 images it saves nothing, and machines may share builds.
+        arguments += ["-CFLAGS", "-O3"] if large else ["-O1", "-CFLAGS", "-O1"]
     if waves and every_net:
         arguments += ["--trace-vcd", "--trace-max-width", "0", "--no-trace-params"]
     elif waves:
