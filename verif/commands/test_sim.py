@@ -331,8 +331,9 @@ def results_of(tests: int, failures: int) -> str:
         (results_of(0, 0), "0 of 0 cocotb tests failed"),
         (results_of(2, 1), "1 of 2 cocotb tests failed"),
         (results_of(2, 0), None),
+        (results_of(3, 0), "was killed by SIGSEGV after its results"),
     ],
-    ids=["none", "of no test", "failed", "passed"],
+    ids=["none", "of no test", "failed", "passed", "passed and died"],
 )
 def test_a_simulation_passes_only_by_its_own_results(
     results: str | None, says: str | None, tmp_path: Path
@@ -341,13 +342,14 @@ def test_a_simulation_passes_only_by_its_own_results(
     (tmp_path / "results.xml").write_text(results_of(1, 0))
     program = tmp_path / "top"  # no simulator
     writes = f"echo '{results}' > $COCOTB_RESULTS_FILE\n" if results else ""
-    program.write_text(f"#!/bin/sh\n{writes}")
+    dies = "kill -SEGV $$\n" if says and "SIGSEGV" in says else ""
+    program.write_text(f"#!/bin/sh\n{writes}{dies}")
     program.chmod(0o755)
     model = simulator.Model("verilator", "top", tmp_path)
     if says is None:
         model.run("no_tests", tmp_path)
         return
-    with pytest.raises(AssertionError if results else ToolError, match=says):
+    with pytest.raises(AssertionError if "cocotb" in says else ToolError, match=says):
         model.run("no_tests", tmp_path)
 
 

@@ -102,7 +102,7 @@ class Model:
         waves: bool = False,
     ) -> None:
         """Run cocotb tests; `AssertionError` unless at least one ran and all passed, `ToolError`
-        where the simulator ended without results.
+        where the simulator died.
 
         `settings` reach the tests as JSON in the environment variable XNOR_FCC_SETTINGS. The log is
         `run_dir`/simulation.log.
@@ -130,6 +130,8 @@ class Model:
         ran, failed = get_results(results)
         if failed or not ran:
             raise AssertionError(f"{failed} of {ran} cocotb tests failed:\n{_failure(log)}")
+        if end != children.end_of(0):  # there may be waveforms that are cut short
+            raise ToolError(f"The simulator {end} after its results; its log is {log}.")
 
     def _start(
         self, test_module: str, run_dir: Path, results: Path, log: Path, own: dict[str, str],
