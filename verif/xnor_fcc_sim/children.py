@@ -32,6 +32,8 @@ _PLAIN, LISTED = re.compile(r"[A-Za-z0-9_./+-]+"), re.compile(r"[^:;,]*", re.DOT
 # A shell that ends a group of processes when this program has ended, however it did: then its input
 # does. The group is told on the first line.
 _WATCH = 'read -r group && { read -r _; kill -s KILL -- "-$group"; }'
+# A program begins when it is told to: before, nobody would end it with us.
+_BEGIN = 'read -r _ && exec "$0" "$@" </dev/null'
 
 
 def environment(**more: str) -> dict[str, str]:
@@ -99,17 +101,20 @@ def call(
     command: Sequence[str], directory: Path, variables: Mapping[str, str], log: BinaryIO
 ) -> int:
     """Run a program in `directory`, what it prints into `log`; its exit code, or less than 0 for
-    the signal that ended it. `OSError` where it cannot be started.
+    the signal that ended it; 126 or 127 where it does not start.
 
     Ctrl-C, any other exception and the end of this program end all that it has started.
     """
     with _watch() as told:
         child = subprocess.Popen(
-            command, cwd=directory, env=variables, stdin=subprocess.DEVNULL, stdout=log,
-            stderr=subprocess.STDOUT, start_new_session=True,
+            ["/bin/sh", "-c", _BEGIN, *command], bufsize=0, cwd=directory, env=variables,
+            stdin=subprocess.PIPE, stdout=log, stderr=subprocess.STDOUT, start_new_session=True,
         )  # fmt: skip
         try:
+            assert child.stdin is not None
             told.write(b"%d\n" % child.pid)
+            child.stdin.write(b"\n")
+            child.stdin.close()
             return child.wait()
         except BaseException:
             with contextlib.suppress(ProcessLookupError):

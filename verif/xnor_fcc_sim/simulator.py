@@ -152,12 +152,9 @@ class Model:
             variables = toolchain.cocotb_variables(
                 names, self.sim, self.toplevel, test_module, results
             )
-            try:
-                code = children.call(
-                    command, run_dir, children.environment(**variables, **own), output
-                )
-            except OSError as error:
-                return f"does not start ({error.strerror})"
+            code = children.call(
+                command, run_dir, children.environment(**variables, **own), output
+            )
         return children.end_of(code)
 
 
