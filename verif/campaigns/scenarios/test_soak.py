@@ -319,8 +319,9 @@ FAULTS = {
         r"image \d+: class \d+, not \d+",
     ),
 }
-# Seeds that find them soon.
-SEEDS = dict(zip(FAULTS, (130, 1), strict=True))
+# Seeds with which the third scenario finds them, as good as always: which modules are imported
+# has a say in what Hypothesis draws.
+SEEDS = dict(zip(FAULTS, (5, 4), strict=True))
 
 
 @pytest.mark.slow
