@@ -35,9 +35,15 @@ def test_random_geometry(seed: int) -> None:
     "name", ["odd", "word-wider-than-layers", "original-like", "streamed-in-part"]
 )
 def test_corner_geometry_in_four_states(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Icarus starts from X, where Verilator starts from random values."""
+    """Icarus starts from X, where Verilator starts from random values. It is slow with long words:
+    where one is wider than all layers, word and layers have half the size here."""
     monkeypatch.setenv("SIM", "icarus")
-    run(Geometry(**CORNERS[name]), seed=2, name=f"icarus-{name}")
+    sizes = CORNERS[name]
+    if name == "word-wider-than-layers":
+        sizes = {**sizes, "simd": sizes["simd"] // 2, "max_width": sizes["max_width"] // 2}
+    geometry = Geometry(**sizes)
+    assert (geometry.ring == 1) == (name == "word-wider-than-layers")
+    run(geometry, seed=2, name=f"icarus-{name}")
 
 
 @pytest.mark.needs("iverilog")
