@@ -23,7 +23,7 @@ JOBS ?= logical
 PYTEST = $(PY) -m pytest --numprocesses $(call quoted,JOBS) --durations 10
 
 .DEFAULT_GOAL := help
-.PHONY: help sim test fast icarus lint formal bench explore area route activity mutate coverage softerrors soak methods reference report train facts registers pictures board quartus tools clean
+.PHONY: help sim test fast icarus lint lint-verilog lint-python formal bench explore area route activity mutate coverage softerrors soak methods reference report train facts registers pictures board quartus tools clean
 
 help: ## what there is to make
 	@echo "usage: make TARGET [VARIABLE=value ...]"
@@ -56,14 +56,20 @@ icarus: $(MARKS)test ## the module tests once more in four-state logic, and no X
 	@SIM=icarus $(PYTEST) verif/modules verif/core/test_xclean.py
 
 lint: $(MARKS)test $(MARKS)lint ## style, slang, Verilator, Icarus, Yosys; ruff, mypy, who imports whom
+	@$(MAKE) --no-print-directory -j2 lint-verilog lint-python
+	@echo "lint: clean"
+
+# Each takes half a minute.
+lint-verilog:
 	@$(PY) verif/lint.py
+
+lint-python:
 	@$(VENV)/bin/ruff check model verif
 	@# Texts are UTF-8 whatever the language of who runs it: a rule of ruff that is still a preview.
 	@$(VENV)/bin/ruff check --quiet --preview --select PLW1514 model verif/xnor_fcc_sim
 	@$(PY) -m mypy --no-error-summary
 	@out="$$($(PY) -c 'from importlinter.cli import lint_imports_command as lint; lint()' \
 	  --no-cache --no-logo 2>&1)" || { echo "$$out"; exit 1; }
-	@echo "lint: clean"
 
 formal: $(MARKS)formal ## proofs about the RTL for all inputs, each with a faulty twin
 	@$(PY) -m formal.prove $(call option,--only,ONLY) $(ARGS)
