@@ -113,6 +113,8 @@ def test_sim_with_icarus(tree: Path) -> None:
     assert re.search(r"^PASS: \d+ images", log, re.M)
 
 
+# That a testbench that finds something fails, the next two say too.
+@pytest.mark.slow
 @pytest.mark.needs("iverilog")
 def test_sim_sees_a_fault_in_the_rtl(tree: Path) -> None:
     spoil(tree / "rtl" / "fcc_argmax.v", "> $signed(best_score_reg)", "< $signed(best_score_reg)")
