@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The data sets: grey images with their labels, and the bits that the core sees of them.
 
-Each is four raw files in the format of MNIST. They are downloaded, or made from what a package
-carries, and accepted by their MD5 only. The test sets are part of the repository, so simulating and
-testing need no download.
+Each is four raw files in the format of MNIST, or the six batches of CIFAR-10's binary version. They
+are downloaded, or made from what a package carries, and accepted by their MD5 only. The test sets
+are part of the repository, so simulating and testing need no download; but that of CIFAR-10 comes
+from its raw file, in the directory that the variable XNOR_FCC_DATA names, or in the cache.
 
 `digits` is the set inside scikit-learn, 1,797 digits of UCI's in their order, grey 0 to 16 brought
 to 0 to 255. It has no test set of its own. There every writer filled in the same form, which
@@ -13,26 +14,28 @@ three forms, and none of its writers is among those trained on. A cut at random 
 
 from __future__ import annotations
 
-import gzip
 import hashlib
-import math
+import os
 import socket
 import sys
 import tempfile
-import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from . import container, files
 from .errors import CommandLine, UserError, check_readable, first_line, run_main
+from .formats import gunzipped, make_batch, make_idx, parse_batch, parse_idx
 from .places import BUILD, DATA
 from .registers import PIXEL_THRESHOLD
 
 DEFAULT = "mnist"
+# The environment's variable that says where test images are that are not committed.
+DATA_VARIABLE = "XNOR_FCC_DATA"
 
 # Digits of scikit-learn before the last three forms.
 _DIGITS_TO_TRAIN = 1415
@@ -40,24 +43,21 @@ _DIGITS_TO_TRAIN = 1415
 _RAW_FILES = tuple(
     f"{part}-{what}-ubyte" for part in ("train", "t10k") for what in ("images-idx3", "labels-idx1")
 )
+_BATCHES = (*(f"data_batch_{k}.bin" for k in range(1, 6)), "test_batch.bin")
+PER_BATCH = 10_000  # images
 _DIGIT_CLASSES = tuple("0123456789")
 
 _TEST_KIND = "xnor-fcc-test-images"
 _TEST_VERSION = 1
-
-# What an IDX file may hold, by its third byte.
-_BYTES = 8
-_IDX_TYPES = {
-    _BYTES: "bytes", 9: "signed bytes", 11: "shorts", 12: "integers", 13: "floats", 14: "doubles"
-}  # fmt: skip
 
 # How raw files are come by: what it is called, and what brings them, given a directory to use.
 Way = tuple[str, Callable[[Path], Mapping[str, bytes]]]
 
 
 @dataclass(frozen=True)
-class GreyImages:
-    """Grey images uint8 (N, side, side) and labels uint8 (N,), for training and for the test."""
+class Images:
+    """Images uint8 (N, side, side), or (N, side, side, colours), and labels uint8 (N,), for
+    training and for the test."""
 
     train_images: np.ndarray
     train_labels: np.ndarray
@@ -76,11 +76,17 @@ class DataSet:
     test_images: int  # how many
     files: Mapping[str, str]  # MD5 of each raw file, uncompressed
     way: Way
+    colours: int = 1
 
     @property
     def pixels(self) -> int:
-        """Of an image."""
-        return self.side * self.side
+        """Of an image, its colours counted one by one."""
+        return self.side * self.side * self.colours
+
+    @property
+    def committed(self) -> bool:
+        """Whether the test set is part of the repository."""
+        return self.colours == 1
 
     @property
     def test_file(self) -> Path:
@@ -116,8 +122,8 @@ def class_names(name: str | None, classes: int) -> list[str]:
     return [str(number) for number in range(classes)]
 
 
-def load_images(name: str = DEFAULT, data_dir: Path | None = None) -> GreyImages:
-    """A whole data set from its four raw IDX files (plain or .gz) in `data_dir`.
+def load_images(name: str = DEFAULT, data_dir: Path | None = None) -> Images:
+    """A whole data set from its raw files (plain or .gz) in `data_dir`.
 
     Without `data_dir` the cache `build/NAME` is used, and filled first if need be.  Raises
     UserError if a file is missing or has the wrong MD5 and cannot be fetched.
@@ -131,48 +137,11 @@ def load_images(name: str = DEFAULT, data_dir: Path | None = None) -> GreyImages
     else:
         directory = Path(data_dir)
     contents = {file: _require(directory, file, wanted) for file in wanted.files}
-    train_images, train_labels, test_images, test_labels = (
-        parse_idx(contents[file], file) for file in _RAW_FILES
-    )
-    return GreyImages(train_images, train_labels, test_images, test_labels)
-
-
-def gunzipped(contents: bytes, name: str) -> bytes:
-    """`contents`, those of the file `name`, decompressed if gzip has compressed them: which they
-    say themselves."""
-    if not contents.startswith(b"\x1f\x8b"):
-        return contents
-    try:
-        return gzip.decompress(contents)
-    except (OSError, EOFError, zlib.error) as cause:
-        raise UserError(f"The file {name} is a damaged gzip file ({first_line(cause)}).") from cause
-
-
-def is_idx(contents: bytes) -> bool:
-    """Whether this is an IDX file, of bytes or of something else."""
-    return len(contents) >= 4 and contents[:2] == b"\0\0" and (
-        contents[2] in _IDX_TYPES and 1 <= contents[3] <= 16
-    )
-
-
-def parse_idx(contents: bytes, name: str) -> np.ndarray:
-    """The uint8 array of an IDX file (two zero bytes, type 8, rank, big-endian sizes, data)."""
-    if not is_idx(contents):
-        raise UserError(f"The file {name} is not an IDX file of bytes.")
-    if contents[2] != _BYTES:
-        raise UserError(f"The IDX file {name} holds {_IDX_TYPES[contents[2]]}, not bytes.")
-    rank = contents[3]
-    header = 4 + 4 * rank
-    shape = tuple(int.from_bytes(contents[4 * i : 4 * i + 4], "big") for i in range(1, rank + 1))
-    if len(contents) - header != math.prod(shape):
-        raise UserError(f"The IDX file {name} does not hold as many bytes as its header says.")
-    return np.frombuffer(contents, dtype=np.uint8, offset=header).reshape(shape)
-
-
-def make_idx(array: np.ndarray) -> bytes:
-    """The IDX file of a uint8 array."""
-    header = bytes([0, 0, 8, array.ndim]) + b"".join(n.to_bytes(4, "big") for n in array.shape)
-    return header + array.tobytes()
+    if wanted.colours > 1:
+        parts = [parse_batch(body, wanted.side, wanted.colours) for body in contents.values()]
+        train_images, train_labels = map(np.concatenate, zip(*parts[:-1], strict=True))
+        return Images(train_images, train_labels, *parts[-1])
+    return Images(*(parse_idx(contents[file], file) for file in _RAW_FILES))
 
 
 def _verified(directory: Path, name: str, wanted: DataSet) -> bytes | None:
@@ -222,8 +191,8 @@ def _fetch(names: Sequence[str], wanted: DataSet) -> None:
         failure = f"wrong MD5 of {wrong[0]}" if wrong else ""
     if failure:
         raise UserError(
-            f"{wanted.title} could not be fetched by {way} ({failure}); put the four raw files "
-            f"({', '.join(_RAW_FILES)}) in a directory and name it with --data-dir."
+            f"{wanted.title} could not be fetched by {way} ({failure}); put the raw files "
+            f"({', '.join(wanted.files)}) in a directory and name it with --data-dir."
         )
     for name in names:
         files.write_atomically(directory / name, contents[name])
@@ -233,14 +202,34 @@ def _from_torchvision(name: str, scratch: Path) -> dict[str, bytes]:
     """By the class of torchvision.datasets of that name."""
     import torchvision.datasets
 
+    _patiently(getattr(torchvision.datasets, name), scratch)
+    raw = scratch / name / "raw"
+    return {file: (raw / file).read_bytes() for file in _RAW_FILES}
+
+
+def _from_torchvision_batches(scratch: Path) -> dict[str, bytes]:
+    """CIFAR-10, which torchvision has as pickles, in its binary form."""
+    import torchvision.datasets
+
+    contents = {}
+    for train in (True, False):
+        found = _patiently(torchvision.datasets.CIFAR10, scratch, train=train)
+        labels = np.array(found.targets, np.uint8)
+        names = _BATCHES[:-1] if train else _BATCHES[-1:]
+        for k, file in enumerate(names):
+            part = slice(PER_BATCH * k, PER_BATCH * (k + 1))
+            contents[file] = make_batch(found.data[part], labels[part])
+    return contents
+
+
+def _patiently(kind: Callable[..., Any], scratch: Path, **options: Any) -> Any:
+    """A data set of torchvision's, downloaded into `scratch`."""
     timeout = socket.getdefaulttimeout()
     socket.setdefaulttimeout(30)  # torchvision sets none and would wait forever
     try:
-        getattr(torchvision.datasets, name)(str(scratch), download=True)
+        return kind(str(scratch), download=True, **options)
     finally:
         socket.setdefaulttimeout(timeout)
-    raw = scratch / name / "raw"
-    return {file: (raw / file).read_bytes() for file in _RAW_FILES}
 
 
 def _from_sklearn(scratch: Path) -> dict[str, bytes]:
@@ -306,6 +295,32 @@ DATASETS = {
             },
             ("scikit-learn's load_digits", _from_sklearn),
         ),
+        DataSet(
+            "cifar10",
+            "CIFAR-10",
+            32,
+            (
+                *("airplane", "automobile", "bird", "cat", "deer"),
+                *("dog", "frog", "horse", "ship", "truck"),
+            ),
+            10_000,
+            dict(
+                zip(
+                    _BATCHES,
+                    (
+                        "5dd7e06a14cb22eb9f671a540d1b7c25",
+                        "5ea93a67294ea407fff1d09f752e9692",
+                        "942cd6a4bcdd0dd3c604fbe906cb4421",
+                        "ae636b3ba5c66a11e91e8cb52e771fcb",
+                        "53f37980c15c3d472c316c40844f3f0d",
+                        "803d5f7f4d78ea53de84dbe85f74fb6d",
+                    ),
+                    strict=True,
+                )
+            ),
+            ("torchvision's download", _from_torchvision_batches),
+            colours=3,
+        ),
     )
 }
 
@@ -334,11 +349,15 @@ def read_test_images(
 def load_test_images(
     name: str = DEFAULT, path: Path | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The committed test set of a data set: grey images uint8 (N, pixels), labels uint8 (N,).
+    """The test set of a data set, committed or not: images uint8 (N, pixels), labels uint8 (N,).
 
-    Raises UserError if the file (`path`, if not the committed one) is not that.
+    Raises UserError if the file (`path`, if not the committed one) is not that, or if it is missing
+    where it is not committed.
     """
     wanted = dataset(name)
+    if path is None and not wanted.committed:
+        images, labels = parse_batch(_own_test_batch(wanted), wanted.side, wanted.colours)
+        return images.reshape(len(images), -1), labels
     path = wanted.test_file if path is None else Path(path)
     images, labels = read_test_images(path)
     if images.shape != (wanted.test_images, wanted.pixels):
@@ -349,6 +368,19 @@ def load_test_images(
     if labels.max() >= len(wanted.classes):
         raise UserError(f"The test set file {path} has a label above {len(wanted.classes) - 1}.")
     return images, labels
+
+
+def _own_test_batch(wanted: DataSet) -> bytes:
+    """The raw test batch, from where the user has it."""
+    *_, name = wanted.files
+    directory = Path(os.environ.get(DATA_VARIABLE) or wanted.cache)
+    contents = _verified(directory, name, wanted)
+    if contents is None:
+        raise UserError(
+            f"The test images of {wanted.title} are not part of this project, and {directory} has "
+            f"no original {name}; set the variable {DATA_VARIABLE} to a directory that has it."
+        )
+    return contents
 
 
 def load_test_bits() -> tuple[np.ndarray, np.ndarray]:
@@ -367,7 +399,9 @@ def save_test_images(images: np.ndarray, labels: np.ndarray, name: str, path: Pa
         {"images": images.reshape(len(images), -1), "labels": labels},
         {
             "source": f"{wanted.title} test images",
-            "source_md5": {n: md5 for n, md5 in wanted.files.items() if n.startswith("t10k")},
+            "source_md5": {
+                n: md5 for n, md5 in wanted.files.items() if n.startswith(("t10k", "test"))
+            },
         },
     )
 
@@ -383,7 +417,7 @@ def parser() -> CommandLine:
     add(
         "--data-dir",
         type=Path,
-        help="directory that already holds the four raw files, plain or .gz (default: build/NAME, "
+        help="directory that already holds the raw files, plain or .gz (default: build/NAME, "
         "filled by a download)",
     )
     add(
@@ -400,8 +434,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     images = load_images(options.dataset, options.data_dir)
     out = options.out or BUILD / f"{options.dataset}_test.npz"
     save_test_images(images.test_images, images.test_labels, options.dataset, out)
-    count, side, _ = images.test_images.shape
-    print(f"wrote {out}: {count} images of {side * side} pixels")
+    print(f"wrote {out}: {len(images.test_images)} images of {images.test_images[0].size} pixels")
     return 0
 
 

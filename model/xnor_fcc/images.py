@@ -15,9 +15,10 @@ from pathlib import Path
 import numpy as np
 
 from .container import read_foreign
-from .data import gunzipped, is_idx, parse_idx, read_test_images
+from .data import read_test_images
 from .errors import UserError, first_line
 from .files import read_bytes
+from .formats import gunzipped, is_idx, parse_idx
 from .pictures import ImageFileError, decode
 
 # How files begin.

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from xnor_fcc.data import GreyImages
+from xnor_fcc.data import Images
 from xnor_fcc.integer import IntegerNetwork
 from xnor_fcc.reference import Evaluation, evaluate
 from xnor_fcc.training.examples import Examples, Split
@@ -48,6 +48,12 @@ def random_model(
     """A model as training might leave it: every parameter away from its initial value."""
     torch.manual_seed(seed)
     model = BinaryNetwork(widths, 99, form)
+    random_parameters(model)
+    return model
+
+
+def random_parameters(model: BinaryNetwork) -> None:
+    """Give every parameter a random value, by torch's own random numbers; then eval mode."""
     with torch.no_grad():
         for layer in model.hidden_layers():
             layer.linear.weight.uniform_(-1, 1)
@@ -57,8 +63,8 @@ def random_model(
             layer.norm.bias.copy_(torch.randn(outputs) / 2)
             layer.norm.running_mean.copy_(torch.randn(outputs))
             layer.norm.running_var.copy_(torch.rand(outputs) * 4 + 0.1)
-        model.output.bias.copy_(torch.randn(widths[-1]) * 5)
-    return model.eval()
+        model.output.bias.copy_(torch.randn(model.widths[-1]) * 5)
+    model.eval()
 
 
 def form_name(form: Form) -> str:
@@ -115,7 +121,7 @@ TINY_FLOAT = FloatRecipe(
 )
 
 
-def fake_mnist(seed: int = 0) -> GreyImages:
+def fake_mnist(seed: int = 0) -> Images:
     """Ten clearly different pictures, shifted and made noisy: 300 to train on, 100 to test."""
     rng = np.random.default_rng(seed)
     pictures = np.kron(np.random.default_rng(99).integers(0, 2, (10, 7, 7)), np.ones((4, 4)))
@@ -125,7 +131,7 @@ def fake_mnist(seed: int = 0) -> GreyImages:
         images = pictures[labels] * 180 + rng.integers(0, 75, (count, 28, 28))
         return images.astype(np.uint8), labels
 
-    return GreyImages(*draw(300), *draw(100))
+    return Images(*draw(300), *draw(100))
 
 
 def reported(out: Path) -> bytes:
@@ -135,11 +141,9 @@ def reported(out: Path) -> bytes:
     return json.dumps(report).encode()
 
 
-def results(out: Path) -> dict[str, bytes]:
+def results(out: Path, names: tuple[str, ...] = (TRAINED, INTEGER)) -> dict[str, bytes]:
     """What a run wrote, file by file."""
-    return {REPORT_NAME: reported(out)} | {
-        name: (out / name).read_bytes() for name in (TRAINED, INTEGER)
-    }
+    return {REPORT_NAME: reported(out)} | {name: (out / name).read_bytes() for name in names}
 
 
 def train_alone(data: Split, recipe: Recipe, directory: Path) -> Student:

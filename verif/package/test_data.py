@@ -152,7 +152,7 @@ def test_wrong_contents_never_reach_the_cache(
     with pytest.raises(UserError) as caught:
         data.load_images()
     assert str(caught.value).startswith(
-        "MNIST could not be fetched by a way (wrong MD5 of train-images-idx3-ubyte); put the four "
+        "MNIST could not be fetched by a way (wrong MD5 of train-images-idx3-ubyte); put the "
         "raw files (train-images-idx3-ubyte, "
     )
     assert str(caught.value).endswith("in a directory and name it with --data-dir.")
@@ -166,6 +166,7 @@ def test_a_way_that_is_closed_is_named(cache: Path, monkeypatch: pytest.MonkeyPa
     reasons = {
         "mnist": r"torchvision's download \(.+\); put",
         "fashion": r"torchvision's download \(.+\); put",
+        "cifar10": r"torchvision's download \(.+\); put",
         "digits": r"load_digits \(scikit-learn is missing: pip install '\.\[train\]'\)",
     }
     for name, reason in reasons.items():
@@ -195,7 +196,7 @@ def test_torchvision_brings_the_raw_files(
     assert timeouts == [30] and socket.getdefaulttimeout() is None
 
 
-@pytest.mark.parametrize("name", list(data.DATASETS))
+@pytest.mark.parametrize("name", [name for name, each in data.DATASETS.items() if each.committed])
 def test_committed_test_sets(name: str) -> None:
     """Pixels and labels of the raw files, of which the MD5s are known."""
     known = data.DATASETS[name]
@@ -241,8 +242,73 @@ def test_digits_are_those_of_scikit_learn() -> None:
 
 
 def test_an_unknown_data_set() -> None:
-    with pytest.raises(UserError, match="no data set 'cifar', only mnist, fashion, digits"):
+    with pytest.raises(UserError, match=r"no data set 'cifar', only mnist, fashion, .*, cifar10"):
         data.load_test_images("cifar")
+
+
+@pytest.fixture
+def batches(monkeypatch: pytest.MonkeyPatch) -> dict[str, bytes]:
+    """A small stand-in for CIFAR-10, three images a batch, whose hashes count as the original's."""
+    rng = np.random.default_rng(0)
+    contents = {
+        name: rng.integers(0, 10, (3, 1 + 3072), dtype=np.uint8).tobytes()
+        for name in data.DATASETS["cifar10"].files
+    }
+    hashes = {name: hashlib.md5(body).hexdigest() for name, body in contents.items()}
+    change(monkeypatch, "cifar10", files=hashes, test_images=3)
+    return contents
+
+
+def test_batches_are_read_by_colour_row_and_column(
+    tmp_path: Path, batches: dict[str, bytes]
+) -> None:
+    body = bytearray(batches["data_batch_2.bin"])
+    write_all(tmp_path, batches)
+    found = data.load_images("cifar10", tmp_path)
+    assert found.train_images.shape == (15, 32, 32, 3) and found.test_images.shape == (3, 32, 32, 3)
+    # Of the second image of the second batch, behind the label: blue of row 4, column 5.
+    place = 3073 + 1 + 2 * 1024 + 4 * 32 + 5
+    assert found.train_images[4, 4, 5, 2] == body[place] and found.train_labels[4] == body[3073]
+    assert data.make_batch(found.test_images, found.test_labels) == batches["test_batch.bin"]
+
+
+def test_test_images_that_are_not_committed_come_from_the_users_directory(
+    tmp_path: Path, batches: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(data, "BUILD", tmp_path / "build")
+    monkeypatch.delenv("XNOR_FCC_DATA", raising=False)
+    with pytest.raises(UserError, match=r"cifar10 has no original test_batch.bin; set .*_DATA to"):
+        data.load_test_images("cifar10")
+    write_all(tmp_path, batches)
+    monkeypatch.setenv("XNOR_FCC_DATA", str(tmp_path))
+    images, labels = data.load_test_images("cifar10")
+    whole = data.load_images("cifar10", tmp_path)
+    assert np.array_equal(images.reshape(3, 32, 32, 3), whole.test_images)
+    assert np.array_equal(labels, whole.test_labels)
+    (tmp_path / "test_batch.bin").write_bytes(batches["data_batch_1.bin"])
+    with pytest.raises(UserError, match="has no original"):
+        data.load_test_images("cifar10")
+
+
+@pytest.mark.needs("torchvision")
+def test_torchvision_brings_the_batches(
+    tmp_path: Path, batches: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has them as pickles; what comes of it is the binary version, ten thousand to a batch."""
+    from torchvision import datasets
+
+    monkeypatch.setattr(data, "PER_BATCH", 3)
+    write_all(tmp_path, batches)
+    whole = data.load_images("cifar10", tmp_path)
+
+    class Stand:
+        def __init__(self, root: str, train: bool, download: bool) -> None:
+            assert download
+            self.data = whole.train_images if train else whole.test_images
+            self.targets = (whole.train_labels if train else whole.test_labels).tolist()
+
+    monkeypatch.setattr(datasets, "CIFAR10", Stand)
+    assert data.DATASETS["cifar10"].way[1](tmp_path) == batches
 
 
 def test_committed_test_set_shows_upright_digits() -> None:

@@ -138,7 +138,7 @@ def test_unsound_arrays_are_refused(name: str, array: np.ndarray | None, match: 
     if array is not None:
         arrays[name] = array
     with pytest.raises(UserError, match=match):
-        from_compact(arrays, WIDTHS, model.eps(), 128)
+        from_compact(arrays, BinaryNetwork(WIDTHS), model.eps())
 
 
 def test_unsound_files_are_refused(tmp_path: Path) -> None:
@@ -198,7 +198,7 @@ def test_gradients_of_ternary_weights_pass_through_the_zeros() -> None:
 
 
 def test_an_activation_of_order_2_is_the_sign_and_the_sign_of_the_residual() -> None:
-    layer = HiddenLayer(5, 1, Form(order=2)).eval()
+    layer = HiddenLayer(BinaryLinear(5, 1), Form(order=2)).eval()
     assert layer.norm.running_var is not None
     with torch.no_grad():
         layer.linear.weight.fill_(1.0)  # alpha 1: v is the product itself
@@ -300,7 +300,7 @@ def test_unsound_arrays_of_other_kinds_are_refused(
     if array is not None:
         arrays[name] = array
     with pytest.raises(UserError, match=match):
-        from_compact(arrays, WIDTHS, model.eps(), 128, form)
+        from_compact(arrays, BinaryNetwork(WIDTHS, form=form), model.eps())
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from package.made import random_model, random_signs
 from xnor_fcc.errors import UserError
 from xnor_fcc.training.form import Form
 from xnor_fcc.training.layers import BinaryLinear
+from xnor_fcc.training.network import BinaryNetwork
 from xnor_fcc.training.prune import prune, usefulness
 from xnor_fcc.training.trained import from_compact, to_compact
 
@@ -80,7 +81,7 @@ def test_a_cut_neuron_leaves_its_mean_behind() -> None:
             layer.norm.weight[still] = 0.0
             layer.norm.bias[still] = torch.tensor([1.0, -1.0, 1.0])[: len(still)]
     # As from a file: a neuron's latent weights are of one size, which is its alpha.
-    model = from_compact(to_compact(model), WIDTHS, model.eps(), model.pixel_threshold)
+    model = from_compact(to_compact(model), BinaryNetwork(WIDTHS), model.eps())
     x, labels = task()
     small = prune(model, (37, 21, 13, 6), x, labels)
     assert torch.equal(small(x), model(x))

@@ -39,7 +39,7 @@ from xnor_fcc.training.augment import Distortion
 from xnor_fcc.training.examples import Examples, batches, split
 from xnor_fcc.training.export import export, response_table
 from xnor_fcc.training.form import Form
-from xnor_fcc.training.layers import HiddenLayer
+from xnor_fcc.training.layers import BinaryLinear, HiddenLayer
 from xnor_fcc.training.network import BinaryNetwork, to_inputs
 from xnor_fcc.training.plain import PlainNetwork
 from xnor_fcc.training.recipes import FloatRecipe, OriginalRecipe, Recipe, squared_hinge
@@ -414,7 +414,7 @@ def test_parity_at_full_size_on_ten_thousand_random_images() -> None:
 @pytest.mark.parametrize("gamma", [1.0, -1.0, 0.0])
 def test_thresholds_are_those_of_the_affine_map(gamma: float) -> None:
     # mean 1, variance 16: 1/sqrt = 1/4; y = (2P - n - 1)/4 gamma + 1/2 >= 0.
-    layer = HiddenLayer(11, 1, Form(norm="shift")).eval()
+    layer = HiddenLayer(BinaryLinear(11, 1), Form(norm="shift")).eval()
     with torch.no_grad():
         assert layer.norm.running_mean is not None and layer.norm.running_var is not None
         layer.norm.running_mean.fill_(1.0)

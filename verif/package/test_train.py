@@ -39,7 +39,14 @@ from xnor_fcc.training import checkpoint, train
 from xnor_fcc.training.augment import Distortion, distort
 from xnor_fcc.training.examples import Examples, split
 from xnor_fcc.training.options import options_of
-from xnor_fcc.training.recipes import RECIPES, Recipe, cosine, recipe_for
+from xnor_fcc.training.recipes import (
+    RECIPES,
+    ConvolutionalRecipe,
+    Recipe,
+    cosine,
+    datasets_for,
+    recipe_for,
+)
 from xnor_fcc.training.run import REPORT_NAME, run
 from xnor_fcc.training.student import Student, student_loss
 from xnor_fcc.training.trained import load_trained
@@ -244,6 +251,32 @@ def test_distortion_of_nothing_is_nothing() -> None:
     assert moved.shape == images.shape and (moved - images.float()).abs().mean() > 5
 
 
+def test_images_are_shifted_by_whole_pixels_and_mirrored() -> None:
+    """All the colours of an image alike; what comes in from beyond its edge is zero."""
+    images = torch.arange(1, 4 * 6 * 6 * 3 + 1).reshape(4, 6, 6, 3).remainder(251).to(torch.uint8)
+    images = images.repeat(150, 1, 1, 1)
+    amount = Distortion(0.0, 0.0, 0.0, 2.0, 0.0, mirrored=True)
+    result = distort(images, amount, torch.Generator().manual_seed(0))
+    seen = set()
+    for before, after in zip(images.float(), result, strict=True):
+        padded = torch.nn.functional.pad(before, (0, 0, 2, 2, 2, 2))
+        ways = {
+            (y, x, turned): padded[y : y + 6, x : x + 6].flip(1 if turned else ())
+            for y in range(5) for x in range(5) for turned in (False, True)
+        }  # fmt: skip
+        seen |= {way for way, expected in ways.items() if torch.equal(after, expected)}
+    assert len(seen) == 50
+    assert not amount.scaled(0).moves and amount.scaled(0.5).mirrored
+
+
+def test_colours_are_warped_alike() -> None:
+    grey = torch.from_numpy(fake_mnist().train_images[:8].copy())
+    one = distort(grey, Distortion(), torch.Generator().manual_seed(0))
+    three = distort(grey[..., None].expand(8, 28, 28, 3), Distortion(),
+                    torch.Generator().manual_seed(0))  # fmt: skip
+    assert torch.equal(three, one[..., None].expand(8, 28, 28, 3))
+
+
 def test_distortion_shrinks_at_the_end() -> None:
     recipe = Recipe(epochs=20)
     degrees = [recipe.distortion_at(epoch).degrees for epoch in range(20)]
@@ -269,6 +302,14 @@ def test_distortion_shrinks_at_the_end() -> None:
         ["--recipe", "none"],
         ["--dataset", "cifar"],
         ["--dataset", "digits", "--data-dir", "nowhere"],
+        ["--dataset", "cifar10"],
+        ["--recipe", "conv", "--weights", "ternary"],
+        ["--recipe", "conv", "--first-layer", "shifts"],
+        ["--recipe", "conv", "--data-seed", "3"],
+        ["--recipe", "conv", "--maps", "64q"],
+        ["--recipe", "conv", "--maps", "64,64p,64p,64p"],
+        ["--recipe", "conv", "--levels", "0"],
+        ["--recipe", "conv", "--border", "-1"],
         ["--recipe", "original", "--halving", "0"],
         ["--recipe", "original", "--average", "0.9"],
         ["--halving", "10"],
@@ -306,6 +347,8 @@ def test_the_command_refuses_in_one_sentence(
 @pytest.mark.parametrize("name", list(RECIPES))
 def test_a_recipe_holds_its_options_to_their_ranges(name: str) -> None:
     recipe = RECIPES[name]()
+    if isinstance(recipe, ConvolutionalRecipe):
+        recipe = replace(recipe, maps="8")  # which fit with any border
     options = options_of(type(recipe))
     assert {"epochs", "batch", "average"} <= options.keys() and "validation" not in options
     assert ("halving" in options) == (name == "original")
@@ -368,21 +411,69 @@ def test_the_old_name_of_a_recipe_still_works() -> None:
     assert options.output.name == "train-original"
 
 
-@pytest.mark.parametrize("dataset", list(DATASETS))
-@pytest.mark.parametrize("name", list(RECIPES))
+@pytest.mark.parametrize(
+    ("name", "dataset"), [(name, each) for name in RECIPES for each in datasets_for(name)]
+)
 def test_recipes_suit_the_data_set(name: str, dataset: str) -> None:
     plain, recipe = RECIPES[name](), recipe_for(name, dataset)
     known = DATASETS[dataset]
     assert recipe.dataset == dataset
     assert (recipe.widths[0], recipe.widths[-1]) == (known.pixels, len(known.classes))
-    # Distortion and teacher are for those recipes that have them.
+    # Distortion and teacher are for those recipes that have them; two do without the teacher.
     assert recipe.distortion.moves == plain.distortion.moves
-    assert bool(recipe.teacher_epochs) == bool(plain.teacher_epochs)
+    alone = {("conv", "fashion"), ("conv", "cifar10")}
+    taught = bool(plain.teacher_epochs) and (name, dataset) not in alone
+    assert bool(recipe.teacher_epochs) == taught
     # It is what the command trains without further options, in a directory of its own.
     options = train.parser(name, dataset).parse_args(["--recipe", name, "--dataset", dataset])
     assert train._recipe(options) == recipe
     assert (options.output.name == "train") == ((name, dataset) == ("best", "mnist"))
     assert (dataset == "mnist") == (dataset not in options.output.name)
+
+
+def test_every_data_set_has_a_recipe() -> None:
+    assert set(DATASETS) == {each for name in RECIPES for each in datasets_for(name)}
+
+
+@pytest.mark.parametrize("dataset", ["digits", "cifar10"])
+def test_the_command_trains_convolutions(
+    dataset: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Grey and in colours, with a teacher; what is reported is what the integer network answers."""
+    known = DATASETS[dataset]
+    whole = fake_mnist()
+    side, shape = known.side, (known.side, known.side, *[known.colours] * (known.colours > 1))
+
+    def of(images: np.ndarray) -> np.ndarray:
+        if known.colours > 1:
+            colours = [np.roll(images, k, axis=1) for k in range(known.colours)]
+            images = np.pad(np.stack(colours, axis=-1), ((0, 0), (2, 2), (2, 2), (0, 0)))
+        return images[:, :side, :side].reshape(-1, *shape)
+
+    images = replace(
+        whole, train_images=of(whole.train_images), test_images=of(whole.test_images)
+    )
+    monkeypatch.setattr(train, "load_images", lambda name, directory: {dataset: images}[name])
+    monkeypatch.setattr("xnor_fcc.training.run.split", lambda images, recipe: split(images, TINY))
+    arguments = ["--recipe", "conv", "--dataset", dataset, "--output", str(tmp_path), "--json"]
+    arguments += ["--epochs", "2", "--teacher-epochs", "1", "--batch", "20", "--threads", "1"]
+    arguments += ["--maps", "5p,8,4x1", "--hidden", "9", "--levels", "2", "--order", "2"]
+    assert train.main(arguments) == 0
+    report = json.loads(capsys.readouterr().out)
+    names = ("digits_conv_trained.npz", "digits_conv.npz")
+    if dataset == "cifar10":
+        names = ("cifar10_trained.npz", "cifar10.npz")
+    network = IntegerNetwork.load(tmp_path / names[1])
+    assert network.kinds == {"convolutions", "order-2"} and network.dataset == dataset
+    assert network.widths == (known.pixels, 5, 8, 4, 9, 10)
+    answers = evaluate(network, network.inputs_from(images.test_images)).classes
+    assert report["test_accuracy"] == pytest.approx((answers == images.test_labels).mean())
+    first = results(tmp_path, names)
+    assert train.main([*arguments, "--restart"]) == 0
+    assert results(tmp_path, names) == first
 
 
 def test_the_command_trains_with_free_scales(

@@ -24,11 +24,17 @@ class Distortion:
     shift: float = 2.0  # translation per axis in pixels, uniform in +-shift
     elastic: float = 0.6  # standard deviation of the elastic displacement, in pixels
     elastic_knots: int = 6  # the displacement is smooth: knots per axis of its random field
+    mirrored: bool = False  # half of the images, left to right
 
     @property
     def moves(self) -> bool:
         """Whether any pixel can change."""
-        return any((self.degrees, self.scale, self.shear, self.shift, self.elastic))
+        return self.mirrored or self._warps or self.shift != 0
+
+    @property
+    def _warps(self) -> bool:
+        """Whether pixels land between others."""
+        return any((self.degrees, self.scale, self.shear, self.elastic))
 
     def scaled(self, factor: float) -> Distortion:
         """The same distortion, `factor` times as far."""
@@ -39,12 +45,26 @@ class Distortion:
             shear=self.shear * factor,
             shift=self.shift * factor,
             elastic=self.elastic * factor,
+            mirrored=self.mirrored and factor > 0,
         )
 
 
 def distort(images: Tensor, amount: Distortion, generator: torch.Generator) -> Tensor:
-    """Distorted copies of uint8 images (N, side, side): float32 of the same shape, 0..255."""
-    count, side, _ = images.shape
+    """Distorted copies of uint8 images (N, side, side) or (N, side, side, colours), 0..255.
+
+    float32 of the same shape; where nothing else warps them, they are shifted by whole pixels.
+    """
+    images = images.to(torch.float32)
+    if amount._warps:
+        images = _warped(images, amount, generator)
+    elif amount.shift:
+        images = _shifted(images, round(amount.shift), generator)
+    return _mirrored(images, generator) if amount.mirrored else images
+
+
+def _warped(images: Tensor, amount: Distortion, generator: torch.Generator) -> Tensor:
+    """By bilinear interpolation."""
+    count, side = images.shape[:2]
 
     def uniform(limit: float) -> Tensor:
         return (torch.rand(count, generator=generator) * 2 - 1) * limit
@@ -66,5 +86,23 @@ def distort(images: Tensor, amount: Distortion, generator: torch.Generator) -> T
         field = torch.randn(count, 2, knots, knots, generator=generator)
         field = functional.interpolate(field, size=(side, side), mode="bicubic", align_corners=True)
         grid = grid + field.permute(0, 2, 3, 1) * (amount.elastic * per_pixel)
-    grey = images[:, None].to(torch.float32)
-    return functional.grid_sample(grey, grid, mode="bilinear", align_corners=False)[:, 0]
+    planes = images.reshape(count, side, side, -1).permute(0, 3, 1, 2)
+    moved = functional.grid_sample(planes, grid, mode="bilinear", align_corners=False)
+    return moved.permute(0, 2, 3, 1).reshape(images.shape)
+
+
+def _shifted(images: Tensor, most: int, generator: torch.Generator) -> Tensor:
+    """Each image shifted by up to `most` pixels along each axis; what moves in is zero."""
+    count, side = images.shape[:2]
+    offsets = torch.randint(0, 2 * most + 1, (2, count, 1), generator=generator)
+    rows, columns = offsets + torch.arange(side)
+    margins = [0, 0] * (images.ndim - 3) + [most] * 4
+    padded = functional.pad(images, margins)
+    return padded[torch.arange(count)[:, None, None], rows[:, :, None], columns[:, None, :]]
+
+
+def _mirrored(images: Tensor, generator: torch.Generator) -> Tensor:
+    """Images (N, side, side, ...), about half of them mirrored left to right."""
+    turned = torch.rand(len(images), generator=generator) < 0.5
+    mask = turned.reshape(-1, *[1] * (images.ndim - 1))
+    return torch.where(mask, images.flip(2), images)

@@ -21,22 +21,23 @@ import torch
 from torch import Tensor, nn
 
 from .. import files
-from ..data import GreyImages
+from ..data import Images
 from ..errors import UserError
 from .augment import Distortion, distort
-from .network import signs, to_inputs
+from .network import signs
 from .recipes import Recipe
 
 # What decides the teacher, and with the distortion of the epoch the examples.
 _SETTINGS = (
     *("dataset", "seed", "validation", "batch", "teacher_epochs", "teacher_lr", "distortion"),
     *("pixel_threshold", "order", "first_layer"),
+    *("border", "levels"),
 )
 
 
 @dataclass(frozen=True)
 class Split:
-    """The training set, cut in two: uint8 images (N, side, side), int64 labels (N,)."""
+    """The training set, cut in two: uint8 images (N, side, side, ...), int64 labels (N,)."""
 
     images: Tensor
     labels: Tensor
@@ -44,7 +45,7 @@ class Split:
     validation_labels: Tensor
 
 
-def split(whole: GreyImages, recipe: Recipe) -> Split:
+def split(whole: Images, recipe: Recipe) -> Split:
     """Cut the validation images off at random; the cut depends on the seed alone."""
     total = len(whole.train_images)
     if not 0 < recipe.validation < total:
@@ -59,8 +60,8 @@ def split(whole: GreyImages, recipe: Recipe) -> Split:
 
 
 def inputs_of(grey: Tensor, recipe: Recipe) -> Tensor:
-    """Grey images (N, side, side), 0..255, as the network's inputs float32 (N, pixels)."""
-    return to_inputs(grey, recipe.pixel_threshold, recipe.form)
+    """Images (N, side, side, ...), 0..255, as the recipe's network takes them."""
+    return recipe.inputs(grey)
 
 
 def generator(seed: int, phase: str, epoch: int) -> torch.Generator:
@@ -86,7 +87,7 @@ def batches(
     random: torch.Generator,
     images: int | None = None,
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    """Shuffled, distorted inputs: x (batch, pixels) as the network takes them, labels (batch,)."""
+    """Shuffled, distorted inputs: x (batch, ...) as the network takes them, labels (batch,)."""
     at_once = 5 * recipe.batch  # distorting many images at a time costs less per image
     order = torch.randperm(len(data.images), generator=random)
     steps = max(1, recipe.steps(min(images or len(order), len(order))))

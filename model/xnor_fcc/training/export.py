@@ -24,7 +24,9 @@ from torch import Tensor
 from ..errors import CommandLine, UserError, run_main
 from ..folding import fold, negated
 from ..integer import IntegerNetwork, Layer, OutputLayer, ShiftLayer
+from ..layers import ConvLayer
 from ..shape import top_level
+from .convolution import ConvolutionalNetwork, ConvolutionLayer
 from .layers import HiddenLayer, PowerLinear
 from .network import BinaryNetwork, pixel_residual
 from .trained import load_trained
@@ -33,7 +35,7 @@ from .trained import load_trained
 def response_table(layer: HiddenLayer) -> np.ndarray:
     """What each neuron answers to each P: uint8 (M + 1, outputs), row P, of 0/1 or levels 0..3."""
     outputs = layer.linear.out_features
-    most = layer.linear.in_features * top_level(layer.form.order)
+    most = layer.linear.in_features * top_level(layer.order)
     product = torch.arange(-most, most + 1, layer.form.step, dtype=torch.float32)
     with torch.no_grad():
         answers = layer.activate(product[:, None].expand(-1, outputs).contiguous())
@@ -96,7 +98,10 @@ def export(
         # The weights first: Brevitas clips latent weights when it quantises them.
         weights = layer.linear.bits()
         mask = layer.linear.mask() if form.ternary else None
-        hidden.append(fold(weights, response_table(layer), mask, form.order))
+        folded = fold(weights, response_table(layer), mask, layer.order, form.order)
+        if isinstance(layer, ConvolutionLayer):
+            folded = ConvLayer(**vars(folded), kernel=layer.linear.kernel_size[0], pool=layer.pool)
+        hidden.append(folded)
     last = model.output.linear
     output = OutputLayer(
         last.bits(),
@@ -104,13 +109,13 @@ def export(
         last.mask() if form.ternary else None,
         form.order,
     )
+    pixels = residual = None
+    if isinstance(model, ConvolutionalNetwork):
+        pixels = model.plan.pixels
+    elif form.order == 2:
+        residual = pixel_residual(model.pixel_threshold)
     return IntegerNetwork(
-        tuple(hidden),
-        output,
-        model.pixel_threshold,
-        name,
-        dict(info or {}),
-        pixel_residual(model.pixel_threshold) if form.order == 2 else None,
+        tuple(hidden), output, model.pixel_threshold, name, dict(info or {}), residual, pixels
     )
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from brevitas.nn import QuantIdentity, QuantLinear
+from brevitas.nn import QuantConv2d, QuantIdentity, QuantLinear
 from brevitas.quant.binary import SignedBinaryActPerTensorConst, SignedBinaryWeightPerTensorConst
 from brevitas.quant.ternary import SignedTernaryWeightPerTensorConst
 from torch import Tensor, nn
@@ -114,6 +114,10 @@ class BinaryLinear(QuantLinear):
         """
         self.imbalance = nn.Parameter(torch.zeros(self.out_features))
 
+    def put(self, values: Tensor) -> None:
+        """Take latent weights (outputs, inputs)."""
+        self.weight.copy_(values)
+
     def values(self) -> np.ndarray:
         """The weights as int8 (outputs, inputs) of -1, 0, +1, as Brevitas quantises them."""
         with torch.no_grad():
@@ -139,6 +143,58 @@ class BinaryLinear(QuantLinear):
             counted = size > 0.5
             total = (size.clamp(max=1) * counted).sum(dim=1, dtype=torch.float64)
             return (total / counted.sum(dim=1).clamp(min=1)).to(torch.float32)
+
+
+class _SignOfWeights(torch.autograd.Function):
+    """Latent weights to bfloat16 +-1; straight-through gradient."""
+
+    @staticmethod
+    def forward(ctx: Any, weight: Tensor) -> Tensor:
+        signs = (weight >= 0).to(torch.bfloat16).mul_(2).sub_(1)
+        return signs.contiguous(memory_format=torch.channels_last)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        return gradient.float()
+
+
+class BinaryConvolution(QuantConv2d):
+    """A Brevitas convolution with weights of exactly +-1, stride 1, no padding.
+
+    x float32 (N, channels, S, S) of +-1, or of -3, -1, 1, 3 -> the dot products, whole numbers.
+    A neuron is a filter, and its inputs are those of a window in the order (row, column, channel).
+    """
+
+    def __init__(self, channels: int, filters: int, kernel: int) -> None:
+        super().__init__(channels, filters, kernel, bias=False, weight_quant=UnitWeight)
+        self.in_features = kernel * kernel * channels
+        self.out_features = filters
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The exact product, Brevitas' own path; rounded, should an algorithm take a detour."""
+        product: Tensor = super().forward(x)
+        return product.round()
+
+    def rough(self, x: Tensor) -> Tensor:
+        """The product for training, bfloat16 like x."""
+        return functional.conv2d(x, _SignOfWeights.apply(self.weight))
+
+    def bits(self) -> np.ndarray:
+        """The weights as uint8 (filters, inputs): 1 is +1, 0 is -1."""
+        with torch.no_grad():
+            values = self.quant_weight().value.permute(0, 2, 3, 1).flatten(1)
+            return (values > 0).to(torch.uint8).numpy()
+
+    def alpha(self) -> Tensor:
+        """XNOR-Net's scale, mean |W| of each filter, float32 (filters,), summed in float64."""
+        with torch.no_grad():
+            size = self.weight.abs().flatten(1)
+            return size.mean(dim=1, dtype=torch.float64).to(torch.float32)
+
+    def put(self, values: Tensor) -> None:
+        """Take latent weights (filters, inputs)."""
+        filters, channels, *window = self.weight.shape
+        self.weight.copy_(values.reshape(filters, *window, channels).permute(0, 3, 1, 2))
 
 
 class _Power(torch.autograd.Function):
@@ -171,6 +227,10 @@ class PowerLinear(nn.Linear):
             return functional.linear(x, weight)
         return functional.linear(x.double(), weight.double()).float()
 
+    def put(self, values: Tensor) -> None:
+        """Take latent weights (outputs, inputs)."""
+        self.weight.copy_(values)
+
     def bits(self) -> np.ndarray:
         """The signs as uint8 (outputs, inputs): 1 is +."""
         return (self.weight.detach() >= 0).to(torch.uint8).numpy()
@@ -181,19 +241,23 @@ class PowerLinear(nn.Linear):
         return (_Power.apply(self.weight.detach()).frexp().exponent - 1).to(torch.uint8).numpy()
 
 
+Weighted = BinaryLinear | PowerLinear | BinaryConvolution
+
+
 class HiddenLayer(nn.Module):
     """activation(batch_norm(alpha * product)): x (N, inputs) -> (N, outputs).
 
     An activation is +-1, or with order 2 one of -3, -1, 1, 3.  With shift-based normalisation and
-    behind power-of-two weights, which carry their scale themselves, there is no alpha.
+    behind power-of-two weights, which carry their scale themselves, there is no alpha.  `order` is
+    that of the inputs, where it is not that of the outputs.
     """
 
-    def __init__(self, inputs: int, outputs: int, form: Form, shifts: bool = False) -> None:
+    def __init__(self, linear: Weighted, form: Form, order: int | None = None) -> None:
         super().__init__()
-        self.linear: BinaryLinear | PowerLinear = (
-            PowerLinear(inputs, outputs) if shifts else BinaryLinear(inputs, outputs, form.ternary)
-        )
+        self.linear = linear
         self.form = form
+        self.order = order or form.order
+        outputs = linear.out_features
         self.norm = ShiftBatchNorm(outputs) if form.norm == "shift" else nn.BatchNorm1d(outputs)
         self.sign = QuantIdentity(act_quant=UnitSign)
         if form.order == 2:
@@ -202,14 +266,14 @@ class HiddenLayer(nn.Module):
     @property
     def has_alpha(self) -> bool:
         """Whether the product is scaled by the mean magnitude of the latent weights."""
-        return isinstance(self.linear, BinaryLinear) and self.form.norm == "batch"
+        return not isinstance(self.linear, PowerLinear) and self.form.norm == "batch"
 
     def forward(self, x: Tensor) -> Tensor:
         return self.activate(self.linear(x))
 
     def scaled(self, product: Tensor) -> Tensor:
         """The product times alpha, where there is one."""
-        if isinstance(self.linear, BinaryLinear) and self.has_alpha:
+        if not isinstance(self.linear, PowerLinear) and self.has_alpha:
             return product * self.linear.alpha()
         return product
 

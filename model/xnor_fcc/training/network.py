@@ -29,7 +29,7 @@ from torch import Tensor, nn
 from ..errors import UserError
 from ..registers import PIXEL_THRESHOLD
 from .form import Form
-from .layers import HiddenLayer, OutputLayer
+from .layers import BinaryLinear, HiddenLayer, OutputLayer, PowerLinear, Weighted
 from .shift import StraightAp2
 
 DEFAULT_WIDTHS = (784, 1024, 1024, 1024, 10)
@@ -54,7 +54,9 @@ class BinaryNetwork(nn.Module):
         if shifts and len(self.widths) < 3:
             raise UserError("A first layer of shifts must be a hidden layer.")
         self.hidden = nn.ModuleList(
-            HiddenLayer(n, m, form, shifts and i == 0)
+            HiddenLayer(
+                PowerLinear(n, m) if shifts and i == 0 else BinaryLinear(n, m, form.ternary), form
+            )
             for i, (n, m) in enumerate(pairwise(self.widths[:-1]))
         )
         self.output = OutputLayer(self.widths[-2], self.widths[-1], form)
@@ -88,9 +90,13 @@ class BinaryNetwork(nn.Module):
         """The hidden layers, first to last."""
         return [layer for layer in self.hidden if isinstance(layer, HiddenLayer)]
 
-    def latent_layers(self) -> list[nn.Linear]:
+    def latent_layers(self) -> list[Weighted]:
         """Every layer with latent weights, first to last."""
         return [*(layer.linear for layer in self.hidden_layers()), self.output.linear]
+
+    def rising(self) -> list[Tensor]:
+        """Parameters that training holds at 0 or above."""
+        return []
 
     def eps(self) -> list[float]:
         """What each hidden layer's batch normalisation adds to the variance."""

@@ -62,7 +62,7 @@ def check(values: Any) -> None:
     """Raise `UserError` where a field of the dataclass `values` is outside its option's range."""
     for name, option in options_of(type(values)).items():
         value = getattr(values, name)
-        if option.choices is not None or value is None:
+        if option.choices is not None or value is None or isinstance(value, str):
             continue
         if not option.low <= value <= option.high or (option.below and value == option.high):
             raise UserError(f"{_flag(name, option)} must be {option.range}{option.reason}.")

@@ -32,6 +32,10 @@ class PlainNetwork(nn.Module):
         """The outputs are on the scale of the loss already."""
         return scores
 
+    def rising(self) -> list[Tensor]:
+        """None."""
+        return []
+
     def latent_layers(self) -> list[nn.Linear]:
         """None."""
         return []

@@ -39,14 +39,17 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ..data import dataset
 from ..errors import UserError
 from ..registers import PIXEL_THRESHOLD
 from .augment import Distortion
+from .convolution import ConvolutionalNetwork, thermometer
 from .form import FORMS, Form
 from .layers import BinaryLinear
-from .network import DEFAULT_WIDTHS, BinaryNetwork
+from .network import DEFAULT_WIDTHS, BinaryNetwork, to_inputs
 from .options import check, option
 from .plain import PlainNetwork
+from .plan import Plan, even_levels
 from .shift import ALPHA, ShiftAdaMax, glorot_coefficient, shifted_rate
 from .trained import from_compact, to_compact
 
@@ -155,6 +158,19 @@ class Recipe:
         """Batches per epoch; the incomplete last one is left out."""
         return images // self.batch
 
+    def inputs(self, grey: Tensor) -> Tensor:
+        """Grey images (N, side, side), 0..255, as the network's inputs float32 (N, pixels)."""
+        return to_inputs(grey, self.pixel_threshold, self.form)
+
+    def teaching(self, side: int) -> dict[str, int]:
+        """What the teacher is made of, given the side of an image."""
+        return {"side": side, "classes": self.widths[-1]}
+
+    @property
+    def files(self) -> str:
+        """What the names of the network files begin with."""
+        return self.dataset
+
     def model(self) -> BinaryNetwork | PlainNetwork:
         """The network as training starts with it, from torch's own random numbers."""
         return BinaryNetwork(self.widths, self.pixel_threshold, self.form)
@@ -180,7 +196,7 @@ class Recipe:
         model = self.model()
         assert isinstance(model, BinaryNetwork)
         arrays = {name: tensor.numpy() for name, tensor in kept.items()}
-        return from_compact(arrays, self.widths, model.eps(), self.pixel_threshold, self.form)
+        return from_compact(arrays, model, model.eps())
 
 
 @dataclass(frozen=True)
@@ -272,8 +288,63 @@ class TtqRecipe(_UnexportedRecipe):
         return network
 
 
+@dataclass(frozen=True)
+class ConvolutionalRecipe(Recipe):
+    """The recipe `conv`: convolutions on thermometer bits, dense layers behind; else as `best`."""
+
+    name: str = "conv"
+    maps: str = option(
+        "64p,128p,256p",
+        "channels of each convolution; x1: of 1x1 windows, p: a 2x2 max-pool follows",
+    )
+    border: int = option(1, "zero pixels put around an image", low=0)
+    levels: int = option(7, "thermometer thresholds of a colour", low=1, high=255)
+    norm_images: int = 5000
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.form.manifest().keys() - {"order"}:
+            raise UserError("A convolutional network has binary weights in every layer.")
+        if self.data_seed is not None:
+            raise UserError("The recipe conv keeps no examples for other runs: no --data-seed.")
+        _ = self.plan  # raises UserError
+
+    @property
+    def plan(self) -> Plan:
+        """The network's shape."""
+        known = dataset(self.dataset)
+        levels = (even_levels(self.levels),) * known.colours
+        return Plan(
+            known.side,
+            known.colours,
+            self.border,
+            levels,
+            self.maps,
+            self.widths[1:-1],
+            self.widths[-1],
+        )
+
+    def inputs(self, grey: Tensor) -> Tensor:
+        return thermometer(grey, self.plan)
+
+    def teaching(self, side: int) -> dict[str, int]:
+        return {
+            "side": side + 2 * self.border,
+            "classes": self.widths[-1],
+            "channels": self.plan.channels[0],
+        }
+
+    @property
+    def files(self) -> str:
+        return f"{self.dataset}_conv" if self.dataset in _SUITED else self.dataset
+
+    def model(self) -> ConvolutionalNetwork:
+        return ConvolutionalNetwork(self.plan, self.form)
+
+
 RECIPES: dict[str, type[Recipe]] = {
     "best": Recipe,
+    "conv": ConvolutionalRecipe,
     "original": OriginalRecipe,
     "float": FloatRecipe,
     "ttq": TtqRecipe,
@@ -293,21 +364,49 @@ _SUITED: dict[str, dict[str, Any]] = {
         "norm_images": 1000,
     },
 }
+# And the recipe conv, beyond that; it alone takes colours. Without a teacher where one that knew
+# more than the network would have to be larger than it.
+_SUITED_TO_MAPS: dict[str, dict[str, Any]] = {
+    "mnist": {"widths": (784, 512, 10), "epochs": 25, "teacher_epochs": 6},
+    "fashion": {"widths": (784, 512, 10), "epochs": 30, "teacher_epochs": 0},
+    "digits": {
+        **_SUITED["digits"],
+        **{"widths": (64, 32, 10), "maps": "16p,32", "border": 2, "levels": 4},
+    },
+    "cifar10": {
+        **{"widths": (3072, 512, 512, 10), "maps": "64,64p,128,128p,256,256", "border": 0},
+        **{"epochs": 150, "teacher_epochs": 0, "batch": 100},
+    },
+}
 # Images are distorted as the things they show may look.
 DISTORTIONS: dict[str, Distortion] = {
     "mnist": Distortion(),
     "fashion": Distortion(degrees=3.0, scale=0.05, shear=0.05, shift=1.0, elastic=0.3),
     "digits": Distortion(degrees=6.0, scale=0.08, shear=0.08, shift=0.4, elastic=0.0),
+    "cifar10": Distortion(0.0, 0.0, 0.0, 4.0, 0.0, mirrored=True),
 }
+
+
+def datasets_for(name: str) -> list[str]:
+    """The data sets that the recipe of that name trains on."""
+    return list(_SUITED_TO_MAPS if RECIPES[name] is ConvolutionalRecipe else _SUITED)
 
 
 def recipe_for(name: str, dataset: str) -> Recipe:
     """The recipe of that name with the defaults that suit the data set.
 
-    One without a teacher, or without distortion, stays without.
+    One without a teacher, or without distortion, stays without. Raises UserError if the recipe is
+    not for such images.
     """
+    if dataset not in datasets_for(name):
+        raise UserError(
+            f"The recipe {name} does not train on {dataset}, only on "
+            f"{', '.join(datasets_for(name))}."
+        )
     recipe = RECIPES[name]()
-    suited = _SUITED[dataset]
+    suited = _SUITED.get(dataset, {})
+    if isinstance(recipe, ConvolutionalRecipe):
+        suited = {**suited, **_SUITED_TO_MAPS[dataset]}
     if not recipe.teacher_epochs:
         suited = {**suited, "teacher_epochs": 0}
     distortion = DISTORTIONS[dataset].scaled(float(recipe.distortion.moves))

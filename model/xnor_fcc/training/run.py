@@ -12,7 +12,7 @@ from typing import Any, TypedDict
 import numpy as np
 import torch
 
-from ..data import GreyImages
+from ..data import Images
 from ..errors import UserError
 from ..files import write_json
 from .examples import Examples, inputs_of, split
@@ -52,12 +52,12 @@ class Report(Info):
 
 def network_files(recipe: Recipe) -> tuple[str, ...]:
     """Names of a run's network files, the trained one and the integer one, if it writes them."""
-    return (f"{recipe.dataset}_trained.npz", f"{recipe.dataset}.npz") if recipe.exports else ()
+    return (f"{recipe.files}_trained.npz", f"{recipe.files}.npz") if recipe.exports else ()
 
 
 def run(
     recipe: Recipe,
-    images: GreyImages,
+    images: Images,
     out: Path,
     shown: bool = True,
     start: BinaryNetwork | None = None,

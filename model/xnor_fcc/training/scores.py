@@ -6,7 +6,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-_EVALUATION_BATCH = 1000
+_EVALUATION_BATCH = 250
 
 
 @torch.no_grad()

@@ -73,6 +73,7 @@ class Student:
         # What is evaluated: the model itself if the recipe averages nothing.
         self.average = copy.deepcopy(self.model) if recipe.averages else self.model
         self.optimizer = recipe.optimizer(self.model)
+        self.rising = self.model.rising()
         self.latent = [layer.weight for layer in self.model.latent_layers()]
         self.history: list[Epoch] = []
         self.seconds = 0.0
@@ -115,6 +116,8 @@ class Student:
             if self.latent:
                 torch._foreach_clamp_min_(self.latent, -1.0)
                 torch._foreach_clamp_max_(self.latent, 1.0)
+            if self.rising:
+                torch._foreach_clamp_min_(self.rising, 0.0)
         if self.recipe.averages:
             self._average(step)
         return loss.item()

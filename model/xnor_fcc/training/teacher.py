@@ -19,13 +19,13 @@ from .steps import Progress
 class Teacher(nn.Module):
     """A small convolutional network on the same square images that the student sees.
 
-    x (N, side * side), inputs as the student takes them -> logits (N, classes).  Nothing of it is
-    kept after training.
+    x (N, ...), inputs of `channels` maps as the student takes them -> logits (N, classes).
+    Nothing of it is kept after training.
     """
 
-    def __init__(self, side: int, classes: int) -> None:
+    def __init__(self, side: int, classes: int, channels: int = 1) -> None:
         super().__init__()
-        self.side = side
+        self.maps = (channels, side, side)
 
         def block(inputs: int, outputs: int, kernel: int, stride: int) -> list[nn.Module]:
             return [
@@ -36,7 +36,7 @@ class Teacher(nn.Module):
 
         quarter = (side + 3) // 4  # two strides of 2, each rounding up
         self.layers = nn.Sequential(
-            *block(1, 24, 5, 2),
+            *block(channels, 24, 5, 2),
             *block(24, 32, 3, 1),
             *block(32, 64, 3, 2),
             *block(64, 64, 3, 1),
@@ -49,7 +49,7 @@ class Teacher(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        images = x.reshape(-1, 1, self.side, self.side)
+        images = x.float().reshape(-1, *self.maps)
         with torch.autocast("cpu", dtype=torch.bfloat16):
             logits: Tensor = self.layers(images)
         return logits.float()
@@ -60,7 +60,7 @@ def train_teacher(data: Split, recipe: Recipe, directory: Path, shown: bool) -> 
     if recipe.teacher_epochs == 0 or recipe.distillation == 0:
         return None
     generator(recipe.stream, "teacher-start", 0)
-    model = Teacher(data.images.shape[1], recipe.widths[-1])
+    model = Teacher(**recipe.teaching(data.images.shape[1]))
     optimizer = torch.optim.Adam(model.parameters(), lr=recipe.teacher_lr)
     settings = fingerprint(recipe)
     first, state = checkpoint.resume(directory, "teacher", settings)

@@ -39,7 +39,12 @@ from .trained import load_trained
 def _add_what(parser: argparse.ArgumentParser) -> None:
     """The options that decide the defaults of the others."""
     add = parser.add_argument
-    add("--dataset", choices=list(DATASETS), default=DEFAULT, help="what to train on")
+    add(
+        "--dataset",
+        choices=list(DATASETS),
+        default=DEFAULT,
+        help="what to train on; cifar10 goes with the recipe conv only",
+    )
     add(
         "--recipe",
         type=current,
@@ -60,11 +65,12 @@ def parser(name: str = "best", dataset: str = DEFAULT) -> CommandLine:
     base = recipe_for(name, dataset)
     result = CommandLine(
         prog="xnor-fcc train",
-        description="Train a network on a data set: MNIST, Fashion-MNIST, or the 8x8 digits of "
-        "scikit-learn.  --recipe best: the binary network, as well as it gets.  --recipe original "
-        "(seed is its old name): the binary network with shift-based AdaMax and batch "
-        "normalisation, a squared hinge loss, no teacher and no distortion.  --recipe float: the "
-        "layers of best in float.  --recipe ttq: ternary weights with two scales.  Killed at any "
+        description="Train a network on a data set: MNIST, Fashion-MNIST, the 8x8 digits of "
+        "scikit-learn, or CIFAR-10.  --recipe best: the binary network, as well as it gets.  "
+        "--recipe original (seed is its old name): the binary network with shift-based AdaMax and "
+        "batch normalisation, a squared hinge loss, no teacher and no distortion.  --recipe float: "
+        "the layers of best in float.  --recipe ttq: ternary weights with two scales.  "
+        "--recipe conv: binary convolutions, --maps, before the --hidden layers.  Killed at any "
         "moment, the same command goes on from the last finished epoch.  Results go to --output, "
         "never over the committed networks: report.json (accuracies) and, unless the recipe is "
         "float or ttq, NAME_trained.npz (the Brevitas network, compact) and NAME.npz (the integer "
@@ -86,7 +92,7 @@ def parser(name: str = "best", dataset: str = DEFAULT) -> CommandLine:
     add(
         "--data-dir",
         type=Path,
-        help="directory with the four raw files of the data set; without it they "
+        help="directory with the raw files of the data set; without it they "
         "are fetched into build/NAME",
     )
     add(

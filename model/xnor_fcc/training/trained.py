@@ -14,12 +14,17 @@ That is version 1.  Version 2 has any other field of `Form` that is not the plai
 manifest, and for ternary weights `mask<i>` and `mask_out` (packed likewise; 1 where the weight is
 not 0), for a first layer of shifts `exponents0` uint8 (outputs, inputs) in place of `alpha0`.
 
+Version 3 is that of a network with convolutions, which stand before the dense layers as layers of
+one neuron a filter, their inputs in the order (row, column, channel) of a window. Its manifest
+holds `plan`, the fields of `plan.Plan`, in place of `widths` and `pixel_threshold`.
+
 Restored latent weights are +-alpha or 0; their mean magnitude, computed in float64, is alpha again.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -29,9 +34,11 @@ from torch import Tensor, nn
 
 from .. import container
 from ..errors import UserError
+from .convolution import ConvolutionalNetwork
 from .form import FORMS, Form
-from .layers import TOP_EXPONENT, BinaryLinear, PowerLinear
+from .layers import TOP_EXPONENT, PowerLinear
 from .network import BinaryNetwork, signs
+from .plan import Plan
 
 _KIND = "xnor-fcc-trained"
 _NOUN = "trained network file"
@@ -46,7 +53,7 @@ def to_compact(model: BinaryNetwork) -> dict[str, np.ndarray]:
             arrays[f"exponents{i}"] = layer.linear.exponents()
         elif model.form.ternary:
             arrays[f"mask{i}"] = _pack(layer.linear.mask())
-        if isinstance(layer.linear, BinaryLinear) and layer.has_alpha:
+        if not isinstance(layer.linear, PowerLinear) and layer.has_alpha:
             arrays[f"alpha{i}"] = layer.linear.alpha().numpy().copy()
         for name, tensor in norm_tensors(layer.norm).items():
             arrays[f"{name}{i}"] = tensor.detach().numpy().copy()
@@ -59,14 +66,11 @@ def to_compact(model: BinaryNetwork) -> dict[str, np.ndarray]:
 
 def from_compact(
     arrays: Mapping[str, np.ndarray],
-    widths: Sequence[int],
+    model: BinaryNetwork,
     eps: Sequence[float],
-    pixel_threshold: int,
-    form: Form | None = None,
     source: str = "trained network",
 ) -> BinaryNetwork:
-    """The model in eval mode from the arrays of `to_compact`; UserError names what is wrong."""
-    model = BinaryNetwork(widths, pixel_threshold, form)
+    """`model` in eval mode with the arrays of `to_compact`; UserError names what is wrong."""
 
     def take(name: str, dtype: type, shape: tuple[int, ...]) -> np.ndarray:
         array = arrays.get(name)
@@ -93,14 +97,14 @@ def from_compact(
         raise UserError(f"The {source} must state one eps for each of its hidden layers.")
     with torch.no_grad():
         for i, layer in enumerate(model.hidden_layers()):
-            n, m = model.widths[i], model.widths[i + 1]
+            n, m = layer.linear.in_features, layer.linear.out_features
             if isinstance(layer.linear, PowerLinear):
                 exponents = take(f"exponents{i}", np.uint8, (m, n))
                 if exponents.max() > TOP_EXPONENT:
                     raise UserError(f"In the {source} exponents{i} has values outside 0 to 7.")
                 size = np.ldexp(np.float32(1), exponents.astype(np.int32) - TOP_EXPONENT)
                 sign = signs(take_bits(f"weights{i}", n, m))
-                layer.linear.weight.copy_(sign * torch.from_numpy(size))
+                layer.linear.put(sign * torch.from_numpy(size))
             else:
                 alpha = torch.ones(m)
                 if layer.has_alpha:
@@ -114,12 +118,12 @@ def from_compact(
                 if not bool(sound.all()):
                     bounds = "1/2 to 1" if model.form.ternary else "0 to 1"
                     raise UserError(f"In the {source} alpha{i} has values outside {bounds}.")
-                layer.linear.weight.copy_(values * alpha[:, None])
+                layer.linear.put(values * alpha[:, None])
             for name, tensor in norm_tensors(layer.norm).items():
                 tensor.copy_(torch.from_numpy(take(f"{name}{i}", np.float32, (m,)).copy()))
             layer.norm.eps = float(eps[i])
         n, m = model.widths[-2:]
-        model.output.linear.weight.copy_(take_values("_out", n, m))
+        model.output.linear.put(take_values("_out", n, m))
         bias = take("bias_out", np.int32, (m,))
         model.output.bias.copy_(torch.from_numpy(bias.astype(np.float32)))
     return model.eval()
@@ -127,31 +131,40 @@ def from_compact(
 
 def save_trained(path: Path, model: BinaryNetwork, info: Mapping[str, Any]) -> None:
     """Write the trained file, atomically; `info` is any JSON: how the network was trained."""
-    manifest = {
-        "widths": list(model.widths),
-        "eps": model.eps(),
-        "pixel_threshold": model.pixel_threshold,
-        "info": dict(info),
-        **model.form.manifest(),
-    }
-    version = 1 if model.form.plain else 2
+    manifest = {"eps": model.eps(), "info": dict(info), **model.form.manifest()}
+    if isinstance(model, ConvolutionalNetwork):
+        manifest["plan"] = asdict(model.plan)
+        version = 3
+    else:
+        manifest |= {"widths": list(model.widths), "pixel_threshold": model.pixel_threshold}
+        version = 1 if model.form.plain else 2
     container.write(Path(path), _KIND, version, to_compact(model), manifest)
 
 
 def load_trained(path: Path) -> tuple[BinaryNetwork, dict[str, Any]]:
     """The model in eval mode and its `info`; raises UserError if the file is not sound."""
-    arrays, manifest = container.read(Path(path), _KIND, (1, 2), _NOUN)
+    arrays, manifest = container.read(Path(path), _KIND, (1, 2, 3), _NOUN)
     try:
-        widths = [int(width) for width in manifest["widths"]]
         eps = [float(value) for value in manifest["eps"]]
-        pixel_threshold = int(manifest["pixel_threshold"])
         info = dict(manifest["info"])
         form = Form(**{name: manifest[name] for name in FORMS if name in manifest})
+        if manifest["version"] == 3:
+            model: BinaryNetwork = ConvolutionalNetwork(_plan(manifest["plan"]), form)
+        else:
+            widths = [int(width) for width in manifest["widths"]]
+            model = BinaryNetwork(widths, int(manifest["pixel_threshold"]), form)
     except UserError as cause:
         raise UserError(f"In the {_NOUN} {path}: {cause}") from cause
     except (KeyError, TypeError, ValueError) as cause:
         raise UserError(f"The {_NOUN} {path} has an incomplete manifest.") from cause
-    return from_compact(arrays, widths, eps, pixel_threshold, form, f"{_NOUN} {path}"), info
+    return from_compact(arrays, model, eps, f"{_NOUN} {path}"), info
+
+
+def _plan(fields: Mapping[str, Any]) -> Plan:
+    levels = tuple(tuple(int(level) for level in each) for each in fields["levels"])
+    hidden = tuple(int(width) for width in fields["hidden"])
+    sizes = {name: int(fields[name]) for name in ("side", "colours", "border", "classes")}
+    return Plan(levels=levels, hidden=hidden, maps=str(fields["maps"]), **sizes)
 
 
 def norm_tensors(norm: nn.BatchNorm1d) -> dict[str, Tensor]:
