@@ -109,6 +109,43 @@ def test_board_rate_counts_in_decimal() -> None:
     model.run("board.demo_rate_tests", simulator.run_directory("demo-rate"), settings=want)
 
 
+# The smallest ring, and one whose ids take more than a byte.
+@pytest.mark.one_quick
+@pytest.mark.parametrize("images", [8, 2, 512])
+def test_board_checker_counts_every_image(images: int, tmp_path: Path) -> None:
+    """Wrong answers at every place of the ring, and rounds of them."""
+    labels = np.random.default_rng(images).integers(0, 10, images).tolist()
+    (tmp_path / "labels.hex").write_text("".join(f"{label:x}\n" for label in labels))
+    model = simulator.build(
+        "demo_checker", {"IMAGES": images, "INIT_FILE": "labels.hex"}, sources=board_sources()
+    )
+    tests = ["one_wrong_answer"] if images < 100 else []
+    tests += ["the_worst_round_stays", "classes_beyond_a_digit_are_wrong", "results_in_every_cycle"]
+    model.run("board.demo_checker_tests", tmp_path, tests, {"labels": labels})
+
+
+# Beats of a byte, the widest ones, the last one full or of a byte; the fewest images.
+@pytest.mark.one_quick
+@pytest.mark.parametrize(
+    ("width", "inputs", "images"), [(64, 72, 3), (8, 13, 4), (16, 32, 2), (512, 512, 5), (32, 1, 8)]
+)
+def test_board_ring_sends_every_image(
+    width: int, inputs: int, images: int, tmp_path: Path
+) -> None:
+    """In order, whole, again and again."""
+    rng = np.random.default_rng(width)
+    sizes = -(-inputs // 8), width // 8
+    count = -(-sizes[0] // sizes[1])
+    beats = [[int.from_bytes(rng.bytes(sizes[1]), "big") for _ in range(count)]
+             for _ in range(images)]  # fmt: skip
+    lines = "".join(f"{beat:x}\n" for image in beats for beat in image)
+    (tmp_path / "images.hex").write_text(lines)
+    parameters = {"WIDTH": width, "INPUTS": inputs, "IMAGES": images, "INIT_FILE": "images.hex"}
+    model = simulator.build("demo_ring", parameters, sources=board_sources())
+    settings = {"beats": beats, "empty": count * sizes[1] - sizes[0]}
+    model.run("board.demo_ring_tests", tmp_path, settings=settings)
+
+
 def planted(board: Board) -> Board:
     """One image with a wrong label."""
     labels = board.labels.copy()
@@ -209,6 +246,25 @@ def test_board_shows_images_of_the_data_set_of_its_network() -> None:
     assert (board.bits == network.inputs_from(grey[:512])).all()
     assert (board.labels == labels[:512]).all()
     assert board.wrong() == (evaluate(network, board.bits).classes != labels[:512]).sum() < 100
+
+
+def test_board_shows_the_last_images() -> None:
+    """Of the test set, and not one beyond."""
+    labels = load_test_bits()[1]
+    assert (board_of(SMALL, images=64, first=9936).labels == labels[-64:]).all()
+    assert (board_of(SMALL, images=512, first=0).labels == labels[:512]).all()
+    for first, images in ((9937, 64), (-1, 64), (0, 0), (10_000, 1)):
+        with pytest.raises(UserError, match="The test set has images 0 to 9999"):
+            board_of(SMALL, images=images, first=first)
+
+
+@pytest.mark.parametrize("wrong", [0, 31, 63])
+def test_board_knows_what_its_network_gets_wrong(wrong: int) -> None:
+    board = tiny_board()
+    assert board.wrong() == 0
+    labels = board.labels.copy()
+    labels[wrong] = (labels[wrong] + 1) % 10
+    assert replace(board, labels=labels).wrong() == 1
 
 
 def test_board_refuses_a_network_of_another_kind() -> None:
