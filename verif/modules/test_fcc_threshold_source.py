@@ -18,7 +18,7 @@ _TESTS = ["every_word", "loads_again_and_again", "any_steps"]
 @pytest.mark.one_quick
 @pytest.mark.parametrize(
     ("pe", "bits", "depth", "order"),
-    [(1, 3, 2, 1), (3, 9, 130, 1), (2, 32, 5, 1), (1, 3, 2, 2), (5, 7, 11, 2), (2, 32, 3, 2)],
+    [(1, 3, 2, 1), (3, 9, 300, 1), (2, 32, 5, 1), (1, 3, 2, 2), (5, 7, 11, 2), (2, 32, 3, 2)],
 )
 def test_fcc_threshold_source(pe: int, bits: int, depth: int, order: int, tmp_path: Path) -> None:
     """Loading, refused chunks, restarts, resets; numbers when they are due."""
