@@ -212,3 +212,26 @@ async def soft_reset_in_every_cycle(dut: Any) -> None:
         assert await bench.read("IMAGES") == 1
         await bench.write("CONTROL", reset)
     bench.check(answered)
+
+
+@cocotb.test(timeout_time=5, timeout_unit="ms")
+async def stop_in_every_cycle(dut: Any) -> None:
+    """The core is stopped in each cycle of its last image's way: every image inside is answered,
+    and the next start is like the first one."""
+    bench, bits = await loaded(dut)
+    g = bench.geometry
+    span = g.latency_cycles(WIDTHS, 0) + 8
+    answered = 0
+    for count in (1, g.lanes + 1):
+        for moment in range(1, span):
+            await bench.start()
+            for image in range(count):
+                bench.accept(image)
+                await bench.drive_beats(beats_of(bit_packet(bits[image]), g.image_width))
+            await ClockCycles(dut.clk, moment)
+            await bench.write("CONTROL", 0)
+            await bench.drain(patience(g, WIDTHS, 0))
+            answered += count
+            bench.check(answered)
+            await bench.stop()
+    assert await bench.read("ERROR") == await bench.read("DROPPED") == 0

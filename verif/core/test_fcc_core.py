@@ -41,6 +41,12 @@ def test_reset(form: dict[str, int], tmp_path: Path) -> None:
     run(Geometry(**{**SMALL, **form}), tmp_path, "soft_reset_in_every_cycle")
 
 
+@pytest.mark.one_quick
+@pytest.mark.parametrize("form", [{"weight_stream": 16}, {}, {"order": 2}], ids=named)
+def test_stop(form: dict[str, int], tmp_path: Path) -> None:
+    run(Geometry(**{**SMALL, **form}), tmp_path, "stop_in_every_cycle")
+
+
 @pytest.mark.parametrize("form", [{}, {"weight_stream": 8}, {"order": 2}], ids=named)
 def test_busy(form: dict[str, int], tmp_path: Path) -> None:
     run(Geometry(**{**SMALL, **form}), tmp_path, "busy_without_a_gap")
