@@ -168,6 +168,7 @@ class _Planter:
             yield from self._term(i)
             yield from self._swap(i)
             yield from self._assignment(i)
+        yield from self._narrowed()
         yield from self._crossed_wires()
 
     # ---- structure
@@ -380,6 +381,19 @@ class _Planter:
             if text == "always":
                 return False
         return False
+
+    def _narrowed(self) -> Iterator[tuple[int, str, str, str]]:
+        """Registers of half their bits, but for ports: a counter that wraps too soon."""
+        body = self._find(";", 0)
+        for i in range(body, len(self.tokens) - 1):
+            if (self._text(i), self._text(i + 1)) != ("reg", "["):
+                continue
+            last = self.partner[i + 1]
+            colon = self._find(":", i + 2)
+            if colon < last and self._span(colon + 1, last - 1) == "0":
+                top = self._span(i + 2, colon - 1)
+                half = str(int(top) // 2) if top.isdigit() else f"({top})/2"
+                yield self.tokens[i + 2].start, top, half, "register narrowed"
 
     def _crossed_wires(self) -> Iterator[tuple[int, str, str, str]]:
         """Neighbouring connections of an instance, of wires declared with the same range."""

@@ -147,6 +147,19 @@ def test_wires_are_crossed_between_neighbours_of_a_kind(tmp_path: Path) -> None:
     assert {" ".join(m.new.split()) for m in mutants(path)} == {".a(b), .b(a),", ".c(d), .d(c)"}
 
 
+def test_registers_are_narrowed_but_for_ports(tmp_path: Path) -> None:
+    path = tmp_path / "t.v"
+    path.write_text(
+        "module t (input wire clk, output reg [7:0] a);\n"
+        "  reg b;\n  reg [31:0] c;\n  wire [31:0] d;\n  reg [BITS-1:0] e[0:3];\n  reg [4:1] f;\n"
+        "endmodule\n"
+    )
+    found = {(m.kind, m.old, m.new) for m in mutants(path)}
+    assert found == {
+        ("register narrowed", "31", "15"), ("register narrowed", "BITS-1", "(BITS-1)/2")
+    }  # fmt: skip
+
+
 @pytest.mark.needs("iverilog")
 def test_mutants_are_verilog(tmp_path: Path) -> None:
     """All of a module elaborate, but for those that give a vector no bits."""
