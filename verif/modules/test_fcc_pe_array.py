@@ -14,7 +14,7 @@ from xnor_fcc_sim import simulator
 @pytest.mark.one_quick
 @pytest.mark.parametrize(
     ("pe", "simd", "taps", "acc_bits", "tag_bits"),
-    [(5, 13, 2, 8, 3), (1, 1, 1, 4, 1), (3, 40, 3, 10, 2), (37, 4, 2, 7, 1)],
+    [(5, 13, 2, 8, 3), (1, 1, 1, 4, 1), (3, 40, 3, 10, 2), (37, 4, 2, 7, 1), (2, 65, 1, 31, 16)],
 )
 def test_fcc_pe_array(
     pe: int, simd: int, taps: int, acc_bits: int, tag_bits: int, tmp_path: Path

@@ -10,6 +10,8 @@ import pytest
 
 from xnor_fcc_sim import simulator
 
+_MANY = ["equal_bits", "every_coded_bit_counts", "plane_counters", "five_bits", "parity_coders"]
+
 
 @pytest.mark.slow
 def test_xnor_popcount(tmp_path: Path) -> None:
@@ -19,4 +21,36 @@ def test_xnor_popcount(tmp_path: Path) -> None:
     longest, words = (262, 150) if simulator.chosen() == "verilator" else (24, 30)
     model = simulator.build("popcount_sizes", {"LONGEST": longest}, sources=sources)
     settings = {"longest": longest, "words": words}
-    model.run("modules.xnor_popcount_tests", tmp_path, settings=settings)
+    model.run("modules.xnor_popcount_tests", tmp_path, _MANY, settings)
+
+
+# Six planes in the top column of the counter, seven and nine; around powers of 2; one PE.
+@pytest.mark.one_quick
+@pytest.mark.parametrize(
+    ("pe", "simd"),
+    [(2, 448), (1, 447), (1, 512), (2, 1020), (1, 1024)],
+)
+def test_the_longest_words(pe: int, simd: int, tmp_path: Path) -> None:
+    """Counts of one size at a time."""
+    run("xnor_popcount", {"PE": pe, "SIMD": simd}, "one_popcount", tmp_path)
+
+
+@pytest.mark.one_quick
+@pytest.mark.parametrize(("width", "carries"), [(2, 224), (3, 512)])
+def test_the_most_planes(width: int, carries: int, tmp_path: Path) -> None:
+    """The counter by itself."""
+    run("fcc_plane_counter", {"WIDTH": width, "CARRIES": carries}, "one_counter", tmp_path)
+
+
+@pytest.mark.one_quick
+@pytest.mark.parametrize("width", [448, 513, 1024])
+def test_the_widest_coders(width: int, tmp_path: Path) -> None:
+    """Hundreds of blocks of bits."""
+    run("fcc_parity_coder", {"WIDTH": width}, "one_coder", tmp_path)
+
+
+def run(module: str, parameters: dict[str, int], test: str, directory: Path) -> None:
+    model = simulator.build(module, parameters)
+    words = 150 if simulator.chosen() == "verilator" else 12
+    settings = {"parameters": parameters, "words": words}
+    model.run("modules.xnor_popcount_tests", directory, test, settings)

@@ -16,11 +16,11 @@ _LATENCY = 3
 _COUNTER_LATENCY = 2
 _CODER_LATENCY = 2
 # In a build with shorter words the rest is cut to its longest.
-_WORD = settings()["longest"]
+_WORD = settings().get("longest", 262)
 _SIMDS = np.minimum([*range(1, 41), 100, 114, 127, 128, 131, 205, 256, 262], _WORD).tolist()
 _WIDTHS = np.minimum([*range(1, 41), 127, 128, 205, 256, 2, 37, 200, 255], _WORD).tolist()
 _CARRIES = np.minimum([*range(33), 63, 64, 102, 127, 128, 131, 255, 261], _WORD - 1).tolist()
-_WORDS = settings()["words"]
+_WORDS = settings().get("words", 150)
 
 
 def stimuli(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
@@ -145,3 +145,75 @@ async def parity_coders(dut: Any) -> None:
         packed, want = int(dut.coded.value), coded[cycle - _CODER_LATENCY]
         for n, width in enumerate(_WIDTHS):
             assert packed >> 256 * n & (1 << 256) - 1 == number(want[:width]), f"width {width}"
+
+
+@cocotb.test(timeout_time=100, timeout_unit="us")
+async def one_popcount(dut: Any) -> None:
+    """`xnor_popcount` of one size: words of which every stretch is equal, so that each plane of the
+    top column has its turn; random ones, none, all."""
+    pe, simd = (settings()["parameters"][name] for name in ("PE", "SIMD"))
+    await start(dut, reset=0, activation=0, weight=0)
+    rng = np.random.default_rng(6)
+    equal = stimuli(rng, (_WORDS, pe, simd))
+    for word in equal[4::2]:
+        for row in word:
+            first = int(rng.integers(simd // 2 + 1))
+            row[:] = 0
+            row[first : first + simd // 2 + int(rng.integers(simd // 2 + 1))] = 1
+            if rng.random() < 0.3:
+                row[:] = 1 - row
+    equal = rng.permutation(equal)
+    activation = rng.integers(0, 2, equal.shape, dtype=np.uint8)
+    coded, coded_weight = parities(activation), parities(activation ^ equal)
+    want = equal.sum(axis=2, dtype=np.int64).tolist()
+    for cycle in range(len(equal) + _LATENCY):
+        if cycle < len(equal):
+            drive(dut, activation=planes(coded[cycle]), weight=planes(coded_weight[cycle]))
+        await edge(dut)
+        if cycle >= _LATENCY:
+            now = counted(int(dut.count.value), simd.bit_length(), pe)
+            assert now == want[cycle - _LATENCY], f"word {cycle - _LATENCY}"
+
+
+@cocotb.test(timeout_time=100, timeout_unit="us")
+async def one_counter(dut: Any) -> None:
+    """`fcc_plane_counter` of one size: random planes, and every stretch of them."""
+    pe, carries = (settings()["parameters"][name] for name in ("WIDTH", "CARRIES"))
+    await start(dut, reset=0, planes=0)
+    rng = np.random.default_rng(7)
+    bits = stimuli(rng, (_WORDS, pe, carries + 1))
+    stretch = np.zeros((_WORDS, pe, carries + 1), np.uint8)
+    for word in stretch:
+        for row in word:
+            first = int(rng.integers(carries // 2 + 1))
+            row[first : first + carries // 2 + int(rng.integers(carries // 2 + 2))] = 1
+    bits = np.concatenate([bits, stretch])
+    want = (2 * bits.sum(axis=2, dtype=np.int64) - bits[:, :, 0]).tolist()
+    for cycle in range(len(bits) + _COUNTER_LATENCY):
+        if cycle < len(bits):
+            drive(dut, planes=planes(bits[cycle]))
+        await edge(dut)
+        if cycle >= _COUNTER_LATENCY:
+            now = counted(int(dut.count.value), (2 * carries + 1).bit_length(), pe)
+            assert now == want[cycle - _COUNTER_LATENCY], f"word {cycle - _COUNTER_LATENCY}"
+
+
+@cocotb.test(timeout_time=100, timeout_unit="us")
+async def one_coder(dut: Any) -> None:
+    """`fcc_parity_coder` of one width: one bit alone in many places and at the ends, none, all,
+    random ones."""
+    width = settings()["parameters"]["WIDTH"]
+    await start(dut, reset=0, bits=0)
+    rng = np.random.default_rng(8)
+    words = stimuli(rng, (_WORDS, width))
+    alone = np.zeros((64, width), np.uint8)
+    alone[np.arange(64), rng.choice(width, 64, replace=False)] = 1
+    alone[:4] = 0
+    alone[range(4), [0, width - 1, width // 2 - 1, width // 2]] = 1
+    words = np.concatenate([words, alone])
+    coded = parities(words)
+    for cycle in range(len(words) + _CODER_LATENCY):
+        drive(dut, bits=number(words[min(cycle, len(words) - 1)]))
+        await edge(dut)
+        if cycle >= _CODER_LATENCY:
+            assert int(dut.coded.value) == number(coded[cycle - _CODER_LATENCY])
