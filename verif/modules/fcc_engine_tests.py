@@ -357,7 +357,8 @@ async def reset_in_a_pass(dut: Any) -> None:
     what is loaded stays."""
     bench = await _ready(dut, seed=4)
     pass_cycles = bench.geometry.pass_cycles(bench.shape)
-    for cut in (1, 2, 3, pass_cycles // 2, pass_cycles, pass_cycles + 4, pass_cycles + 7):
+    ends = range(max(13, pass_cycles - 4), pass_cycles + 2 * bench.geometry.drain)
+    for cut in (*range(1, 13), *range(13, pass_cycles - 4, 1 + pass_cycles // 8), *ends):
         bench.waiting += [bench.levels() for _ in range(2)]
         bench.send_weights(2)
         for _ in range(cut):
