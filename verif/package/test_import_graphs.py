@@ -570,6 +570,7 @@ def test_a_graph_of_more_than_a_chain_is_refused() -> None:
     refused(both, "The graph has 2 inputs, but a network has one")
     refused(graph(chain(add="none"), PLAIN, (1, PIXELS), CLASSES), "takes none, which nothing")
     refused(graph(chain(), PLAIN, (PIXELS,), CLASSES), "is one image without an axis for several")
+    refused(graph(chain(), PLAIN, ("N", "M"), CLASSES), "input x has shape (N, M), but it must be")
     idle = graph([node("Sign", "x", "y")], {}, (1, PIXELS), PIXELS)
     refused(idle, "The QONNX file has no fully connected layer.")
     wide = graph(chain(add="wide"), {**PLAIN, "wide": MIDDLE[:, None]}, (1, PIXELS), CLASSES)

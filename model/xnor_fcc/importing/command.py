@@ -29,13 +29,15 @@ SOURCE is, by the end of its name,
                 the end
   NAME.py:MAKE  a Brevitas module, made by the function (or class) MAKE of that Python file, which
                 is called without arguments; --state loads what torch.save(module.state_dict(), ...)
-                wrote. Whole modules cannot be saved: Brevitas' quantisers do not pickle
-  other         QONNX, such as brevitas.export.export_qonnx writes
+                wrote, or a checkpoint with that in it, wrapped by DataParallel or not. Whole
+                modules cannot be saved: Brevitas' quantisers do not pickle
+  other         QONNX, such as brevitas.export.export_qonnx writes, or FINN streamlines
 
 What can be imported: fully connected layers of binary or ternary weights (any scale, a scale per
 neuron too), between them whatever treats each neuron alone and ends in one bit, or in up to four
-values in even steps. The last layer may have any bias, and one scale for all classes. Every other
-node is named, with the reason, and nothing is written.
+values in even steps. The last layer may have any bias, and one scale for all classes; behind it
+may stand what keeps the order of the classes, such as Softmax or ArgMax. Any batch and any type of
+numbers will do. Every other node is named, with the reason, and nothing is written.
 
 Pixels. With an input quantiser in the network the pixel threshold is taken from it: give --grey
 with the values that black and white pixels have for the source (0 and 1 unless given; -1 and 1 for

@@ -16,7 +16,7 @@ node is brought into a form for any number of images and run again on another nu
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -27,8 +27,6 @@ from ..errors import UserError, first_line
 from .nodes import (
     BEHIND,
     BROADCASTING,
-    CUSTOM,
-    CUSTOM_DOMAIN,
     ELEMENTWISE,
     ENDS,
     KNOWN,
@@ -40,14 +38,7 @@ from .nodes import (
     refusal,
     run_node,
 )
-
-# Names of the standard's own domain.
-_ONNX = ("", "ai.onnx")
-# The types of inputs that numpy has too.
-_TYPES = {
-    *("FLOAT", "DOUBLE", "FLOAT16", "BOOL", "INT8", "INT16", "INT32", "INT64"),
-    *("UINT8", "UINT16", "UINT32", "UINT64"),
-}
+from .outline import data_of, entrance_of, last_product, needed
 
 
 @dataclass(frozen=True)
@@ -108,97 +99,16 @@ def prepare(model: onnx.ModelProto) -> Graph:
                 f"The functions of the file cannot be put in: {first_line(cause)}."
             ) from cause
     constants = {each.name: onnx.numpy_helper.to_array(each) for each in model.graph.initializer}
-    nodes = _needed(model.graph)
-    entrance, batch, image, kind = _entrance(model.graph, constants, nodes)
-    opset = next((each.version for each in model.opset_import if each.domain in _ONNX), 13)
+    nodes = needed(model.graph)
+    entrance, batch, image, kind = entrance_of(model.graph, constants, nodes)
+    opsets = {each.domain or "ai.onnx": each.version for each in model.opset_import}
     outputs = [each.name for each in model.graph.output]
-    graph = Graph(entrance, batch, opset, outputs, constants)
+    graph = Graph(entrance, batch, opsets.get("ai.onnx", 13), outputs, constants)
     rng = np.random.default_rng(0)
     values = rng.integers(0, 2, (batch + 1, *image)).astype(kind)
     graph.probes[entrance] = Probe(values[:batch], values)
     _Preparation(graph, nodes).run()
     return graph
-
-
-def _needed(graph: onnx.GraphProto) -> list[Any]:
-    """Copies of the nodes that an output depends on, each with a name and a domain of today."""
-    wanted = {each.name for each in graph.output}
-    names = Counter(each.name for each in graph.node)
-    kept = []
-    for i, original in reversed(list(enumerate(graph.node))):
-        if wanted.isdisjoint(original.output):
-            continue
-        node = onnx.NodeProto()
-        node.CopyFrom(original)
-        if node.domain == "ai.onnx":
-            node.domain = ""
-        if not node.name or names[node.name] > 1:
-            node.name = f"{node.name or node.op_type}_{i}"
-        if node.op_type in CUSTOM:
-            node.domain = CUSTOM_DOMAIN
-        kept.append(node)
-        wanted |= _taken(node)
-    return kept[::-1]
-
-
-def _taken(node: Any) -> set[str]:
-    """What a node takes, graphs inside of it too."""
-    names = set(node.input)
-    for each in node.attribute:
-        for inner in ([each.g] if each.HasField("g") else []) + list(each.graphs):
-            for inside in inner.node:
-                names |= _taken(inside)
-            names |= {output.name for output in inner.output}
-    return names - {""}
-
-
-def _data(node: Any) -> set[str]:
-    """What the values of a node's output depend on, beyond shapes and types."""
-    if node.op_type in ("Shape", "Size"):
-        return set()
-    return {node.input[0]} if node.op_type == "CastLike" else _taken(node)
-
-
-def _entrance(
-    graph: onnx.GraphProto, constants: Mapping[str, np.ndarray], nodes: Iterable[Any]
-) -> tuple[str, int, tuple[int, ...], np.dtype[Any]]:
-    """The graph's only input: its name, number of images, shape of one image and type."""
-    inputs = [each for each in graph.input if each.name not in constants]
-    if len(inputs) > 1:
-        used: set[str] = set().union(*(_taken(node) for node in nodes))
-        inputs = [each for each in inputs if each.name in used] or inputs
-    if len(inputs) != 1:
-        raise UserError(f"The graph has {len(inputs)} inputs, but a network has one.")
-    name, kind = inputs[0].name, inputs[0].type.tensor_type
-    sizes = [each.dim_value for each in kind.shape.dim]
-    if len(sizes) == 1:
-        raise UserError(
-            f"The graph's input {name} of shape {sizes} is one image without an axis for several: "
-            "save the network for a batch of 1."
-        )
-    if len(sizes) < 2 or min(sizes[1:]) < 1:
-        raise UserError(
-            f"The graph's input {name} has shape {sizes}, but it must be known but for the batch."
-        )
-    called = onnx.TensorProto.DataType.Name(kind.elem_type)
-    if called not in _TYPES:
-        raise UserError(
-            f"The graph's input {name} is of type {called.lower()}, which cannot be imported: "
-            "save the network in float32."
-        )
-    dtype = np.dtype(onnx.helper.tensor_dtype_to_np_dtype(kind.elem_type))
-    return name, sizes[0] or _written(nodes, constants, sizes), tuple(sizes[1:]), dtype
-
-
-def _written(nodes: Iterable[Any], constants: Mapping[str, np.ndarray], sizes: list[int]) -> int:
-    """The number of images that an exporter left in a view where the input has it open; else 1."""
-    for node in nodes:
-        shape = constants.get(node.input[1]) if node.op_type == "Reshape" else None
-        if shape is None or shape.size < 2 or shape[0] < 2:
-            continue
-        if np.prod(shape[1:]) < 0 or np.prod(shape[1:]) == np.prod(sizes[1:]):
-            return int(shape[0])
-    return 1
 
 
 class _Preparation:
@@ -207,7 +117,7 @@ class _Preparation:
     def __init__(self, graph: Graph, nodes: list[Any]) -> None:
         self._graph = graph
         self._nodes = deque(nodes)
-        self._last = _last_product(nodes, graph.entrance)
+        self._last = last_product(nodes, graph.entrance)
         self._count = 0
 
     def run(self) -> None:
@@ -223,7 +133,7 @@ class _Preparation:
                     raise refusal(node, f"it takes {name}, which nothing before it gives")
             if node.op_type == "If" and not changing:
                 self._branch(node)
-            elif not _data(node) & graph.probes.keys():
+            elif not data_of(node) & graph.probes.keys():
                 graph.constants.update(self._own(node))
             elif node.op_type not in KNOWN or node.op_type == "If":
                 raise refusal(node)
@@ -412,15 +322,3 @@ def _in_training(node: Any) -> UserError:
         node, "it was saved in training mode, in which it depends on the other images: save the "
         "network after module.eval()"
     )  # fmt: skip
-
-
-def _last_product(nodes: list[Any], entrance: str) -> str:
-    """The name of the last node that multiplies what depends on the images."""
-    changing, last = {entrance}, ""
-    for node in nodes:
-        if changing.isdisjoint(_data(node)):
-            continue
-        changing.update(node.output)
-        if node.op_type in PRODUCTS | {"XnorPopcountMatMul"}:
-            last = node.name
-    return last
