@@ -154,7 +154,7 @@ ENDS: dict[str, Callable[[Tensor], Any]] = {
     "argmax kept": lambda s: s.argmax(1, keepdim=True).int(),
     "max": lambda s: torch.max(s, 1),
     "topk": lambda s: functional.softmax(s, 1).topk(2),
-    "Sigmoid alone": nn.Sigmoid(),
+    "Sigmoid that saturates": lambda s: torch.sigmoid(s * 100),
     "double": lambda s: s.double().softmax(1),
     "shape": lambda s: nn.Softmax(1)(s[:, :, None, None]).flatten(1).unsqueeze(-1),
     "Identity": nn.Sequential(nn.Identity(), nn.Dropout(), nn.Unflatten(1, (2, 2))),

@@ -187,7 +187,10 @@ LOUD = {
     "Trunc": ([node("Trunc", "x w0", "y")], "(Trunc) cannot be mapped"),
     "MatMul": ([node("Sign", "x", "a"), node("MatMul", "a m", "y")], "has 32 inputs, but 64"),
     "Add": ([node("Add", "x m", "y")], "(Add) cannot be mapped: it cannot be run on float32"),
-    "Quant": ([helper.make_node("BipolarQuant", ["x", "m"], ["y"], domain="finn")], "(Bipolar"),
+    "Quant": ([node("Quant", "x zero zero two", "a", signed=1, narrow=1, rounding_mode="ROUND"),
+               node("MatMul", "a w0", "y")], "not finite"),
+    "old domain": ([helper.make_node("BipolarQuant", ["x", "m"], ["y"], domain="finn")],
+                   "(BipolarQuant) cannot"),
 }
 
 
@@ -198,6 +201,8 @@ def test_nothing_but_the_sentence_on_stderr(kind: str, tmp_path: Path) -> None:
     made = model()
     del made.graph.node[:]
     made.graph.node.extend(nodes)
+    for name, value in (("zero", 0.0), ("two", 2.0)):
+        made.graph.initializer.append(numpy_helper.from_array(np.array(value, "f"), name))
     path = tmp_path / "net.onnx"
     path.write_bytes(made.SerializeToString())
     command = [sys.executable, "-m", "xnor_fcc", "import", str(path)]

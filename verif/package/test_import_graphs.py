@@ -22,6 +22,7 @@ from qonnx.transformation.infer_shapes import InferShapes
 from package.graphs import CLASSES, NEURONS, PIXELS, graph, imported_as_it_is, node, signs
 from xnor_fcc.errors import UserError
 from xnor_fcc.importing.command import import_network, text
+from xnor_fcc.importing.ends import keeps_order
 from xnor_fcc.importing.qonnx import Qonnx, load_qonnx
 
 FLOAT = np.dtype(np.float32)  # as `takes` it leaves the type of y open
@@ -172,6 +173,14 @@ def test_a_number_of_images_left_in_a_view(shape: list[int]) -> None:
     imported_as_it_is(model.model, images=64, batch=64)
 
 
+def test_constants_of_more_dimensions() -> None:
+    constants = {**PLAIN, "w": FIRST[None, None], "m": MIDDLE[None, None]}
+    for batch in (1, 2):
+        nodes = [*chain(weights="w", scores="s"), node("Flatten", "s", "y", axis=-1)]
+        model = graph(nodes, constants, (batch, PIXELS), CLASSES, takes=FLOAT)
+        imported_as_it_is(model.model, batch=batch)
+
+
 def test_a_row_of_values_in_more_dimensions() -> None:
     nodes = [node("Reshape", "x shape", "x1"), *chain("x1", weights="w")]
     constants = {**PLAIN, "shape": [-1, 1, PIXELS], "w": FIRST[None]}
@@ -225,6 +234,8 @@ ENDS: dict[str, tuple[list[Any], dict[str, Any]]] = {
         [node("Unsqueeze", "s shape", "s1"), node("Softmax", "s1", "p", axis=1),
          node("Flatten", "p", "y")], {"shape": [2, 3]}),
     "scale, Sigmoid": ([node("Mul", "s k", "s1"), node("Sigmoid", "s1", "y")], {"k": 0.125}),
+    "Softmax, Clip": ([node("Softmax", "s", "p"), node("Clip", "p low", "p1"),
+                       node("Log", "p1", "y")], {"low": 1e-7}),
     "Softmax written out": (
         [node("ReduceMax", "s", "k", axes=[1]), node("Sub", "s k", "s1"), node("Exp", "s1", "e"),
          node("ReduceSum", "e shape", "t"), node("Div", "e t", "y")], {"shape": [1]}),
@@ -297,6 +308,16 @@ def test_an_end_that_turns_the_order_is_refused(
     refused(model, says)
 
 
+def test_the_order_of_all_classes_is_kept() -> None:
+    scores = np.array([[0.0, 1, 2], [2, 0, 1]])
+    assert keeps_order(scores, scores * 2) and keeps_order(scores, np.array([[2], [0]]))
+    assert keeps_order(scores, np.array([[0.0, 0, 2], [2, 0, 0]]))
+    assert not keeps_order(scores, np.array([[1.0, 0, 2], [2, 0, 1]]))
+    assert not keeps_order(scores, np.array([[0.0, 2, 2], [2, 0, 1]]))
+    assert not keeps_order(scores, np.array([[2], [1]]))
+    assert not keeps_order(scores, scores[:1]) and not keeps_order(scores, scores[:, :2])
+
+
 def test_a_second_output_inside_the_chain_is_refused() -> None:
     model = graph(chain(), PLAIN, (1, PIXELS), CLASSES, gives=("y", "c"))
     refused(model, "The graph's output c is not that of its last layer")
@@ -322,13 +343,33 @@ def test_half_and_double(kind: Any, fraction: float) -> None:
 
 
 def test_scores_that_half_cannot_hold() -> None:
-    """Beyond 2048 it has every second number alone."""
-    rng = np.random.default_rng(0)
-    constants = {"w": signs(rng, 3000, 2).astype(np.float16), "h": np.array(0.5, np.float16)}
+    """Beyond 2048 it has every second number alone; sums here are odd, and up to 2999."""
+    weights = np.stack([np.ones(2999), -np.ones(2999)], axis=1)
+    constants = {"w": weights.astype(np.float16), "h": np.array(0.5, np.float16)}
     nodes = [node("Sub", "x h", "a"), node("Sign", "a", "b"), node("MatMul", "b w", "y")]
-    model = graph(nodes, constants, (1, 3000), 2, takes=np.float16)
-    _, report = import_network(Qonnx(model.model), images=20)
-    assert report["wrong_scores"] == report["wrong_classes"] == 0
+    model = graph(nodes, constants, (1, 2999), 2, takes=np.float16)
+    images = np.where(np.arange(2999) < np.arange(0, 2999, 31)[:, None], 255, 0).astype(np.uint8)
+    _, report = import_network(Qonnx(model.model), images=images)
+    assert report["differing_scores"] > 0
+    assert report["wrong_scores"] == report["differing_classes"] == 0
+
+
+@pytest.mark.parametrize("kind", [np.float16, np.float64])
+def test_nodes_of_qonnx_in_half_and_double(kind: Any) -> None:
+    """Which qonnx answers in float32."""
+    constants = {name: np.asarray(value).astype(kind) for name, value in PLAIN.items()}
+    constants = {f"double_{name}": value for name, value in constants.items()}
+    nodes = [node("Sub", "x double_half", "x0"), node("BipolarQuant", "x0 double_one", "a"),
+             node("MatMul", "a double_w0", "b"), node("Add", "b double_m", "b1"),
+             node("MultiThreshold", "b1 double_q", "c0", **BIPOLAR),
+             node("Quant", "c0 double_one double_zero double_two", "c", signed=1, narrow=1,
+                  rounding_mode="ROUND"),
+             node("MatMul", "c double_w1", "y")]  # fmt: skip
+    for name, value in (("zero", 0), ("one", 1), ("two", 2)):
+        constants[f"double_{name}"] = np.full(1, value, kind)
+    model = graph(nodes, constants, (1, PIXELS), CLASSES, takes=kind)
+    plain = graph(chain(), PLAIN, (1, PIXELS), CLASSES)
+    assert import_network(Qonnx(model.model))[0] == import_network(Qonnx(plain.model))[0]
 
 
 @pytest.mark.parametrize(
@@ -573,5 +614,11 @@ def test_a_graph_of_more_than_a_chain_is_refused() -> None:
     refused(graph(chain(), PLAIN, ("N", "M"), CLASSES), "input x has shape (N, M), but it must be")
     idle = graph([node("Sign", "x", "y")], {}, (1, PIXELS), PIXELS)
     refused(idle, "The QONNX file has no fully connected layer.")
+    two_of_them = graph(chain(weights="w"), {**PLAIN, "w": np.stack([FIRST, FIRST])}, (2, PIXELS),
+                        CLASSES, takes=FLOAT)  # fmt: skip
+    refused(two_of_them, "my_MatMul_b (MatMul) cannot be mapped: its output has no row of values")
+    made = [*chain()[:3], node("Unsqueeze", "b shape", "b0"), node("Add", "b0 m", "b1")]
+    grown = graph([*made, node("Flatten", "b1", "y")], {**PLAIN, "shape": [2]}, (1, PIXELS), 144)
+    refused(grown, "my_Add_b1 (Add) cannot be mapped: it makes 144 values an image of another")
     wide = graph(chain(add="wide"), {**PLAIN, "wide": MIDDLE[:, None]}, (1, PIXELS), CLASSES)
     refused(wide, "my_Add_b1 (Add) cannot be mapped: ")

@@ -46,6 +46,7 @@ def test_brevitas_networks_there_and_back(seed: int, tmp_path: Path) -> None:
     network, report = import_network(source, images=50, seed=seed, **options_for(form))
     assert network.widths == widths
     assert report["differing_bits"] == report["undecided_bits"] == report["wrong_bits"] == 0
+    assert report["notes"] == []  # three values that are meant
     planes = sum(layer.inputs * layer.order for layer in network.layers[1:])
     assert report["hidden_bits"] == 50 * planes
     # A bias leaves fractions; then only near ties may differ.

@@ -226,7 +226,7 @@ class _Preparation:
             return [
                 onnx.helper.make_node("Cast", node.input[:1], node.output[:1], node.name, to=kind)
             ]
-        if node.op_type in BROADCASTING or node.op_type == "Gemm":
+        if node.op_type in BROADCASTING | PRODUCTS:
             self._rows(node, changing)
         if node.op_type in PRODUCTS:
             self._check_product(node, changing)
@@ -270,18 +270,25 @@ class _Preparation:
                           np.array([0, *moved.shape[1:]], np.int64), node.output[0])  # fmt: skip
 
     def _rows(self, node: Any, changing: list[str]) -> None:
-        """One row in place of constants that hold one for every image, all the same."""
+        """Constants without the dimensions of 1 that they have before those of the layer, and one
+        row in place of those that hold one for every image, all the same."""
         batch = self._graph.batch
         rank = max(self._graph.probes[name].own.ndim for name in changing)
         for i, name in enumerate(node.input):
-            array = self._graph.constants.get(name)
-            if array is None or batch == 1 or array.ndim != rank or len(array) != batch:
+            array = given = self._graph.constants.get(name)
+            if array is None or given is None:
                 continue
-            if node.op_type == "Gemm" and i < 2:
-                continue  # weights
-            if (array != array[:1]).any():
-                raise refusal(node, f"its {name} differs from image to image of a batch of {batch}")
-            node.input[i] = self._constant(name, array[:1])
+            while array.ndim > rank and len(array) == 1:
+                array = array[0]
+            weights = node.op_type in PRODUCTS and i == 1
+            if batch > 1 and not weights and array.ndim == rank and len(array) == batch:
+                if (array != array[:1]).any():
+                    raise refusal(
+                        node, f"its {name} differs from image to image of a batch of {batch}"
+                    )
+                array = array[:1]
+            if array.shape != given.shape:
+                node.input[i] = self._constant(name, array)
 
     def _of_signs(self, node: Any) -> list[Any]:
         """P of bits as products of signs: with x and w of +-1, P = (x . w + inputs) / 2."""
