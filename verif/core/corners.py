@@ -57,6 +57,17 @@ CORNERS = {
                              order=2, ternary=1),
 }
 
+# Parameters at ends that no corner has: banks, layers, classes and lanes as many as there can be or
+# nearly, the widest beats; a single layer; weights in the widest beats.
+ENDS = {
+    "many": dict(pe=3, simd=9, lanes=16, max_width=36, max_layers=16, max_classes=36,
+                 weight_depth=200, bank_depth=2, threshold_depth=80, image_width=512),
+    "one-layer": dict(pe=2, simd=3, lanes=1, max_width=20, max_layers=1, max_classes=20,
+                      weight_depth=70, threshold_depth=10, image_width=256),
+    "widest-stream": dict(pe=31, simd=33, lanes=8, max_width=70, weight_depth=2, bank_depth=1,
+                          threshold_depth=20, max_classes=9, image_width=128, weight_stream=512),
+}
+
 
 def random_geometry(seed: int) -> Geometry:
     """A geometry of odd sizes that runs networks of up to 5 layers, of other kinds often."""
@@ -98,7 +109,9 @@ SMALL = dict(pe=3, simd=5, lanes=2, max_width=23, max_layers=4, max_classes=5, w
 
 
 def tests_of(geometry: Geometry) -> list[str]:
-    """The tests of core_tests.py that a core must pass."""
+    """The tests of core_tests.py that a core must pass; most take networks of several layers."""
+    if geometry.max_layers == 1:
+        return ["networks_in_turn"]
     return [*ALL, *(["weights_out_of_step"] if geometry.weight_stream else [])]
 
 

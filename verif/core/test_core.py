@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from core.corners import CORNERS, random_geometry, run, run_preset
+from core.corners import CORNERS, ENDS, random_geometry, run, run_preset
 from xnor_fcc.data import load_test_images
 from xnor_fcc.geometry import Geometry
 from xnor_fcc_sim import simulator
@@ -21,6 +21,12 @@ from xnor_fcc_sim.simulate import Inputs
 )
 def test_corner_geometry(name: str) -> None:
     run(Geometry(**CORNERS[name]), seed=1, name=f"corner-{name}")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ENDS)
+def test_ends_of_the_parameters(name: str) -> None:
+    run(Geometry(**ENDS[name]), seed=3, name=f"end-{name}")
 
 
 @pytest.mark.slow
