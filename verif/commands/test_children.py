@@ -126,7 +126,7 @@ def test_nothing_goes_on_alone(number: int, tmp_path: Path) -> None:
         ("exit 7", "ended with exit code 7"),
         ("kill -SEGV $$", "was killed by SIGSEGV"),
         ("sh -c 'kill -TERM $$'; exit $?", "was killed by SIGTERM"),
-        ("kill -KILL $$", "was killed by SIGKILL, as Linux does where memory is short"),
+        ("kill -KILL $$", "was killed by SIGKILL (as Linux does where memory is short)"),
     ],
 )
 def test_an_end_is_told(script: str, said: str, tmp_path: Path) -> None:

@@ -88,7 +88,7 @@ def test_variables_of_others_reach_no_simulator(
 @pytest.mark.parametrize(
     ("script", "said"),
     [
-        ("kill -KILL $$", "was killed by SIGKILL, as Linux does where memory is short"),
+        ("kill -KILL $$", "was killed by SIGKILL (as Linux does where memory is short)"),
         ("kill -SEGV $$", "was killed by SIGSEGV"),
         ("exit 1", "ended with exit code 1"),
         ("exit 0", "ended with exit code 0"),
@@ -110,7 +110,7 @@ def test_a_simulator_that_dies_is_told(
 @pytest.mark.parametrize(
     ("script", "said"),
     [
-        ("kill -KILL $$", "iverilog was killed by SIGKILL, as Linux does where memory is short"),
+        ("kill -KILL $$", "iverilog was killed by SIGKILL (as Linux does where memory is short)"),
         ("echo core.v:1: error: no such thing >&2; exit 4", "core.v:1: error: no such thing"),
     ],
 )

@@ -160,5 +160,5 @@ def end_of(code: int) -> str:
     if number not in {int(each) for each in signal.Signals}:
         return f"ended with exit code {code}"
     name = signal.Signals(number).name
-    why = ", as Linux does where memory is short" if number == signal.SIGKILL else ""
+    why = " (as Linux does where memory is short)" if number == signal.SIGKILL else ""
     return f"was killed by {name}{why}"
