@@ -18,6 +18,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
 
+from . import map_area
 from .geometry import Geometry, ceil_div, slices
 
 Shapes = tuple[tuple[int, int], ...]
@@ -157,13 +158,15 @@ def weight_banks(geometry: Geometry) -> list[int]:
 
 
 def memories(geometry: Geometry) -> list[tuple[int, int]]:
-    """(bits, words) of every memory: the banks of weights, the offsets, and the margins where lanes
-    work in pairs."""
+    """(bits, words) of every memory: the banks of weights, the offsets, the margins where lanes
+    work in pairs, and those of images and maps."""
     g = geometry
     words = [(g.pe * g.simd, depth) for depth in weight_banks(g)]
     words.append((g.pe * g.score_bits, g.threshold_depth))
     if g.order == 2:
         words.append((2 * g.pe * (g.score_bits - 1), g.threshold_depth))
+    if g.map_input:
+        words += map_area.own_memories(g)
     return words
 
 
@@ -195,9 +198,9 @@ def lane_alm(geometry: Geometry) -> dict[str, float]:
     return {
         "popcount": geometry.pe * popcount_alm(geometry.simd),
         "accumulators": geometry.pe * accumulator,
-        "ring": _RING_PER_BIT * geometry.capacity,
+        "ring": 0.0 if geometry.map_input else _RING_PER_BIT * geometry.capacity,
         "parity coders": _CODER_PER_BIT * geometry.simd * geometry.taps,
-        "lane control": _LANE + _LANE_PER_GROUP * groups,
+        "lane control": _LANE + (0.0 if geometry.map_input else _LANE_PER_GROUP * groups),
     }
 
 
@@ -209,11 +212,16 @@ def estimate(geometry: Geometry, shapes: Shapes = M10K_SHAPES) -> Area:
     word = g.pe * g.simd
     parts["bank selection"] = word * multiplexer_alm(len(banks)) + _BANK * max(0, len(banks) - 1)
     parts["memory in logic"] = sum(sliced_memory(*sizes, shapes)[1] for sizes in memories(g))
+    score_bits = g.max_classes * g.score_bits
+    if g.map_input:
+        parts["result source"] = _RESULT + score_bits * _RESULT_PER_BIT
+        parts |= map_area.parts(g)
+        parts["registers and control"] += _ROUNDS if g.ternary else 0.0
+        return Area(sum(parts.values()), block_count(g, shapes), parts)
     parts["image sink"] = (
         _SINK + _SINK_PER_SYMBOL * g.image_width / 8 + _SINK_PER_BIT * g.capacity
     )
     parts["batcher"] = _BATCHER + (_BATCHER_LANES if g.lanes > 1 else 0.0)
-    score_bits = g.max_classes * g.score_bits
     parts["result source"] = _RESULT + score_bits * (
         _RESULT_PER_BIT + (_RESULT_PER_LANE_BIT * g.lanes if g.lanes > 1 else 0.0)
     )

@@ -18,7 +18,7 @@ from . import pareto, plot
 from .devices import Device, devices
 from .errors import CommandLine, UserError
 from .files import write_json, write_text
-from .geometry import NAMED, Shape
+from .geometry import MAPS, NAMED, GeometryError, MapShape, Shape
 from .geometry_options import add_network
 from .integer import IntegerNetwork, find_network
 from .parameters import most
@@ -132,6 +132,9 @@ def explore(
     `UserError` if nothing fits either way.
     """
     shape = Shape.of(shape)
+    maps = isinstance(shape, MapShape)
+    if maps and streamed:
+        raise UserError("A core for convolutions has its weights in a memory: none are streamed.")
     space = Space(device, shape, 0, max_lanes, timeout)
     weights = sum(n * m * planes for n, m, planes in shape.layers)
     reason = "Streamed, as asked for."
@@ -143,6 +146,8 @@ def explore(
                 f"device {device.blocks * device.block_bits:,} bits in {device.blocks} "
                 f"{device.block}, {device.alms:,} ALMs."
             )
+        if maps:
+            raise UserError(f"{reason} Nor can a core for convolutions stream its weights.")
         port = device.port_bits if port is None else port
         if port < 8:
             raise UserError(f"{reason} It has no pins for a port to stream weights over, either.")
@@ -154,10 +159,14 @@ def explore(
     picks = pick(found)
     named: dict[str, NamedRow] = {}
     if device.named and not space.port:
-        for name in ("throughput", "latency"):
-            if NAMED[name][2] not in space.lanes:
+        known = {"maps": MAPS} if maps else {n: NAMED[n] for n in ("throughput", "latency")}
+        for name, sizes in known.items():
+            if sizes[2] not in space.lanes:
                 continue
-            geometry, area = space.build(Sizes(*NAMED[name]))
+            try:
+                geometry, area = space.build(Sizes(*sizes))
+            except GeometryError:  # of slots too small for the network's pixels
+                continue
             candidate = space.judge(geometry, area)
             named[name] = {
                 **_row(space, candidate), "exceeds": space.excess(geometry, area)
@@ -417,7 +426,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         else load_shape(options.network or "mnist")
     )
     if not lane_sizes(shape, options.max_lanes):
-        raise UserError("--max-lanes 1 is too few: two lanes carry an image of second order.")
+        wanted = "two lanes carry an image of second order"
+        if isinstance(shape, MapShape):
+            lanes = 4 * (2 if shape.pairs else 1)
+            wanted = f"{lanes} lanes carry the positions of a convolution"
+        raise UserError(f"--max-lanes {options.max_lanes} is too few: {wanted}.")
     report = explore(
         device, shape, options.max_lanes, options.timeout, options.streamed, options.port,
         options.rows,

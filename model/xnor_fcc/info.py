@@ -30,8 +30,7 @@ without the core's wait for more images (PARTIAL_TIMEOUT). Words are those of th
 memory, PE x SIMD bits each.
 
 For each FPGA the explorer's best geometry for throughput follows (seconds each); `xnor-fcc explore`
-lists all that are worth building. --device names one of them, or none. It does not know cores for
-convolutions yet.
+lists all that are worth building. --device names one of them, or none.
 
 examples
   xnor-fcc info
@@ -385,8 +384,6 @@ def _parts(
     yield {**facts, "reason": None, "core": core}, f"{text(facts)}\n{core_text(core)}"
     fits: dict[str, DeviceFacts] = {}
     yield {"devices": fits}, ""
-    if isinstance(shape, MapShape):
-        return
     for name, device in devices().items():
         if options.device in (ALL, name):
             fits[name] = on_device(device, shape)

@@ -6,6 +6,9 @@ the same number of groups (PE) or words (SIMD), the smallest. The cycles come fr
 area from `area`, what a device offers from `devices`. Left are the geometries that no other one
 beats in cycles an image, ALMs and latency at once (the Pareto front), thinned out.
 
+A core for convolutions has 4 * ORDER lanes; of all slots (SIMD / 3) that give every layer the same
+number of slices, the smallest that PE divides is tried.
+
 What keeps a geometry from growing is named for its next larger PE, SIMD and LANES:
 
     logic          there are not enough ALMs
@@ -31,7 +34,8 @@ from tqdm import tqdm
 
 from .area import Area, estimate, memories, popcount_alm
 from .devices import Device
-from .geometry import Geometry, GeometryError, Shape, ceil_div
+from .geometry import Geometry, GeometryError, MapShape, Shape, ceil_div
+from .map_plan import BLOCK, SLOTS
 from .parameters import most
 from .registers import RESET
 
@@ -109,7 +113,9 @@ def step_sizes(widths: Iterable[int], limit: int) -> list[int]:
 
 def lane_sizes(shape: Shape, limit: int) -> list[int]:
     """Every number of lanes up to `limit` in which a network works: where two lanes carry an image,
-    the even ones."""
+    the even ones; where they carry the positions of a block, that many."""
+    if isinstance(shape, MapShape):
+        return [lanes for lanes in (BLOCK * (2 if shape.pairs else 1),) if lanes <= limit]
     step = 2 if shape.pairs else 1
     return list(range(step, limit + 1, step))
 
@@ -135,6 +141,11 @@ class Space:
         self.timeout = timeout
         self.pes = step_sizes(self.shape.widths[1:], MAX_PE)
         self.simds = step_sizes(self.shape.widths[:-1], MAX_SIMD)
+        if isinstance(self.shape, MapShape):
+            # Slots of layers that are read as maps or vectors; and three pixels fit one.
+            pixels = 3 * self.shape.colours * self.shape.levels
+            slots = step_sizes(self.shape.widths[1:-1], MAX_SIMD // SLOTS)
+            self.simds = sorted({SLOTS * max(pixels, slot) for slot in slots})
         self.tried = self.fit = 0
 
     def geometry(self, sizes: Sizes) -> Geometry:
@@ -185,8 +196,14 @@ class Space:
     def _words_of_simd(self, pe: int) -> Iterator[int]:
         """SIMDs to try with a PE: the smallest of each kind, and the one from which layers overlap.
 
-        A layer may begin while the one before is finished only where PE <= SIMD.
+        A layer may begin while the one before is finished only where PE <= SIMD. In a core for
+        convolutions PE divides a slot.
         """
+        if isinstance(self.shape, MapShape):
+            slots = (simd // SLOTS for simd in self.simds)
+            rounded = sorted({SLOTS * pe * ceil_div(slot, pe) for slot in slots})
+            yield from (simd for simd in rounded if simd <= MAX_SIMD)
+            return
         for simd, following in pairwise([*self.simds, MAX_SIMD + 1]):
             yield simd
             if simd < pe < following:
@@ -222,9 +239,13 @@ class Space:
     def bounds(self, candidate: Candidate) -> dict[str, str]:
         """What stops the next larger PE, SIMD and LANES; see the module's description."""
         pe, simd, lanes = candidate.sizes
+        pes, simds = self.pes, self.simds
+        if isinstance(self.shape, MapShape):
+            pes = [p for p in range(1, simd // SLOTS + 1) if simd // SLOTS % p == 0]
+            simds = list(self._words_of_simd(pe))
         larger = {
-            "pe": next((Sizes(p, simd, lanes) for p in self.pes if p > pe), None),
-            "simd": next((Sizes(pe, s, lanes) for s in self.simds if s > simd), None),
+            "pe": next((Sizes(p, simd, lanes) for p in pes if p > pe), None),
+            "simd": next((Sizes(pe, s, lanes) for s in simds if s > simd), None),
             "lanes": next((Sizes(pe, simd, n) for n in self.lanes if n > lanes), None),
         }
         return {name: self._bound(sizes) for name, sizes in larger.items()}
@@ -306,9 +327,9 @@ def pick(candidates: Sequence[Candidate]) -> dict[str, Candidate]:
     """The best geometry for "throughput" and for "latency"; the smaller of equals.
 
     For throughput the PEs must be busy for 95 % of the cycles, if any geometry's are: what waits is
-    better spent on another lane.
+    better spent on another lane, unless that is no choice, in a core for convolutions.
     """
-    busy = [c for c in candidates if c.busy >= _BUSY] or candidates
+    busy = [c for c in candidates if c.busy >= _BUSY or c.geometry.map_input] or candidates
     return {
         "throughput": min(busy, key=lambda c: (c.cycles, c.area.alm, c.sizes)),
         "latency": min(candidates, key=lambda c: (c.latency, c.area.alm, c.sizes)),

@@ -10,12 +10,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from xnor_fcc import classify, info
+from xnor_fcc import classify, explore, info
+from xnor_fcc.devices import devices
 from xnor_fcc.errors import run_main
 from xnor_fcc.geometry import MAPS, Geometry
 from xnor_fcc.integer import IntegerNetwork
-from xnor_fcc.random_network import Convolution, random_map_network
+from xnor_fcc.random_network import Convolution, cnv_network, random_map_network
 from xnor_fcc.reference import evaluate
+from xnor_fcc.space import Space, pick
 
 
 @pytest.fixture
@@ -38,7 +40,7 @@ def grey(tmp_path: Path) -> IntegerNetwork:
 def test_info_tells_maps(
     colour: IntegerNetwork, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert info.main([str(tmp_path / "colour.npz")]) == 0
+    assert info.main([str(tmp_path / "colour.npz"), "--device", "de1-soc"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].endswith(": 192-70-30-20-5, convolutions")
     assert colour.pixels is not None
@@ -51,18 +53,20 @@ def test_info_tells_maps(
     assert "3x3 of 12 1-bit channels, 70 neurons at 8x8 positions, binary" in lines[4]
     assert "1x1 of 70 1-bit channels, 30 neurons at 8x8 positions, max-pool 2x2," in lines[5]
     assert "480 1-bit inputs, 20 neurons, binary" in lines[6]
-    assert lines[-1].startswith("  core         PE=32 SIMD=192 LANES=4, ")
+    assert lines[8].startswith("  core         PE=32 SIMD=192 LANES=4, ")
+    assert lines[9].startswith("  de1-soc      PE=") and len(lines) == 10
 
 
 def test_info_reports_maps(
     colour: IntegerNetwork, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert info.main([str(tmp_path / "colour.npz"), "--json"]) == 0
+    assert info.main([str(tmp_path / "colour.npz"), "--json", "--device", "de1-soc"]) == 0
     report = json.loads(capsys.readouterr().out)
     g = Geometry.for_widths(colour.shape, *MAPS)
     assert report["core"]["words"] == g.weight_depth < g.steps(colour.shape)
     assert report["core"]["period"] == report["core"]["cycles_per_image"]
-    assert report["devices"] == {} and report["kinds"] == ["convolutions"]
+    assert all(fit["fits"] for fit in report["devices"].values())
+    assert report["kinds"] == ["convolutions"]
     assert [layer["convolution"] for layer in report["layers"]] == [
         {"kernel": 3, "channels": 12, "positions": 8, "pool": False},
         {"kernel": 1, "channels": 70, "positions": 8, "pool": True},
@@ -80,6 +84,49 @@ def test_a_core_that_cannot_be_is_refused(
     arguments = [str(tmp_path / "colour.npz"), "--geometry", "throughput"]
     assert run_main(lambda: info.main(arguments)) == 2
     assert "PE=69 SIMD=205 is no core for convolutions" in capsys.readouterr().err
+
+
+def test_the_explorer_finds_cores(colour: IntegerNetwork) -> None:
+    """Each of them runs the network, in the cycles that it says."""
+    report = explore.explore(devices()["de1-soc"], colour.shape)
+    assert report["fit"] >= len(report["front"]) >= len(report["table"]) > 1
+    rows = [*report["table"], *report["named"].values()]
+    for row in rows:
+        g = Geometry.for_widths(colour.shape, row["pe"], row["simd"], row["lanes"])
+        assert row["parameters"] == g.parameters()
+        assert row["period"] == row["cycles_per_image"] == g.period_cycles(colour.shape)
+        assert sum(row["parts"].values()) == pytest.approx(row["alm"], abs=1)
+    best = report["picks"]["throughput"]
+    assert list(report["named"]) == ["maps"]
+    assert best["period"] == min(row["period"] for row in rows)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--max-lanes", "3"], "--max-lanes 3 is too few: 4 lanes carry the positions of a conv"),
+        (["--streamed"], "A core for convolutions has its weights in a memory: none are streamed."),
+        (["--fill", "0.03"], "Nor can a core for convolutions stream its weights."),
+    ],
+)
+def test_what_the_explorer_cannot_find(
+    arguments: list[str], says: str, colour: IntegerNetwork, tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    network = ["--network", str(tmp_path / "colour.npz"), "--output", str(tmp_path / "out")]
+    assert run_main(lambda: explore.main([*network, *arguments])) == 2
+    assert says in capsys.readouterr().err
+
+
+def test_the_best_core_for_cnv() -> None:
+    """On a DE1-SoC: a slot for 64 channels, two groups to a slot; every next size is too large."""
+    shape = cnv_network(np.random.default_rng(1)).shape
+    space = Space(devices()["de1-soc"], shape)
+    found = pick(space.explore())["throughput"]
+    assert found.sizes == (32, 192, 4) and found.area.alm <= 28_000 and found.area.blocks <= 385
+    assert found.period == found.geometry.period_cycles(shape) <= 3200
+    bounds = space.bounds(found)
+    assert bounds == {"pe": "logic", "simd": "logic", "lanes": "size"}
 
 
 def test_a_picture_in_colours(
