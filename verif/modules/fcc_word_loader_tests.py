@@ -110,15 +110,12 @@ async def reset_in_a_word(dut: Any) -> None:
 
 @cocotb.test(timeout_time=500, timeout_unit="us")
 async def one_loader(dut: Any) -> None:
-    """A loader of one size to its end and beyond, in every cycle; from `from` words on."""
+    """A loader of one size to its end and beyond, in every cycle, from its preset words on."""
     names = ("CHUNK", "WIDTH", "DEPTH", "PRESET_WORDS")
     sizes = (settings()["parameters"][name] for name in names)
     loader = Loader(*sizes)
     rng = np.random.default_rng(4)
     await start(dut, restart=0, chunk_valid=0, chunk=0)
-    if settings()["from"]:
-        dut.loaded.value = loader.loaded = settings()["from"]
-        await edge(dut)
     words = 0
     for _ in range((loader.depth - loader.loaded) * loader.chunks + 8):
         chunk = int(rng.integers(1 << loader.chunk))
@@ -131,4 +128,4 @@ async def one_loader(dut: Any) -> None:
             words += 1
             assert (int(dut.write_address.value), int(dut.write_data.value)) == loader.due
         loader.cycle(False, chunk)
-    assert loader.overflow and words == loader.depth - settings()["from"]
+    assert loader.overflow and words == loader.depth - loader.preset

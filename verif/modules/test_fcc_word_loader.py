@@ -27,7 +27,7 @@ def test_fcc_word_loader(tmp_path: Path) -> None:
 )
 def test_one_loader(chunk: int, width: int, depth: int, first: int, tmp_path: Path) -> None:
     """To the end of its memory."""
-    parameters = {"CHUNK": chunk, "WIDTH": width, "DEPTH": depth, "PRESET_WORDS": 0}
+    parameters = {"CHUNK": chunk, "WIDTH": width, "DEPTH": depth, "PRESET_WORDS": first}
     model = simulator.build("fcc_word_loader", parameters)
-    settings = {"parameters": parameters, "from": first}
+    settings = {"parameters": parameters}
     model.run("modules.fcc_word_loader_tests", tmp_path, ["one_loader"], settings)
