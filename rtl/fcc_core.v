@@ -93,6 +93,7 @@ module fcc_core #(
   wire [                     31:0] partial_timeout;
   wire [        32*MAX_LAYERS-1:0] table_entries;
   wire [                     31:0] now;
+  wire                             level_write;
   wire                             weight_restart;
   wire                             weight_chunk_valid;
   wire                             threshold_restart;
@@ -164,6 +165,11 @@ module fcc_core #(
       .WEIGHT_STREAM  (WEIGHT_STREAM),
       .ORDER          (ORDER),
       .TERNARY        (TERNARY),
+      .MAP_INPUT      (0),
+      .MAP_EVEN       (0),
+      .MAP_ODD        (0),
+      .PIXEL_CHANNELS (1),
+      .PIXEL_LEVELS   (1),
       .PRESET         ((PRESET != "") ? {PRESET, "_config.hex"} : "")
   ) csr (
       .clk                  (clk),
@@ -186,6 +192,7 @@ module fcc_core #(
       .partial_timeout      (partial_timeout),
       .table_entries        (table_entries),
       .now                  (now),
+      .level_write          (level_write),
       .check_start          (check_start),
       .check_busy           (check_busy),
       .check_done           (check_done),
@@ -380,8 +387,8 @@ module fcc_core #(
 
   assign aso_result_empty = 2'd0;
 
-  // Bits that only some parameters use.
-  wire unused = &{1'b0, classes};
+  // Bits that only some parameters use, and what concerns cores for feature maps only.
+  wire unused = &{1'b0, classes, level_write};
 
 endmodule
 

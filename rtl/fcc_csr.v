@@ -38,6 +38,16 @@ module fcc_csr #(
     parameter ORDER = 1,
     // 1: layers may have ternary weights.
     parameter TERNARY = 0,
+    // Words of a bank for an image, where the core is one for feature maps; else 0.
+    parameter MAP_INPUT = 0,
+    // Words of a bank for the maps of even layers.
+    parameter MAP_EVEN = 0,
+    // Words of a bank for the maps of odd layers.
+    parameter MAP_ODD = 0,
+    // Colours of a pixel.
+    parameter PIXEL_CHANNELS = 1,
+    // Thresholds of each colour.
+    parameter PIXEL_LEVELS = 1,
     // $readmemh file with the registers that have a preset word, see REGISTERS.md, as they shall be
     // after a reset; "" for the reset values of the register map.
     parameter PRESET = ""
@@ -64,6 +74,8 @@ module fcc_csr #(
     output wire [             31:0] partial_timeout,
     output wire [32*MAX_LAYERS-1:0] table_entries,
     output wire [             31:0] now,
+    // A threshold of pixels comes on `chunk` (fcc_level_registers).
+    output wire                     level_write,
     // Table check (fcc_table_check).
     output reg                      check_start,
     input  wire                     check_busy,
@@ -143,7 +155,7 @@ module fcc_csr #(
       || avs_address == REG_CLASSES || avs_address == REG_LAYERS
       || avs_address == REG_PIXEL_THRESHOLD || avs_address == REG_PIXEL_RESIDUAL
       || avs_address == REG_PARTIAL_TIMEOUT || avs_address == REG_LOAD_SELECT
-      || avs_address == REG_LOAD_DATA;
+      || avs_address == REG_LOAD_DATA || (MAP_INPUT != 0 && avs_address == REG_LEVEL);
   wire        enable_request = (control_write && avs_writedata[CONTROL_ENABLE]) || autostart_reg;
   // Enabling a core that runs in the same mode already changes nothing.
   wire        already_running = running_reg && avs_writedata[CONTROL_PIXEL_8BIT] == pixel_mode_reg;
@@ -196,6 +208,7 @@ module fcc_csr #(
   wire load = configure && avs_address == REG_LOAD_DATA;
   wire restart = configure && avs_address == REG_LOAD_SELECT;
   assign chunk = avs_writedata;
+  assign level_write = (MAP_INPUT != 0) && configure && avs_address == REG_LEVEL;
   assign weight_restart = restart && !avs_writedata[0];
   assign threshold_restart = restart && avs_writedata[0];
   assign weight_chunk_valid = load && !load_select_reg;
@@ -325,6 +338,21 @@ module fcc_csr #(
     end
   end
 
+  // What only a core for feature maps has.
+  reg [31:0] maps;
+  always @* begin
+    maps = 32'd0;
+    if (MAP_INPUT != 0) begin
+      case (avs_address)
+        REG_MAP_INPUT: maps = MAP_INPUT;
+        REG_MAP_EVEN: maps = MAP_EVEN;
+        REG_MAP_ODD: maps = MAP_ODD;
+        REG_PIXEL: maps = PIXEL_CHANNELS + 256 * PIXEL_LEVELS;
+        default: ;
+      endcase
+    end
+  end
+
   reg [31:0] value;
   always @* begin
     value = 32'd0;
@@ -377,7 +405,7 @@ module fcc_csr #(
       REG_LATENCY: value = latency;
       REG_STEP_CYCLES: value = step_cycles_reg;
       REG_WEIGHT_STALL_CYCLES: value = weight_stall_cycles_reg;
-      default: value = entry;
+      default: value = entry | maps;
     endcase
   end
 

@@ -13,7 +13,16 @@ rtl/fcc_hidden_block.v
 rtl/fcc_image_sink.v
 rtl/fcc_lane.v
 rtl/fcc_lanes.v
+rtl/fcc_level_registers.v
 rtl/fcc_load_crc.v
+rtl/fcc_map_core.v
+rtl/fcc_map_engine.v
+rtl/fcc_map_lane.v
+rtl/fcc_map_lanes.v
+rtl/fcc_map_memory.v
+rtl/fcc_map_sequencer.v
+rtl/fcc_map_table_check.v
+rtl/fcc_map_writer.v
 rtl/fcc_margin_memory.v
 rtl/fcc_memory.v
 rtl/fcc_memory_bank.v
@@ -21,6 +30,7 @@ rtl/fcc_pair.v
 rtl/fcc_parity_coder.v
 rtl/fcc_parity_prefix.v
 rtl/fcc_pe_array.v
+rtl/fcc_pixel_sink.v
 rtl/fcc_plane_counter.v
 rtl/fcc_result_source.v
 rtl/fcc_ring.v
@@ -32,6 +42,7 @@ rtl/fcc_threshold_source.v
 rtl/fcc_weight_memory.v
 rtl/fcc_weight_source.v
 rtl/fcc_weight_stream.v
+rtl/fcc_window_feeder.v
 rtl/fcc_word_loader.v
 rtl/xnor_fcc.v
 rtl/xnor_popcount.v

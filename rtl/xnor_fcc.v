@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The XNOR-Net fully connected core: images in, classes and scores out, the network loaded at run
-// time. This module names the ports and refuses impossible parameters; fcc_core is what it guards.
+// The XNOR-Net core: images in, classes and scores out, the network loaded at run time. This module
+// names the ports and refuses impossible parameters; what it guards is fcc_core, for dense layers,
+// or fcc_map_core, for convolutions and dense layers behind them.
 //
 // Timing: a pass takes groups * words cycles a layer (twice that where its weights are ternary)
 // and, where a layer cannot overlap with the one before, a gap of at most 7 (9 where ORDER is 2);
@@ -44,6 +45,21 @@ module xnor_fcc #(
     parameter ORDER = 1,
     // 1 for a core that takes ternary weights too (0 or 1).
     parameter TERNARY = 0,
+    // Words of a bank for an image in a core for convolutions; 0 for one of dense layers only (0 to
+    // 8192). Where it is not 0, LANES is 4 * ORDER, SIMD is three slots of SIMD / 3 channels, which
+    // PE divides, TAPS is 1 and WEIGHT_STREAM is 0.
+    parameter MAP_INPUT = 0,
+    // Words of a bank for the feature maps of layers 0, 2, 4, ... (0, or from 1 on where MAP_INPUT
+    // is not 0).
+    parameter MAP_EVEN = 0,
+    // Words of a bank for the feature maps of layers 1, 3, 5, ... (0, or from 1 on where MAP_INPUT
+    // is not 0).
+    parameter MAP_ODD = 0,
+    // Colours of a pixel in a core for convolutions (1 to 4).
+    parameter PIXEL_CHANNELS = 3,
+    // Thresholds of each colour in a core for convolutions (1 to 64). The bits of three pixels fit
+    // a slot.
+    parameter PIXEL_LEVELS = 7,
     // Bits of a beat of asi_image (8, 16, 32, 64, 128, 256 or 512).
     parameter IMAGE_WIDTH = 64,
     // Path and prefix of memory files for a core that no host loads ("" for none). The files are
@@ -120,6 +136,76 @@ module xnor_fcc #(
       THRESHOLD_DEPTH_must_be_at_least_2 refused ();
     end else if (!IMAGE_WIDTH_LEGAL) begin : g_image_width
       IMAGE_WIDTH_must_be_a_power_of_two_from_8_to_512 refused ();
+    end else if (MAP_INPUT < 0 || MAP_INPUT > 8192) begin : g_map_input
+      MAP_INPUT_must_be_0_to_8192 refused ();
+    end else if (MAP_INPUT != 0 && (MAP_EVEN < 1 || MAP_EVEN > 8192)) begin : g_map_even
+      MAP_EVEN_must_be_1_to_8192_where_MAP_INPUT_is_not_0 refused ();
+    end else if (MAP_INPUT != 0 && (MAP_ODD < 1 || MAP_ODD > 8192)) begin : g_map_odd
+      MAP_ODD_must_be_1_to_8192_where_MAP_INPUT_is_not_0 refused ();
+    end else if (MAP_INPUT != 0 && LANES != 4 * ORDER) begin : g_map_lanes
+      LANES_must_be_4_for_each_ORDER_where_MAP_INPUT_is_not_0 refused ();
+    end else if (MAP_INPUT != 0 && (TAPS != 1 || WEIGHT_STREAM != 0)) begin : g_map_ring
+      TAPS_must_be_1_and_WEIGHT_STREAM_0_where_MAP_INPUT_is_not_0 refused ();
+    end else if (MAP_INPUT != 0 && (SIMD % 3 != 0 || SIMD / 3 % PE != 0)) begin : g_slot
+      SIMD_must_be_three_slots_that_PE_divides_where_MAP_INPUT_is_not_0 refused ();
+    end else if (MAP_INPUT != 0
+        && (PIXEL_CHANNELS < 1 || PIXEL_CHANNELS > 4 || 8 * PIXEL_CHANNELS > IMAGE_WIDTH))
+    begin : g_pixel_channels
+      PIXEL_CHANNELS_must_be_1_to_4_symbols_of_a_beat refused ();
+    end else if (MAP_INPUT != 0
+        && (PIXEL_LEVELS < 1 || 9 * PIXEL_CHANNELS * PIXEL_LEVELS > SIMD)) begin : g_pixel_levels
+      PIXEL_LEVELS_must_leave_the_bits_of_three_pixels_room_in_a_slot refused ();
+    end else if (MAP_INPUT != 0) begin : g_maps
+      fcc_map_core #(
+          .PE             (PE),
+          .SIMD           (SIMD),
+          .LANES          (LANES),
+          .MAX_WIDTH      (MAX_WIDTH),
+          .TAPS           (TAPS),
+          .MAX_LAYERS     (MAX_LAYERS),
+          .MAX_CLASSES    (MAX_CLASSES),
+          .WEIGHT_DEPTH   (WEIGHT_DEPTH),
+          .BANK_DEPTH     (BANK_DEPTH),
+          .THRESHOLD_DEPTH(THRESHOLD_DEPTH),
+          .WEIGHT_STREAM  (WEIGHT_STREAM),
+          .ORDER          (ORDER),
+          .TERNARY        (TERNARY),
+          .MAP_INPUT      (MAP_INPUT),
+          .MAP_EVEN       (MAP_EVEN),
+          .MAP_ODD        (MAP_ODD),
+          .PIXEL_CHANNELS (PIXEL_CHANNELS),
+          .PIXEL_LEVELS   (PIXEL_LEVELS),
+          .IMAGE_WIDTH    (IMAGE_WIDTH),
+          .PRESET         (PRESET)
+      ) core (
+          .clk                     (clk),
+          .reset                   (reset),
+          .asi_image_valid         (asi_image_valid),
+          .asi_image_ready         (asi_image_ready),
+          .asi_image_data          (asi_image_data),
+          .asi_image_startofpacket (asi_image_startofpacket),
+          .asi_image_endofpacket   (asi_image_endofpacket),
+          .asi_image_empty         (asi_image_empty),
+          .asi_image_error         (asi_image_error),
+          .asi_weight_valid        (asi_weight_valid),
+          .asi_weight_ready        (asi_weight_ready),
+          .asi_weight_data         (asi_weight_data),
+          .asi_weight_startofpacket(asi_weight_startofpacket),
+          .asi_weight_endofpacket  (asi_weight_endofpacket),
+          .aso_result_valid        (aso_result_valid),
+          .aso_result_ready        (aso_result_ready),
+          .aso_result_data         (aso_result_data),
+          .aso_result_startofpacket(aso_result_startofpacket),
+          .aso_result_endofpacket  (aso_result_endofpacket),
+          .aso_result_empty        (aso_result_empty),
+          .avs_csr_address         (avs_csr_address),
+          .avs_csr_read            (avs_csr_read),
+          .avs_csr_write           (avs_csr_write),
+          .avs_csr_writedata       (avs_csr_writedata),
+          .avs_csr_readdata        (avs_csr_readdata),
+          .avs_csr_readdatavalid   (avs_csr_readdatavalid),
+          .ins_csr_irq             (ins_csr_irq)
+      );
     end else begin : g_legal
       fcc_core #(
           .PE             (PE),

@@ -7,7 +7,8 @@ files ``rtl/sources.f``. ``python -m xnor_fcc.facts`` (``make facts``) writes fr
     rtl/fcc_registers.vh, rtl/REGISTERS.md    the register map, for Verilog and for readers
     quartus/host/xnor_fcc.h                   the register map and the map of addresses, for C
     quartus/hps/address_map.tcl               the same for Tcl
-    rtl/xnor_fcc.v, rtl/fcc_core.v            the list of parameters
+    rtl/xnor_fcc.v, rtl/fcc_core.v,
+    rtl/fcc_map_core.v                        the list of parameters
     rtl/xnor_fcc.core                         the files and parameters of the core for FuseSoC
     quartus/hps/xnor_fcc_hw.tcl               the parameters of the Platform Designer component
     README.md                                 the table of parameters
@@ -22,6 +23,7 @@ import re
 import sys
 import textwrap
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 from . import __version__
@@ -197,10 +199,13 @@ def verilog_parameters() -> str:
     return ",\n".join(entries)
 
 
-def inner_parameters() -> str:
-    """The same list for a module inside, whose defaults nobody uses: the smallest values."""
+def inner_parameters(maps: bool) -> str:
+    """The same list for a module inside, whose defaults nobody uses: the smallest values. With what
+    only a core for convolutions has, or without."""
     entries = []
     for parameter in PARAMETERS.values():
+        if parameter.maps and not maps:
+            continue
         comment = _wrapped("    // ", f"{parameter.meaning}.")
         value = parameter.smallest if parameter.number else _literal(parameter)
         entries.append(f"{comment}\n    parameter {parameter.name} = {value}")
@@ -251,11 +256,16 @@ def component_parameters() -> str:
 
 
 def parameter_table() -> str:
-    """The parameters for readers."""
+    """The parameters for readers; those of a core for convolutions together, in one row."""
     rows = [
         f"| `{parameter.name}` | {_literal(parameter)} | {parameter.range} | {parameter.meaning} |"
         for parameter in PARAMETERS.values()
+        if not parameter.maps
     ]
+    maps = [parameter for parameter in PARAMETERS.values() if parameter.maps]
+    names = ", ".join(f"`{parameter.name}`" for parameter in maps)
+    defaults = ", ".join(map(_literal, maps))
+    rows.append(f"| {names} | {defaults} | see xnor_fcc.v | A core for convolutions, 0: none |")
     return "\n".join(["| parameter | default | legal | meaning |", "|---|---|---|---|", *rows])
 
 
@@ -292,7 +302,8 @@ _PARTS: dict[str, dict[str, Callable[[], str]]] = {
 # Modules with the list of parameters of the core.
 _LISTS: dict[str, Callable[[], str]] = {
     "rtl/xnor_fcc.v": verilog_parameters,
-    "rtl/fcc_core.v": inner_parameters,
+    "rtl/fcc_core.v": partial(inner_parameters, maps=False),
+    "rtl/fcc_map_core.v": partial(inner_parameters, maps=True),
 }
 # Lines that end in the version of the release, by what they begin with.
 _VERSIONS: dict[str, str] = {

@@ -26,6 +26,7 @@ class Parameter:
     values: tuple[int, ...] = ()
     component_high: int | None = None
     legal: str = ""
+    maps: bool = False
     detail: str = ""
 
     @property

@@ -110,6 +110,11 @@ module demo #(
       .WEIGHT_STREAM  (0),
       .ORDER          (1),
       .TERNARY        (0),
+      .MAP_INPUT      (0),
+      .MAP_EVEN       (0),
+      .MAP_ODD        (0),
+      .PIXEL_CHANNELS (1),
+      .PIXEL_LEVELS   (1),
       .IMAGE_WIDTH    (IMAGE_WIDTH),
       .PRESET         (PRESET)
   ) core (

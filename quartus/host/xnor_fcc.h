@@ -138,6 +138,24 @@
 #define XFCC_PIXEL_RESIDUAL_BELOW 0x000000ffu
 /* The number for pixels from PIXEL_THRESHOLD on. */
 #define XFCC_PIXEL_RESIDUAL_ABOVE 0x0000ff00u
+/* Core for convolutions: one threshold of the thermometer bits of 8-bit pixels. */
+#define XFCC_REG_LEVEL 0x000000acu
+/* The bit is 1 where the colour is at least this; 0: it is never 1. */
+#define XFCC_LEVEL_THRESHOLD 0x000000ffu
+/* Which bit of a pixel: colour * PIXEL_LEVELS + level. */
+#define XFCC_LEVEL_INDEX 0x0000ff00u
+/* Words of a bank for an image in a core for convolutions; 0 for one of dense layers only. */
+#define XFCC_REG_MAP_INPUT 0x000000b0u
+/* Words of a bank for the feature maps of layers 0, 2, 4, .... */
+#define XFCC_REG_MAP_EVEN 0x000000b4u
+/* Words of a bank for the feature maps of layers 1, 3, 5, .... */
+#define XFCC_REG_MAP_ODD 0x000000b8u
+/* Core for convolutions: what a pixel is; 0 in a core for dense layers. */
+#define XFCC_REG_PIXEL 0x000000bcu
+/* PIXEL_CHANNELS. */
+#define XFCC_PIXEL_CHANNELS 0x000000ffu
+/* PIXEL_LEVELS. */
+#define XFCC_PIXEL_LEVELS 0x0000ff00u
 /* Layer l at address 48 + l. A flag that the core was built without is a BAD_TABLE. */
 #define XFCC_REG_LAYER_TABLE 0x000000c0u
 /* Words of its input, SIMD bits each. */
@@ -148,6 +166,20 @@
 #define XFCC_LAYER_TABLE_GROUPS 0x7fff0000u
 /* Its weights are ternary: two planes of words for each group. */
 #define XFCC_LAYER_TABLE_TERNARY 0x80000000u
+/* Core for convolutions: words of a window. */
+#define XFCC_LAYER_TABLE_MAP_WORDS 0x0000007fu
+/* Core for convolutions: positions a side, before max-pool; 1 of a dense layer. */
+#define XFCC_LAYER_TABLE_MAP_SIDE 0x00007f00u
+/* Core for convolutions: groups of PE neurons. */
+#define XFCC_LAYER_TABLE_MAP_GROUPS 0x00ff0000u
+/* Core for convolutions: 0 dense, 1 a 1x1 window, 2 a 3x3 window, 3 a 3x3 window of pixels, which layer 0 has. */
+#define XFCC_LAYER_TABLE_MAP_WINDOW 0x03000000u
+/* Core for convolutions: 2x2 max-pool of its bits. */
+#define XFCC_LAYER_TABLE_MAP_POOL 0x04000000u
+/* Core for convolutions: a dense layer reads what it writes. */
+#define XFCC_LAYER_TABLE_MAP_FLAT 0x08000000u
+/* Core for convolutions: slots of its last word: 3 of a 3x3 window, 1 of a 1x1 window. */
+#define XFCC_LAYER_TABLE_MAP_SLOTS 0x30000000u
 /* avs_csr of the core. */
 #define XFCC_CORE_OFFSET 0x00000000u
 #define XFCC_CORE_BYTES 0x00000100u

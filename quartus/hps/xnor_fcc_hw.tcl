@@ -69,6 +69,16 @@ set parameters {
       {Most bits of an activation}
   TERNARY         INTEGER 0     {0:1}
       {1 for a core that takes ternary weights too}
+  MAP_INPUT       INTEGER 0     {0:8192}
+      {Words of a bank for an image in a core for convolutions; 0 for one of dense layers only}
+  MAP_EVEN        INTEGER 0     {0:8192}
+      {Words of a bank for the feature maps of layers 0, 2, 4, ...}
+  MAP_ODD         INTEGER 0     {0:8192}
+      {Words of a bank for the feature maps of layers 1, 3, 5, ...}
+  PIXEL_CHANNELS  INTEGER 3     {1:4}
+      {Colours of a pixel in a core for convolutions}
+  PIXEL_LEVELS    INTEGER 7     {1:64}
+      {Thresholds of each colour in a core for convolutions}
   IMAGE_WIDTH     INTEGER 64    {8 16 32 64 128 256 512}
       {Bits of a beat of asi_image}
   PRESET          STRING  ""    {}

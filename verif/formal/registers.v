@@ -45,7 +45,7 @@ module registers #(
 );
 
   wire [31:0] readdata;
-  wire readdatavalid, irq, core_reset, running, pixel_mode, check_start;
+  wire readdatavalid, irq, core_reset, running, pixel_mode, check_start, level_write;
   wire [7:0] pixel_threshold;
   wire [15:0] inputs, classes, layers, pixel_residual;
   wire [31:0] partial_timeout, now, chunk;
@@ -88,6 +88,7 @@ module registers #(
       .partial_timeout      (partial_timeout),
       .table_entries        (table_entries),
       .now                  (now),
+      .level_write          (level_write),
       .check_start          (check_start),
       .check_busy           (check_busy),
       .check_done           (check_done),
