@@ -39,11 +39,11 @@ module fcc_map_core #(
     // 1 for a core that takes ternary weights too.
     parameter TERNARY = 0,
     // Words of a bank for an image in a core for convolutions; 0 for one of dense layers only.
-    parameter MAP_INPUT = 0,
-    // Words of a bank for the feature maps of layers 0, 2, 4, ....
-    parameter MAP_EVEN = 0,
-    // Words of a bank for the feature maps of layers 1, 3, 5, ....
-    parameter MAP_ODD = 0,
+    parameter MAP_INPUT = 1,
+    // Words of a bank for the feature maps of even layers, from layer 0 on.
+    parameter MAP_EVEN = 1,
+    // Words of a bank for the feature maps of odd layers, from layer 1 on.
+    parameter MAP_ODD = 1,
     // Colours of a pixel in a core for convolutions.
     parameter PIXEL_CHANNELS = 1,
     // Thresholds of each colour in a core for convolutions.

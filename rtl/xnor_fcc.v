@@ -49,11 +49,11 @@ module xnor_fcc #(
     // 8192). Where it is not 0, LANES is 4 * ORDER, SIMD is three slots of SIMD / 3 channels, which
     // PE divides, TAPS is 1 and WEIGHT_STREAM is 0.
     parameter MAP_INPUT = 0,
-    // Words of a bank for the feature maps of layers 0, 2, 4, ... (0, or from 1 on where MAP_INPUT
-    // is not 0).
+    // Words of a bank for the feature maps of even layers, from layer 0 on (0, or from 1 on where
+    // MAP_INPUT is not 0).
     parameter MAP_EVEN = 0,
-    // Words of a bank for the feature maps of layers 1, 3, 5, ... (0, or from 1 on where MAP_INPUT
-    // is not 0).
+    // Words of a bank for the feature maps of odd layers, from layer 1 on (0, or from 1 on where
+    // MAP_INPUT is not 0).
     parameter MAP_ODD = 0,
     // Colours of a pixel in a core for convolutions (1 to 4).
     parameter PIXEL_CHANNELS = 3,
@@ -138,6 +138,8 @@ module xnor_fcc #(
       IMAGE_WIDTH_must_be_a_power_of_two_from_8_to_512 refused ();
     end else if (MAP_INPUT < 0 || MAP_INPUT > 8192) begin : g_map_input
       MAP_INPUT_must_be_0_to_8192 refused ();
+    end else if (MAP_INPUT == 0 && (MAP_EVEN != 0 || MAP_ODD != 0)) begin : g_no_maps
+      MAP_EVEN_and_MAP_ODD_must_be_0_where_MAP_INPUT_is_0 refused ();
     end else if (MAP_INPUT != 0 && (MAP_EVEN < 1 || MAP_EVEN > 8192)) begin : g_map_even
       MAP_EVEN_must_be_1_to_8192_where_MAP_INPUT_is_not_0 refused ();
     end else if (MAP_INPUT != 0 && (MAP_ODD < 1 || MAP_ODD > 8192)) begin : g_map_odd
@@ -152,8 +154,9 @@ module xnor_fcc #(
         && (PIXEL_CHANNELS < 1 || PIXEL_CHANNELS > 4 || 8 * PIXEL_CHANNELS > IMAGE_WIDTH))
     begin : g_pixel_channels
       PIXEL_CHANNELS_must_be_1_to_4_symbols_of_a_beat refused ();
-    end else if (MAP_INPUT != 0
-        && (PIXEL_LEVELS < 1 || 9 * PIXEL_CHANNELS * PIXEL_LEVELS > SIMD)) begin : g_pixel_levels
+    end else if (MAP_INPUT != 0 && (PIXEL_LEVELS < 1 || PIXEL_LEVELS > 64)) begin : g_levels
+      PIXEL_LEVELS_must_be_1_to_64 refused ();
+    end else if (MAP_INPUT != 0 && 9 * PIXEL_CHANNELS * PIXEL_LEVELS > SIMD) begin : g_pixel_levels
       PIXEL_LEVELS_must_leave_the_bits_of_three_pixels_room_in_a_slot refused ();
     end else if (MAP_INPUT != 0) begin : g_maps
       fcc_map_core #(

@@ -207,7 +207,7 @@ def inner_parameters(maps: bool) -> str:
         if parameter.maps and not maps:
             continue
         comment = _wrapped("    // ", f"{parameter.meaning}.")
-        value = parameter.smallest if parameter.number else _literal(parameter)
+        value = parameter.smallest_in(maps) if parameter.number else _literal(parameter)
         entries.append(f"{comment}\n    parameter {parameter.name} = {value}")
     return ",\n".join(entries)
 

@@ -39,6 +39,10 @@ class Parameter:
         """The smallest legal number."""
         return self.values[0] if self.values else self.low
 
+    def smallest_in(self, maps: bool) -> int:
+        """The smallest legal number in a core for convolutions, which has maps, or in any."""
+        return max(1, self.smallest) if self.maps and maps else self.smallest
+
     @property
     def range(self) -> str:
         """The legal values in words."""

@@ -33,6 +33,14 @@ BIT: dict[str, dict[str, int]] = {
 _WIDTH: dict[str, dict[str, int]] = {
     r["name"]: {f["name"]: f.get("bits", 1) for f in r.get("fields", [])} for r in MAP["registers"]
 }
+# The fields whose bits do not overlap: those of a core for dense layers, and of one for convolutions.
+READINGS: dict[bool, dict[str, list[str]]] = {
+    maps: {
+        r["name"]: [f["name"] for f in r.get("fields", []) if f.get("maps", maps) == maps]
+        for r in MAP["registers"]
+    }
+    for maps in (False, True)
+}
 # Bits that a plain register keeps of what is written to it.
 BITS: dict[str, int] = {r["name"]: r["bits"] for r in MAP["registers"] if "bits" in r}
 # What a register reads after a hardware reset; those aside that read a parameter of the core.
@@ -52,7 +60,10 @@ PIXEL_THRESHOLD = RESET["PIXEL_THRESHOLD"]
 def mask(register: str, *fields: str) -> int:
     """The bits of these fields of a register, or of all that it has."""
     bit, width = BIT[register], _WIDTH[register]
-    return sum((1 << width[name]) - 1 << bit[name] for name in fields or bit)
+    result = 0
+    for name in fields or bit:
+        result |= (1 << width[name]) - 1 << bit[name]
+    return result
 
 
 def word(register: str, **fields: int) -> int:

@@ -7,7 +7,7 @@
 #define XNOR_FCC_H
 
 #define XFCC_ID_VALUE 0x58464343u
-#define XFCC_VERSION_VALUE 0x00010003u
+#define XFCC_VERSION_VALUE 0x00010004u
 /* Identification, ASCII "XFCC". */
 #define XFCC_REG_ID 0x00000000u
 /* Version of this register map. */
@@ -146,9 +146,9 @@
 #define XFCC_LEVEL_INDEX 0x0000ff00u
 /* Words of a bank for an image in a core for convolutions; 0 for one of dense layers only. */
 #define XFCC_REG_MAP_INPUT 0x000000b0u
-/* Words of a bank for the feature maps of layers 0, 2, 4, .... */
+/* Words of a bank for the feature maps of even layers, from layer 0 on. */
 #define XFCC_REG_MAP_EVEN 0x000000b4u
-/* Words of a bank for the feature maps of layers 1, 3, 5, .... */
+/* Words of a bank for the feature maps of odd layers, from layer 1 on. */
 #define XFCC_REG_MAP_ODD 0x000000b8u
 /* Core for convolutions: what a pixel is; 0 in a core for dense layers. */
 #define XFCC_REG_PIXEL 0x000000bcu

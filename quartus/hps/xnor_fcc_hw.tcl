@@ -72,9 +72,9 @@ set parameters {
   MAP_INPUT       INTEGER 0     {0:8192}
       {Words of a bank for an image in a core for convolutions; 0 for one of dense layers only}
   MAP_EVEN        INTEGER 0     {0:8192}
-      {Words of a bank for the feature maps of layers 0, 2, 4, ...}
+      {Words of a bank for the feature maps of even layers, from layer 0 on}
   MAP_ODD         INTEGER 0     {0:8192}
-      {Words of a bank for the feature maps of layers 1, 3, 5, ...}
+      {Words of a bank for the feature maps of odd layers, from layer 1 on}
   PIXEL_CHANNELS  INTEGER 3     {1:4}
       {Colours of a pixel in a core for convolutions}
   PIXEL_LEVELS    INTEGER 7     {1:64}

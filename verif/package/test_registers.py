@@ -42,7 +42,7 @@ def test_no_two_parts_of_a_system_overlap() -> None:
 
 
 def test_the_version_of_the_map_is_what_a_core_says() -> None:
-    assert registers.MAP["version"] == "1.3" and registers.VERSION_VALUE == 0x0001_0003
+    assert registers.MAP["version"] == "1.4" and registers.VERSION_VALUE == 0x0001_0004
 
 
 def test_no_two_registers_or_bits_share_a_place() -> None:
@@ -51,12 +51,18 @@ def test_no_two_registers_or_bits_share_a_place() -> None:
     assert max(addresses) < registers.ADDRESS["LAYER_TABLE"]
     last = registers.ADDRESS["LAYER_TABLE"] + most("MAX_LAYERS") - 1
     assert last < 1 << registers.MAP["address_bits"]
+    for reading in registers.READINGS.values():
+        for register, names in reading.items():
+            taken = 0
+            for name in names:
+                assert not taken & registers.mask(register, name), f"{register}.{name}"
+                taken |= registers.mask(register, name)
+            assert taken < 1 << 32
+    # Every field stands in a reading, and only those of the table are not in both.
     for register, bits in registers.BIT.items():
-        taken = 0
-        for name in bits:
-            assert not taken & registers.mask(register, name), f"{register}.{name}"
-            taken |= registers.mask(register, name)
-        assert taken < 1 << 32
+        dense, maps = (set(registers.READINGS[maps][register]) for maps in (False, True))
+        assert dense | maps == set(bits)
+        assert dense == maps or register == "LAYER_TABLE"
     # What a table entry and a description can say is what a core can have.
     for name in ("WORDS", "GROUPS"):
         assert registers.field("LAYER_TABLE", name, 0xFFFF_FFFF) >= most("MAX_WIDTH")
@@ -87,8 +93,10 @@ def test_a_register_with_the_name_of_a_parameter_reads_it() -> None:
     """What else a core tells of itself follows from these."""
     told = {r["name"] for r in registers.MAP["registers"] if r["reset"] == "parameter"}
     assert told == (set(PARAMETERS) & set(registers.ADDRESS)) | {"SCORE_BITS"}
-    # The banks of the weight memory and the names of its files concern nobody outside.
-    assert set(PARAMETERS) - told == {"BANK_DEPTH", "PRESET"}
+    # The banks of the weight memory and the names of its files concern nobody outside. What a pixel
+    # is stands in one register.
+    pixel = {f"PIXEL_{name}" for name in registers.BIT["PIXEL"]}
+    assert set(PARAMETERS) - told - pixel == {"BANK_DEPTH", "PRESET"}
 
 
 def test_every_register_is_used_by_the_rtl() -> None:
