@@ -164,11 +164,11 @@ module fcc_map_lanes #(
         end
       end
       assign scores = low_scores[PE*ACC_BITS-1:0];
-      wire unused = &{1'b0, low_scores, high_scores, own_bits};
+      wire unused_pairs = &{1'b0, low_scores, high_scores, own_bits};
     end else begin : g_no_pairs
       assign bits = own_bits;
       assign scores = sums[PE*ACC_BITS-1:0];
-      wire unused = &{1'b0, combine_s1, split, up, down, sums};
+      wire unused_pairs = &{1'b0, combine_s1, split, up, down, sums};
     end
   endgenerate
 

@@ -45,6 +45,23 @@ GEOMETRIES = (
     Geometry(pe=32, simd=12, taps=8, weight_depth=8000),
     Geometry(pe=69, simd=205, lanes=2),
     Geometry.for_widths((50, 30, 10), pe=6, simd=7, lanes=2, weight_stream=24),
+    # Cores for convolutions: one bit a slot more than a pixel has; a slot of a PE, and memories of
+    # a word; every kind of layer, and the widest pixel.
+    Geometry(
+        **{"pe": 5, "simd": 30, "lanes": 4, "max_width": 120, "weight_depth": 700},
+        **{"map_input": 64, "map_even": 60, "map_odd": 7, "pixel_channels": 3, "pixel_levels": 1},
+        **{"max_classes": 10, "image_width": 64},
+    ),
+    Geometry(
+        **{"pe": 3, "simd": 9, "lanes": 4, "max_width": 9, "max_layers": 2, "weight_depth": 2},
+        **{"map_input": 1, "map_even": 1, "map_odd": 1, "pixel_channels": 1, "pixel_levels": 1},
+        **{"max_classes": 1, "threshold_depth": 2, "image_width": 8},
+    ),
+    Geometry(
+        **{"pe": 4, "simd": 72, "lanes": 8, "max_width": 250, "order": 2, "ternary": 1},
+        **{"map_input": 16, "map_even": 40, "map_odd": 17, "pixel_channels": 4, "pixel_levels": 2},
+        **{"max_classes": 10, "image_width": 32},
+    ),
 )
 
 

@@ -120,15 +120,15 @@ class Geometry:
     """Most bit planes of an activation; with 2 the lanes can work in pairs."""
     ternary: int = default("TERNARY")
     """1: layers may have ternary weights."""
-    map_input: int = 0
+    map_input: int = default("MAP_INPUT")
     """Words of a bank for an image; 0 for a core of dense layers."""
-    map_even: int = 0
+    map_even: int = default("MAP_EVEN")
     """Words of a bank for the maps of layers 0, 2, 4, ..."""
-    map_odd: int = 0
+    map_odd: int = default("MAP_ODD")
     """Words of a bank for the maps of layers 1, 3, 5, ..."""
-    pixel_channels: int = 3
+    pixel_channels: int = default("PIXEL_CHANNELS")
     """Colours of a pixel in a core for convolutions."""
-    pixel_levels: int = 7
+    pixel_levels: int = default("PIXEL_LEVELS")
     """Thresholds of each colour there."""
 
     def __post_init__(self) -> None:

@@ -13,6 +13,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from .map_plan import MOST_SIDE, SLOTS, Stage, image_area, plan
+from .parameters import PARAMETERS, most
 from .shape import GeometryError, KindError, MapShape
 
 if TYPE_CHECKING:
@@ -26,13 +27,11 @@ LATENCY_OVERHEAD = 17
 # Cycles from the last step of the output layer until its result begins to leave.
 RESULT_OVERHEAD = 13
 
-# Parameters of such a core: name, least and greatest value.
+# Parameters that only such a core has: name, least and greatest value.
 LIMITS = {
-    "map_input": (1, 8192),
-    "map_even": (1, 8192),
-    "map_odd": (1, 8192),
-    "pixel_channels": (1, 4),
-    "pixel_levels": (1, 64),
+    name.lower(): (parameter.smallest_in(maps=True), most(name))
+    for name, parameter in PARAMETERS.items()
+    if parameter.maps
 }
 
 

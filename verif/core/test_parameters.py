@@ -78,7 +78,11 @@ def test_every_limit_of_the_parameters_is_tried() -> None:
 
 
 @pytest.mark.parametrize(
-    "values", [values for values, _ in ILLEGAL if values != {"TAPS": 0}]  # there: choose one
+    "values",
+    [
+        *(values for values, _ in ILLEGAL if values != {"TAPS": 0}),  # there: choose one
+        *({**MAPS, **values} for values, _ in ILLEGAL_MAPS),
+    ],
 )
 def test_the_package_refuses_the_same(values: dict[str, int]) -> None:
     with pytest.raises(GeometryError):

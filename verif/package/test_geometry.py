@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
@@ -319,7 +319,10 @@ def test_the_smallest_core_of_a_network_runs_it_and_no_larger_one() -> None:
 
 def test_the_defaults_are_those_of_the_parameters() -> None:
     defaults = {name: x.default for name, x in PARAMETERS.items() if x.number}
-    assert Geometry().parameters() == defaults
+    assert {name.upper(): value for name, value in asdict(Geometry()).items()} == defaults
+    assert Geometry().parameters() == {
+        name: value for name, value in defaults.items() if not PARAMETERS[name].maps
+    }
     assert Geometry.for_widths(DEFAULT, 32, 128, 4).image_width == defaults["IMAGE_WIDTH"]
     assert NAMED["default"] == tuple(defaults[name] for name in ("PE", "SIMD", "LANES"))
 
