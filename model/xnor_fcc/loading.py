@@ -10,7 +10,8 @@ from collections.abc import Iterator
 import numpy as np
 
 from .pack import Memory
-from .registers import ADDRESS
+from .pack_maps import MapMemory
+from .registers import ADDRESS, BIT
 
 
 def load_writes(memory: Memory) -> Iterator[tuple[int, np.ndarray]]:
@@ -30,6 +31,9 @@ def load_writes(memory: Memory) -> Iterator[tuple[int, np.ndarray]]:
         yield one("PIXEL_RESIDUAL", memory.pixel_residual_value)
     for layer, entry in enumerate(memory.entries):
         yield one("LAYER_TABLE", entry, layer)
+    if isinstance(memory, MapMemory):
+        index = np.arange(len(memory.levels), dtype=np.uint32)
+        yield ADDRESS["LEVEL"], index << np.uint32(BIT["LEVEL"]["INDEX"]) | memory.levels
     if not memory.geometry.weight_stream:
         yield one("LOAD_SELECT", 0)
         yield ADDRESS["LOAD_DATA"], memory.weight_chunks().ravel()

@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 # fcc_map_engine.v).
 DRAIN = {1: 11, 2: 13}
 # Cycles of a lone image outside the pass, in a core of ORDER 1: storing it, pipeline, result.
-LATENCY_OVERHEAD = 17
+LATENCY_OVERHEAD = 13
 # Cycles from the last step of the output layer until its result begins to leave.
-RESULT_OVERHEAD = 13
+RESULT_OVERHEAD = 11
 
 # Parameters that only such a core has: name, least and greatest value.
 LIMITS = {
@@ -88,6 +88,16 @@ def smallest(shape: MapShape, pe: int, simd: int) -> dict[str, int]:
     }
 
 
+def default_sizes(shape: MapShape) -> tuple[int, int, int]:
+    """PE, SIMD, LANES of a core whose slots suit a network: as many channels as its convolutions
+    have, and the bits of three pixels, but rather not more than 64; two groups fill a slot."""
+    count = len(shape.convolutions)
+    bits = SLOTS * shape.colours * shape.levels
+    slot = max(bits, min(64, max(shape.widths[1 : count + 1])))
+    slot = 1 << (slot - 1).bit_length()
+    return max(1, slot // 2), SLOTS * slot, 4
+
+
 def _area_words(stages: tuple[Stage, ...], parity: int, parts: int) -> int:
     """Words of a bank that the maps of even (0) or odd (1) layers take."""
     return max((stage.out_words(parts) for stage in stages[parity:-1:2]), default=0)
@@ -131,12 +141,12 @@ def pass_cycles(g: Geometry, shape: MapShape) -> int:
 
 def latency_cycles(g: Geometry, shape: MapShape) -> int:
     """Cycles from the last beat of a lone image to the beat with its class."""
-    return pass_cycles(g, shape) + shape.widths[-1] + LATENCY_OVERHEAD + 2 * (g.order - 1)
+    return pass_cycles(g, shape) + shape.widths[-1] + LATENCY_OVERHEAD + g.order - 1
 
 
 def results_cycles(g: Geometry, shape: MapShape) -> int:
     """Cycles from the last step of the output layer until its result has left."""
-    return RESULT_OVERHEAD + 2 * (g.order - 1) + shape.widths[-1] + 1
+    return RESULT_OVERHEAD + g.order - 1 + shape.widths[-1] + 1
 
 
 def load_cycles(shape: MapShape) -> int:

@@ -31,8 +31,9 @@ from xnor_fcc.integer import IntegerNetwork
 from xnor_fcc.loading import load_checks, load_writes
 from xnor_fcc.pack import Memory
 from xnor_fcc.registers import ADDRESS, BIT
-from xnor_fcc_sim.checks import Expected, Failures, Results
+from xnor_fcc_sim.checks import Expected, Failures, MapExpected, Results, expected_of
 from xnor_fcc_sim.clock import CLOCK_NS, clock_cycle
+from xnor_fcc_sim.map_passes import MapPasses
 from xnor_fcc_sim.packets import Beat, drive_beat
 from xnor_fcc_sim.passes import Passes
 from xnor_fcc_sim.settings import settings
@@ -51,9 +52,8 @@ class Bench:
         """`full_rate`: the quick drivers of streams.py, which never pause and never push back."""
         self.dut = dut
         self.full_rate = full_rate
-        self.core = dut.g_legal.core
-        self.lanes = self.core.engine.lanes
         self.geometry = geometry
+        self.core = (dut.g_maps if geometry.map_input else dut.g_legal).core
         self.failures = Failures()
         self.results = Results(self.failures)
         self.packets = 0  # seen by the core since it was started: the next id
@@ -79,7 +79,11 @@ class Bench:
             self.driver.log.setLevel("WARNING")
         self.monitor: PacketMonitor | ResultMonitor | None = None
         self.ready = BitDriver(dut.aso_result_ready, dut.clk)
-        self.passes = Passes(dut, geometry, self.results, deep_batches)
+        self.passes: Passes | MapPasses
+        if geometry.map_input:
+            self.passes = MapPasses(dut, geometry, self.results, deep_batches, not full_rate)
+        else:
+            self.passes = Passes(dut, geometry, self.results, deep_batches)
         if observer := settings().get("observer"):
             module, _, name = observer.partition(":")
             getattr(importlib.import_module(module), name)(self)
@@ -107,7 +111,7 @@ class Bench:
             self.monitor = None
 
     @property
-    def expected(self) -> Expected | None:
+    def expected(self) -> Expected | MapExpected | None:
         """Answers of the loaded network for the images that tests send by index."""
         return self.results.expected
 
@@ -225,7 +229,7 @@ class Bench:
         """From now on images are rows of `x`, bits or levels as `reference.evaluate` takes them,
         and the core runs `network`."""
         assert self.results.head == len(self.results.pending), "images are still under way"
-        self.results.expected = Expected(network, x)
+        self.results.expected = expected_of(network, x)
         self.passes.restart()
 
     def accept(self, image: int) -> None:

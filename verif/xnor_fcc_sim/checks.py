@@ -9,7 +9,7 @@ import cocotb
 import numpy as np
 
 from xnor_fcc.integer import IntegerNetwork
-from xnor_fcc.reference import activations, preactivations
+from xnor_fcc.reference import activations, evaluate, preactivations
 
 
 class Expected:
@@ -35,6 +35,45 @@ class Expected:
         self.order = network.shape.orders[0]
         self.scores: list[list[int]] = self.sums[-1].tolist()
         self.classes: list[int] = self.sums[-1].argmax(axis=1).tolist()
+
+
+class MapExpected:
+    """The same of a network that begins with convolutions; its maps are made again when they are
+    asked for, some images at a time, since those of ten thousand take a gigabyte.
+
+    `x`: first maps (N, H, W, C), as of `IntegerNetwork.inputs_from`.
+    """
+
+    lanes, order = 1, 1
+    _BLOCK = 64
+
+    def __init__(self, network: IntegerNetwork, x: np.ndarray) -> None:
+        self.network, self.x = network, x
+        self._first = -1
+        self._maps: tuple[np.ndarray, ...] = ()
+        blocks = [
+            evaluate(network, x[first : first + self._BLOCK])
+            for first in range(0, len(x), self._BLOCK)
+        ]
+        self.scores: list[list[int]] = [row for block in blocks for row in block.scores.tolist()]
+        self.classes: list[int] = [c for block in blocks for c in block.classes.tolist()]
+
+    def maps(self, image: int) -> list[np.ndarray]:
+        """What every hidden layer answers to an image: (H, W, m), or (m,), of bits or levels."""
+        first = image - image % self._BLOCK
+        if first != self._first:
+            self._first = first
+            self._maps = evaluate(self.network, self.x[first : first + self._BLOCK]).hidden
+        return [hidden[image - first] for hidden in self._maps]
+
+    def sums_of(self, image: int) -> list[np.ndarray]:
+        """2P + offset of every neuron of every layer, (H', W', m) or (m,)."""
+        return [sums[0] for sums in preactivations(self.network, self.x[image : image + 1])]
+
+
+def expected_of(network: IntegerNetwork, x: np.ndarray) -> Expected | MapExpected:
+    """What a network must answer to the inputs `x`."""
+    return MapExpected(network, x) if network.convolutions else Expected(network, x)
 
 
 def _whole_numbers(bits: np.ndarray) -> list[int]:
@@ -72,7 +111,7 @@ class Results:
 
     def __init__(self, failures: Failures) -> None:
         self.failures = failures
-        self.expected: Expected | None = None
+        self.expected: Expected | MapExpected | None = None
         # (id, image index) of accepted images that are not yet answered.
         self.pending: list[tuple[int, int]] = []
         self.head = 0

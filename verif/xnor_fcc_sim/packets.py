@@ -46,6 +46,16 @@ def image_packet(
     return bit_packet(x)
 
 
+def map_packet(network: IntegerNetwork, grey: np.ndarray, width: int) -> bytes:
+    """Packet of an image uint8 (inputs,) for a core for convolutions, its border and all, a pixel a
+    beat of `width` bits; the rest of a beat, which means nothing, is 0xA5."""
+    assert network.pixels is not None
+    pixels = network.pixels.bordered(grey[None])[0].reshape(-1, network.pixels.colours)
+    beats = np.full((len(pixels), width // 8), 0xA5, np.uint8)
+    beats[:, : network.pixels.colours] = pixels
+    return beats.tobytes()
+
+
 @dataclass
 class Beat:
     """One beat of the image stream, or of the weight stream."""

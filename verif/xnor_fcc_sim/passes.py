@@ -12,7 +12,7 @@ import numpy as np
 from cocotb.triggers import Event, FallingEdge, RisingEdge
 
 from xnor_fcc.geometry import Geometry
-from xnor_fcc_sim.checks import Results
+from xnor_fcc_sim.checks import Expected, Results
 from xnor_fcc_sim.clock import clock_cycle
 
 # Cycles from the one with `load_image_s2` to the first in which a group of the batch may be done;
@@ -54,7 +54,7 @@ class Passes:
 
     def observe(self, position: int) -> Observed:
         """Keep what is seen of one image that has not been sent yet."""
-        assert self.results.expected is not None and position >= len(self.results.pending)
+        assert isinstance(self.results.expected, Expected) and position >= len(self.results.pending)
         layers = len(self.results.expected.sums)
         self.observed = Observed(
             position, hidden=[[] for _ in range(layers - 1)], sums=[{} for _ in range(layers)]
@@ -99,7 +99,7 @@ class Passes:
             inputs = core.images.value if self.observed is not None else None
             await RisingEdge(dut.clk)
             await FallingEdge(dut.clk)
-            assert self.results.expected is not None
+            assert isinstance(self.results.expected, Expected)
             count = int(core.batch_count.value) // self.results.expected.lanes
             self.batches.append((position, count))
             seen = self.observed
@@ -120,7 +120,7 @@ class Passes:
             await RisingEdge(self.lanes.load_late_s1)
             await RisingEdge(dut.clk)
             await FallingEdge(dut.clk)  # the last bits may come in with the same clock edge
-            assert self.results.expected is not None
+            assert isinstance(self.results.expected, Expected)
             batch, layer = divmod(self.hidden_loads, len(self.results.expected.hidden))
             self.hidden_loads += 1
             width = self.results.expected.sums[layer].shape[1]
@@ -153,14 +153,16 @@ class Passes:
         batch: int | None = 0
         while batch is not None:
             layer = group = 0
-            while self.results.expected is None or layer < len(self.results.expected.sums):
+            while not isinstance(self.results.expected, Expected) or layer < len(
+                self.results.expected.sums
+            ):
                 await FallingEdge(dut.clk)
                 done.append(lane_done.value == 1)
                 if not done.pop(0) or len(self.starts) <= batch:
                     continue
                 if clock_cycle() - g.order < self.starts[batch] + FIRST_DONE:
                     continue  # of the batch before
-                assert self.results.expected is not None
+                assert isinstance(self.results.expected, Expected)
                 width = self.results.expected.sums[layer].shape[1]
                 if group == 0:
                     group = g.groups(width)

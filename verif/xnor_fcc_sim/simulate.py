@@ -19,10 +19,11 @@ from tqdm import tqdm
 from xnor_fcc.data import load_test_images
 from xnor_fcc.errors import CommandLine, Exit, ToolError, UserError, run_main
 from xnor_fcc.files import write_atomically, write_json
-from xnor_fcc.geometry import NAMED, Geometry
+from xnor_fcc.geometry import NAMED, Geometry, MapShape
 from xnor_fcc.geometry_options import add_geometry, add_network, geometry_of
 from xnor_fcc.images import MOST_RANDOM, as_grey, read_images
 from xnor_fcc.integer import IntegerNetwork, find_network
+from xnor_fcc.map_geometry import default_sizes
 from xnor_fcc.pack import pack
 from xnor_fcc.progress import followed
 from xnor_fcc_sim import simulator, waves
@@ -187,6 +188,8 @@ def _some(network: IntegerNetwork) -> int:
 
 def find_geometry(options: argparse.Namespace, network: IntegerNetwork) -> Geometry:
     """The core that the options ask for; unless they do, none wider than the network."""
+    if isinstance(network.shape, MapShape):
+        return geometry_of(options, network.shape, default_sizes(network.shape))
     pe, simd, lanes = NAMED["default"]
     if simulator.chosen() == "icarus":
         large = _synapses(network) >= _LARGE
@@ -205,6 +208,8 @@ def prepare(
     geometry = find_geometry(options, network)
     loaded = plant_fault(network, options.flip) if options.flip else network
     pack(loaded, geometry)
+    if network.convolutions and options.trace is not None:
+        raise UserError("--trace draws no feature maps yet: it takes networks of dense layers.")
     return geometry, network, loaded, find_inputs(options, network)
 
 

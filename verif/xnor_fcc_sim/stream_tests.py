@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import cocotb
@@ -17,7 +18,7 @@ from xnor_fcc.integer import IntegerNetwork
 from xnor_fcc.pack import pack
 from xnor_fcc_sim.answers import Answers
 from xnor_fcc_sim.bench import Bench
-from xnor_fcc_sim.packets import bit_packet
+from xnor_fcc_sim.packets import bit_packet, map_packet
 from xnor_fcc_sim.reports import Measured
 from xnor_fcc_sim.settings import settings
 from xnor_fcc_sim.streams import ResultMonitor
@@ -86,9 +87,15 @@ async def stream(dut) -> None:  # type: ignore[no-untyped-def]
     grey, labels = read_images(Path(want["images"]))
     images = len(grey)
     inputs = network.inputs_from(grey)
-    # Inputs of order 2 are made by the core, out of the pixels themselves.
-    pixel_8bit = network.pixel_residual is not None
-    packets = [image.tobytes() for image in grey] if pixel_8bit else list(map(bit_packet, inputs))
+    # Inputs of order 2, and of maps, are made by the core, out of the pixels themselves.
+    pixel_8bit = network.pixel_residual is not None or network.pixels is not None
+    packets: Sequence[bytes]
+    if network.pixels is not None:
+        packets = [map_packet(network, image, geometry.image_width) for image in grey]
+    elif pixel_8bit:
+        packets = [image.tobytes() for image in grey]
+    else:
+        packets = list(map(bit_packet, inputs))
     progress = Path(want["progress"])
 
     bench = Bench(dut, geometry, deep_batches=2, full_rate=True)
@@ -118,7 +125,9 @@ async def stream(dut) -> None:  # type: ignore[no-untyped-def]
     before = await read_counters(bench)
     span = geometry.load_cycles(shape) + geometry.latency_cycles(shape, 0)
     span += 2 * geometry.period_cycles(shape)
-    watch = cocotb.start_soon(recorder.run(span if span <= _RECORDED else 0))
+    # The timeline knows the modules of a core for dense layers.
+    recorded = span <= _RECORDED and not geometry.map_input
+    watch = cocotb.start_soon(recorder.run(span if recorded else 0))
     tracer = Tracer(bench, want["trace"]["image"]) if "trace" in want else None
     begin = time.monotonic()
     for image in range(images):

@@ -12,7 +12,8 @@ from cocotb.triggers import Event, FallingEdge, RisingEdge
 
 from xnor_fcc.reference import activations
 from xnor_fcc_sim.bench import Bench
-from xnor_fcc_sim.passes import FIRST_DONE
+from xnor_fcc_sim.checks import Expected
+from xnor_fcc_sim.passes import FIRST_DONE, Passes
 from xnor_fcc_sim.trace import EVENTS, Layer, Trace
 
 
@@ -29,10 +30,14 @@ class Watch:
     async def run(self, going: Callable[[], bool]) -> None:
         """Watch from the next clock edge on, while `going`."""
         dut, core, bench, seen = self.bench.dut, self.bench.core, self.bench, self.seen
-        done, edge = bench.lanes.g_lane[0].lane.done, RisingEdge(dut.clk)
+        edge = RisingEdge(dut.clk)
         streams = [(name, *(getattr(dut, f"{prefix}_{name}_{wire}") for wire in
                             ("valid", "ready", "endofpacket")))
                    for prefix, name in (("asi", "image"), ("aso", "result"))]
+        if not going():
+            return
+        lanes = core.engine.lanes
+        done = lanes.g_lane[0].lane.done
         while going():
             await edge
             cycle = bench.cycle() - 1  # values before the edge are those of the cycle it ends
@@ -43,7 +48,7 @@ class Watch:
                     self.current[name] += end.value == 1
             if core.load_image_s2.value == 1:
                 seen["load"].append(cycle)
-            if bench.lanes.step_s1.value == 1:
+            if lanes.step_s1.value == 1:
                 seen["step"].append(cycle + 1)  # then the word is on the taps
             if done.value == 1:
                 seen["done"].append(cycle)
@@ -62,8 +67,8 @@ class Tracer:
         self.bench = bench
         self.image = image
         self.before = bench.results.head
+        assert isinstance(bench.passes, Passes) and bench.expected is not None
         self.observed = bench.passes.observe(self.before + image)
-        assert bench.expected is not None
         # The watch begins a batch earlier: with the beat behind image `first` - 1.
         self.first = max(0, image - bench.geometry.lanes // bench.expected.lanes)
         self.begin = Event()
@@ -92,7 +97,7 @@ class Tracer:
     def trace(self, packet: bytes, grey: np.ndarray, about: dict[str, Any]) -> Trace:
         """What was seen, when all is answered; `packet` is the image's result."""
         bench, expected, seen, image = self.bench, self.bench.expected, self.observed, self.image
-        assert expected is not None
+        assert isinstance(expected, Expected)
         network, g = expected.network, bench.geometry
         wanted_sums = [sums[image] for sums in expected.sums]
         wanted = [activations(layer, sums[None])[0]
