@@ -114,7 +114,8 @@ module fcc_map_engine #(
   localparam MAP_BITS = $clog2(MAPS);
   localparam ADDRESS_BITS = (IMAGE_BITS > MAP_BITS) ? IMAGE_BITS : MAP_BITS;
   // Cycles from a step to the load of a layer that reads its bits: the feeder's first read follows
-  // the load by 3 cycles, the writer's last write a step by 12, or 14 where two lanes decide.
+  // the load by 2 cycles, the writer's last write a step by 12, or 14 where two lanes decide, and
+  // what is written can be read a cycle later.
   localparam DRAIN = (ORDER == 2) ? 13 : 11;
 
   wire                        weight_overflow;

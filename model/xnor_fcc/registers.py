@@ -33,7 +33,7 @@ BIT: dict[str, dict[str, int]] = {
 _WIDTH: dict[str, dict[str, int]] = {
     r["name"]: {f["name"]: f.get("bits", 1) for f in r.get("fields", [])} for r in MAP["registers"]
 }
-# The fields whose bits do not overlap: those of a core for dense layers, and of one for convolutions.
+# The fields of a core for dense layers (False) and of one for convolutions: none of these overlap.
 READINGS: dict[bool, dict[str, list[str]]] = {
     maps: {
         r["name"]: [f["name"] for f in r.get("fields", []) if f.get("maps", maps) == maps]

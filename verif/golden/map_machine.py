@@ -149,7 +149,7 @@ class MapMachine:
     def _layer(self, result: Pass, layer: int, half: int, weight: int, offset: int) -> None:
         g, stage = self.geometry, self.stages[layer]
         output = layer == len(self.stages) - 1
-        writer = None if output else Writer(self, layer)
+        writer = None if output else Writer(stage, self.base(layer), g.pe, self.parts, g.order)
         if writer:
             result.maps.append(np.zeros((stage.out_side, stage.out_side, stage.groups * g.pe),
                                         np.uint8))  # fmt: skip
@@ -271,19 +271,19 @@ Place = tuple[int, int]
 class Writer:
     """Puts the slots of a layer together and says where they go."""
 
-    def __init__(self, machine: MapMachine, layer: int) -> None:
-        self.machine, self.stage = machine, machine.stages[layer]
-        self.base = machine.base(layer)
-        self.area = self.stage.out_area(machine.parts, self.base)
+    def __init__(self, stage: Stage, base: int, pe: int, parts: int, order: int) -> None:
+        """Of a layer whose area begins at `base`, in a core of `parts` groups a slot."""
+        self.stage, self.base, self.pe, self.parts, self.order = stage, base, pe, parts, order
+        self.area = stage.out_area(parts, base)
         # Of each position a slot that is being put together, and the slots written side by side.
-        self.slots = np.zeros((BLOCK, machine.parts, machine.geometry.pe), np.uint8)
+        self.slots = np.zeros((BLOCK, parts, pe), np.uint8)
         self.flat = 0
 
     def take(
         self, group: int, block: tuple[int, int], repeat: int, levels: np.ndarray
     ) -> list[Write]:
         """The bits of a group arrive; what is written then."""
-        stage, parts = self.stage, self.machine.parts
+        stage, parts = self.stage, self.parts
         if group % parts == 0:
             self.slots[:] = 0
         self.slots[:, group % parts] = levels
@@ -310,15 +310,15 @@ class Writer:
 
     def _data(self, levels: np.ndarray) -> int:
         """Planes of levels (groups of a slot, PE)."""
-        planes = [levels & 1, levels >> 1][: self.machine.geometry.order]
+        planes = [levels & 1, levels >> 1][: self.order]
         return number(np.concatenate([plane.ravel() for plane in planes]))
 
     def show(
         self, seen: np.ndarray, group: int, block: tuple[int, int], levels: np.ndarray
     ) -> None:
         """Enter the levels of a group into a picture of the map."""
-        pe, (y, x) = self.machine.geometry.pe, block
-        mine = slice(group * pe, group * pe + pe)
+        y, x = block
+        mine = slice(group * self.pe, group * self.pe + self.pe)
         if self.stage.pool:
             seen[y, x, mine] = levels.max(axis=0)
             return

@@ -169,9 +169,9 @@ def random_stages(
             groups = int(rng.integers(1, most + 1))
             flat = convolutions - 1 <= layer < count - 1
             order = int(rng.integers(1, core.order + 1)) if layer else 1
-            kind = {"order": order, "ternary": bool(rng.integers(0, core.ternary + 1))}
+            ternary = bool(rng.integers(0, core.ternary + 1))
             if layer == 0:
-                stages.append(Stage(Window.PIXELS, 1, int(rng.choice(sides)), groups, **kind))
+                stage = Stage(Window.PIXELS, 1, int(rng.choice(sides)), groups)
             elif layer < convolutions:
                 before = stages[-1]
                 slices, side = before.slices(core.parts), before.out_side
@@ -179,16 +179,16 @@ def random_stages(
                 window = Window.SQUARE if square else Window.POINT
                 words, side = (3 * slices, side - 2) if square else (slices, side)
                 slots = SLOTS if square else 1
-                stages.append(Stage(window, words, side, groups, last_slots=slots, **kind))
+                stage = Stage(window, words, side, groups, last_slots=slots)
             else:
                 words, slots = _dense(stages[-1].slots(core.parts))
-                stages.append(Stage(Window.DENSE, words, 1, groups, last_slots=slots, **kind))
-            stage = stages[-1]
+                stage = Stage(Window.DENSE, words, 1, groups, last_slots=slots)
             pool = layer < convolutions and stage.side % 2 == 0 and rng.random() < 0.5
-            stages[-1] = replace(stage, pool=bool(pool), flat=flat)
-        if all(stage.words <= core.ring for stage in stages):
-            if verdict(core, Table.of(core, stages)) == "ok":
-                return stages
+            stage = replace(stage, pool=bool(pool), flat=flat, order=order, ternary=ternary)
+            stages.append(stage)
+        words = max(stage.words for stage in stages)
+        if words <= core.ring and verdict(core, Table.of(core, stages)) == "ok":
+            return stages
     raise AssertionError("no table fits")
 
 

@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`fcc_map_lane` alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from xnor_fcc_sim import simulator
+
+
+# Some PEs; one PE and slots of one bit; as many PEs as a slot has; more PEs than share a copy of
+# the controls; the widest slot. Some of these with bits that are decided outside.
+@pytest.mark.one_quick
+@pytest.mark.parametrize(
+    ("pe", "slot", "order", "words"),
+    [(3, 6, 1, 5), (3, 6, 2, 5), (1, 1, 1, 9), (1, 1, 2, 127), (21, 21, 1, 3), (2, 64, 1, 4)],
+)
+def test_fcc_map_lane(pe: int, slot: int, order: int, words: int, tmp_path: Path) -> None:
+    """Groups, gaps, resets."""
+    # Sums from -P - 1 to P + 1.
+    acc_bits = (3 * slot * words + 1).bit_length() + 1
+    parameters = {
+        "PE": pe,
+        "SLOT": slot,
+        "ACC_BITS": acc_bits,
+        "GROUP_BITS": 3,
+        "ORDER": order,
+    }
+    model = simulator.build("fcc_map_lane", parameters)
+    settings = {
+        **{"pe": pe, "slot": slot, "order": order, "words": words, "acc_bits": acc_bits},
+        **{"group_bits": 3, "groups": 120 if words < 20 else 20},
+    }
+    model.run("modules.fcc_map_lane_tests", tmp_path, settings=settings)
