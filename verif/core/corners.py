@@ -11,7 +11,7 @@ import numpy as np
 
 from xnor_fcc.geometry import Geometry
 from xnor_fcc.pack import pack
-from xnor_fcc.random_network import random_network
+from xnor_fcc.random_network import Convolution, random_map_network, random_network
 from xnor_fcc_sim import simulator
 
 # Tests of core_tests.py that every core passes; one with streamed weights passes one more.
@@ -97,6 +97,28 @@ def random_geometry(seed: int) -> Geometry:
         sizes["order"] = int(rng.integers(1, 3))
     return Geometry(**sizes)
 
+# Tests of map_core_tests.py, and cores for convolutions: slots of an odd number of channels, of as
+# many as PEs, of one; all kinds of layers; every colour and beats wider than a pixel.
+MAP_TESTS = ALL
+MAP_CORNERS = {
+    "odd": dict(pe=3, simd=45, lanes=4, max_width=450, weight_depth=600, bank_depth=200,
+                threshold_depth=80, max_classes=7, image_width=8, map_input=40, map_even=30,
+                map_odd=25, pixel_channels=1, pixel_levels=5),
+    "slot-of-a-group": dict(pe=8, simd=24, lanes=4, max_width=400, weight_depth=400,
+                            threshold_depth=50, max_classes=10, image_width=64, map_input=40,
+                            map_even=40, map_odd=40, pixel_channels=2, pixel_levels=1),
+    "one-pe": dict(pe=1, simd=9, lanes=4, max_width=200, weight_depth=900, threshold_depth=90,
+                   max_classes=3, image_width=8, map_input=32, map_even=64, map_odd=16,
+                   pixel_channels=1, pixel_levels=1),
+    "four-colours": dict(pe=4, simd=72, lanes=4, max_width=500, weight_depth=300,
+                         threshold_depth=60, max_classes=5, image_width=32, map_input=40,
+                         map_even=20, map_odd=20, pixel_channels=4, pixel_levels=2),
+    "order-2-ternary": dict(pe=4, simd=24, lanes=8, max_width=400, weight_depth=900,
+                            threshold_depth=80, max_classes=6, image_width=16, map_input=40,
+                            map_even=40, map_odd=30, pixel_channels=2, pixel_levels=1, order=2,
+                            ternary=1),
+}
+
 # Small, and odd in everything: two chunks a weight word, partial batches, memories that overflow.
 FLOODED = Geometry(
     pe=5, simd=9, lanes=3, max_width=45, max_layers=4, max_classes=7, weight_depth=100,
@@ -124,6 +146,34 @@ def run(geometry: Geometry, seed: int, name: str) -> None:
         testcase=tests_of(geometry),
         settings={"geometry": asdict(geometry), "seed": seed},
         seed=seed,
+    )
+
+
+def run_maps(name: str, seed: int) -> None:
+    """All tests of a core for convolutions on one of MAP_CORNERS."""
+    geometry = Geometry(**MAP_CORNERS[name])
+    simulator.build("xnor_fcc", geometry.parameters()).run(
+        "core.map_core_tests",
+        simulator.run_directory(f"maps-{name}-{seed}"),
+        testcase=MAP_TESTS,
+        settings={"geometry": asdict(geometry), "seed": seed},
+        seed=seed,
+    )
+
+
+def run_map_preset(directory: Path) -> None:
+    """A core for convolutions whose network is in its memories from power-up."""
+    convolutions = [Convolution(5), Convolution(9, pool=True)]
+    network = random_map_network(np.random.default_rng(3), 9, convolutions, (7, 4), levels=2)
+    geometry = Geometry.for_widths(network.shape, pe=2, simd=24, lanes=4, image_width=16)
+    prefix, path = directory / "preset", directory / "network.npz"
+    pack(network, geometry).write_preset(prefix)
+    network.save(path)
+    simulator.build("xnor_fcc", {**geometry.parameters(), "PRESET": str(prefix)}).run(
+        "core.map_core_tests",
+        simulator.run_directory("map-preset"),
+        testcase="preset_runs_without_a_host",
+        settings={"geometry": asdict(geometry), "network": str(path)},
     )
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import cocotb
 import numpy as np
-from cocotb.triggers import Event, FallingEdge, RisingEdge, Timer
+from cocotb.triggers import Event, RisingEdge, Timer
 
 from xnor_fcc.geometry import Geometry, MapShape
 from xnor_fcc.map_plan import plan
@@ -27,6 +27,8 @@ class MapPasses:
         """`deep`: images after each start whose sums are compared. `every_cycle`: nothing may be
         written in any other cycle either, which takes half of the time of a long run to see."""
         self.dut, self.engine = dut, dut.g_maps.core.engine
+        # Rises in the cycle after the load. The strobe itself may rise for no time in between.
+        self.taken = dut.g_maps.core.pixel_sink.taken_reg
         self.geometry = geometry
         self.results, self.failures = results, results.failures
         self.deep, self.every_cycle = deep, every_cycle
@@ -55,8 +57,8 @@ class MapPasses:
         first = self.results.head
         schedule: _Schedule | None = None
         while True:
-            await RisingEdge(self.engine.load_image)
-            now = clock_cycle()
+            await RisingEdge(self.taken)
+            now = clock_cycle() - 1
             expected = self.results.expected
             assert isinstance(expected, MapExpected)
             if schedule is None:
@@ -69,19 +71,21 @@ class MapPasses:
             # The image is among those that were sent once its packet has ended, long before.
             _, image = self.results.pending[position]
             deep = len(self.batches) <= self.deep
-            # The sums of the output layer come when the next image may have been loaded.
+            # Its last word is written about when the next image is loaded.
             self.tasks = [task for task in self.tasks if not task.done()]
             self.tasks.append(cocotb.start_soon(self._follow(schedule, image, deep)))
 
     async def _follow(self, schedule: _Schedule, image: int, deep: bool) -> None:
-        """What is written for an image in the pass that begins in this cycle, word by word."""
+        """What is written for an image in the pass that has begun a cycle ago, word by word."""
         engine = self.engine
-        words: list[int] = []
-        cycle = 0
+        words: list[str] = []
+        cycle = 1
+        # In the middle of a cycle, and by time alone: an edge of the clock at that very moment may
+        # come before or after.
         await Timer(CLOCK_NS // 2, "ns")
         for event in schedule.deep if deep else schedule.writes:
             while self.every_cycle and cycle + 1 < event.cycle:
-                await FallingEdge(self.dut.clk)
+                await Timer(CLOCK_NS, "ns")
                 cycle += 1
                 self._nothing(cycle, schedule)
             if event.cycle > cycle:
@@ -100,7 +104,8 @@ class MapPasses:
                     f"are written in cycle {cycle} of its pass, not {event.banks:#x} at "
                     f"{event.address}"
                 )
-            words.append(int(engine.map_data.value))
+            # As text: what lies outside of the map may be undefined, and nothing else.
+            words.append(str(engine.map_data.value))
         self._compare(schedule, image, words)
 
     def _nothing(self, cycle: int, schedule: _Schedule) -> None:
@@ -109,15 +114,13 @@ class MapPasses:
         if banks and cycle not in schedule.cycles:
             self.failures.add(f"banks {banks:#x} are written in cycle {cycle} of a pass")
 
-    def _compare(self, schedule: _Schedule, image: int, words: list[int]) -> None:
+    def _compare(self, schedule: _Schedule, image: int, words: list[str]) -> None:
         """Every bit of the image's maps, and in which neuron the first wrong one is."""
         expected = self.results.expected
         assert isinstance(expected, MapExpected)
         g = self.geometry
-        size = -(-4 * g.order * g.slot // 8)
-        raw = np.frombuffer(b"".join(word.to_bytes(size, "little") for word in words), np.uint8)
-        bits = np.unpackbits(raw.reshape(len(words), size), axis=1, bitorder="little")
-        bits = bits[:, : 4 * g.order * g.slot].reshape(len(words), 4, g.order, g.slot)
+        raw = np.frombuffer("".join(words).encode(), np.uint8) - np.uint8(ord("0"))
+        bits = raw.reshape(len(words), -1)[:, ::-1].reshape(len(words), 4, g.order, g.slot)
         for layer, levels in enumerate(expected.maps(image)):
             events, ports, y, x, slices = schedule.places[layer]
             got = bits[events, ports]

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """When a core for convolutions writes which slots of its maps, and when which sums are there: a
-pass of it as a list, counted in clock cycles from the one in which the image is loaded."""
+pass of it as a list, counted in clock cycles from the one in which the image is loaded. Without the
+output layer, which writes nothing and may have to wait for the results of the image before."""
 
 from __future__ import annotations
 
@@ -45,18 +46,15 @@ def pass_of(geometry: Geometry, stages: Sequence[Stage]) -> Iterator[SlotWrite |
     """All of a pass, layer by layer, each layer's in order of time but for sums before writes."""
     parts = geometry.slot // geometry.pe
     begin = 1
-    for layer, stage in enumerate(stages):
-        output = layer == len(stages) - 1
+    for layer, stage in enumerate(stages[:-1]):
         writer = _Writer(stage, geometry.map_even if layer % 2 else 0, parts)
         steps = stage.rounds * stage.words
         for line, column, repeat in _blocks(stage):
-            for turn in range(stage.groups):
-                group = stage.groups - 1 - turn if output else turn
+            for group in range(stage.groups):
                 begin += steps
                 last = begin - 1
                 yield GroupSums(last + SUMS[geometry.order], layer, 2 * line, 2 * column, group)
-                ends = group == stage.groups - 1 or group % parts == parts - 1
-                if ends and not output:
+                if group == stage.groups - 1 or group % parts == parts - 1:
                     found = writer.write(line, column, repeat, group // parts)
                     if found is not None:
                         yield SlotWrite(last + WRITE[geometry.order], found[0], found[1], layer,

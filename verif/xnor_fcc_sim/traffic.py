@@ -9,9 +9,10 @@ from dataclasses import replace
 
 import numpy as np
 
+from xnor_fcc.errors import UserError
 from xnor_fcc.geometry import Geometry, GeometryError, Shape
 from xnor_fcc.integer import IntegerNetwork
-from xnor_fcc.random_network import random_network
+from xnor_fcc.random_network import Convolution, random_map_network, random_network
 from xnor_fcc_sim.packets import Beat
 
 
@@ -67,6 +68,63 @@ def make(
         grey[0], grey[-1] = 0, 255
         return network, network.inputs_from(grey.astype(np.uint8))
     return network, bits
+
+
+def random_map_network_for(rng: np.random.Generator, geometry: Geometry) -> IntegerNetwork:
+    """A random network of convolutions and dense layers that fits a core for them, of all kinds
+    that it was built for."""
+    g = geometry
+    for _ in range(1000):
+        count, dense = int(rng.integers(1, 5)), int(rng.integers(1, 4))
+        layers = count + dense
+        if layers > g.max_layers:
+            continue
+        orders = [1, *rng.integers(1, g.order + 1, layers - 1).tolist()]
+        channels = [1, g.pe, g.slot - 1, g.slot, g.slot + 1, int(rng.integers(1, 3 * g.slot))]
+        convolutions = [
+            Convolution(
+                max(1, int(rng.choice(channels))),
+                kernel=3 if i == 0 or rng.random() < 0.7 else 1,
+                pool=bool(rng.random() < 0.4),
+            )
+            for i in range(count)
+        ]
+        try:
+            network = random_map_network(
+                rng,
+                side=int(rng.integers(3, 15)),
+                convolutions=convolutions,
+                dense=[
+                    *rng.integers(1, 3 * g.slot, dense - 1).tolist(),
+                    int(rng.integers(1, g.max_classes + 1)),
+                ],
+                colours=int(rng.integers(1, g.pixel_channels + 1)),
+                levels=int(rng.integers(1, g.pixel_levels + 1)),
+                border=int(rng.integers(0, 2)),
+                orders=orders,
+                ternary=(rng.random(layers) < 0.5 * g.ternary).tolist(),
+            )
+            g.require_fit(network.shape)
+        except UserError:
+            continue
+        return network
+    raise AssertionError(f"no network found for {geometry}")
+
+
+def make_maps(
+    rng: np.random.Generator, network: IntegerNetwork, images: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Random pixels uint8 (images, inputs) for a network that begins with convolutions, as many
+    beside its levels as anywhere, the first image black and the last one white; and their first
+    maps."""
+    assert network.pixels is not None
+    levels = network.pixels.levels
+    shape = (images, network.inputs // len(levels), len(levels))
+    beside = rng.choice(levels.ravel(), shape) + rng.integers(-1, 2, shape)
+    grey = np.where(rng.random(shape) < 0.5, beside.clip(0, 255), rng.integers(0, 256, shape))
+    grey[0], grey[-1] = 0, 255
+    pixels = grey.astype(np.uint8).reshape(images, network.inputs)
+    return pixels, network.inputs_from(pixels)
 
 
 def batches_until_steady(geometry: Geometry, shape: Shape, grey: bool) -> int:
