@@ -338,20 +338,13 @@ module fcc_csr #(
     end
   end
 
-  // What only a core for feature maps has.
-  reg [31:0] maps;
-  always @* begin
-    maps = 32'd0;
-    if (MAP_INPUT != 0) begin
-      case (avs_address)
-        REG_MAP_INPUT: maps = MAP_INPUT;
-        REG_MAP_EVEN: maps = MAP_EVEN;
-        REG_MAP_ODD: maps = MAP_ODD;
-        REG_PIXEL: maps = PIXEL_CHANNELS + 256 * PIXEL_LEVELS;
-        default: ;
-      endcase
-    end
-  end
+  // What only a core for feature maps has. No always block: without these registers nothing in it
+  // would ever change, and a simulator would never run it.
+  wire [31:0] maps = (MAP_INPUT == 0) ? 32'd0
+      : (avs_address == REG_MAP_INPUT) ? MAP_INPUT
+      : (avs_address == REG_MAP_EVEN) ? MAP_EVEN
+      : (avs_address == REG_MAP_ODD) ? MAP_ODD
+      : (avs_address == REG_PIXEL) ? PIXEL_CHANNELS + 256 * PIXEL_LEVELS : 32'd0;
 
   reg [31:0] value;
   always @* begin

@@ -16,8 +16,8 @@
 //
 // Max-pool of activations of order 2 is the greatest level 2 * first bit + residual bit.
 //
-// Latency: 3 cycles from `done` to `write`. One group a cycle, never stalls. A layer begins 2 cycles
-// after the last `done` of the one before, or later.
+// Latency: 3 cycles from `done` to `write`. One group a cycle, never stalls. A layer begins 2 or
+// more cycles after the last `done` of the one before.
 
 `default_nettype none
 

@@ -107,8 +107,19 @@ class RegisterFile:
             "IRQ_STATUS": self.irq_status,
             "CYCLES": self.cycles & _ONES,
             "CYCLES_HIGH": self.cycles_high,
+            "PIXEL": self._pixel(),
         }
         return known.get(name, 0)
+
+    @property
+    def maps(self) -> bool:
+        """It is a core for convolutions."""
+        return self.parameters["MAP_INPUT"] > 0
+
+    def _pixel(self) -> int:
+        """What PIXEL reads."""
+        sizes = {name: self.parameters[f"PIXEL_{name}"] for name in BIT["PIXEL"]}
+        return word("PIXEL", **sizes) if self.maps else 0
 
     def cycle(self, inputs: Mapping[str, int]) -> dict[str, int]:
         """What every output is in a cycle with these inputs, by name (`table_entries` as a list is
@@ -134,6 +145,7 @@ class RegisterFile:
             "now": self.cycles & _ONES,
             "check_start": int(self.starting),
             "chunk": value,
+            "level_write": int(free and name == "LEVEL" and self.maps),
             **{port.lower(): self.stored[port] for port in BITS if port != "LOAD_SELECT"},
         }
         for index, memory in enumerate(("weight", "threshold")):
@@ -148,6 +160,7 @@ class RegisterFile:
         soft = bool(control and control & mask("CONTROL", "SOFT_RESET"))
         grey = bool(value & mask("CONTROL", "PIXEL_8BIT"))
         is_configuration = is_entry or name in BITS or name == "LOAD_DATA"
+        is_configuration |= name == "LEVEL" and self.maps
 
         events = 0
         for error, port in ERRORS.items():
