@@ -61,8 +61,6 @@ NAMED = {
     "latency": (57, 262, 1),
     # The core of the report this project goes back to: a PE for every neuron of a layer.
     "original": (1024, 1, 2),
-    # Convolutions on a DE1-SoC: 64 channels to a slot.
-    "cnv": (32, 192, 4),
 }
 # The same of a core for convolutions, which otherwise none of these is.
 MAPS = (32, 192, 4)

@@ -15,6 +15,7 @@ from edalize.flows.sim import Sim
 from xnor_fcc import rtl
 from xnor_fcc.errors import run_main
 from xnor_fcc.geometry import Geometry
+from xnor_fcc.parameters import PARAMETERS
 from xnor_fcc.places import ROOT, RTL
 from xnor_fcc_sim.toolchain import verilator_environment
 
@@ -49,7 +50,8 @@ def test_the_list_is_a_command_file(
 def test_the_parameters_are_those_of_a_geometry() -> None:
     parameters = rtl.edam()["parameters"]
     defaults = {name: parameter["default"] for name, parameter in parameters.items()}
-    assert defaults == {**Geometry().parameters(), "PRESET": ""}
+    maps = {name: parameter.default for name, parameter in PARAMETERS.items() if parameter.maps}
+    assert defaults == {**Geometry().parameters(), **maps, "PRESET": ""}
     assert parameters["PE"]["datatype"] == "int" and parameters["PRESET"]["datatype"] == "str"
     assert parameters["PE"]["description"] == "Neurons computed at once in a lane (>= 1)."
 

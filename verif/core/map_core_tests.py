@@ -10,7 +10,6 @@ import cocotb
 import numpy as np
 from cocotb.triggers import ClockCycles, RisingEdge
 
-from core.core_tests import LIMIT_MS, loaded_bench
 from xnor_fcc.geometry import Geometry
 from xnor_fcc.integer import IntegerNetwork
 from xnor_fcc.pack import pack
@@ -27,12 +26,21 @@ from xnor_fcc_sim.traffic import (
     random_map_network_for,
 )
 
+# The generous limit for one test in simulated time, in ms; each has tighter limits of its own.
+LIMIT_MS = 400
 _ENABLE = 1 << BIT["CONTROL"]["ENABLE"] | 1 << BIT["CONTROL"]["PIXEL_8BIT"]
 
 
 def _wanted() -> tuple[Geometry, np.random.Generator]:
     want = settings()
     return Geometry(**want["geometry"]), np.random.default_rng(int(want["seed"]))
+
+
+async def _loaded(dut: Any, geometry: Geometry, network: IntegerNetwork) -> Bench:
+    bench = Bench(dut, geometry, deep_batches=3)
+    await bench.reset()
+    await bench.load(pack(network, geometry))
+    return bench
 
 
 @cocotb.test(timeout_time=LIMIT_MS, timeout_unit="ms")
@@ -97,7 +105,7 @@ async def bad_packets_lose_nothing_else(dut: Any) -> None:
     geometry, rng = _wanted()
     network = random_map_network_for(rng, geometry)
     grey, maps = make_maps(rng, network, 6)
-    bench = await loaded_bench(dut, geometry, network)
+    bench = await _loaded(dut, geometry, network)
     bench.expect(network, maps)
     await bench.start(pixel_8bit=True)
     good = [beats_of(map_packet(network, image, geometry.image_width), geometry.image_width)
@@ -190,7 +198,7 @@ async def reset_in_mid_flight(dut: Any) -> None:
     network = random_map_network_for(rng, geometry)
     grey, maps = make_maps(rng, network, 5)
     packets = [map_packet(network, image, geometry.image_width) for image in grey]
-    bench = await loaded_bench(dut, geometry, network)
+    bench = await _loaded(dut, geometry, network)
     bench.expect(network, maps)
     span = geometry.load_cycles(network.shape, True) + geometry.latency_cycles(network.shape, 0)
     for moment in sorted(rng.integers(1, span + 20, 12).tolist()):
@@ -226,7 +234,7 @@ async def interrupt_and_backlog(dut: Any) -> None:
     geometry, rng = _wanted()
     network = random_map_network_for(rng, geometry)
     grey, maps = make_maps(rng, network, 6)
-    bench = await loaded_bench(dut, geometry, network)
+    bench = await _loaded(dut, geometry, network)
     bench.expect(network, maps)
     await bench.write("IRQ_ENABLE", 1 << BIT["IRQ_ENABLE"]["RESULT"])
     await bench.start(pixel_8bit=True)
