@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import replace
+from itertools import product
 from typing import Any
 
 import cocotb
@@ -224,6 +225,24 @@ async def around_the_limits(dut: Any) -> None:
             }
     assert bench.verdicts["ok"]
     assert alone == set(settings()["limits"])
+
+
+@cocotb.test(timeout_time=5000, timeout_unit="us")
+async def layers_in_any_order(dut: Any) -> None:
+    """Layers of one position and one group, flat or not, whose numbers fit each other in any order:
+    convolutions, the last one flat, then dense layers, and no other order."""
+    bench = Bench(dut, seed=9)
+    await bench.reset()
+    kinds = [
+        Stage(window, 1, 1, 1, flat=flat, last_slots=SLOTS if window is Window.PIXELS else 1)
+        for window in (Window.PIXELS, Window.POINT, Window.DENSE)
+        for flat in (False, True)
+    ]
+    for count in range(1, min(4, bench.core.max_layers) + 1):
+        # The first layer of four is no other than one of the image.
+        for stages in product(kinds[: 2 if count == 4 else None], *[kinds] * (count - 1)):
+            await bench.judge(Table.of(bench.core, stages))
+    assert set(bench.verdicts) == {"ok", "bad_table"}
 
 
 @cocotb.test(timeout_time=5000, timeout_unit="us")

@@ -127,6 +127,9 @@ _CORE = "verif/core/test_core.py::test_"
 CORE = Stage((f"{_CORE}corner_geometry[odd]", f"{_CORE}preset_memory_images"))
 STREAMED = Stage((f"{_CORE}corner_geometry[streamed-in-part]",))
 KINDS = Stage((f"{_CORE}corner_geometry[order-2-ternary]",))
+# One for convolutions, and the core that has it.
+MAPS = Stage(("verif/core/test_map_core.py::test_corner_of_convolutions[odd]",))
+_MAP_CORE = "fcc_map_core"
 _STREAMED_MODULES = ("fcc_weight_stream", "fcc_weight_source", "fcc_engine", "fcc_core", "xnor_fcc")
 PARAMETERS = Stage(("verif/core/test_parameters.py",), "iverilog")
 # Counters of many sizes take long to build: most faults show sooner in a lane.
@@ -274,6 +277,14 @@ def parents() -> dict[str, list[str]]:
     return result
 
 
+def only_in_maps(module: str, above: dict[str, list[str]]) -> bool:
+    """Whether a core for dense layers has no such module."""
+    if module in ("fcc_core", "xnor_fcc"):
+        return False
+    cores = [name for name in above[module] if not name.endswith("_sizes")]
+    return module == _MAP_CORE or all(only_in_maps(name, above) for name in cores)
+
+
 def own_tests(module: str, above: dict[str, list[str]]) -> list[str]:
     """The test of a module's name, and those whose wrapper contains it."""
     wrappers = [name for name in above[module] if name.endswith("_sizes")]
@@ -294,7 +305,7 @@ def stages(module: str) -> list[Stage]:
     level, seen = [module], {module}
     run: set[str] = set()
     # Wrappers are nobody's part; whole cores follow below.
-    parts = set(above) - {"fcc_core", "xnor_fcc"}
+    parts = set(above) - {"fcc_core", _MAP_CORE, "xnor_fcc"}
     while level:
         tests = {test for name in level for test in own_tests(name, above)} - run
         if tests:
@@ -304,7 +315,7 @@ def stages(module: str) -> list[Stage]:
         seen |= set(level)
     if result[:1] == [Stage((_POPCOUNT_TEST,))]:
         result = [Stage(_SOONER), *result[-1:]]
-    result += [CORE, KINDS]
+    result += [MAPS] if only_in_maps(module, above) else [CORE, KINDS]
     if module in _STREAMED_MODULES:
         result.append(STREAMED)
     if module == "xnor_fcc":

@@ -199,9 +199,11 @@ def test_a_module_is_judged_from_its_own_tests_upwards() -> None:
     assert mutate.stages("fcc_chunk_shifter")[0].tests == (
         "verif/modules/test_fcc_weight_stream.py", "verif/modules/test_fcc_word_loader.py"
     )
+    for stage, name in zip(mutate.stages("fcc_map_writer"), ("writer", "engine"), strict=False):
+        assert stage.tests == (f"verif/modules/test_fcc_map_{name}.py",)
     for path in mutate.rtl_sources():
         levels = mutate.stages(path.stem)
-        assert mutate.CORE in levels
+        assert (mutate.CORE in levels) != (mutate.MAPS in levels)
         assert all(file.exists() for level in levels for file in level.files)
 
 
