@@ -164,7 +164,7 @@ def run_maps(name: str, seed: int) -> None:
 def run_map_preset(directory: Path) -> None:
     """A core for convolutions whose network is in its memories from power-up."""
     convolutions = [Convolution(5), Convolution(9, pool=True)]
-    network = random_map_network(np.random.default_rng(3), 9, convolutions, (7, 4), levels=2)
+    network = random_map_network(np.random.default_rng(3), 10, convolutions, (7, 4), levels=2)
     geometry = Geometry.for_widths(network.shape, pe=2, simd=24, lanes=4, image_width=16)
     prefix, path = directory / "preset", directory / "network.npz"
     pack(network, geometry).write_preset(prefix)

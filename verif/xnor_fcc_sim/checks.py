@@ -49,7 +49,8 @@ class MapExpected:
 
     def __init__(self, network: IntegerNetwork, x: np.ndarray) -> None:
         self.network, self.x = network, x
-        self._first = -1
+        self._first = self._summed = -1
+        self._sums: list[np.ndarray] = []
         self._maps: tuple[np.ndarray, ...] = ()
         blocks = [
             evaluate(network, x[first : first + self._BLOCK])
@@ -68,7 +69,11 @@ class MapExpected:
 
     def sums_of(self, image: int) -> list[np.ndarray]:
         """2P + offset of every neuron of every layer, (H', W', m) or (m,)."""
-        return [sums[0] for sums in preactivations(self.network, self.x[image : image + 1])]
+        if image != self._summed:
+            self._summed = image
+            counted = preactivations(self.network, self.x[image : image + 1])
+            self._sums = [sums[0] for sums in counted]
+        return self._sums
 
 
 def expected_of(network: IntegerNetwork, x: np.ndarray) -> Expected | MapExpected:
