@@ -371,7 +371,6 @@ module fcc_map_sequencer #(
     if (reset) begin
       running_reg <= 1'b0;
       next_layer_reg <= {LAYER_BITS{1'b0}};
-      since_reg <= {DRAIN_BITS{1'b0}};
       results_pending_reg <= 1'b0;
       held_reg <= 1'b0;
     end

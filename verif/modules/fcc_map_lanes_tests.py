@@ -103,7 +103,7 @@ class Bench:
                 after = self.machine.stages[(step.layer + 1) % layers]
                 drive(dut, first=step.first, last=step.last, output_layer=output)
                 drive(dut, combine=self.machine.stages[step.layer].order == 2)
-                drive(dut, group=step.group & self.group_mask, split=after.order == 2)
+                drive(dut, group=self.tag(step.group), split=after.order == 2)
             word, weight, offset, end = map(ago, (_PIXELS_AT, _WEIGHT_AT, _OFFSET_AT, _MARGINS_AT))
             drive(dut, pixels=self.pixels(word[0] if word else None))
             mask = sum(there << j for j, there in enumerate(word[0].mask[1:])) if word else 0
@@ -118,10 +118,10 @@ class Bench:
             await edge(dut)
             self.check(ago, at, layers)
 
-    @property
-    def group_mask(self) -> int:
-        """Bits of a group's number."""
-        return (1 << len(self.dut.group)) - 1
+    def tag(self, group: int) -> int:
+        """What travels with a group in the place of its number: every bit of it is used."""
+        mask = (1 << len(self.dut.group)) - 1
+        return mask - group & mask
 
     def check(self, ago: Any, at: int, layers: int) -> None:
         """Outputs of a cycle."""
@@ -139,7 +139,7 @@ class Bench:
         settling = any(ago(cycles) is not None for cycles in range(1, _SETTLING + 1))
         assert bool(dut.settling.value) == settling, f"cycle {at}"
         if output and scored is not None:
-            assert int(dut.scores_group.value) == scored.group
+            assert int(dut.scores_group.value) == self.tag(scored.group)
             got = fields(int(dut.scores.value), self.acc_bits, g.pe)
             mask = (1 << self.acc_bits) - 1
             assert got == [int(value) >> 1 & mask for value in scored.sums[0]]
