@@ -21,6 +21,11 @@ WIDE = Core(
     **{"weight_depth": 30000, "threshold_depth": 256},
     **{"map_input": 1983, "map_even": 512, "map_odd": 510},
 )
+# Memories of a word or two.
+LEAST = Core(
+    **{"pe": 2, "slot": 2, "ring": 9, "most_groups": 5, "max_layers": 4, "max_classes": 2},
+    **{"weight_depth": 90, "threshold_depth": 20, "map_input": 2, "map_even": 2, "map_odd": 1},
+)
 SIDES = [1, 2, 3, 4, 5, 6, 7, 8, 9]
 ENDS = [1, 2, 3, 4, 6, 19, 20, 62, 64, 120, 122, 124, 125]
 MEMORIES = ["weight_depth", "threshold_depth", "map_input", "map_even", "map_odd"]
@@ -28,7 +33,7 @@ BOTH = ["ring", "most_groups", *MEMORIES]
 
 
 # Two groups to a slot; kinds of layers; one, and eight; fields at their ends, as many layers as
-# there may be. `limits`: those that some table exceeds alone.
+# there may be; areas of hardly a word. `limits`: those that some table exceeds alone.
 @pytest.mark.one_quick
 @pytest.mark.parametrize(
     ("core", "sides", "limits"),
@@ -38,6 +43,7 @@ BOTH = ["ring", "most_groups", *MEMORIES]
         (replace(SMALL, pe=6, order=2), SIDES, BOTH),
         (replace(SMALL, slot=24, most_groups=20, ternary=1, threshold_depth=22), SIDES, BOTH[1:]),
         (WIDE, ENDS, MEMORIES),
+        (LEAST, SIDES, ["most_groups", "map_input", "map_even", "map_odd"]),
     ],
 )
 def test_fcc_map_table_check(
