@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from xnor_fcc.devices import devices
-from xnor_fcc.geometry import NAMED, Geometry
+from xnor_fcc.geometry import MAPS, NAMED, Geometry
 from xnor_fcc.integer import IntegerNetwork
 from xnor_fcc.places import ROOT, RTL
 from xnor_fcc_sim.page import timeline as pictures
@@ -74,7 +74,7 @@ def test_figures_in_the_readme_are_those_of_the_repository() -> None:
         if "_trained" in path.stem:
             continue
         other = IntegerNetwork.load(path)
-        g = Geometry.for_widths(other.shape, *NAMED["throughput"])
+        g = Geometry.for_widths(other.shape, *(MAPS if other.pixels else NAMED["throughput"]))
         cycles = g.period_cycles(other.shape) / g.images_per_batch(other.shape)
         right = 100 * other.info["test_accuracy"]
         row = rf"\| `{path.stem}` \| [^|]+ \| {right:.2f} % \| {cycles} \|"
