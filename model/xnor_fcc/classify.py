@@ -95,7 +95,7 @@ def find_images(options: argparse.Namespace, network: IntegerNetwork) -> Images:
     """
     inputs, pixels = network.inputs, network.pixels
     side = side_of(inputs) if pixels is None else pixels.side
-    colours = 1 if pixels is None else pixels.colours
+    colours = network.colours
     if options.resize and side is None:
         raise UserError(f"The network takes {inputs} pixels, which make no square to --resize to.")
     fit = (side, side) if options.resize and side else None

@@ -133,13 +133,14 @@ def selection(images: int, first: int, count: int | None) -> slice:
 
 
 def read_labelled(
-    path: Path, labels: Path | None, count: int | None
+    path: Path, labels: Path | None, count: int | None, colours: int = 1
 ) -> tuple[np.ndarray, np.ndarray | None]:
-    """The first `count` images of a file, as `read_images`, and their labels from it or `labels`.
+    """The first `count` images of a file, as `read_file`, and their labels from it or `labels`.
 
     Raises UserError for what cannot be read, or is fewer.
     """
-    images, known = read_images(path)
+    file = read_file(path, colours=colours)
+    images, known = file.images, file.labels
     if labels is not None:
         known = read_labels(labels, len(images))
     chosen = selection(len(images), 0, count)

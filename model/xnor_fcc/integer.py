@@ -190,6 +190,11 @@ class IntegerNetwork:
         return self.layers[0].inputs
 
     @property
+    def colours(self) -> int:
+        """Colours of an image's pixels: 1 where they are grey."""
+        return 1 if self.pixels is None else self.pixels.colours
+
+    @property
     def classes(self) -> int:
         """Number of scores."""
         return self.output.outputs

@@ -81,6 +81,14 @@ class Pixels:
         around = (self.border, self.border)
         return np.pad(images.reshape(len(images), *whole), ((0, 0), around, around, (0, 0)))
 
+    def packets(self, images: np.ndarray, beat: int) -> np.ndarray:
+        """What a core is sent of images as `bordered` takes them, uint8 (N, bytes): a pixel in each
+        beat of `beat` bytes, its colours first."""
+        pixels = self.bordered(images)
+        beats = np.zeros((len(pixels), self.map_side**2, beat), np.uint8)
+        beats[:, :, : self.colours] = pixels.reshape(len(pixels), -1, self.colours)
+        return beats.reshape(len(pixels), -1)
+
     def bits(self, images: np.ndarray) -> np.ndarray:
         """The first map, uint8 (N, map side, map side, C * L) of 0/1, of images as `bordered`."""
         pixels = self.bordered(images)

@@ -6,6 +6,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import TypedDict
 
@@ -15,7 +16,7 @@ from .errors import CommandLine, UserError
 from .files import write_text
 from .geometry import Geometry
 from .geometry_options import add_geometry, add_network, geometry_of
-from .images import flat, read_labelled
+from .images import as_grey, flat, read_labelled
 from .integer import IntegerNetwork, find_network
 from .loading import load_checks
 from .pack import Memory, pack
@@ -74,7 +75,7 @@ def _geometry(options: argparse.Namespace, network: IntegerNetwork) -> Geometry:
         return geometry_of(options, network.shape)
     if options.geometry or (options.pe, options.simd, options.lanes) != (None,) * 3:
         raise UserError("--parameters tells all of a core: no other size goes with it.")
-    names = {name.lower() for name in Geometry().parameters()}
+    names = {field.name for field in fields(Geometry)}
     sizes = {}
     for part in options.parameters.split(","):
         name, _, value = part.partition("=")
@@ -90,7 +91,11 @@ def _images(
     """What `register_script` takes of them, and their labels."""
     if options.images is None:
         return None, None
-    images, labels = read_labelled(options.images, options.labels, options.count)
+    images, labels = read_labelled(
+        options.images, options.labels, options.count, network.colours
+    )
+    if network.pixels is not None:
+        return as_grey(images), labels
     images = flat(images, network.inputs)
     grey = images.max(initial=0) > 1
     if network.pixel_residual is None:

@@ -25,7 +25,7 @@ from .geometry import Geometry
 from .integer import IntegerNetwork
 from .loading import load_checks, load_writes
 from .pack import pack
-from .registers import ADDRESS, BIT, ID_VALUE, VERSION_VALUE
+from .registers import ADDRESS, BIT, ID_VALUE, VERSION_VALUE, word
 
 # Values on a line, so that no reader needs long ones.
 _VALUES = 64
@@ -39,9 +39,10 @@ def register_script(
     labels: np.ndarray | None = None,
 ) -> str:
     """The file for `network` on a core of `geometry`, with images (N, inputs): uint8 of 0/1, or
-    grey where the network's inputs are of second order.
+    grey where the network's inputs are of second order; for a network with convolutions as
+    `maps.Pixels.bordered` takes them.
 
-    Raises `GeometryError` where the network does not fit.
+    Raises `GeometryError` where the network does not fit, and UserError where images do not.
     """
     memory = pack(network, geometry)
     name = " ".join(network.name.split())  # which is that of a file
@@ -53,13 +54,16 @@ def register_script(
             lines.append(f"write {4 * address:x} {words}")
     for name, value in load_checks(memory).items():
         lines.append(f"check {4 * ADDRESS[name]:x} {value:x} {name}")
-    grey = network.pixel_residual is not None
+    maps = network.pixels
+    grey = network.pixel_residual is not None or maps is not None
     if grey:
         control = BIT["CONTROL"]
         lines.append(f"control {1 << control['ENABLE'] | 1 << control['PIXEL_8BIT']:x}")
     lines.append(f"classes {network.classes:x}")
     if images is not None:
         packed = images if grey else np.packbits(images, axis=1, bitorder="little")
+        if maps is not None:
+            packed = maps.packets(images, geometry.image_width // 8)
         size = packed.shape[1]
         padded = np.zeros((len(packed), -(-size // 4) * 4), np.uint8)
         padded[:, :size] = packed
@@ -71,6 +75,7 @@ def register_script(
 
 def _expectations(geometry: Geometry) -> Iterator[str]:
     """All that the packed words depend on; whether they are too many the core says itself."""
+    maps = word("PIXEL", CHANNELS=geometry.pixel_channels, LEVELS=geometry.pixel_levels)
     for name, value in (
         ("ID", ID_VALUE),
         ("VERSION", VERSION_VALUE),
@@ -81,5 +86,7 @@ def _expectations(geometry: Geometry) -> Iterator[str]:
         ("ORDER", geometry.order),
         ("TERNARY", geometry.ternary),
         ("SCORE_BITS", geometry.score_bits),
+        # What a packet of pixels depends on.
+        *([("PIXEL", maps), ("IMAGE_WIDTH", geometry.image_width)] if geometry.map_input else []),
     ):
         yield f"expect {4 * ADDRESS[name]:x} {value:x} {name}"

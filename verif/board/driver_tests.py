@@ -7,6 +7,7 @@ import contextlib
 import io
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import cocotb
@@ -21,9 +22,11 @@ from xnor_fcc.board.driver import (
     DeviceTimeoutError,
     Driver,
     DriverError,
+    ImageError,
     NetworkTooLargeError,
     RefusedError,
     TruncatedTransferError,
+    UnsupportedNetworkError,
     VersionError,
     WrongCoreError,
 )
@@ -227,6 +230,62 @@ async def kinds(dut) -> None:  # type: ignore[no-untyped-def]
                 if network.pixel_residual is None:
                     bits = network.inputs_from(grey)
                     np.testing.assert_array_equal(core.classify(bits).scores, expected.scores)
+
+    await bridge(run)()
+
+
+@cocotb.test(timeout_time=1, timeout_unit="sec")
+async def maps(dut) -> None:  # type: ignore[no-untyped-def]
+    """A core for convolutions: one network after the other, every score, and the cycles."""
+    geometry, transport = await _system(dut)
+    rng = np.random.default_rng(6)
+    networks = [IntegerNetwork.load(path) for path in settings()["networks"]]
+
+    def run() -> None:
+        with Driver(transport, _SHORT_TIMEOUT) as core:
+            assert replace(core.geometry, bank_depth=geometry.bank_depth) == geometry
+            for network in [*networks, networks[0]]:
+                pixels = network.pixels
+                assert pixels is not None
+                images = rng.integers(
+                    0, 256, (7, pixels.side, pixels.side, pixels.colours), np.uint8
+                )
+                core.load(network)
+                expected = evaluate(network, network.inputs_from(images))
+                answers = core.classify(images, grey=True)
+                np.testing.assert_array_equal(answers.scores, expected.scores)
+                np.testing.assert_array_equal(answers.classes, expected.classes)
+                assert answers.counters["BATCHES"] == len(images)
+                _check_counters(geometry, network, answers.counters)
+                alone = core.classify(images[:1], grey=True)
+                assert alone.counters["LATENCY"] == geometry.latency_cycles(network.shape, 256)
+                for wrong in (images[:, 1:], images.astype(np.int16), images[0]):
+                    with contextlib.suppress(ImageError):
+                        core.classify(wrong, grey=True)
+                        raise AssertionError("an image of the wrong shape was taken")
+            for other in (random_network(rng, (9, 4)),):
+                with contextlib.suppress(UnsupportedNetworkError):
+                    core.load(other)
+                    raise AssertionError("a network without convolutions was taken")
+
+    await bridge(run)()
+
+
+@cocotb.test(timeout_time=1, timeout_unit="sec")
+async def preset_maps(dut) -> None:  # type: ignore[no-untyped-def]
+    """A core for convolutions that has its network, levels and all, from memory files."""
+    _, transport = await _system(dut)
+    network = IntegerNetwork.load(settings()["network"])
+    pixels = network.pixels
+    assert pixels is not None
+    shape = (5, pixels.side, pixels.side, pixels.colours)
+    images = np.random.default_rng(4).integers(0, 256, shape, np.uint8)
+    expected = evaluate(network, network.inputs_from(images))
+
+    def run() -> None:
+        with Driver(transport, _SHORT_TIMEOUT) as core:
+            core.network = network  # without loading it
+            np.testing.assert_array_equal(core.classify(images, grey=True).scores, expected.scores)
 
     await bridge(run)()
 

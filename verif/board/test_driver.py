@@ -39,7 +39,7 @@ from xnor_fcc.integer import IntegerNetwork, ShiftLayer, find_network
 from xnor_fcc.loading import load_checks
 from xnor_fcc.pack import pack
 from xnor_fcc.places import DATA
-from xnor_fcc.random_network import random_network
+from xnor_fcc.random_network import Convolution, random_map_network, random_network
 from xnor_fcc.reference import evaluate
 from xnor_fcc.registers import ADDRESS, ID_VALUE, VERSION_VALUE
 from xnor_fcc_sim import simulator
@@ -100,6 +100,44 @@ def run_small(
 
 def test_errors_through_the_simulated_core(network: Path) -> None:
     run_small("errors", "errors", network=str(network))
+
+
+@pytest.fixture
+def map_networks(tmp_path: Path) -> tuple[list[str], Geometry]:
+    """Files of two networks with convolutions, and a core that runs both, with room to spare."""
+    rng = np.random.default_rng(8)
+    networks = [
+        random_map_network(
+            rng, 6, [Convolution(9), Convolution(5, 1, True)], [7, 4], 2, 1, 1, (1, 2, 1, 2), True
+        ),
+        random_map_network(rng, 5, [Convolution(8)], [3], 1, 2),
+    ]
+    files = [str(tmp_path / f"maps{i}.npz") for i in range(len(networks))]
+    for network, file in zip(networks, files, strict=True):
+        network.save(file)
+    g = Geometry.for_widths(networks[0].shape, 4, 36, 8, image_width=32)
+    other = Geometry.for_widths(networks[1].shape, 4, 36, 8)
+    most = {
+        name: max(getattr(g, name), getattr(other, name))
+        for name in ("max_width", "weight_depth", "threshold_depth", "map_input", "map_even",
+                     "map_odd", "pixel_levels")
+    }  # fmt: skip
+    return files, replace(g, **most)
+
+
+def test_maps_through_the_simulated_core(map_networks: tuple[list[str], Geometry]) -> None:
+    """A core of order 2 and ternary weights, and a network of single bits behind another."""
+    files, geometry = map_networks
+    run_small("maps", "maps", geometry, networks=files)
+
+
+def test_preset_maps_through_the_simulated_core(
+    map_networks: tuple[list[str], Geometry], tmp_path: Path
+) -> None:
+    files, geometry = map_networks
+    memory = pack(IntegerNetwork.load(files[0]), geometry)
+    memory.write_preset(tmp_path / "preset", enable=False)
+    run_small("preset_maps", "preset-maps", geometry, str(tmp_path / "preset"), network=files[0])
 
 
 @pytest.mark.one_quick

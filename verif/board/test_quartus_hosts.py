@@ -19,7 +19,7 @@ from xnor_fcc.board.driver import DriverError
 from xnor_fcc.geometry import NAMED, Geometry, KindError
 from xnor_fcc.integer import IntegerNetwork, find_network
 from xnor_fcc.pack import pack
-from xnor_fcc.random_network import random_network
+from xnor_fcc.random_network import Convolution, random_map_network, random_network
 from xnor_fcc.reference import evaluate
 from xnor_fcc.register_script import register_script
 from xnor_fcc_sim import simulator
@@ -152,6 +152,24 @@ def test_hosts_classify_grey_images_of_second_order(tmp_path: Path, master: str)
     assert (outcome.status, outcome.errors, outcome.core_status) == (0, "", 0)
     lines = [f"image {i}: {found}" for i, found in enumerate(classes)]
     assert outcome.output == [*lines, "6 images, 0 wrong"]
+
+
+@pytest.mark.one_quick
+@pytest.mark.parametrize("master", HOSTS)
+def test_hosts_classify_images_in_colours(tmp_path: Path, master: str) -> None:
+    """By a network with convolutions; one that was packed for a core of other pixels is refused."""
+    network = random_map_network(np.random.default_rng(5), 5, [Convolution(8)], [4], 2, 1)
+    core = Geometry.for_widths(network.shape, 4, 24, 4, image_width=16)
+    images = np.random.default_rng(7).integers(0, 256, (6, 5, 5, 2), np.uint8)
+    classes = evaluate(network, network.inputs_from(images)).classes
+    text = register_script(network, core, images, classes)
+    outcome = run_host(master, tmp_path, text, core=core)
+    assert (outcome.status, outcome.errors, outcome.core_status) == (0, "", 0)
+    lines = [f"image {i}: {found}" for i, found in enumerate(classes)]
+    assert outcome.output == [*lines, "6 images, 0 wrong"]
+    other = replace(core, pixel_channels=1, pixel_levels=2)
+    outcome = run_host(master, tmp_path, text, core=other)
+    assert outcome.status == 2 and "PIXEL is 0x201, but " in outcome.errors, outcome.errors
 
 
 @pytest.mark.one_quick

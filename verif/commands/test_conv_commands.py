@@ -10,13 +10,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from xnor_fcc import classify, explore, info
+from xnor_fcc import classify, explore, info, packing
 from xnor_fcc.devices import devices
 from xnor_fcc.errors import run_main
 from xnor_fcc.geometry import MAPS, Geometry
 from xnor_fcc.integer import IntegerNetwork
+from xnor_fcc.pack import pack
 from xnor_fcc.random_network import Convolution, cnv_network, random_map_network
 from xnor_fcc.reference import evaluate
+from xnor_fcc.register_script import register_script
 from xnor_fcc.space import Space, pick
 
 
@@ -160,6 +162,30 @@ def test_a_grey_picture(
     levels = grey.inputs_from(image[None])[0].sum(axis=2)
     for row, line in zip(levels, lines[1:7], strict=True):
         assert [" ░▒▓█".index(each) for each in line[::2]] == (row * 4 // 3).tolist()
+
+
+def test_pack_takes_pictures_in_colours(
+    colour: IntegerNetwork, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """For the core that it says, with files for its memories and a script for hosts."""
+    image = np.random.default_rng(5).integers(0, 256, (8, 8, 3), dtype=np.uint8)
+    Image.fromarray(image).save(tmp_path / "picture.png")
+    arguments = ["--network", str(tmp_path / "colour.npz"), "--output", str(tmp_path / "files"),
+                 "--out", str(tmp_path / "script.txt"), "--images", str(tmp_path / "picture.png"),
+                 "--json"]  # fmt: skip
+    assert packing.main(arguments) == 0
+    report = json.loads(capsys.readouterr().out)
+    g = Geometry.for_widths(colour.shape, *MAPS)
+    assert report["parameters"] == g.parameters() and report["images"] == 1
+    assert report["layer_table"] == list(pack(colour, g).entries)
+    wanted = register_script(colour, g, image[None])
+    assert (tmp_path / "script.txt").read_text() == wanted
+    assert str(tmp_path / "files" / "preset_levels.hex") in report["files"]
+    # The sizes that it says make the same core.
+    sizes = ",".join(f"{name}={value}" for name, value in report["parameters"].items())
+    again = ["--parameters", sizes, *arguments[:2], "--out", str(tmp_path / "again.txt")]
+    assert packing.main(again) == 0
+    assert (tmp_path / "again.txt").read_text() == register_script(colour, g)
 
 
 def test_an_image_of_one_shade_is_told(

@@ -14,7 +14,8 @@ from xnor_fcc.map_plan import plan
 from xnor_fcc.pack import pack
 from xnor_fcc.pack_maps import MapMemory, synapses
 from xnor_fcc.random_network import Convolution, random_map_network
-from xnor_fcc.registers import PRESET, word
+from xnor_fcc.register_script import register_script
+from xnor_fcc.registers import ADDRESS, PRESET, word
 from xnor_fcc.shape import MapShape
 
 
@@ -45,6 +46,25 @@ def test_memory_files(tmp_path: Path) -> None:
     assert len(weights) == g.weight_depth
     for line, row in zip(weights, memory.weights, strict=False):
         assert line == sum(int(bit) << i for i, bit in enumerate(row))
+
+
+def test_a_script_of_register_writes() -> None:
+    """What is written of levels and images; which core it is for."""
+    network, g = small()
+    images = np.arange(50, dtype=np.uint8).reshape(2, 5, 5)
+    lines = [line.split() for line in register_script(network, g, images).splitlines()]
+    address = {name: f"{4 * number:x}" for name, number in ADDRESS.items()}
+    assert ["expect", address["PIXEL"], "201", "PIXEL"] in lines
+    assert ["expect", address["IMAGE_WIDTH"], "40", "IMAGE_WIDTH"] in lines
+    assert network.pixels is not None
+    level = network.pixels.levels[0, 0]
+    assert ["write", address["LEVEL"], f"{level:x}", "100"] in lines
+    assert ["write", address["INPUTS"], "19"] in lines
+    control = word("CONTROL", ENABLE=1, PIXEL_8BIT=1)
+    assert ["control", f"{control:x}"] in lines
+    # A pixel a beat of eight bytes.
+    words = [f"{value:x}" for pixel in range(25, 50) for value in (pixel, 0)]
+    assert lines[-1] == ["image", "c8", "ffffffff", *words]
 
 
 def test_groups_come_in_order_and_the_output_layers_from_the_last_one() -> None:

@@ -167,6 +167,10 @@ class Driver:
             )
         sizes = {name.lower(): self.read(name) for name in _GEOMETRY}
         sizes["order"] = sizes["order"] or 1  # which cores before version 1.3 do not tell
+        if sizes["map_input"]:
+            pixel = self.read("PIXEL")
+            sizes["pixel_channels"] = field("PIXEL", "CHANNELS", pixel)
+            sizes["pixel_levels"] = field("PIXEL", "LEVELS", pixel)
         try:
             geometry = Geometry(**sizes, bank_depth=sizes["weight_depth"])
         except GeometryError as cause:
@@ -226,7 +230,8 @@ class Driver:
     ) -> Answers:
         """Classify `images` (N, ...) of the network's inputs: bits of 0/1, uint8 or bool, or with
         `grey` uint8 pixels, which the core compares with the network's thresholds; they are all
-        that a network with second-order inputs takes.
+        that a network with second-order inputs takes, or one with convolutions, whose images are as
+        `maps.Pixels.bordered` takes them.
 
         `progress` is called with the number of images answered so far. Raises `NotLoadedError`,
         `ImageError`, `RefusedError`, `TruncatedTransferError`, `DeviceTimeoutError`.
@@ -235,7 +240,7 @@ class Driver:
             raise NotLoadedError("Load a network before classifying images.")
         if self.network.pixel_residual is not None and not grey:
             raise ImageError("This network has second-order inputs and takes grey images only.")
-        packets = _packets(images, self.network.inputs, grey)
+        packets = self._packets(images, self.network, grey)
         words = self.network.classes + 1
         # A packet begins at a multiple of the engine's beats, and a result of its words.
         slot = -(-packets.shape[1] // self.beat_bytes) * self.beat_bytes
@@ -273,6 +278,17 @@ class Driver:
     def beat_bytes(self) -> int:
         """Bytes to a multiple of which packets are aligned in the buffer."""
         return max(4, self.geometry.image_width // 8)
+
+    def _packets(self, images: np.ndarray, network: IntegerNetwork, grey: bool) -> np.ndarray:
+        """uint8 (N, bytes): the packets of images."""
+        if network.pixels is None:
+            return _packets(images, network.inputs, grey)
+        if not grey:
+            raise ImageError("This network has convolutions and takes 8-bit pixels only.")
+        try:
+            return network.pixels.packets(images, self.geometry.image_width // 8)
+        except UserError as cause:
+            raise ImageError(str(cause)) from cause
 
     def _enable(self, grey: bool) -> None:
         self.write("CONTROL", _ENABLE | (_PIXEL_8BIT if grey else 0))

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import CommandLine, Exit, UserError, run_main
-from ..images import read_labelled
+from ..images import as_grey, read_labelled
 from ..integer import IntegerNetwork, find_network
 from ..reference import evaluate
 from .address_map import BASE
@@ -129,9 +129,13 @@ def _differing(network: IntegerNetwork, x: np.ndarray, answers: Answers) -> list
 
 
 def _classify(options: argparse.Namespace, connect: Connect) -> int:
-    images, labels = read_labelled(options.images, options.labels, options.count)
     network = IntegerNetwork.load(find_network(options.network))
-    grey = bool(images.size and images.max() > 1)
+    images, labels = read_labelled(
+        options.images, options.labels, options.count, network.colours
+    )
+    if network.pixels is not None:
+        images = as_grey(images)
+    grey = network.pixels is not None or bool(images.size and images.max() > 1)
     with _open(options, connect) as core:
         started = time.monotonic()
         core.load(network)
