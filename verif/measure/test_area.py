@@ -5,13 +5,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
 from measure import synthesis
 from xnor_fcc.area import M10K_SHAPES, counter_alm, estimate, memory, popcount_alm
 from xnor_fcc.devices import devices
 from xnor_fcc.geometry import BANK_SHAPES, Geometry
+from xnor_fcc.random_network import Convolution, random_map_network
 
 # Widths, (PE, SIMD, LANES), bits of the weight stream: small enough to synthesise in a test, and
 # each another corner: words short and long, lanes, several banks, no weight memory at all.
@@ -36,6 +39,30 @@ def test_whole_cores(
     found = synthesis.intel("xnor_fcc", geometry.parameters())
     model = estimate(geometry)
     print(f"{sizes}: Yosys {found.alm} ALMs, model {model.alm:.1f}")
+    assert model.alm == pytest.approx(found.alm, rel=0.15)
+    assert model.blocks == found.m10k
+
+
+# Shapes, PE, SIMD: several groups a slot, and one; colours, order 2.
+MAPS = [
+    (8, [Convolution(16), Convolution(16, 3, True)], [10], 1, 3, (1, 1, 1), 8, 48),
+    (8, [Convolution(24), Convolution(24, 3, True)], [10], 3, 2, (1, 2, 2), 6, 72),
+    (8, [Convolution(16), Convolution(16, 1, True)], [16, 10], 1, 3, (1, 1, 1, 1), 16, 48),
+]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("case", MAPS, ids=lambda case: f"PE={case[-2]} SIMD={case[-1]}")
+def test_whole_cores_for_convolutions(case: tuple[Any, ...]) -> None:
+    """The same of them."""
+    side, convolutions, dense, colours, levels, orders, pe, simd = case
+    network = random_map_network(
+        np.random.default_rng(1), side, convolutions, dense, colours, levels, 0, orders
+    )
+    geometry = Geometry.for_widths(network.shape, pe, simd, 4)
+    found = synthesis.intel("xnor_fcc", geometry.parameters())
+    model = estimate(geometry)
+    print(f"PE={pe} SIMD={simd}: Yosys {found.alm} ALMs, model {model.alm:.1f}")
     assert model.alm == pytest.approx(found.alm, rel=0.15)
     assert model.blocks == found.m10k
 
