@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """`make methods`: what each method is worth, from the committed networks and training reports.
 
-Compared is what was trained on MNIST. Every such integer network of model/networks is evaluated by
-the reference on all test images, and must answer as many of them right as the report of its
-training says. Its cycles are those of `Geometry`,
-its area that of `area.estimate`, for the core that it would run in: PE, SIMD and LANES of the
-geometry `throughput`, and otherwise the smallest one. Reports of further runs, of other seeds or in
-float, are in model/results, with the networks that no core computes.
+Compared are the dense networks that were trained on MNIST; those with convolutions take another
+core. Every such integer network of model/networks is evaluated by the reference on all test images,
+and must answer as many of them right as the report of its training says. Its cycles are those of
+`Geometry`, its area that of `area.estimate`, for the core that it would run in: PE, SIMD and LANES
+of the geometry `throughput`, and otherwise the smallest one. Reports of further runs, of other
+seeds or in float, are in model/results, with the networks that no core computes.
 """
 
 from __future__ import annotations
@@ -116,7 +116,7 @@ class Run:
 
 
 def load_runs(networks: Path = NETWORKS, results: Path = RESULTS) -> list[Run]:
-    """Every run on `DATASET` of which a network or a report is committed, by name."""
+    """Every run of a dense network on `DATASET` that left a network or a report, by name."""
     runs = []
     files = {path for directory in (networks, results) for path in directory.glob("*.npz")}
     for path in sorted(files, key=lambda path: path.stem):
@@ -140,7 +140,9 @@ def load_runs(networks: Path = NETWORKS, results: Path = RESULTS) -> list[Run]:
                 f"{path} tells of the same training as {twin.name}, but not of the same accuracy: "
                 f"{accuracy}, not {twin.accuracy}."
             )
-    return [run for run in runs if run.recipe["dataset"] == DATASET]
+    return [
+        run for run in runs if run.recipe["dataset"] == DATASET and "maps" not in run.recipe
+    ]
 
 
 # ---- figures

@@ -66,6 +66,7 @@ def measured(tmp_path_factory: pytest.TempPathFactory) -> methods.Report:
     commit(tmp_path, "cut.npz", widths=[784, 150, 10], pruned_from="x.npz")
     commit(tmp_path, "shifts.json", 0.25, first_layer="shifts")
     commit(tmp_path, "scales.json", 0.4, name="ttq", weights="ternary")
+    commit(tmp_path, "maps.json", 0.9, name="conv", maps="8p,8")
     commit(tmp_path, "garments.npz", dataset="fashion")
     commit(tmp_path, "garments.json", 0.5, dataset="fashion", name="float")
     (tmp_path / "mnist_trained.npz").write_text("not an integer network, and not asked for")
