@@ -6,8 +6,9 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
-from .geometry import MAPS, NAMED, Geometry, MapShape, Shape
+from .geometry import NAMED, Geometry, MapShape, Shape
 from .integer import network_names
+from .map_geometry import default_sizes
 from .renamed import current
 
 
@@ -77,9 +78,10 @@ def geometry_of(
     """The smallest core of the sizes asked for that runs a network of `shape`.
 
     What is not asked for is as in `default`; unless that is given, as in the core of that name, or
-    as in `MAPS` for a network that begins with convolutions. `GeometryError` where there is none.
+    as suits a network that begins with convolutions. `GeometryError` where there is none.
     """
+    shape = Shape.of(shape)
     if default is None:
-        default = MAPS if isinstance(Shape.of(shape), MapShape) else NAMED["default"]
+        default = default_sizes(shape) if isinstance(shape, MapShape) else NAMED["default"]
     sizes = sizes_of(options, default)
     return Geometry.for_widths(shape, *sizes, weight_stream=options.weight_stream)

@@ -13,8 +13,9 @@ from PIL import Image
 from xnor_fcc import classify, explore, info, packing
 from xnor_fcc.devices import devices
 from xnor_fcc.errors import run_main
-from xnor_fcc.geometry import MAPS, Geometry
+from xnor_fcc.geometry import MAPS, Geometry, MapShape
 from xnor_fcc.integer import IntegerNetwork
+from xnor_fcc.map_geometry import default_sizes
 from xnor_fcc.pack import pack
 from xnor_fcc.random_network import Convolution, cnv_network, random_map_network
 from xnor_fcc.reference import evaluate
@@ -64,6 +65,8 @@ def test_info_reports_maps(
 ) -> None:
     assert info.main([str(tmp_path / "colour.npz"), "--json", "--device", "de1-soc"]) == 0
     report = json.loads(capsys.readouterr().out)
+    assert isinstance(colour.shape, MapShape)
+    assert default_sizes(colour.shape) == MAPS
     g = Geometry.for_widths(colour.shape, *MAPS)
     assert report["core"]["words"] == g.weight_depth < g.steps(colour.shape)
     assert report["core"]["period"] == report["core"]["cycles_per_image"]
@@ -78,6 +81,16 @@ def test_info_reports_maps(
     assert colour.pixels is not None
     assert report["pixels"] == {"side": 8, "border": 1, "levels": colour.pixels.levels.tolist()}
     assert report["layers"][0]["weight_bits"] == 108 * 70
+
+
+def test_a_small_network_has_a_small_core(
+    grey: IntegerNetwork, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Slots for its nine channels, and the nine bits of its pixels."""
+    arguments = [str(tmp_path / "grey.npz"), "--json", "--device", "none"]
+    assert info.main(arguments) == 0
+    core = json.loads(capsys.readouterr().out)["core"]
+    assert (core["pe"], core["simd"], core["lanes"]) == (8, 48, 4)
 
 
 def test_a_core_that_cannot_be_is_refused(

@@ -23,7 +23,6 @@ from xnor_fcc.geometry import NAMED, Geometry, MapShape
 from xnor_fcc.geometry_options import add_geometry, add_network, geometry_of
 from xnor_fcc.images import MOST_RANDOM, as_grey, read_images
 from xnor_fcc.integer import IntegerNetwork, find_network
-from xnor_fcc.map_geometry import default_sizes
 from xnor_fcc.pack import pack
 from xnor_fcc.progress import followed
 from xnor_fcc_sim import simulator, waves
@@ -189,7 +188,7 @@ def _some(network: IntegerNetwork) -> int:
 def find_geometry(options: argparse.Namespace, network: IntegerNetwork) -> Geometry:
     """The core that the options ask for; unless they do, none wider than the network."""
     if isinstance(network.shape, MapShape):
-        return geometry_of(options, network.shape, default_sizes(network.shape))
+        return geometry_of(options, network.shape)
     pe, simd, lanes = NAMED["default"]
     if simulator.chosen() == "icarus":
         large = _synapses(network) >= _LARGE
