@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from package.made import compare, random_parameters
+from xnor_fcc import container
 from xnor_fcc.errors import UserError
 from xnor_fcc.integer import IntegerNetwork
 from xnor_fcc.training.convolution import ConvolutionalNetwork, thermometer
@@ -85,6 +86,31 @@ def test_a_trained_file_of_another_plan_is_refused(tmp_path: Path) -> None:
     save_trained(tmp_path / "x.npz", model, {})
     with pytest.raises(UserError, match=r"alpha1 has shape \(9,\), not \(8,\)"):
         load_trained(tmp_path / "x.npz")
+
+
+@pytest.mark.parametrize(
+    ("change", "match"),
+    [
+        ({"plan": None}, "has an incomplete manifest"),
+        ({"plan": {"side": 8}}, "has an incomplete manifest"),
+        ({"levels": [[1, 90]]}, "Every colour needs as many levels"),
+        ({"maps": "6,9q"}, "are not a list like 64p,64,128p"),
+        ({"weights": "ternary"}, "has binary weights and batch normalisation"),
+    ],
+)
+def test_an_unsound_manifest_is_told_in_a_sentence(
+    change: dict, match: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "x.npz"
+    save_trained(path, random_network(PLANS["colours"], 5), {})
+    arrays, manifest = container.read(path, "xnor-fcc-trained", 3, "file")
+    plan = {**manifest["plan"], **{k: v for k, v in change.items() if k in manifest["plan"]}}
+    changed = {**manifest, "plan": plan, **{k: v for k, v in change.items() if k not in plan}}
+    for key in ("kind", "version", "sha256"):
+        changed.pop(key, None)
+    container.write(path, "xnor-fcc-trained", 3, arrays, changed)
+    with pytest.raises(UserError, match=match):
+        load_trained(path)
 
 
 def test_thermometer_of_grey_images_and_of_their_border() -> None:

@@ -21,6 +21,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ..errors import UserError
 from ..registers import PIXEL_THRESHOLD
 from .form import Form
 from .layers import BinaryConvolution, HiddenLayer
@@ -100,6 +101,7 @@ class ConvolutionalNetwork(BinaryNetwork):
 
     def __init__(self, plan: Plan, form: Form | None = None) -> None:
         super().__init__(plan.widths, PIXEL_THRESHOLD, form)
+        check_form(self.form)
         self.plan = plan
         channels = plan.channels
         convolutions = [
@@ -128,6 +130,12 @@ class ConvolutionalNetwork(BinaryNetwork):
 
     def inputs_from(self, grey: Tensor) -> Tensor:
         return thermometer(grey, self.plan)
+
+
+def check_form(form: Form) -> None:
+    """Raise `UserError` where there is no such network with convolutions."""
+    if form.manifest().keys() - {"order"}:
+        raise UserError("A network with convolutions has binary weights and batch normalisation.")
 
 
 def thermometer(pixels: Tensor, plan: Plan) -> Tensor:

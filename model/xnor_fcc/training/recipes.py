@@ -43,7 +43,7 @@ from ..data import dataset
 from ..errors import UserError
 from ..registers import PIXEL_THRESHOLD
 from .augment import Distortion
-from .convolution import ConvolutionalNetwork, thermometer
+from .convolution import ConvolutionalNetwork, check_form, thermometer
 from .form import FORMS, Form
 from .layers import BinaryLinear
 from .network import DEFAULT_WIDTHS, BinaryNetwork, to_inputs
@@ -303,8 +303,7 @@ class ConvolutionalRecipe(Recipe):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.form.manifest().keys() - {"order"}:
-            raise UserError("A convolutional network has binary weights in every layer.")
+        check_form(self.form)
         if self.data_seed is not None:
             raise UserError("The recipe conv keeps no examples for other runs: no --data-seed.")
         _ = self.plan  # raises UserError
