@@ -6,8 +6,9 @@
 //
 // Timing: a pass takes groups * words cycles a layer (twice that where its weights are ternary)
 // and, where a layer cannot overlap with the one before, a gap of at most 7 (9 where ORDER is 2);
-// passes follow each other without a gap (see fcc_sequencer). The exact latency and period are in
-// model/xnor_fcc/geometry.py, which the tests hold this core to.
+// passes follow each other without a gap (see fcc_sequencer; fcc_map_sequencer tells what a pass
+// takes with convolutions). The exact latency and period are in model/xnor_fcc/geometry.py, which
+// the tests hold this core to.
 //
 // The list of parameters is written by `make facts` from model/xnor_fcc/parameters.json.
 
