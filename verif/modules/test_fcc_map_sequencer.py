@@ -29,6 +29,8 @@ LARGEST = [(3, 1, 125, 1), (1, 1, 125, 1, False, True, 1), (0, 127, 1, 1, False,
 GROUPS = [(3, 1, 1, 255, False, True), (0, 85, 1, 255, False, False)]
 LONGEST = [(3, 1, 1, 42), (1, 42, 1, 127, False, True, 1), (0, 43, 1, 2, False, False, 1)]
 SQUARES = [(3, 1, 4, 42), (2, 126, 2, 1, False, True), (0, 2, 1, 1, False, False, 1)]
+# Slices that stand 128 words apart.
+SLICES = [(3, 1, 6, 100), (1, 100, 6, 1, False, True, 1), (0, 12, 1, 1, False, False)]
 POOLED = [(3, 1, 124, 1, True), (2, 3, 60, 1, True, True), (0, 100, 1, 1, False, False)]
 
 
@@ -49,7 +51,7 @@ POOLED = [(3, 1, 124, 1, True), (2, 3, 60, 1, True, True), (0, 100, 1, 1, False,
                 **{"map_input": 2048, "map_even": 2048, "map_odd": 4096},
             ),
             11,
-            [LARGEST, GROUPS, LONGEST, SQUARES, POOLED],
+            [LARGEST, GROUPS, LONGEST, SQUARES, SLICES, POOLED],
         ),
     ],
 )
