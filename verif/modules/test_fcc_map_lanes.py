@@ -16,7 +16,7 @@ from xnor_fcc_sim import simulator
 # Side, convolutions, dense layers, orders, ternary.
 PLAIN = (8, [(7, 3, True), (5, 1, False)], [4, 3], [1, 1, 1, 1], [False] * 4)
 KINDS = (7, [(7, 3, False), (8, 3, False)], [5, 3], [1, 2, 1, 2], [False, True, False, True])
-MIXED = (6, [(20, 3, True), (4, 1, False)], [3], [1, 2, 2], [True, False, False])
+MIXED = (3, [(20, 3, False), (19, 1, False)], [3], [1, 2, 2], [True, False, False])
 ONE = (3, [(1, 3, False)], [1], [1, 1], [False, False])
 
 
