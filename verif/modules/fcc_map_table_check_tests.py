@@ -167,7 +167,7 @@ async def each_number_by_one(dut: Any) -> None:
         table = replace(exact, weights=_PLENTY, thresholds=_PLENTY)
         changed = [
             *(replace(table, layers=n) for n in (0, core.max_layers + 1, 1 << 15, 0xFFFF)),
-            *(replace(table, layers=len(table.entries) + n) for n in (-1, 1)),
+            *(replace(table, layers=len(table.entries) + n) for n in (-1, 1, 1 << 8, 1 << 15)),
             *(replace(table, inputs=table.inputs + n) for n in (-1, 1, 1 << 15)),
             replace(table, inputs=0),
             *(replace(table, classes=n) for n in (0, 1, core.max_classes, core.max_classes + 1)),
