@@ -99,6 +99,7 @@ foreach {name type default legal meaning} $parameters {
 proc validate {} {
   foreach name {
     PE SIMD LANES MAX_WIDTH TAPS MAX_CLASSES WEIGHT_DEPTH BANK_DEPTH WEIGHT_STREAM ORDER
+    IMAGE_WIDTH MAP_INPUT MAP_EVEN MAP_ODD PIXEL_CHANNELS PIXEL_LEVELS
   } {
     set $name [get_parameter_value $name]
   }
@@ -116,6 +117,30 @@ proc validate {} {
   }
   if {$ORDER == 2 && $LANES % 2} {
     send_message error "LANES must be even where ORDER is 2."
+  }
+  if {$MAP_INPUT == 0} {
+    if {$MAP_EVEN != 0 || $MAP_ODD != 0} {
+      send_message error "MAP_EVEN and MAP_ODD must be 0 where MAP_INPUT is 0."
+    }
+    return
+  }
+  if {$MAP_EVEN < 1 || $MAP_ODD < 1} {
+    send_message error "MAP_EVEN and MAP_ODD must be at least 1 where MAP_INPUT is not 0."
+  }
+  if {$LANES != 4 * $ORDER} {
+    send_message error "LANES must be 4 for each ORDER where MAP_INPUT is not 0."
+  }
+  if {$TAPS != 1 || $WEIGHT_STREAM != 0} {
+    send_message error "TAPS must be 1 and WEIGHT_STREAM 0 where MAP_INPUT is not 0."
+  }
+  if {$SIMD % 3 || $SIMD / 3 % $PE} {
+    send_message error "SIMD must be three slots that PE divides where MAP_INPUT is not 0."
+  }
+  if {8 * $PIXEL_CHANNELS > $IMAGE_WIDTH} {
+    send_message error "PIXEL_CHANNELS must be symbols of a beat."
+  }
+  if {9 * $PIXEL_CHANNELS * $PIXEL_LEVELS > $SIMD} {
+    send_message error "PIXEL_LEVELS must leave the bits of three pixels room in a slot."
   }
 }
 

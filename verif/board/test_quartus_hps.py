@@ -24,7 +24,7 @@ from board.platform_designer import (
     verilog_ports,
 )
 from board.tclsh import Script
-from core.illegal import ILLEGAL
+from core.illegal import ILLEGAL, ILLEGAL_MAPS, MAPS
 from xnor_fcc.board.address_map import BASE, OFFSET
 from xnor_fcc.devices import devices
 from xnor_fcc.geometry import Geometry
@@ -84,6 +84,16 @@ def test_component_refuses_all_that_is_illegal(tmp_path: Path, values: dict[str,
     component = read_component(COMPONENT, tmp_path, values)
     legal = all(component.allows(name, value) for name, value in values.items())
     assert not legal or component.messages, values
+
+
+@pytest.mark.parametrize("values", [values for values, _ in ILLEGAL_MAPS])
+def test_component_refuses_all_that_is_illegal_in_a_core_for_convolutions(
+    tmp_path: Path, values: dict[str, int]
+) -> None:
+    component = read_component(COMPONENT, tmp_path, {**MAPS, **values})
+    legal = all(component.allows(name, value) for name, value in values.items())
+    assert not legal or component.messages, values
+    assert not read_component(COMPONENT, tmp_path, MAPS).messages
 
 
 def test_component_allows_the_defaults(tmp_path: Path) -> None:
