@@ -30,14 +30,20 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from enum import IntEnum
+from functools import partial
+from itertools import product
 
+from .registers import field, mask, word
 from .shape import GeometryError, MapShape, ceil_div
 
 BANKS = 8
 # Slots of a word; positions of a block.
 SLOTS, BLOCK = 3, 4
 # What the fields of a table entry can hold.
-MOST_WORDS, MOST_SIDE, MOST_GROUPS = 127, 127, 255
+MOST_WORDS, MOST_SIDE, MOST_GROUPS = (
+    field("LAYER_TABLE", name, mask("LAYER_TABLE", name))
+    for name in ("MAP_WORDS", "MAP_SIDE", "MAP_GROUPS")
+)
 
 
 class Window(IntEnum):
@@ -106,31 +112,33 @@ class Stage:
     @property
     def entry(self) -> int:
         """The table entry."""
-        return (
-            self.words
-            | self.side << 8
-            | (self.order - 1) << 15
-            | self.groups << 16
-            | int(self.window) << 24
-            | int(self.pool) << 26
-            | int(self.flat) << 27
-            | self.last_slots << 28
-            | int(self.ternary) << 31
+        return word(
+            "LAYER_TABLE",
+            MAP_WORDS=self.words,
+            MAP_SIDE=self.side,
+            ORDER_2=self.order - 1,
+            MAP_GROUPS=self.groups,
+            MAP_WINDOW=self.window,
+            MAP_POOL=self.pool,
+            MAP_FLAT=self.flat,
+            MAP_SLOTS=self.last_slots,
+            TERNARY=self.ternary,
         )
 
     @classmethod
     def of_entry(cls, entry: int) -> Stage:
         """The layer of a table entry."""
+        of = partial(field, "LAYER_TABLE", value=entry)
         return cls(
-            window=Window(entry >> 24 & 3),
-            words=entry & 0x7F,
-            side=entry >> 8 & 0x7F,
-            groups=entry >> 16 & 0xFF,
-            pool=bool(entry >> 26 & 1),
-            flat=bool(entry >> 27 & 1),
-            last_slots=entry >> 28 & 3,
-            order=1 + (entry >> 15 & 1),
-            ternary=bool(entry >> 31),
+            window=Window(of("MAP_WINDOW")),
+            words=of("MAP_WORDS"),
+            side=of("MAP_SIDE"),
+            groups=of("MAP_GROUPS"),
+            pool=bool(of("MAP_POOL")),
+            flat=bool(of("MAP_FLAT")),
+            last_slots=of("MAP_SLOTS"),
+            order=1 + of("ORDER_2"),
+            ternary=bool(of("TERNARY")),
         )
 
     @property
@@ -181,16 +189,23 @@ class Stage:
             return ceil_div(self.slots(parts), SLOTS)
         return self.out_area(parts).words
 
+    def walk(self) -> Iterator[tuple[int, int, int]]:
+        """(row, column, repeat) of the blocks in order."""
+        sides = range(self.blocks)
+        return product(sides, sides, range(self.repeats))
+
+    def inside(self, y: int, x: int) -> list[bool]:
+        """Whether each position of a block lies inside of the map."""
+        return [max(2 * y + q // 2, 2 * x + q % 2) < self.side for q in range(BLOCK)]
+
     def flat_pixels(self) -> Iterator[tuple[int, int]]:
         """Pixels (y, x) of the map in the order in which a flat layer writes their slots."""
         if self.repeats == 1:
             yield from ((y, x) for y in range(self.out_side) for x in range(self.out_side))
             return
-        for y in range(0, self.side, 2):
-            for x in range(0, self.side, 2):
-                for place in ((y, x), (y, x + 1), (y + 1, x), (y + 1, x + 1)):
-                    if max(place) < self.side:
-                        yield place
+        for y, x, repeat in self.walk():
+            if self.inside(y, x)[repeat]:
+                yield 2 * y + repeat // 2, 2 * x + repeat % 2
 
 
 def image_area(side: int, base: int = 0) -> Area:

@@ -8,7 +8,6 @@ word which should have been masked is seen. Nothing in it comes from the network
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -154,8 +153,8 @@ class MapMachine:
             result.maps.append(np.zeros((stage.out_side, stage.out_side, stage.groups * g.pe),
                                         np.uint8))  # fmt: skip
         scores: dict[int, np.ndarray] = {}
-        for y, x, repeat in blocks(stage):
-            at, inside = weight, tuple(inside_of(stage, y, x))
+        for y, x, repeat in stage.walk():
+            at, inside = weight, tuple(stage.inside(y, x))
             for counted in range(stage.groups):
                 group = stage.groups - 1 - counted if output else counted
                 sums = np.zeros((BLOCK, g.order, g.pe), np.int64)
@@ -234,7 +233,7 @@ class MapMachine:
         if stage.window is Window.PIXELS:
             piece = 0
         found: list[list[Place]] = []
-        for q, inside in enumerate(inside_of(stage, y, x)):
+        for q, inside in enumerate(stage.inside(y, x)):
             top, left = 2 * y + q // 2 + row, 2 * x + q % 2
             found.append([area.place(top, left + j, piece) for j in range(SLOTS) if mask[j]]
                          if inside else [])  # fmt: skip
@@ -289,7 +288,7 @@ class Writer:
         self.slots[:, group % parts] = levels
         if group % parts < parts - 1 and group < stage.groups - 1:
             return []
-        (y, x), inside = block, list(inside_of(stage, *block))
+        (y, x), inside = block, stage.inside(*block)
         piece = group // parts
         if stage.pool:
             data = self._data(self.slots.max(axis=0))
@@ -322,23 +321,9 @@ class Writer:
         if self.stage.pool:
             seen[y, x, mine] = levels.max(axis=0)
             return
-        for q, inside in enumerate(inside_of(self.stage, y, x)):
+        for q, inside in enumerate(self.stage.inside(y, x)):
             if inside:
                 seen[2 * y + q // 2, 2 * x + q % 2, mine] = levels[q]
-
-
-def blocks(stage: Stage) -> Iterator[tuple[int, int, int]]:
-    """(row, column, repeat) of the blocks of a layer in order."""
-    for y in range(stage.blocks):
-        for x in range(stage.blocks):
-            for repeat in range(stage.repeats):
-                yield y, x, repeat
-
-
-def inside_of(stage: Stage, y: int, x: int) -> Iterator[bool]:
-    """Whether each position of a block lies inside of the map."""
-    for q in range(BLOCK):
-        yield 2 * y + q // 2 < stage.side and 2 * x + q % 2 < stage.side
 
 
 def number(bits: np.ndarray) -> int:

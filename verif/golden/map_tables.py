@@ -9,7 +9,6 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from golden.map_machine import blocks
 from xnor_fcc.map_plan import SLOTS, Area, Stage, Window, image_area
 from xnor_fcc.shape import ceil_div
 
@@ -238,7 +237,7 @@ class Walk:
         dense = stage.window is Window.DENSE
         area = self.source(layer, half)
         turn = stage.rounds * stage.words
-        every = [*blocks(stage)]
+        every = [*stage.walk()]
         for y, x, repeat in every:
             for counted in range(stage.groups):
                 for at in range(turn):

@@ -11,7 +11,7 @@ from typing import Any
 import cocotb
 import numpy as np
 
-from golden.map_machine import Writer, blocks
+from golden.map_machine import Writer
 from golden.map_tables import Core
 from modules.unit import drive, edge, hold, number, settings, start
 from xnor_fcc.map_plan import BLOCK, Stage, Window
@@ -84,7 +84,7 @@ class Bench:
         """Random bits of every group of a layer, and what is stored then."""
         core, rng = self.core, self.rng
         writer = Writer(stage, core.base(odd), core.pe, core.parts, core.order)
-        for y, x, turn in blocks(stage):
+        for y, x, turn in stage.walk():
             for group in range(stage.groups):
                 # Any level, all the same, or mostly 0.
                 most = rng.choice([1, 2 * core.order, 2 * core.order])

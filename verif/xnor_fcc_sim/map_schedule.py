@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from xnor_fcc.geometry import Geometry
 from xnor_fcc.map_geometry import DRAIN
-from xnor_fcc.map_plan import Stage
+from xnor_fcc.map_plan import Stage, slot_place
 
 # Cycles from the last step of a group to its sums, and to the write of its bits, by ORDER (see
 # fcc_map_lanes.v, fcc_map_writer.v).
@@ -49,7 +49,7 @@ def pass_of(geometry: Geometry, stages: Sequence[Stage]) -> Iterator[SlotWrite |
     for layer, stage in enumerate(stages[:-1]):
         writer = _Writer(stage, geometry.map_even if layer % 2 else 0, parts)
         steps = stage.rounds * stage.words
-        for line, column, repeat in _blocks(stage):
+        for line, column, repeat in stage.walk():
             for group in range(stage.groups):
                 begin += steps
                 last = begin - 1
@@ -60,13 +60,6 @@ def pass_of(geometry: Geometry, stages: Sequence[Stage]) -> Iterator[SlotWrite |
                         yield SlotWrite(last + WRITE[geometry.order], found[0], found[1], layer,
                                         found[2])
         begin += DRAIN[geometry.order]
-
-
-def _blocks(stage: Stage) -> Iterator[tuple[int, int, int]]:
-    for line in range(stage.blocks):
-        for column in range(stage.blocks):
-            for repeat in range(stage.repeats):
-                yield line, column, repeat
 
 
 class _Writer:
@@ -85,21 +78,21 @@ class _Writer:
         if stage.flat:
             y, x = line, column
             if stage.repeats > 1:
-                y, x = 2 * line + repeat // 2, 2 * column + repeat % 2
-                if max(y, x) >= stage.side:
+                if not stage.inside(line, column)[repeat]:
                     return None
-            number, self.slots = self.slots, self.slots + 1
-            bank = number % 3
-            return 1 << bank, self.base + number // 3, ((bank % 2, y, x, slice_),)
+                y, x = 2 * line + repeat // 2, 2 * column + repeat % 2
+            bank, address = slot_place(self.base, self.slots)
+            self.slots += 1
+            return 1 << bank, address, ((bank % 2, y, x, slice_),)
         if stage.pool:
             bank, address = self.area.place(line, column, slice_)
             port = 2 * (bank // 4) + bank % 2
             return 1 << bank, address, ((port, line, column, slice_),)
         banks, address, places = 0, 0, []
-        for port in range(4):
+        for port, inside in enumerate(stage.inside(line, column)):
             y, x = 2 * line + port // 2, 2 * column + port % 2
             bank, address = self.area.place(y, x, slice_)
             banks |= 1 << bank
-            if max(y, x) < stage.side:
+            if inside:
                 places.append((port, y, x, slice_))
         return banks, address, tuple(places)
