@@ -54,8 +54,11 @@ class Host:
         await edge
         while target is None or self.done < target:
             kind = rng.random()
-            back = write is not None and kind < 0.4  # what was written is read back
-            write = burst.pop() if burst else self._write(rule) if 0.4 < kind < 0.65 else None
+            clearing = bool(burst) and burst[-1] == (ADDRESS["ERROR"], _ONES)
+            # What was written is read back.
+            back = write is not None and (clearing or kind < 0.4)
+            writes = burst and not back if clearing else 0.4 < kind < 0.65
+            write = (burst.pop() if burst else self._write(rule)) if writes else None
             read = write is None and (back or kind > 0.65)
             dut.avs_csr_read.value = int(read)
             dut.avs_csr_write.value = int(write is not None)
@@ -67,6 +70,9 @@ class Host:
             # Memories are filled, and more than filled, in one go.
             if write and address == ADDRESS["LOAD_DATA"] and not burst and rng.random() < 0.2:
                 burst = [(address, int(v)) for v in rng.integers(0, 1 << 32, 250)]
+            # Errors are cleared and read in turns, until some came in the cycle that clears them.
+            if write and address == ADDRESS["ERROR"] and not burst and rng.random() < 0.2:
+                burst = 60 * [(address, _ONES)]
             self.done += read or write is not None
             await edge
         self.rest()
