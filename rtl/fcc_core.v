@@ -84,6 +84,7 @@ module fcc_core #(
   // Registers: what the core does, the network's description, loading.
   wire                             core_reset;
   wire                             running;
+  wire                             locked;
   wire                             pixel_mode;
   wire [                      7:0] pixel_threshold;
   wire [                     15:0] pixel_residual;
@@ -93,7 +94,6 @@ module fcc_core #(
   wire [                     31:0] partial_timeout;
   wire [        32*MAX_LAYERS-1:0] table_entries;
   wire [                     31:0] now;
-  wire                             level_write;
   wire                             weight_restart;
   wire                             weight_chunk_valid;
   wire                             threshold_restart;
@@ -165,11 +165,6 @@ module fcc_core #(
       .WEIGHT_STREAM  (WEIGHT_STREAM),
       .ORDER          (ORDER),
       .TERNARY        (TERNARY),
-      .MAP_INPUT      (0),
-      .MAP_EVEN       (0),
-      .MAP_ODD        (0),
-      .PIXEL_CHANNELS (1),
-      .PIXEL_LEVELS   (1),
       .PRESET         ((PRESET != "") ? {PRESET, "_config.hex"} : "")
   ) csr (
       .clk                  (clk),
@@ -183,6 +178,7 @@ module fcc_core #(
       .irq                  (ins_csr_irq),
       .core_reset           (core_reset),
       .running              (running),
+      .locked               (locked),
       .pixel_mode           (pixel_mode),
       .pixel_threshold      (pixel_threshold),
       .pixel_residual       (pixel_residual),
@@ -192,7 +188,6 @@ module fcc_core #(
       .partial_timeout      (partial_timeout),
       .table_entries        (table_entries),
       .now                  (now),
-      .level_write          (level_write),
       .check_start          (check_start),
       .check_busy           (check_busy),
       .check_done           (check_done),
@@ -387,8 +382,8 @@ module fcc_core #(
 
   assign aso_result_empty = 2'd0;
 
-  // Bits that only some parameters use, and what concerns cores for feature maps only.
-  wire unused = &{1'b0, classes, level_write};
+  // Bits that only some parameters use, and what only a core for feature maps asks for.
+  wire unused = &{1'b0, classes, locked};
 
 endmodule
 

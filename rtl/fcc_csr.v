@@ -38,16 +38,6 @@ module fcc_csr #(
     parameter ORDER = 1,
     // 1: layers may have ternary weights.
     parameter TERNARY = 0,
-    // Words of a bank for an image, where the core is one for feature maps; else 0.
-    parameter MAP_INPUT = 0,
-    // Words of a bank for the maps of even layers.
-    parameter MAP_EVEN = 0,
-    // Words of a bank for the maps of odd layers.
-    parameter MAP_ODD = 0,
-    // Colours of a pixel.
-    parameter PIXEL_CHANNELS = 1,
-    // Thresholds of each colour.
-    parameter PIXEL_LEVELS = 1,
     // $readmemh file with the registers that have a preset word, see REGISTERS.md, as they shall be
     // after a reset; "" for the reset values of the register map.
     parameter PRESET = ""
@@ -65,6 +55,8 @@ module fcc_csr #(
     output wire                     core_reset,
     // Images are accepted.
     output wire                     running,
+    // Configuration is refused.
+    output wire                     locked,
     output wire                     pixel_mode,
     output wire [              7:0] pixel_threshold,
     output wire [             15:0] pixel_residual,
@@ -74,8 +66,6 @@ module fcc_csr #(
     output wire [             31:0] partial_timeout,
     output wire [32*MAX_LAYERS-1:0] table_entries,
     output wire [             31:0] now,
-    // A threshold of pixels comes on `chunk` (fcc_level_registers).
-    output wire                     level_write,
     // Table check (fcc_table_check).
     output reg                      check_start,
     input  wire                     check_busy,
@@ -146,7 +136,7 @@ module fcc_csr #(
   // From the request to start to the cycle in which the core runs, without a gap.
   wire        checking = check_start || check_busy || check_done;
   wire        busy = (core_busy || checking) && !soft_reset_reg;
-  wire        locked = running_reg || busy;
+  assign locked = running_reg || busy;
   wire        configure = avs_write && !locked;
   wire        control_write = avs_write && avs_address == REG_CONTROL;
   wire [ 5:0] table_index = avs_address - REG_LAYER_TABLE;
@@ -155,7 +145,7 @@ module fcc_csr #(
       || avs_address == REG_CLASSES || avs_address == REG_LAYERS
       || avs_address == REG_PIXEL_THRESHOLD || avs_address == REG_PIXEL_RESIDUAL
       || avs_address == REG_PARTIAL_TIMEOUT || avs_address == REG_LOAD_SELECT
-      || avs_address == REG_LOAD_DATA || (MAP_INPUT != 0 && avs_address == REG_LEVEL);
+      || avs_address == REG_LOAD_DATA;
   wire        enable_request = (control_write && avs_writedata[CONTROL_ENABLE]) || autostart_reg;
   // Enabling a core that runs in the same mode already changes nothing.
   wire        already_running = running_reg && avs_writedata[CONTROL_PIXEL_8BIT] == pixel_mode_reg;
@@ -208,7 +198,6 @@ module fcc_csr #(
   wire load = configure && avs_address == REG_LOAD_DATA;
   wire restart = configure && avs_address == REG_LOAD_SELECT;
   assign chunk = avs_writedata;
-  assign level_write = (MAP_INPUT != 0) && configure && avs_address == REG_LEVEL;
   assign weight_restart = restart && !avs_writedata[0];
   assign threshold_restart = restart && avs_writedata[0];
   assign weight_chunk_valid = load && !load_select_reg;
@@ -338,14 +327,6 @@ module fcc_csr #(
     end
   end
 
-  // What only a core for feature maps has. No always block: without these registers nothing in it
-  // would ever change, and a simulator would never run it.
-  wire [31:0] maps = (MAP_INPUT == 0) ? 32'd0
-      : (avs_address == REG_MAP_INPUT) ? MAP_INPUT
-      : (avs_address == REG_MAP_EVEN) ? MAP_EVEN
-      : (avs_address == REG_MAP_ODD) ? MAP_ODD
-      : (avs_address == REG_PIXEL) ? PIXEL_CHANNELS + 256 * PIXEL_LEVELS : 32'd0;
-
   reg [31:0] value;
   always @* begin
     value = 32'd0;
@@ -398,7 +379,7 @@ module fcc_csr #(
       REG_LATENCY: value = latency;
       REG_STEP_CYCLES: value = step_cycles_reg;
       REG_WEIGHT_STALL_CYCLES: value = weight_stall_cycles_reg;
-      default: value = entry | maps;
+      default: value = entry;
     endcase
   end
 

@@ -5,7 +5,7 @@
 // only, so that either costs what it needs and no more.
 //
 //   asi_image -> fcc_pixel_sink -> fcc_map_engine -> fcc_result_source -> aso_result
-//   avs_csr -> fcc_csr -> what fcc_map_engine is loaded with
+//   avs_csr -> fcc_map_registers -> fcc_csr -> what fcc_map_engine is loaded with
 //
 // Timing: see xnor_fcc.v. `make facts` writes the list of parameters.
 
@@ -96,8 +96,11 @@ module fcc_map_core #(
   localparam IMAGE_BITS = $clog2(2 * MAP_INPUT);
 
   // Registers: what the core does, the network's description, loading.
+  wire [                      5:0] csr_address;
+  wire [                     31:0] csr_readdata;
   wire                             core_reset;
   wire                             running;
+  wire                             locked;
   wire                             pixel_mode;
   wire [                      7:0] pixel_threshold;
   wire [                     15:0] pixel_residual;
@@ -107,7 +110,6 @@ module fcc_map_core #(
   wire [                     31:0] partial_timeout;
   wire [        32*MAX_LAYERS-1:0] table_entries;
   wire [                     31:0] now;
-  wire                             level_write;
   wire [              8*COUNT-1:0] levels;
   wire                             weight_restart;
   wire                             weight_chunk_valid;
@@ -160,6 +162,27 @@ module fcc_map_core #(
   wire [                     31:0] latency;
   wire core_busy = waiting || sequencer_busy || settling || result_busy;
 
+  fcc_map_registers #(
+      .MAP_INPUT     (MAP_INPUT),
+      .MAP_EVEN      (MAP_EVEN),
+      .MAP_ODD       (MAP_ODD),
+      .PIXEL_CHANNELS(PIXEL_CHANNELS),
+      .PIXEL_LEVELS  (PIXEL_LEVELS),
+      .PRESET        ((PRESET != "") ? {PRESET, "_levels.hex"} : "")
+  ) map_registers (
+      .clk          (clk),
+      .reset        (reset),
+      .avs_address  (avs_csr_address),
+      .avs_read     (avs_csr_read),
+      .avs_write    (avs_csr_write),
+      .avs_writedata(avs_csr_writedata),
+      .avs_readdata (avs_csr_readdata),
+      .csr_address  (csr_address),
+      .csr_readdata (csr_readdata),
+      .locked       (locked),
+      .levels       (levels)
+  );
+
   fcc_csr #(
       .PE             (PE),
       .SIMD           (SIMD),
@@ -175,24 +198,20 @@ module fcc_map_core #(
       .WEIGHT_STREAM  (WEIGHT_STREAM),
       .ORDER          (ORDER),
       .TERNARY        (TERNARY),
-      .MAP_INPUT      (MAP_INPUT),
-      .MAP_EVEN       (MAP_EVEN),
-      .MAP_ODD        (MAP_ODD),
-      .PIXEL_CHANNELS (PIXEL_CHANNELS),
-      .PIXEL_LEVELS   (PIXEL_LEVELS),
       .PRESET         ((PRESET != "") ? {PRESET, "_config.hex"} : "")
   ) csr (
       .clk                  (clk),
       .reset                (reset),
-      .avs_address          (avs_csr_address),
+      .avs_address          (csr_address),
       .avs_read             (avs_csr_read),
       .avs_write            (avs_csr_write),
       .avs_writedata        (avs_csr_writedata),
-      .avs_readdata         (avs_csr_readdata),
+      .avs_readdata         (csr_readdata),
       .avs_readdatavalid    (avs_csr_readdatavalid),
       .irq                  (ins_csr_irq),
       .core_reset           (core_reset),
       .running              (running),
+      .locked               (locked),
       .pixel_mode           (pixel_mode),
       .pixel_threshold      (pixel_threshold),
       .pixel_residual       (pixel_residual),
@@ -202,7 +221,6 @@ module fcc_map_core #(
       .partial_timeout      (partial_timeout),
       .table_entries        (table_entries),
       .now                  (now),
-      .level_write          (level_write),
       .check_start          (check_start),
       .check_busy           (check_busy),
       .check_done           (check_done),
@@ -233,18 +251,6 @@ module fcc_map_core #(
       .image_sent           (image_sent),
       .results_sent         (results_sent),
       .latency              (latency)
-  );
-
-  fcc_level_registers #(
-      .COUNT (COUNT),
-      .PRESET((PRESET != "") ? {PRESET, "_levels.hex"} : "")
-  ) level_registers (
-      .clk      (clk),
-      .reset    (reset),
-      .write    (level_write),
-      .index    (chunk[15:8]),
-      .threshold(chunk[7:0]),
-      .levels   (levels)
   );
 
   fcc_pixel_sink #(

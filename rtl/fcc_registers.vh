@@ -5,7 +5,7 @@
 // not edit.
 
 localparam [31:0] ID_VALUE = 32'h58464343;
-localparam [31:0] VERSION_VALUE = 32'h00010004;
+localparam [31:0] VERSION_VALUE = 32'h00010003;
 localparam [5:0] REG_ID = 6'd0;
 localparam [5:0] REG_VERSION = 6'd1;
 localparam [5:0] REG_PE = 6'd2;
@@ -67,11 +67,6 @@ localparam [5:0] REG_LATENCY = 6'd39;
 localparam [5:0] REG_STEP_CYCLES = 6'd40;
 localparam [5:0] REG_WEIGHT_STALL_CYCLES = 6'd41;
 localparam [5:0] REG_PIXEL_RESIDUAL = 6'd42;
-localparam [5:0] REG_LEVEL = 6'd43;
-localparam [5:0] REG_MAP_INPUT = 6'd44;
-localparam [5:0] REG_MAP_EVEN = 6'd45;
-localparam [5:0] REG_MAP_ODD = 6'd46;
-localparam [5:0] REG_PIXEL = 6'd47;
 localparam [5:0] REG_LAYER_TABLE = 6'd48;
 localparam integer ERROR_BITS = 9;
 localparam integer PRESET_CONTROL = 0;

@@ -13,13 +13,13 @@ rtl/fcc_hidden_block.v
 rtl/fcc_image_sink.v
 rtl/fcc_lane.v
 rtl/fcc_lanes.v
-rtl/fcc_level_registers.v
 rtl/fcc_load_crc.v
 rtl/fcc_map_core.v
 rtl/fcc_map_engine.v
 rtl/fcc_map_lane.v
 rtl/fcc_map_lanes.v
 rtl/fcc_map_memory.v
+rtl/fcc_map_registers.v
 rtl/fcc_map_sequencer.v
 rtl/fcc_map_table_check.v
 rtl/fcc_map_writer.v

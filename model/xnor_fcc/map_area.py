@@ -14,7 +14,7 @@ from .geometry import Geometry
 _FEEDER_PER_BIT = 1.5  # the choice of four pixels, and of images or maps
 _WRITER_PER_BIT = 3.5  # the choices of a group's bits of four positions ...
 _WRITER_PER_SLOT_BIT = 0.5  # ... and each of their slots, where it has several groups
-_LEVEL = 6.5  # a comparator of 8 bits and a register (fcc_pixel_sink, fcc_level_registers)
+_LEVEL = 6.5  # a comparator of 8 bits and a register (fcc_pixel_sink, fcc_map_registers)
 _SINK = 150.0  # packet control, places and addresses (fcc_pixel_sink)
 _PAIR_CONTROL = 20.0
 # fcc_csr, fcc_map_table_check (without its multiplier), fcc_map_sequencer, addresses of the writer

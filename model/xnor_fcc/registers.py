@@ -41,6 +41,8 @@ READINGS: dict[bool, dict[str, list[str]]] = {
     }
     for maps in (False, True)
 }
+# Registers that only a core for convolutions has; unlisted addresses in one for dense layers.
+OF_MAPS = frozenset(r["name"] for r in MAP["registers"] if r.get("maps"))
 # Bits that a plain register keeps of what is written to it.
 BITS: dict[str, int] = {r["name"]: r["bits"] for r in MAP["registers"] if "bits" in r}
 # What a register reads after a hardware reset; those aside that read a parameter of the core.

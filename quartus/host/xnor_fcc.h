@@ -7,12 +7,12 @@
 #define XNOR_FCC_H
 
 #define XFCC_ID_VALUE 0x58464343u
-#define XFCC_VERSION_VALUE 0x00010004u
+#define XFCC_VERSION_VALUE 0x00010003u
 /* Identification, ASCII "XFCC". */
 #define XFCC_REG_ID 0x00000000u
 /* Version of this register map. */
 #define XFCC_REG_VERSION 0x00000004u
-/* Changes where there is something new. */
+/* Changes where there is something new in every core; what a core for convolutions has besides, MAP_INPUT tells. */
 #define XFCC_VERSION_MINOR 0x0000ffffu
 /* Changes where earlier software would go wrong. */
 #define XFCC_VERSION_MAJOR 0xffff0000u

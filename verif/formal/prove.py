@@ -281,7 +281,7 @@ def mutated(twin: Twin, text: str) -> str:
 
 def _headers() -> list[Path]:
     """What the Verilog files include."""
-    return [RTL / "fcc_registers.vh", *sorted(PROPERTIES.glob("*.vh"))]
+    return [*sorted(RTL.glob("*.vh")), *sorted(PROPERTIES.glob("*.vh"))]
 
 
 def job(proof: Proof, files: Sequence[str], twin: bool) -> str:

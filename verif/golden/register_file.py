@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from xnor_fcc.registers import ADDRESS, BIT, BITS, MAP, RESET, mask, word
+from xnor_fcc.registers import ADDRESS, BIT, BITS, MAP, OF_MAPS, RESET, mask, word
 
 _ONES = 0xFFFF_FFFF
 # Register, and the input that is added to it in every cycle.
@@ -35,7 +35,11 @@ ERRORS = {
 SHOWN = (
     "WEIGHTS_LOADED", "THRESHOLDS_LOADED", "WEIGHTS_CRC", "THRESHOLDS_CRC", "LATENCY"
 )  # fmt: skip
-_NAMES = {r["address"]: r["name"] for r in MAP["registers"] if "count" not in r}
+_NAMES = {
+    r["address"]: r["name"]
+    for r in MAP["registers"]
+    if "count" not in r and r["name"] not in OF_MAPS
+}
 
 
 @dataclass
@@ -107,19 +111,8 @@ class RegisterFile:
             "IRQ_STATUS": self.irq_status,
             "CYCLES": self.cycles & _ONES,
             "CYCLES_HIGH": self.cycles_high,
-            "PIXEL": self._pixel(),
         }
         return known.get(name, 0)
-
-    @property
-    def maps(self) -> bool:
-        """It is a core for convolutions."""
-        return self.parameters["MAP_INPUT"] > 0
-
-    def _pixel(self) -> int:
-        """What PIXEL reads."""
-        sizes = {name: self.parameters[f"PIXEL_{name}"] for name in BIT["PIXEL"]}
-        return word("PIXEL", **sizes) if self.maps else 0
 
     def cycle(self, inputs: Mapping[str, int]) -> dict[str, int]:
         """What every output is in a cycle with these inputs, by name (`table_entries` as a list is
@@ -141,11 +134,11 @@ class RegisterFile:
             "irq": int(bool(self.irq_status & self.irq_enable)),
             "core_reset": int(bool(reset or self.resetting)),
             "running": int(self.running),
+            "locked": int(locked),
             "pixel_mode": int(self.grey),
             "now": self.cycles & _ONES,
             "check_start": int(self.starting),
             "chunk": value,
-            "level_write": int(free and name == "LEVEL" and self.maps),
             **{port.lower(): self.stored[port] for port in BITS if port != "LOAD_SELECT"},
         }
         for index, memory in enumerate(("weight", "threshold")):
@@ -160,7 +153,6 @@ class RegisterFile:
         soft = bool(control and control & mask("CONTROL", "SOFT_RESET"))
         grey = bool(value & mask("CONTROL", "PIXEL_8BIT"))
         is_configuration = is_entry or name in BITS or name == "LOAD_DATA"
-        is_configuration |= name == "LEVEL" and self.maps
 
         events = 0
         for error, port in ERRORS.items():

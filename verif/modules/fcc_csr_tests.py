@@ -10,7 +10,7 @@ import numpy as np
 
 from golden.register_file import COUNTERS, ERRORS, RegisterFile
 from modules.unit import drive, edge, fields, join, settings, start
-from xnor_fcc.registers import ADDRESS, BIT, BITS, MAP, PRESET, RESET, word
+from xnor_fcc.registers import ADDRESS, BIT, BITS, MAP, OF_MAPS, PRESET, RESET
 
 # What the core is shown of the network, but for the table.
 _BITS = {name: bits for name, bits in BITS.items() if name != "LOAD_SELECT"}
@@ -43,7 +43,6 @@ _INPUTS = [
 ]
 _LOAD_PORTS = (
     *("weight_restart", "weight_chunk_valid", "threshold_restart", "threshold_chunk_valid"),
-    "level_write",
 )
 
 
@@ -53,10 +52,10 @@ class Host:
     def __init__(self, dut: Any) -> None:
         self.dut = dut
         self.layers: int = settings()["parameters"]["MAX_LAYERS"]
-        self.maps: bool = settings()["parameters"]["MAP_INPUT"] > 0
         self.addresses = {
             f"{r['name']}{index}": (r, r["address"] + index)
             for r in MAP["registers"]
+            if r["name"] not in OF_MAPS
             for index in range(self.layers if "count" in r else 1)
         }
 
@@ -144,9 +143,6 @@ class Host:
         for register, address in self.addresses.values():
             name = register["name"]
             values[address] = RESET[name] if name in RESET else settings()["parameters"][name]
-        if self.maps:
-            sizes = {name: settings()["parameters"][f"PIXEL_{name}"] for name in BIT["PIXEL"]}
-            values[ADDRESS["PIXEL"]] = word("PIXEL", **sizes)
         return values
 
 
@@ -189,8 +185,6 @@ async def read_only_and_unlisted(dut: Any) -> None:
     for name, value in shown.items():
         assert before[ADDRESS[name]] == value, name
     writable = {address for r, address in host.addresses.values() if r["access"] != "ro"}
-    if not host.maps:
-        writable.remove(ADDRESS["LEVEL"])
     for address in sorted(set(range(64)) - writable):
         assert not await host.poke(address, _ONES)
         assert not dut.core_reset.value and not dut.check_start.value
@@ -224,9 +218,6 @@ async def loading(dut: Any) -> None:
         for value in (0, _ONES, 0x1234_5678):
             assert await host.write("LOAD_DATA", value) == {f"{memory}_chunk_valid": 1}
         assert await host.read("LOAD_DATA") == 0
-    for value in (0, 0xFFFF, 0x1234):
-        assert await host.write("LEVEL", value) == ({"level_write": 1} if host.maps else {})
-        assert await host.read("LEVEL") == 0
     assert await host.read("ERROR") == 0
 
 
@@ -408,8 +399,7 @@ async def locked(dut: Any) -> None:
             await host.enable()
         else:
             drive(dut, **{state: 1})
-        level = {"LEVEL": [0]} if host.maps else {}
-        for name, entries in {**before, "LOAD_DATA": [0], **level}.items():
+        for name, entries in {**before, "LOAD_DATA": [0]}.items():
             for index, value in enumerate(entries):
                 assert not await host.write(name, value ^ 1, index), name
                 assert await host.read("ERROR") == refused, f"{name} while {state}"
@@ -426,11 +416,10 @@ async def locked(dut: Any) -> None:
         # These are not configuration.
         for name, value in (("IRQ_ENABLE", 3), ("IRQ_STATUS", 3), ("CONTROL", control), ("ID", 1)):
             await host.write(name, value)
-        if not host.maps:
-            await host.write("LEVEL", 1)
         if host.layers < 16:
             await host.poke(ADDRESS["LAYER_TABLE"] + host.layers, 1)
-        await host.poke(ADDRESS["LATENCY"] + 1, 1)
+        for name in OF_MAPS:  # fcc_map_registers' business
+            await host.poke(ADDRESS[name], 1)
         assert await host.read("ERROR") == 0
         await host.check(before)
         if state == "running":
@@ -709,7 +698,6 @@ def accesses(layers: int) -> list[tuple[str, int, int]]:
         *(("CONTROL", value, 0) for value in controls),
         *((name, 0x5A5A_A5A5, 0) for name in BITS if name != "LOAD_SELECT"),
         *((name, value, 0) for name in ("LOAD_SELECT", "LOAD_DATA") for value in (0, 1)),
-        ("LEVEL", 0x1234, 0),
         *(("LAYER_TABLE", 0x1234_5678, index) for index in {0, layers - 1}),
         *(("ERROR", _ONES, 0), ("IRQ_STATUS", _ONES, 0), ("IRQ_ENABLE", 3, 0), ("STATUS", 3, 0)),
     ]
