@@ -228,9 +228,9 @@ module fcc_map_table_check #(
     endcase
     out_side_reg <= pool ? {1'b0, side[6:1]} : side;
     slices_reg <= last_slice[7:0] + 8'd1;
-    // A side of 0 leaves no slots, and no dense layer reads none; words are as its window has them.
-    range_ok_reg <= (words32 <= RING) && (groups32 >= 1) && (groups32 <= GROUPS) && !entry_reg[7]
-        && !entry_reg[30] && (ORDER == 2 || !second)
+    // A side of 0 leaves no slots, and no dense layer reads none: it has a word.
+    range_ok_reg <= (words32 >= 1) && (words32 <= RING) && (groups32 >= 1) && (groups32 <= GROUPS)
+        && !entry_reg[7] && !entry_reg[30] && (ORDER == 2 || !second)
         && !(first && second) && (TERNARY != 0 || !ternary) && !(pool && side[0]);
     window_ok_reg <= window_ok && !(last && (window != DENSE || flat))
         && !(window == DENSE && !last && !flat);

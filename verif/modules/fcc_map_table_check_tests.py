@@ -245,6 +245,23 @@ async def layers_in_any_order(dut: Any) -> None:
     assert set(bench.verdicts) == {"ok", "bad_table"}
 
 
+@cocotb.test(timeout_time=1000, timeout_unit="us")
+async def maps_without_positions(dut: Any) -> None:
+    """Nothing is computed of a side of 0, and a dense layer of no words whose last word would be
+    full reads just that."""
+    bench = Bench(dut, seed=10)
+    await bench.reset()
+    first = Stage(Window.PIXELS, 1, 0, 1)
+    point = Stage(Window.POINT, 1, 0, 1, flat=True, last_slots=1)
+    for pool, last_slots in product((False, True), range(4)):
+        last = Stage(Window.DENSE, 0, 1, 1, last_slots=last_slots)
+        flat = replace(first, flat=True, pool=pool)
+        await bench.judge(Table.of(bench.core, [flat, last]))
+        if bench.core.max_layers > 2:
+            await bench.judge(Table.of(bench.core, [first, replace(point, pool=pool), last]))
+    assert set(bench.verdicts) == {"bad_table"}
+
+
 @cocotb.test(timeout_time=5000, timeout_unit="us")
 async def random_changes(dut: Any) -> None:
     """Several fields changed, entries of other tables between, any bits at all."""
