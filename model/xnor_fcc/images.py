@@ -94,14 +94,18 @@ def flat(
     return images.reshape(len(images), inputs)
 
 
-def coloured(images: np.ndarray, side: int, colours: int, file: Path) -> np.ndarray:
-    """Images (N, ...) of `file`, (N, side, side, colours) or flat, as the former; `ImageFileError`
-    if they are not such."""
+def coloured(
+    images: np.ndarray, side: int, colours: int, file: Path | None = None
+) -> np.ndarray:
+    """Images (N, ...), those of `file`, (N, side, side, colours) or flat, as the former;
+    `ImageFileError` if they are not such. Grey ones need no axis of colours."""
     whole = (side, side, colours)
-    if images.shape[1:] not in (whole, (math.prod(whole),)):
+    grey = (side, side) if colours == 1 else whole
+    if images.shape[1:] not in (whole, grey, (math.prod(whole),)):
         shape = ", ".join(map(str, images.shape[1:]))
+        what = "The images are" if file is None else f"{file} has images"
         raise ImageFileError(
-            f"{file} has images of shape ({shape}), but the network takes ({side}, {side}, "
+            f"{what} of shape ({shape}), but the network takes ({side}, {side}, "
             f"{colours}): rows, columns, colours."
         )
     return images.reshape(len(images), *whole)

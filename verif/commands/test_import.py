@@ -32,7 +32,7 @@ def test_imported_networks_on_a_core(tmp_path: Path) -> None:
         network, report = import_network(source, images=20, **options_for(form))
         assert report["differing_classes"] == 0
         inputs = Inputs.graded(source, (-1.0, 1.0))
-        grey = random_images(inputs, widths[0], 20, 5)
+        grey = random_images(inputs, 20, 5)
         network.save(tmp_path / f"{i}.npz")
         np.savez(tmp_path / f"{i}-source.npz", grey=grey,
                  classes=source.run(inputs.values[grey])[-1].argmax(axis=1))  # fmt: skip

@@ -4,18 +4,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from brevitas.export import export_qonnx
-from brevitas.nn import QuantIdentity, QuantLinear
+from brevitas.inject.enum import ScalingImplType, StatsOp
+from brevitas.nn import QuantConv2d, QuantIdentity, QuantLinear
 from brevitas.quant.binary import SignedBinaryActPerTensorConst, SignedBinaryWeightPerTensorConst
 from brevitas.quant.ternary import SignedTernaryActPerTensorConst, SignedTernaryWeightPerTensorConst
 from torch import nn
 
 from xnor_fcc.importing.qonnx import Qonnx, load_qonnx
+
+Norm = TypeVar("Norm", nn.BatchNorm1d, nn.BatchNorm2d)
 
 # Kinds of `random_mlp`, by what they are beside the plain one.
 FORMS: list[dict[str, Any]] = [
@@ -82,9 +86,69 @@ def random_mlp(
     return nn.Sequential(*layers).eval()
 
 
+# Mean |w| of each filter, as it is, and as it was when training began.
+MEAN = SignedBinaryWeightPerTensorConst.let(
+    scaling_impl_type=ScalingImplType.STATS,
+    scaling_stats_op=StatsOp.AVE,
+    scaling_per_output_channel=True,
+)
+LEARNT = MEAN.let(scaling_impl_type=ScalingImplType.PARAMETER_FROM_STATS)
+
+
+@dataclass(frozen=True)
+class Filters:
+    """A convolution: how many filters, rows of a window, a pool before or behind the sign."""
+
+    count: int
+    kernel: int = 3
+    pool: str = ""
+
+
+def random_cnn(
+    seed: int,
+    side: int,
+    colours: int,
+    filters: Sequence[Filters],
+    dense: Sequence[int],
+    weights: str = "binary",
+    ternary_activations: bool = False,
+) -> nn.Sequential:
+    """The same with convolutions in front, for images (colours, side, side); `weights` may be
+    "scaled" or "mean", by filter. `dense`: (hidden..., classes)."""
+    torch.manual_seed(seed)
+    quantiser = {
+        "binary": SignedBinaryWeightPerTensorConst,
+        "ternary": SignedTernaryWeightPerTensorConst,
+        "scaled": LEARNT,
+        "mean": MEAN,
+    }[weights]
+    layers: list[nn.Module] = [sign()]
+    channels = colours
+    for each in filters:
+        layer = QuantConv2d(channels, each.count, each.kernel, bias=False, weight_quant=quantiser)
+        nn.init.uniform_(layer.weight, -1, 1)
+        if weights == "scaled":
+            layer.quant_weight()
+        pool = [nn.MaxPool2d(2)]
+        norm = random_map_norm(each.count, each.kernel * channels**0.5)
+        layers += [layer, *(pool if each.pool == "before" else []), norm,
+                   sign(ternary_activations), *(pool if each.pool == "behind" else [])]  # fmt: skip
+        side, channels = (side - each.kernel + 1) // (2 if each.pool else 1), each.count
+    inner = random_mlp(seed, (side * side * channels, *dense), quantised_inputs=False)
+    return nn.Sequential(*layers, *inner).eval()
+
+
 def random_norm(features: int, spread: float) -> nn.BatchNorm1d:
     """Batch normalisation of sums of about that spread, every parameter away from its start."""
-    norm = nn.BatchNorm1d(features)
+    return _randomised(nn.BatchNorm1d(features), spread)
+
+
+def random_map_norm(filters: int, spread: float) -> nn.BatchNorm2d:
+    """The same of maps."""
+    return _randomised(nn.BatchNorm2d(filters), spread)
+
+
+def _randomised(norm: Norm, spread: float) -> Norm:
     assert norm.running_mean is not None and norm.running_var is not None
     nn.init.normal_(norm.running_mean, std=spread / 2)
     nn.init.uniform_(norm.running_var, spread**2 / 4, spread**2)

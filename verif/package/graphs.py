@@ -95,13 +95,17 @@ def imported_as_it_is(
     network, report = import_network(source, images=images, **options)
     assert report["differing_bits"] == report["undecided_bits"] == report["wrong_bits"] == 0
     assert not report["differing_scores"]
-    grey = np.random.default_rng(1).integers(0, 256, (images // batch * batch, source.inputs))
+    pixels = network.pixels
+    image = (source.inputs,) if pixels is None else (pixels.side, pixels.side, pixels.colours)
+    grey = np.random.default_rng(1).integers(0, 256, (images // batch * batch, *image))
     if "bits" in options:
         values = np.where(grey < 128, *options["bits"])
     else:
         low, high = options.get("grey", source.grey)
         values = grey * (high - low) / 255 + low
     shape = [each.dim_value for each in model.graph.input[0].type.tensor_type.shape.dim][1:]
+    if pixels is not None and tuple(shape) != image:
+        values = values.transpose(0, 3, 1, 2)
     given = values.astype(source.dtype).reshape(-1, batch, *shape)
     theirs = as_it_is(model, given)
     mine = evaluate(network, network.inputs_from(grey.astype(np.uint8))).classes

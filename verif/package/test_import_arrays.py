@@ -315,7 +315,7 @@ def test_a_source_whose_run_differs_from_its_layers_is_refused() -> None:
 
     def counts(source: Arrays) -> dict[str, Any]:
         imported = integers(source, Inputs.graded(source, source.grey))
-        return compare(imported, source, random_images(imported.inputs, source.inputs, 10, 0))
+        return compare(imported, source, random_images(imported.inputs, 10, 0))
 
     class Liar(Arrays):
         def run(self, x: np.ndarray) -> list[np.ndarray]:

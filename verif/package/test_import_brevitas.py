@@ -327,7 +327,7 @@ def test_what_is_no_chain_is_refused() -> None:
 
 
 def test_what_a_core_cannot_compute_is_refused() -> None:
-    refused(nn.Sequential(nn.Conv2d(1, 2, 3)), "The layer 0 (Conv2d) cannot be mapped")
+    refused(nn.Sequential(nn.Conv1d(1, 2, 3)), "The layer 0 (Conv1d) cannot be mapped")
     refused(nn.Sequential(nn.ReLU()), "no linear layer")
     refused(nn.Sequential(nn.Linear(16, 8), nn.ReLU(), nn.Linear(8, 3)),
             "The layer 0 (Linear) is no layer of binary or ternary weights: neuron 0",

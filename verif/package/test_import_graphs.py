@@ -613,7 +613,7 @@ def test_a_graph_of_more_than_a_chain_is_refused() -> None:
     refused(graph(chain(), PLAIN, (PIXELS,), CLASSES), "is one image without an axis for several")
     refused(graph(chain(), PLAIN, ("N", "M"), CLASSES), "input x has shape (N, M), but it must be")
     idle = graph([node("Sign", "x", "y")], {}, (1, PIXELS), PIXELS)
-    refused(idle, "The QONNX file has no fully connected layer.")
+    refused(idle, "The QONNX file has no layer of weights.")
     two_of_them = graph(chain(weights="w"), {**PLAIN, "w": np.stack([FIRST, FIRST])}, (2, PIXELS),
                         CLASSES, takes=FLOAT)  # fmt: skip
     refused(two_of_them, "my_MatMul_b (MatMul) cannot be mapped: its output has no row of values")

@@ -61,7 +61,7 @@ def test_the_comparison_notices_one_threshold_and_one_weight(tmp_path: Path) -> 
     source = exported(3, (37, 24, 15, 6), tmp_path / "net.onnx")
     inputs = Inputs.graded(source, (-1.0, 1.0))
     imported = integers(source, inputs)
-    grey = random_images(inputs, 37, 400, 1)
+    grey = random_images(inputs, 400, 1)
     assert compare(imported, source, grey)["wrong_bits"] == 0
 
     def changed(i: int, layer: Layer) -> Imported:
@@ -232,7 +232,7 @@ class Cumulated(nn.Module):
 @pytest.mark.parametrize(
     ("layer", "shape", "says"),
     [
-        (nn.Conv2d(1, 1, 3), (1, 6, 6), "(Conv) cannot be mapped: a core computes fully"),
+        (nn.ConvTranspose2d(1, 1, 3), (1, 2, 2), "(ConvTranspose) cannot be mapped: a core's"),
         (Cumulated(), (16,), "(CumSum) cannot be mapped: it is not known here"),
     ],
 )

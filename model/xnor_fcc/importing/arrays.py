@@ -55,6 +55,7 @@ class Arrays:
         self._pixels = self._pixel_thresholds()
         self.stages = [self._stage(i, i + 1 == count) for i in range(count)]
         self.inputs = int(self.stages[0].weights.shape[1])
+        self.shape: tuple[int, ...] = (self.inputs,)
         if self._unused:
             raise UserError(
                 f"The array {min(self._unused)} has no meaning here; xnor-fcc import "

@@ -6,7 +6,8 @@ running it: a hook hands the module a table of products in place of one layer's 
 arrives at the next linear layer (or comes out at the end) is the answer.  So batch normalisation,
 quantisers, scales and whatever else forward does with single values are the module's own code, in
 its own precision, and need no list of known modules.  What is no chain - skip connections,
-normalisation over a layer - shows in the comparison.
+normalisation over a layer - shows in the comparison.  Convolutions are layers as linear ones are;
+what images the module takes is tried.
 
 Scores are what comes out at the end, or goes into the first function behind the last layer that
 keeps the order of the classes, such as a softmax (`_Ends`); whether all that follows keeps it shows
@@ -16,6 +17,7 @@ in the comparison too.
 from __future__ import annotations
 
 import logging
+import math
 import runpy
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -29,6 +31,7 @@ import numpy as np
 from ..errors import UserError, first_line
 from .ends import keeps_order, trials
 from .stage import FLOAT32, Stage
+from .windows import Convolution, in_order
 
 try:
     import torch
@@ -38,6 +41,7 @@ except ModuleNotFoundError as missing:
     raise UserError(
         f"Brevitas modules need the Python package {missing.name}: pip install 'xnor-fcc[train]'."
     ) from missing
+from .modules import Layer, called, convolution, images_for, layers_of, padded, settle
 from .state import load_state
 
 _ATEN = torch.ops.aten
@@ -89,12 +93,6 @@ class Brevitas:
                     f"The module's {name} ({type(part).__name__}) keeps no running statistics, so "
                     "each answer depends on the other images: train it with them."
                 )
-            weight = getattr(part, "weight", None)
-            if isinstance(weight, Tensor) and weight.ndim > 2:
-                raise UserError(
-                    f"The layer {name} ({type(part).__name__}) cannot be mapped: a core computes "
-                    "fully connected layers only."
-                )
         for name, tensor in module.state_dict().items():
             if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
                 raise UserError(f"The module's {name} holds values that are not finite.")
@@ -104,72 +102,91 @@ class Brevitas:
                 raise UserError(
                     f"The module's {name}.running_var holds variances that are negative."
                 )
-        linears = {n: part for n, part in module.named_modules() if isinstance(part, nn.Linear)}
-        if not linears:
-            raise UserError("The module has no linear layer.")
-        for name, layer in linears.items():
-            quantiser = getattr(layer, "bias_quant", None)
-            if layer.bias is not None and quantiser is not None and quantiser.is_quant_enabled:
-                raise UserError(
-                    f"The layer {name} ({type(layer).__name__}) cannot be mapped: its bias is "
-                    "quantised."
-                )
-        self._dtype = next(iter(linears.values())).weight.dtype
+        layers = layers_of(module)
+        for layer in layers.values():
+            settle(layer)
+        self._dtype = next(iter(layers.values())).weight.dtype
         # numpy has no bfloat16; float32 holds all of its values.
         bfloat16 = self._dtype == torch.bfloat16
         self.dtype = FLOAT32 if bfloat16 else torch.empty(0, dtype=self._dtype).numpy().dtype
         self._coarser = 2.0**-8 if bfloat16 else 0.0
-        self._layers = self._in_order(linears)
-        self.inputs = next(iter(self._layers.values())).in_features
-        self.stages = [self._stage(name, layer) for name, layer in self._layers.items()]
+        self._sizes: dict[nn.Module, Convolution] = {}
+        self.shape: tuple[int, ...] = ()
+        self._layers = self._in_order(layers)
+        self._first = next(iter(self._layers.values()))
+        if isinstance(self._first, nn.Linear) and not self._sizes:
+            self.shape = (self._first.in_features,)
+        self.inputs = math.prod(self.shape)
+        self.stages: list[Stage] = []
+        for name, layer in self._layers.items():
+            self.stages.append(self._stage(name, layer))
         self._check_ends()
 
     def enter(self, x: np.ndarray) -> np.ndarray:
-        """What the first linear layer multiplies."""
-        return self._arriving(next(iter(self._layers.values())), x)
+        """What the first layer multiplies."""
+        return self._arriving(self._first, x)
 
     def run(self, x: np.ndarray) -> list[np.ndarray]:
         """One forward pass of the module."""
         seen: list[np.ndarray] = []
         hooks: dict[nn.Module, Callable[..., Any]] = {
-            layer: partial(_note, seen) for layer in list(self._layers.values())[1:]
+            layer: partial(self._note, seen) for layer in list(self._layers.values())[1:]
         }
         with _hooked(before=hooks):
             scores, _ = self._scores(x)
         return [*(values.reshape(len(x), -1) for values in seen), scores]
 
-    def _in_order(self, linears: Mapping[str, nn.Linear]) -> dict[str, nn.Linear]:
-        """The linear layers by name in the order in which forward calls them."""
-        names = {layer: name for name, layer in linears.items()}
-        calls: list[str] = []
+    def _in_order(self, layers: Mapping[str, Layer]) -> dict[str, Layer]:
+        """The layers by name in the order in which forward calls them; fills `shape`, `_sizes`."""
+        names = {layer: name for name, layer in layers.items()}
+        calls: list[Layer] = []
 
-        def note(layer: nn.Module, _: Any) -> None:
-            assert isinstance(layer, nn.Linear)
-            calls.append(names[layer])
+        def note(layer: Layer, _: Any) -> None:
+            calls.append(layer)
 
-        # Which of them comes first is not known yet, and with it how many inputs there are.
-        sizes = list(dict.fromkeys(layer.in_features for layer in linears.values()))
-        with _hooked(before=dict.fromkeys(linears.values(), note)):
-            for self.inputs in sizes:
+        def size(layer: nn.Conv2d, given: tuple[Any, ...], made: Any) -> None:
+            self._sizes[layer] = convolution(layer, _plain(given[0]).shape, _plain(made).shape)
+
+        # Which of them comes first is not known yet, and with it how large images are.
+        reached, failure = -1, UserError("")
+        sized = [layer for layer in layers.values() if isinstance(layer, nn.Conv2d)]
+        with _hooked(dict.fromkeys(layers.values(), note), dict.fromkeys(sized, size)):
+            for self.shape in images_for(layers.values()):
                 calls.clear()
                 try:
-                    self._forward(np.zeros((2, self.inputs), np.float32))
+                    self._forward(np.zeros((2, math.prod(self.shape)), np.float32))
                     break
-                except UserError:
-                    if self.inputs == sizes[-1]:
-                        self.inputs = sizes[0]
-                        self._forward(np.zeros((2, self.inputs), np.float32))
-        for name in calls:
-            if calls.count(name) > 1:
-                raise UserError(f"The layer {name} is used {calls.count(name)} times: no chain.")
-        return {name: linears[name] for name in calls}
+                except UserError as cause:
+                    if len(calls) > reached:
+                        reached, failure = len(calls), cause
+            else:
+                raise failure
+        for layer in calls:
+            if calls.count(layer) > 1:
+                raise UserError(
+                    f"The layer {names[layer]} is used {calls.count(layer)} times: no chain."
+                )
+        for layer in calls:
+            reason = layer in self._sizes and self._sizes[layer].refusal(layer is calls[0])
+            if reason:
+                raise UserError(f"{called(names[layer], layer)} cannot be mapped: {reason}.")
+        return {names[layer]: layer for layer in calls}
 
-    def _stage(self, name: str, layer: nn.Linear) -> Stage:
+    def _stage(self, name: str, layer: Layer) -> Stage:
         with torch.no_grad():
             quantised = getattr(layer, "quant_weight", lambda: layer.weight)
             weights = _array(quantised()).copy()
-        called = f"The layer {name} ({type(layer).__name__})"
-        return Stage(called, weights, partial(self._respond, name), self.dtype, self._coarser)
+        window = None
+        if layer in self._sizes:
+            of, before = self._sizes[layer], self.stages[-1:]
+            dense = of.dense(
+                first=not before,
+                last=layer is list(self._layers.values())[-1],
+                after_dense=bool(before) and before[0].window is None,
+            )
+            weights, window = in_order(weights, dense), None if dense else of.window
+        respond = partial(self._respond, name)
+        return Stage(called(name, layer), weights, respond, self.dtype, self._coarser, window)
 
     def _respond(self, name: str, products: np.ndarray) -> np.ndarray:
         layers = list(self._layers)
@@ -187,7 +204,7 @@ class Brevitas:
         def replace(_: Any, given: tuple[Any, ...], made: Any) -> Tensor:
             table = torch.from_numpy(products).to(self._dtype).reshape(_plain(made).shape)
             if layer.bias is not None:
-                table = table + layer.bias
+                table = table + layer.bias.reshape(-1, *[1] * (table.ndim - 2))
             quantiser = getattr(layer, "output_quant", None)
             return table if quantiser is None else quantiser(table)
 
@@ -196,8 +213,8 @@ class Brevitas:
 
     def _check_ends(self) -> None:
         """Whether what follows the scores tells the class of the greatest one."""
-        name, last = list(self._layers.items())[-1]
-        products = trials(last.out_features)
+        name = list(self._layers)[-1]
+        products = trials(len(self.stages[-1].weights))
         # Once more with scores of about 1, for functions that saturate.
         for _ in range(2):
             with self._replaced(name, products):
@@ -212,7 +229,7 @@ class Brevitas:
         """What arrives at a linear layer when the module is given x (N, inputs)."""
 
         def stop(_: Any, given: tuple[Any, ...]) -> None:
-            raise _Arrived(_taken(layer, given))
+            raise _Arrived(self._taken(layer, given))
 
         with _hooked(before={layer: stop}):
             try:
@@ -220,6 +237,18 @@ class Brevitas:
             except _Arrived as arrived:
                 return _array(arrived.values).reshape(len(x), -1)
         raise UserError("The module does not call the same layers for every input: no chain.")
+
+    def _taken(self, layer: nn.Module, given: tuple[Any, ...]) -> Tensor:
+        """What a layer multiplies: what it is given, through its own input quantiser, and, at a
+        first convolution, with what that puts around it."""
+        quantiser = getattr(layer, "input_quant", None)
+        tensor: Tensor = _plain(given[0] if quantiser is None else quantiser(given[0]))
+        if layer is self._first and isinstance(layer, nn.Conv2d):
+            return padded(layer, tensor, self._sizes[layer])
+        return tensor
+
+    def _note(self, seen: list[np.ndarray], layer: nn.Module, given: tuple[Any, ...]) -> None:
+        seen.append(_array(self._taken(layer, given)))
 
     def _scores(self, x: np.ndarray) -> tuple[np.ndarray, list[np.ndarray]]:
         """The scores (N, classes) of x, and what the module answers where that is not they."""
@@ -246,14 +275,16 @@ class Brevitas:
         """What the module returns; of a Brevitas QuantTensor its tensor."""
         try:
             with torch.no_grad():
-                return _plain(self._module(torch.from_numpy(x).to(self._dtype)))
+                given = torch.from_numpy(x).to(self._dtype).reshape(len(x), *self.shape)
+                return _plain(self._module(given))
         except _Arrived:
             raise
         except Exception as cause:  # whatever forward raises
             kind = str(self._dtype).removeprefix("torch.")
             usual = self._dtype == torch.float32
+            size = "x".join(map(str, self.shape))
             raise UserError(
-                f"The module cannot be run on {self.inputs} inputs an image"
+                f"The module cannot be run on {size} inputs an image"
                 f"{'' if usual else f' in {kind} (call .float() on it)'}: "
                 f"{first_line(cause)}."
             ) from cause
@@ -294,17 +325,6 @@ def _array(values: Any) -> np.ndarray:
     tensor: Tensor = _plain(values).detach()
     array: np.ndarray = (tensor.float() if tensor.dtype == torch.bfloat16 else tensor).numpy()
     return array
-
-
-def _taken(layer: nn.Module, given: tuple[Any, ...]) -> Tensor:
-    """What a linear layer multiplies: what it is given, through its own input quantiser."""
-    quantiser = getattr(layer, "input_quant", None)
-    tensor: Tensor = _plain(given[0] if quantiser is None else quantiser(given[0]))
-    return tensor
-
-
-def _note(seen: list[np.ndarray], layer: nn.Module, given: tuple[Any, ...]) -> None:
-    seen.append(_array(_taken(layer, given)))
 
 
 @contextmanager

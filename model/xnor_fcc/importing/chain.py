@@ -7,21 +7,29 @@ bias, batch normalisation and quantiser as the source computes them, in its own 
 asked for every product there is, one for each P of 0 to M (see `integer`), and the answers are
 folded as in `export`.  No threshold is rederived by a formula, so none can round differently.
 
-`stage` has the values and products of a layer, `pixels` those of the inputs, `scores` the output
-layer.
+Convolutions come first. Where their answers go, `behind` finds out; a dense layer behind them gets
+its weights in the core's order of inputs.
+
+`stage` has the values and products of a layer, `pixels` and `thermometer` those of the inputs,
+`scores` the output layer.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import pairwise
 
 import numpy as np
 
 from ..errors import UserError
 from ..folding import fold
 from ..integer import IntegerNetwork, Layer
-from .pixels import Inputs
+from ..layers import ConvLayer
+from ..shape import factor
+from .behind import Behind
+from .pixels import Entrance
 from .scores import Scores, output_layer
 from .stage import Grid, Signs, Source, Stage, as_type
 
@@ -36,6 +44,17 @@ class Folded:
     taken: Grid  # of its inputs
     given: Grid  # of its outputs
     loose: np.ndarray  # bool (M + 1, m): where rounding in the source decides
+    behind: Behind | None  # of a convolution
+
+    def levels(self, outputs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Of a source's outputs (N, any number): the levels as the core has them, uint8 (N, K) by
+        row, column, channel, and which are no values of the grid."""
+        if self.behind is None:
+            return self.given.levels(outputs), ~self.given.holds(outputs)
+        outputs = outputs[:, self.behind.order]
+        levels = self.given.levels(outputs)
+        opposite = np.tile(self.behind.opposite, self.behind.places)
+        return np.where(opposite, self.given.top - levels, levels), ~self.given.holds(outputs)
 
 
 @dataclass(frozen=True)
@@ -43,7 +62,7 @@ class Imported:
     """A folded network, with what `comparison` needs."""
 
     network: IntegerNetwork
-    inputs: Inputs
+    inputs: Entrance
     scores: Scores
     hidden: tuple[Folded, ...]
     notes: tuple[str, ...]
@@ -51,47 +70,40 @@ class Imported:
 
 def integers(
     source: Source,
-    inputs: Inputs,
+    inputs: Entrance,
     name: str = "unnamed",
     progress: Progress = lambda stages: stages,
 ) -> Imported:
     """Fold a source; UserError names the layer that cannot be mapped, and why."""
-    grid = inputs.grid
+    _check_sizes(source)
+    grid, behind = inputs.grid, None
     layers: list[Folded] = []
-    notes: list[str] = []
+    notes = inputs.notes
     hidden: list[Layer] = []
     output = None
-    if inputs.residual is not None and inputs.residual[0] == 0:
-        lower, upper = inputs.threshold, inputs.residual[1]
-        if upper - lower == 1:
-            notes.append(
-                f"The input quantiser is a sign that answers 0 to the shade {lower} alone, which "
-                "makes three values and inputs of order 2; half a shade added before that sign "
-                "makes them one bit."
-            )
-    if not source.stages:
-        raise UserError(f"The {source.kind} has no fully connected layer.")
-    if source.stages[0].weights.shape[1] != source.inputs:
-        raise UserError(
-            f"{source.stages[0].name} has {source.stages[0].weights.shape[1]} inputs, but the "
-            f"{source.kind} is given {source.inputs}."
-        )
     for i, stage in enumerate(progress(source.stages)):
+        turned = None
+        if behind is not None:
+            stage, turned = _in_order(stage, behind)
         signs = Signs.of(stage)
-        if i and signs.signs.shape[1] != len(source.stages[i - 1].weights):
-            raise UserError(
-                f"{stage.name} has {signs.signs.shape[1]} inputs, but "
-                f"{len(source.stages[i - 1].weights)} neurons are before it."
-            )
         products, noise = signs.products(grid, stage)
-        answers = _answers(stage, products)
-        if stage is source.stages[-1]:
-            output, scores = output_layer(stage, signs, grid, answers)
+        signs = signs if turned is None else signs.turned(turned)
+        if i + 1 == len(source.stages):
+            output, scores = output_layer(stage, signs, grid, _answers(stage, products))
             break
+        bits, mask = (signs.bits, signs.mask) if i else inputs.weights(signs)
+        # Those of an image are bits of a thermometer, whatever values these make.
+        order = 1 if i == 0 and stage.window is not None else grid.order
         try:
+            behind = None
+            if stage.window is not None:
+                moved = source.stages[i + 1].window is None
+                behind = Behind.of(stage, products, _answers, moved)
+            ask = partial(_answers, stage) if behind is None else behind.answers
+            answers = ask(products)
             given = Grid.of(answers, f"What follows {stage.name}")
             levels = given.levels(answers)
-            hidden.append(fold(signs.bits, levels, signs.mask, grid.order, given.order))
+            hidden.append(_folded(bits, levels, mask, order, given, behind))
         except UserError as cause:
             raise UserError(f"{stage.name} cannot be mapped: {cause}") from cause
         if _is_sign(answers):
@@ -102,33 +114,91 @@ def integers(
         loose = np.zeros(levels.shape, np.bool_)
         if noise.any():
             for near in (products - noise, products + noise):
-                loose |= given.levels(_answers(stage, as_type(near, stage.dtype))) != levels
-        layers.append(Folded(signs, grid, given, loose))
+                loose |= given.levels(ask(as_type(near, stage.dtype))) != levels
+        layers.append(Folded(signs, grid, given, loose, behind))
         grid = given
     assert output is not None
-    network = IntegerNetwork(
-        tuple(hidden),
-        output,
-        inputs.threshold,
-        name,
-        {"imported_from": source.kind},
-        inputs.residual,
-    )
+    info = {"imported_from": source.kind}
+    network = IntegerNetwork(tuple(hidden), output, name=name, info=info, **inputs.facts)
     return Imported(network, inputs, scores, tuple(layers), tuple(notes))
 
 
+def _check_sizes(source: Source) -> None:
+    """Raise UserError where a layer does not take what the one before it gives."""
+    if not source.stages:
+        raise UserError(f"The {source.kind} has no layer of weights.")
+    first = source.stages[0]
+    if first.window is None and first.weights.shape[1] != source.inputs:
+        raise UserError(
+            f"{first.name} has {first.weights.shape[1]} inputs, but the {source.kind} is given "
+            f"{source.inputs}."
+        )
+    if source.stages[-1].window is not None:
+        raise UserError(
+            f"{source.stages[-1].name} cannot be mapped: it is the last layer, and a core's scores "
+            "are those of a dense layer, or of a window as large as the map."
+        )
+    for before, after in pairwise(source.stages):
+        if before.window is None and after.window is not None:
+            raise UserError(
+                f"{after.name} cannot be mapped: it is a convolution behind a dense layer."
+            )
+        if before.window is None and after.weights.shape[1] != len(before.weights):
+            raise UserError(
+                f"{after.name} has {after.weights.shape[1]} inputs, but {len(before.weights)} "
+                "neurons are before it."
+            )
+
+
+def _in_order(stage: Stage, behind: Behind) -> tuple[Stage, np.ndarray]:
+    """A layer behind a convolution, its inputs in the core's order, and bool (n,): which of these
+    are opposite ones."""
+    opposite = behind.opposite
+    if stage.window is not None:
+        return stage, np.tile(opposite, stage.window.kernel**2)
+    if stage.weights.shape[1] != len(behind.order):
+        raise UserError(
+            f"{stage.name} has {stage.weights.shape[1]} inputs, but {len(behind.order)} values are "
+            "before it."
+        )
+    weights = stage.weights[:, behind.order]
+    return replace(stage, weights=weights), np.tile(opposite, behind.places)
+
+
+def _folded(
+    bits: np.ndarray,
+    levels: np.ndarray,
+    mask: np.ndarray | None,
+    order: int,
+    given: Grid,
+    behind: Behind | None,
+) -> Layer:
+    """The integer layer of weights (m, n) and answers in levels (M + 1, m) by P."""
+    if behind is None:
+        return fold(bits, levels, mask, order, given.order)
+    assert behind.stage.window is not None
+    levels = np.where(behind.opposite, given.top - levels, levels).astype(np.uint8)
+    # Of bits of the first map that never fire P has no more values, but M has.
+    most = bits.shape[1] * factor(order, mask is not None)
+    levels = np.pad(levels, ((0, most + 1 - len(levels)), (0, 0)), mode="edge")
+    layer = fold(bits, levels, mask, order, given.order)
+    return ConvLayer(**vars(layer), kernel=behind.stage.window.kernel, pool=behind.pool)
+
+
 def _answers(stage: Stage, products: np.ndarray) -> np.ndarray:
+    """What a layer answers to products (rows, any number); of a dense one as many."""
     answers = np.asarray(stage.respond(products))
-    if answers.shape != products.shape:
+    if stage.window is None and answers.shape != products.shape:
         raise UserError(
             f"What follows {stage.name} turns {products.shape[1]} products into an array of shape "
             f"{answers.shape[1:]}, not into one value each."
         )
     bad = ~np.isfinite(answers)
     if bad.any():
+        which = "" if stage.window else f" for neuron {int(bad.any(axis=0).argmax())}"
         raise UserError(
-            f"What follows {stage.name} gives values that are not finite for neuron "
-            f"{int(bad.any(axis=0).argmax())}: look at its batch normalisation."
+            f"What follows {stage.name} gives values that are not finite{which}: look at its batch "
+            "normalisation."
         )
     return answers
 

@@ -14,14 +14,15 @@ import numpy as np
 from tqdm import tqdm
 
 from ..errors import CommandLine, UserError, check_readable
-from ..images import MOST_RANDOM, as_grey, flat, read_images
+from ..images import MOST_RANDOM, as_grey, coloured, flat, read_images
 from ..integer import IntegerNetwork
 from ..registers import PIXEL_THRESHOLD
 from . import arrays as import_arrays
 from .chain import integers
 from .comparison import compare, random_images
-from .pixels import Inputs
+from .pixels import Entrance, Inputs
 from .stage import Source, Stage
+from .thermometer import Maps
 
 _EPILOG = """\
 SOURCE is, by the end of its name,
@@ -33,16 +34,22 @@ SOURCE is, by the end of its name,
                 modules cannot be saved: Brevitas' quantisers do not pickle
   other         QONNX, such as brevitas.export.export_qonnx writes, or FINN streamlines
 
-What can be imported: fully connected layers of binary or ternary weights (any scale, a scale per
-neuron too), between them whatever treats each neuron alone and ends in one bit, or in up to four
-values in even steps. The last layer may have any bias, and one scale for all classes; behind it
-may stand what keeps the order of the classes, such as Softmax or ArgMax. Any batch and any type of
-numbers will do. Every other node is named, with the reason, and nothing is written.
+What can be imported: layers of binary or ternary weights (any scale, a scale per neuron or filter
+too), between them whatever treats each neuron alone and ends in one bit, or in up to four values in
+even steps. Convolutions come first, of 3x3 or 1x1 pixels, stride 1, in one group, without zeros
+around them but at the image; the first is of 3x3. A max-pool of 2x2 may follow, before or behind
+the sign, then dense layers, flattened in any order; images stand in rows or in colours first. The
+last layer may have any bias, and one scale for all classes; behind it may stand what keeps the
+order of the classes, such as Softmax or ArgMax. Any batch and any type of numbers will do. Every
+other node is named, with the reason, and nothing is written.
 
 Pixels. With an input quantiser in the network the pixel threshold is taken from it: give --grey
 with the values that black and white pixels have for the source (0 and 1 unless given; -1 and 1 for
 images normalised by mean and deviation 1/2; -0.4242 2.8215 for MNIST's usual ones). A network
 without one, trained on black and white images, takes them as two values: --bits -1 1, or 0 1.
+In front of a convolution a pixel may have up to 65 values in even steps, each step a level of the
+core's thermometer. A network that is given the thermometer's bits, a channel for each level of the
+first colour, then of the next, takes --bits -1 1 --levels 32 64 96 128 160 192 224.
 
 The comparison runs the source itself (torch, qonnx, or plain numpy for arrays) on the images of
 --inputs (grey, or of 0 and 1 only, which are black and white), or on random ones, and counts
@@ -92,19 +99,18 @@ def import_network(
     pixel_threshold: int = PIXEL_THRESHOLD,
     seed: int = 0,
     show: bool = False,
+    levels: Sequence[int] = (),
 ) -> tuple[IntegerNetwork, dict[str, Any]]:
     """The integer network of a source, and the report of the comparison with it.
 
     `images`: grey uint8 (N, ...) to compare on, or how many random ones.  `grey`: the source's
     values of black and white pixels; `bits`: that it takes two values, these, and from
-    `pixel_threshold` on a pixel is the second.  `show`: a progress bar.  Raises UserError for what
-    cannot be mapped, and where the integer network answers otherwise than the source.
+    `pixel_threshold` on a pixel is the second; of a network that begins with a convolution, from
+    each of `levels` on, and there is a channel for each level of each colour.  `show`: a progress
+    bar.  Raises UserError for what cannot be mapped, and where the integer network answers
+    otherwise than the source.
     """
-    inputs = (
-        Inputs.graded(source, grey or source.grey)
-        if bits is None
-        else Inputs.black_and_white(source, bits, pixel_threshold)
-    )
+    inputs = _entrance(source, grey or source.grey, bits, levels or (pixel_threshold,))
 
     def progress(stages: Sequence[Stage]) -> Iterable[Stage]:
         quiet = None if show else True  # None: unless this is a terminal
@@ -115,16 +121,22 @@ def import_network(
     if isinstance(images, int):
         if images > MOST_RANDOM:
             raise UserError(f"--images {images} is outside 1 to {MOST_RANDOM} random ones.")
-        images = random_images(inputs, source.inputs, images, seed)
+        images = random_images(inputs, images, seed)
     if len(images) < 1:
         raise UserError("There must be at least one image to compare on.")
-    counts = compare(imported, source, flat(as_grey(images), source.inputs))
+    images = as_grey(images)
+    if isinstance(inputs, Maps):
+        images = coloured(images, inputs.form.side, inputs.form.colours)
+    else:
+        images = flat(images, source.inputs)
+    counts = compare(imported, source, images)
     report = {
         "source": source.kind,
         "widths": list(network.widths),
         "kinds": sorted(network.kinds),
         "pixel_threshold": network.pixel_threshold,
         "pixel_residual": network.pixel_residual,
+        "levels": None if network.pixels is None else network.pixels.levels.tolist(),
         "notes": list(imported.notes),
         **counts,
     }
@@ -149,6 +161,22 @@ def import_network(
     return replace(network, info={**network.info, "comparison": counts_only(counts)}), report
 
 
+def _entrance(
+    source: Source,
+    grey: tuple[float, float],
+    bits: tuple[float, float] | None,
+    levels: Sequence[int],
+) -> Entrance:
+    """How pixels become the inputs of network and source."""
+    if source.stages and source.stages[0].window is not None:
+        return Maps.of(source, grey, bits, levels)
+    if len(levels) > 1:
+        raise UserError("--levels is for a network that begins with a convolution.")
+    if bits is None:
+        return Inputs.graded(source, grey)
+    return Inputs.black_and_white(source, bits, levels[0])
+
+
 def counts_only(counts: dict[str, Any]) -> dict[str, Any]:
     """What of a comparison a network file keeps."""
     return {name: counts[name] for name in ("images", "hidden_bits", "differing_bits")}
@@ -157,9 +185,14 @@ def counts_only(counts: dict[str, Any]) -> dict[str, Any]:
 def text(report: dict[str, Any]) -> str:
     """The report for people."""
     kinds = ", ".join(report["kinds"]) or "single bits"
+    levels = report["levels"]
+    pixels = (
+        f"pixel threshold {report['pixel_threshold']}"
+        if levels is None
+        else f"{len(levels[0])} levels of {len(levels)} colours"
+    )
     lines = [
-        f"{report['source']}: {'-'.join(map(str, report['widths']))}, {kinds}, pixel threshold "
-        f"{report['pixel_threshold']}",
+        f"{report['source']}: {'-'.join(map(str, report['widths']))}, {kinds}, {pixels}",
         f"differing bits {report['differing_bits']} of {report['hidden_bits']} on "
         f"{report['images']} images",
     ]
@@ -197,10 +230,13 @@ def parser() -> CommandLine:
     result.add_argument("--pixel-threshold", type=int, metavar="N",
                         help="with --bits: the grey value, 1 to 255, from which a pixel is the "
                         "second of them (default: 128)")  # fmt: skip
+    result.add_argument("--levels", type=int, nargs="+", metavar="N",
+                        help="with --bits: several such values, rising; the network takes a "
+                        "channel for each of them and each colour")  # fmt: skip
     result.add_argument("--state", type=Path, metavar="FILE",
                         help="with NAME.py:MAKE: the state_dict of the trained module")  # fmt: skip
     result.add_argument("--inputs", type=Path, nargs="+", metavar="FILE",
-                        help="grey images to compare on: IDX, .npy, .npz, or pictures such as "
+                        help="images to compare on: IDX, .npy, .npz, or pictures such as "
                         "PNG")  # fmt: skip
     result.add_argument("--images", type=int, metavar="N",
                         help="how many images to compare on (default: 200 random ones, or all of "
@@ -220,6 +256,11 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         raise UserError("--grey needs two values that differ.")
     if options.pixel_threshold is not None and not 1 <= options.pixel_threshold <= 255:
         raise UserError(f"--pixel-threshold {options.pixel_threshold} is outside 1 to 255.")
+    if options.levels:
+        if not options.bits or options.pixel_threshold is not None:
+            raise UserError("--levels goes with --bits, in place of --pixel-threshold.")
+        if sorted({*options.levels} & {*range(1, 256)}) != options.levels:
+            raise UserError("--levels must rise from 1 at least to 255 at most.")
     if options.images is not None and options.images < 1:
         raise UserError(f"--images {options.images} is not at least 1.")
     if options.seed < 0:
@@ -245,6 +286,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         options.pixel_threshold or PIXEL_THRESHOLD,
         options.seed,
         show=not options.json,
+        levels=options.levels or (),
     )
     network.save(options.out)
     report["file"] = str(options.out)

@@ -3,19 +3,25 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 
 from ..integer import Layer
+from ..layers import ConvLayer
+from ..maps import pooled, windows
 from ..reference import activations, counted, evaluate
-from .chain import Imported
-from .pixels import Inputs
+from .chain import Folded, Imported
+from .pixels import Entrance
 from .stage import Source
+
+# Images of which windows are laid out at a time.
+_BLOCK = 16
 
 
 def compare(imported: Imported, source: Source, grey: np.ndarray) -> dict[str, Any]:
-    """Run source and integer network on grey uint8 (N, inputs): counts of what differs.
+    """Run source and integer network on grey uint8 (N, ...): counts of what differs.
 
     `hidden_bits`: compared; `differing_bits`: of these, with each layer on what the layers before
     gave; `undecided_bits`: that differ where rounding in the source decides, with each layer on
@@ -25,24 +31,23 @@ def compare(imported: Imported, source: Source, grey: np.ndarray) -> dict[str, A
     """
     network, scores = imported.network, imported.scores
     given = network.inputs_from(grey)
-    *outputs, answers = source.run(imported.inputs.values[grey])
+    *outputs, answers = source.run(imported.inputs.given(grey))
     mine = evaluate(network, given)
     clean = np.ones(len(grey), np.bool_)
     counts = {"hidden_bits": 0, "differing_bits": 0, "undecided_bits": 0, "wrong_bits": 0}
     first = None
-    taken = given
+    taken, levels = given, imported.inputs.levels(grey)
     for i, (layer, theirs) in enumerate(zip(imported.hidden, outputs, strict=True)):
-        levels = layer.given.levels(theirs)
-        strange = ~layer.given.holds(theirs)
-        there = (mine.hidden[i] ^ levels) | strange
+        before, (levels, strange) = levels, layer.levels(theirs)
+        there = (mine.hidden[i].reshape(levels.shape) ^ levels) | strange
         counts["hidden_bits"] += levels.size * layer.given.order
         counts["differing_bits"] += _ones(there)
         clean &= ~there.any(axis=1)
         # The same layer alone, on the source's own activations.
         hardware = network.hidden[i]
         assert isinstance(hardware, Layer)
-        alone = (activations(hardware, counted(hardware, taken)) ^ levels) | strange
-        loose = np.take_along_axis(layer.loose, layer.signs.popcounts(taken, layer.taken), axis=0)
+        answered, loose = _alone(hardware, layer, taken, before)
+        alone = (answered ^ levels) | strange
         counts["undecided_bits"] += _ones(np.where(loose, alone, 0))
         wrong = np.where(loose, 0, alone)
         counts["wrong_bits"] += _ones(wrong)
@@ -75,15 +80,39 @@ def compare(imported: Imported, source: Source, grey: np.ndarray) -> dict[str, A
     }
 
 
-def random_images(inputs: Inputs, width: int, count: int, seed: int) -> np.ndarray:
-    """Grey images uint8 (count, width): dark ones, bright ones, and pixels next to thresholds."""
+def _alone(
+    hardware: Layer, layer: Folded, taken: np.ndarray, levels: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """What a layer answers to activations (N, ...), levels uint8 (N, K), and where rounding in the
+    source decides; `levels` are the activations as the source has them."""
+    answers: list[np.ndarray] = []
+    loose: list[np.ndarray] = []
+    for first in range(0, len(taken), _BLOCK):
+        these, those = taken[first : first + _BLOCK], levels[first : first + _BLOCK]
+        pool = isinstance(hardware, ConvLayer) and hardware.pool
+        if isinstance(hardware, ConvLayer):
+            side = math.isqrt(these[0].size // hardware.channels)
+            these = these.reshape(len(these), side, side, -1)
+            those = windows(those.reshape(len(these), side, side, -1), hardware.kernel)
+        answered = activations(hardware, counted(hardware, these))
+        undecided = np.zeros(answered.shape, np.bool_)
+        if layer.loose.any():
+            popcounts = layer.signs.popcounts(those.reshape(-1, those.shape[-1]), layer.taken)
+            undecided = np.take_along_axis(layer.loose, popcounts, axis=0).reshape(answered.shape)
+        for found, each in ((answers, answered), (loose, undecided)):
+            found.append((pooled(each) if pool else each).reshape(len(each), -1))
+    return np.concatenate(answers), np.concatenate(loose)
+
+
+def random_images(inputs: Entrance, count: int, seed: int) -> np.ndarray:
+    """Grey images uint8 (count, ...): dark ones, bright ones, and pixels next to thresholds."""
     rng = np.random.default_rng(seed)
-    share = rng.random((count, 1))
-    grey = np.where(rng.random((count, width)) < share, rng.integers(128, 256, (count, width)),
-                    rng.integers(0, 128, (count, width)))  # fmt: skip
-    limits = np.array([inputs.threshold, *(inputs.residual or ())])
-    near = rng.choice(limits, (count, width)) - rng.integers(0, 2, (count, width))
-    grey = np.where(rng.random((count, width)) < 0.2, near, grey)
+    shape = (count, *inputs.shape)
+    share = rng.random((count, *[1] * len(inputs.shape)))
+    grey = np.where(rng.random(shape) < share, rng.integers(128, 256, shape),
+                    rng.integers(0, 128, shape))  # fmt: skip
+    near = rng.choice(inputs.limits, shape) - rng.integers(0, 2, shape)
+    grey = np.where(rng.random(shape) < 0.2, near, grey)
     return grey.clip(0, 255).astype(np.uint8)
 
 

@@ -6,7 +6,10 @@ on no image is a constant from then on, whatever nodes it comes out of; so is a 
 node is brought into a form for any number of images and run again on another number of them
 (`Probe.other`):
 
-- a node that moves values must leave each where it is, and becomes a Reshape of each image;
+- a node that moves values must leave each where it is, and becomes a Reshape of each image; those
+  of maps may turn their axes, or pool them (`map_nodes`), and what stands in front of the first
+  layer, if that is a convolution, may do what it likes;
+- the zeros that a first convolution puts around its map are put there by a node of their own;
 - one that treats each value alone must answer as many values as it takes, and a constant of it
   that holds a row for every image must hold the same one for all;
 - XnorPopcountMatMul, of bits 0 and 1, becomes a MatMul of +-1 with its scaling around it.
@@ -24,6 +27,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import UserError, first_line
+from .map_nodes import Place, convolution, may_move, pads_of
 from .nodes import (
     BEHIND,
     BROADCASTING,
@@ -118,7 +122,16 @@ class _Preparation:
         self._graph = graph
         self._nodes = deque(nodes)
         self._last = last_product(nodes, graph.entrance)
+        self._maps = any(node.op_type == "Conv" for node in nodes)
         self._count = 0
+
+    @property
+    def _place(self) -> Place:
+        """Where the next node stands."""
+        kinds = [each.op_type for each in self._graph.nodes if each.op_type in PRODUCTS]
+        if not kinds and self._maps:
+            return Place.IMAGE
+        return Place.MAP if kinds and kinds[-1] == "Conv" else Place.ROW
 
     def run(self) -> None:
         """Fill the graph's nodes, ends, constants and probes."""
@@ -185,17 +198,21 @@ class _Preparation:
             self._graph.nodes.append(each)
             data = {name: self._graph.probes[name] for name in each.input
                     if name in self._graph.probes}  # fmt: skip
-            own, other = (
+            made = [
                 self._graph.run([each], {name: getattr(probe, which) for name, probe in
                                          data.items()})
                 for which in ("own", "other")
-            )  # fmt: skip
+            ]  # fmt: skip
             name = each.output[0]
-            probe = Probe(own[name], other[name])
-            images = [len(array) if array.ndim else 0 for array in (probe.own, probe.other)]
-            if images != [self._graph.batch, self._graph.batch + 1]:
+            probe = Probe(made[0][name], made[1][name])
+            own, other = (len(array) if array.ndim else 0 for array in (probe.own, probe.other))
+            batch = self._graph.batch
+            # Each position of a map may be a row of its own.
+            several = self._place == Place.MAP and each.op_type not in PRODUCTS
+            if not own or own * (batch + 1) != other * batch or not (several or own == batch):
                 raise refusal(node, "its output has no row of values for each image")
-            if each.op_type not in PRODUCTS and any(
+            free = self._place == Place.IMAGE or each.op_type in PRODUCTS | {"MaxPool"}
+            if not free and any(
                 probe.own.size != taken.own.size for taken in data.values()
             ):
                 raise refusal(
@@ -209,7 +226,13 @@ class _Preparation:
         if node.op_type == "XnorPopcountMatMul":
             return self._of_signs(node)
         if node.op_type in MOVING:
-            return [self._view(node, changing)]
+            try:
+                return [self._view(node, changing)]
+            except UserError:
+                taken = self._graph.probes[changing[0]].own.shape
+                if not may_move(node, self._place, taken):
+                    raise
+            return [node]
         if node.op_type == "BatchNormalization":
             # Before version 14 more than one output tells the mode.
             several = self._graph.opset < 14 and len([n for n in node.output if n]) > 1
@@ -228,15 +251,37 @@ class _Preparation:
             ]
         if node.op_type in BROADCASTING | PRODUCTS:
             self._rows(node, changing)
+        if node.op_type == "Conv":
+            return self._convolution(node, changing)
         if node.op_type in PRODUCTS:
             self._check_product(node, changing)
         elif node.op_type not in ELEMENTWISE:
             raise refusal(node)
         return [node]
 
+    def _convolution(self, node: Any, changing: list[str]) -> list[Any]:
+        """A Conv, and in front of the first one what puts zeros around its map."""
+        if list(node.input)[:1] != changing:
+            raise refusal(node, _NO_CONSTANT)
+        weights, given = self._graph.constants[node.input[1]], self._graph.probes[changing[0]].own
+        of = convolution(node, weights, given.shape)
+        reason = of.refusal(first=self._place == Place.IMAGE)
+        if reason is not None:
+            raise refusal(node, reason)
+        pads = pads_of(node, weights)
+        if not any(pads):
+            return [node]
+        around = np.array([0, 0, *pads[:2], 0, 0, *pads[2:]], np.int64)
+        padded = f"{node.output[0]}/padded"
+        inside = onnx.NodeProto()
+        inside.CopyFrom(node)
+        del inside.attribute[:]
+        inside.input[0] = padded
+        return [self._made(node, "Pad", changing[0], around, padded), inside]
+
     def _check_product(self, node: Any, changing: list[str]) -> None:
         if list(node.input)[:1] != changing:
-            raise refusal(node, "it must multiply the layer before with constant weights")
+            raise refusal(node, _NO_CONSTANT)
         if attribute(node, "transA", 0):
             raise refusal(node, "it transposes the layer before")
         weights = self._graph.constants[node.input[1]]
@@ -264,10 +309,11 @@ class _Preparation:
         except UserError as cause:
             raise refusal(node) from cause
         rows = moved.ndim and len(moved) == len(values)
-        if not rows or not np.array_equal(moved.ravel(), values.ravel()):
+        several = self._place == Place.MAP and moved.ndim and len(moved) % self._graph.batch == 0
+        if not (rows or several) or not np.array_equal(moved.ravel(), values.ravel()):
             raise refusal(node)
-        return self._made(node, "Reshape", changing[0],
-                          np.array([0, *moved.shape[1:]], np.int64), node.output[0])  # fmt: skip
+        shape = np.array([0 if rows else -1, *moved.shape[1:]], np.int64)
+        return self._made(node, "Reshape", changing[0], shape, node.output[0])
 
     def _rows(self, node: Any, changing: list[str]) -> None:
         """Constants without the dimensions of 1 that they have before those of the layer, and one
@@ -294,7 +340,7 @@ class _Preparation:
         """P of bits as products of signs: with x and w of +-1, P = (x . w + inputs) / 2."""
         bits, weights = node.input[0], self._graph.constants.get(node.input[1])
         if weights is None:
-            raise refusal(node, "it must multiply the layer before with constant weights")
+            raise refusal(node, _NO_CONSTANT)
         if not np.isin(weights, (0, 1)).all():
             raise refusal(node, "its weights are not all 0 or 1")
         kind = self._graph.probes[bits].own.dtype
@@ -322,6 +368,9 @@ class _Preparation:
         own = f"{name}/{self._count}"
         self._graph.constants[own] = array
         return own
+
+
+_NO_CONSTANT = "it must multiply the layer before with constant weights"
 
 
 def _in_training(node: Any) -> UserError:

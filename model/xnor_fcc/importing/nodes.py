@@ -30,7 +30,7 @@ CUSTOM_DOMAIN = "qonnx.custom_op.general"
 # qonnx's own nodes, whatever domain an older file puts them into.
 CUSTOM = frozenset({"BipolarQuant", "Quant", "IntQuant", "MultiThreshold", "XnorPopcountMatMul"})
 
-PRODUCTS = frozenset({"MatMul", "Gemm"})
+PRODUCTS = frozenset({"MatMul", "Gemm", "Conv"})
 # Constants of any shape go with each value.
 BROADCASTING = frozenset(
     {
@@ -85,14 +85,14 @@ RANDOM = frozenset(
     }
 )
 
-_NOT_CONNECTED = "a core computes fully connected layers only"
+_POOLS = "a core pools the map of a convolution, 2x2 of it by the greatest value"
 _MIXES = "it mixes the values of a layer, which must each stand alone"
-_MOVES = "it moves values to other places, and only constants may be moved"
+_MOVES = "it moves values to other places, and only constants and the axes of maps may be moved"
 _FOR_HARDWARE = "it is a hardware layer of FINN: save the network before FINN converts to those"
 _REASONS = {
-    **dict.fromkeys(("Conv", "ConvTranspose"), _NOT_CONNECTED),
-    **dict.fromkeys(("MaxPool", "AveragePool"), _NOT_CONNECTED),
-    **dict.fromkeys(("GlobalMaxPool", "GlobalAveragePool"), _NOT_CONNECTED),
+    **dict.fromkeys(("MaxPool", "AveragePool"), _POOLS),
+    **dict.fromkeys(("GlobalMaxPool", "GlobalAveragePool"), _POOLS),
+    "ConvTranspose": "a core's windows get smaller maps out of maps, not larger ones",
     **dict.fromkeys(("LayerNormalization", "InstanceNormalization", "Softmax"), _MIXES),
     **dict.fromkeys(("LogSoftmax", "Hardmax", "ArgMax", "ArgMin", "TopK"), _MIXES),
     **dict.fromkeys(("ReduceMean", "ReduceSum", "ReduceMax", "ReduceMin"), _MIXES),
@@ -104,7 +104,7 @@ _REASONS = {
     **dict.fromkeys(RANDOM, "it draws random numbers"),
     **dict.fromkeys(("MVAU", "MatrixVectorActivation", "StreamingFCLayer_Batch"), _FOR_HARDWARE),
     **dict.fromkeys(("Thresholding", "Thresholding_Batch"), _FOR_HARDWARE),
-    "Trunc": "it is not one of a quantised fully connected network",
+    "Trunc": "it is not one of a binary network",
     "FloatQuant": "activations are of one bit or two, not small floats",
 }  # fmt: skip
 

@@ -2,11 +2,11 @@
 """A QONNX file as a chain of layers, run node by node with the package `qonnx` and onnxruntime.
 
 `reading` has the file, `graph` folds its constants and leaves the number of images open.  Then it
-must be a chain: MatMul or Gemm with constant weights, and between them nodes that treat each value
-alone.  What stands between two products is cut out and run on every product there is: `chain` makes
-thresholds of the answers.  So it does not matter by which nodes a network is quantised -
-BipolarQuant, Quant, MultiThreshold, Sign, with scales and shifts around them - as long as up to
-four values in even steps come out.
+must be a chain: Conv, then MatMul or Gemm, with constant weights, and between them nodes that
+treat each value alone.  What stands between two products is cut out and run on every product there
+is: `chain` makes thresholds of the answers.  So it does not matter by which nodes a network is
+quantised - BipolarQuant, Quant, MultiThreshold, Sign, with scales and shifts around them - as long
+as up to four values in even steps come out.
 
 Behind the last product stand the scores, and behind these whatever keeps the order of the classes,
 such as a Softmax: that is tried on random scores, and then left out.
@@ -25,9 +25,11 @@ import numpy as np
 from ..errors import UserError
 from .ends import keeps_order, trials
 from .graph import prepare
+from .map_nodes import convolution
 from .nodes import PRODUCTS, attribute, onnx, refusal
 from .reading import read_model
 from .stage import Stage
+from .windows import in_order
 
 # What may be infinite: the greatest and least of what values are compared with.
 _LIMITS = frozenset({"MultiThreshold", "Clip", "Max", "Min", "Less", "Greater"})
@@ -51,17 +53,16 @@ class Qonnx:
     def __init__(self, model: onnx.ModelProto) -> None:
         self._graph = prepare(model)
         entrance = self._graph.probes[self._graph.entrance].own
-        self._shape = entrance.shape[1:]
+        self.shape = entrance.shape[1:]
         self.dtype = entrance.dtype
-        self.inputs = int(np.prod(self._shape))
+        self.inputs = int(np.prod(self.shape))
         self._check_finite()
         self._products: list[Any] = []
         self._segments = self._cut()
         self._check_ends()
-        self.stages = [
-            self._stage(node, segment)
-            for node, segment in zip(self._products, self._segments[1:], strict=True)
-        ]
+        self.stages: list[Stage] = []
+        for node, segment in zip(self._products, self._segments[1:], strict=True):
+            self.stages.append(self._stage(node, segment))
 
     @property
     def grey(self) -> tuple[float, float]:
@@ -72,12 +73,12 @@ class Qonnx:
 
     def enter(self, x: np.ndarray) -> np.ndarray:
         """What the first product takes."""
-        values = self._run_segment(self._segments[0], x.reshape(len(x), *self._shape))
+        values = self._run_segment(self._segments[0], x.reshape(len(x), *self.shape))
         return values.reshape(len(x), -1)
 
     def run(self, x: np.ndarray) -> list[np.ndarray]:
         """The whole graph, up to the scores."""
-        given = {self._graph.entrance: x.reshape(len(x), *self._shape).astype(self.dtype)}
+        given = {self._graph.entrance: x.reshape(len(x), *self.shape).astype(self.dtype)}
         tensors = self._graph.run(self._graph.nodes, given)
         return [tensors[segment.last].reshape(len(x), -1) for segment in self._segments[1:]]
 
@@ -148,32 +149,48 @@ class Qonnx:
 
     def _stage(self, node: Any, segment: _Segment) -> Stage:
         constants, probes = self._graph.constants, self._graph.probes
+        shape, kind = probes[segment.first].own.shape[1:], probes[segment.first].own.dtype
         weights = constants[node.input[1]]
+        alpha, bias, window = 1.0, None, None
+        if node.op_type == "Conv":
+            of = convolution(node, weights, probes[node.input[0]].own.shape)
+            before = self.stages[-1:]
+            dense = of.dense(
+                first=not before,
+                last=node is self._products[-1],
+                after_dense=bool(before) and before[0].window is None,
+            )
+            weights, window = in_order(weights, dense), None if dense else of.window
+            if len(node.input) > 2 and node.input[2]:
+                bias = constants[node.input[2]].reshape(-1, 1, 1)
+        else:
+            weights = self._matrix(node)
+        if node.op_type == "Gemm":
+            alpha = attribute(node, "alpha", 1.0)
+            if len(node.input) > 2 and node.input[2]:
+                bias = kind.type(attribute(node, "beta", 1.0)) * constants[node.input[2]]
+
+        def respond(products: np.ndarray) -> np.ndarray:
+            values = (kind.type(alpha) * products).reshape(len(products), *shape)
+            values = (values if bias is None else values + bias).astype(kind)
+            return self._run_segment(segment, values).reshape(len(products), -1)
+
+        name = f"The node {node.name} ({node.op_type})"
+        return Stage(name, weights, respond, kind, window=window)
+
+    def _matrix(self, node: Any) -> np.ndarray:
+        """The weights (m, n) of a MatMul or Gemm."""
+        weights = self._graph.constants[node.input[1]]
         if weights.ndim == 1:
             weights = weights[:, None]
         if weights.ndim > 2 and weights.size == np.prod(weights.shape[-2:]):
             weights = weights.reshape(weights.shape[-2:])
         if weights.ndim != 2:
             raise refusal(node, f"its weights have {weights.ndim} dimensions, not 2")
-        taken = probes[node.input[0]].own.shape
+        taken = self._graph.probes[node.input[0]].own.shape
         if taken[-1] != np.prod(taken[1:]):
             raise refusal(node, f"it multiplies values of shape {taken[1:]}, not a row an image")
-        shape, kind = probes[segment.first].own.shape[1:], probes[segment.first].own.dtype
-        alpha, bias = 1.0, None
-        if node.op_type == "Gemm":
-            alpha = attribute(node, "alpha", 1.0)
-            if len(node.input) > 2 and node.input[2]:
-                bias = kind.type(attribute(node, "beta", 1.0)) * constants[node.input[2]]
-        if not attribute(node, "transB", 0):
-            weights = weights.T
-
-        def respond(products: np.ndarray) -> np.ndarray:
-            values = kind.type(alpha) * products
-            values = (values if bias is None else values + bias).astype(kind)
-            answers = self._run_segment(segment, values.reshape(len(products), *shape))
-            return answers.reshape(len(products), -1)
-
-        return Stage(f"The node {node.name} ({node.op_type})", weights, respond, kind)
+        return weights if attribute(node, "transB", 0) else weights.T
 
     def _run_segment(self, segment: _Segment, values: np.ndarray) -> np.ndarray:
         return self._graph.run(segment.nodes, {segment.first: values})[segment.last]

@@ -3,7 +3,8 @@
 
 Values.  The inputs of a layer take two values, or up to four in even steps: `Grid`, a centre c and
 half a step s, which stand for +-1, or for -3, -1, 1, 3.  So c = 0, s = 1 in a network of +-1, and
-c = s = 1/2 in one of 0 and 1.  A row of weights has one magnitude a, and zeros, and then
+c = s = 1/2 in one of 0 and 1.  Pixels in front of a convolution may take more (`thermometer`).  A
+row of weights has one magnitude a, and zeros, and then
 
     product = a * (s * d + c * (sum of the row's signs))
 
@@ -26,7 +27,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from ..errors import UserError
-from ..shape import top_level
+from .windows import Window
 
 FLOAT32 = np.dtype(np.float32)
 
@@ -44,6 +45,10 @@ class Stage:
     (rows, m) of `dtype`, any number of rows, and returns what they become, (rows, m): the inputs of
     the next layer or, in the last, the scores.  `rounding` is the relative error of one rounding
     in the source, that of `dtype` or `coarser` where numpy does not have the source's own type.
+
+    `window`: it is a convolution; its weights are those of a window, by row, column, channel.
+    `respond` takes a product for each position, (rows, m * positions) by filter, row, column, and
+    returns what the next layer takes, (rows, any number).
     """
 
     name: str
@@ -51,6 +56,7 @@ class Stage:
     respond: Callable[[np.ndarray], np.ndarray]
     dtype: np.dtype[Any] = FLOAT32
     coarser: float = 0.0
+    window: Window | None = None
 
     @property
     def rounding(self) -> float:
@@ -63,6 +69,8 @@ class Source(Protocol):
 
     kind: str
     inputs: int
+    # Of one image.
+    shape: tuple[int, ...]
     # What it is given.
     dtype: np.dtype[Any]
     stages: list[Stage]
@@ -84,12 +92,12 @@ class Grid:
 
     centre: float
     half: float
-    order: int = 1
+    top: int = 1
 
     @property
-    def top(self) -> int:
-        """The highest level: 1, or 3 of order 2."""
-        return top_level(self.order)
+    def order(self) -> int:
+        """Of such activations."""
+        return 1 if self.top == 1 else 2
 
     @property
     def reach(self) -> float:
@@ -109,21 +117,32 @@ class Grid:
 
     @classmethod
     def of(cls, values: np.ndarray, where: str) -> Grid:
-        """The grid that holds every value; UserError, naming `where`, if there is none."""
+        """The grid that holds every value, of two or four; UserError, naming `where`, if there is
+        none."""
         found = np.unique(values.astype(np.float64))
         if len(found) == 1:
             return cls(found[0] - 1, 1.0)
         if len(found) == 2:
             return cls(float(found.sum()) / 2, float(found[1] - found[0]) / 2)
-        step = float(np.diff(found).min())
-        down = (found[-1] - found) / step
-        if down[0] > 3.01 or np.abs(down - np.rint(down)).max() > 1e-4:
+        step, steps = _steps(found)
+        if not 0 < steps <= 3:
             listed = ", ".join(f"{value:.4g}" for value in found[:4])
             raise UserError(
                 f"{where} takes {len(found)} values ({listed}{', ...' if len(found) > 4 else ''}), "
                 "but an activation is of one bit, or of up to four values in even steps."
             )
-        return cls(float(found[-1]) - 1.5 * step, step / 2, 2)
+        return cls(float(found[-1]) - 1.5 * step, step / 2, 3)
+
+    @classmethod
+    def steps_of(cls, values: np.ndarray, most: int) -> Grid | None:
+        """The grid whose lowest and highest level are values; None if it has more than `most`
+        steps, or does not hold them all."""
+        found = np.unique(values.astype(np.float64))
+        if len(found) < 2:
+            return None
+        step, steps = _steps(found)
+        centre = (float(found[0]) + float(found[-1])) / 2
+        return cls(centre, step / 2, steps) if 0 < steps <= most else None
 
 
 @dataclass(frozen=True)
@@ -150,6 +169,10 @@ class Signs:
             )
         # A row of zeros has no magnitude of its own: any does.
         return cls(np.sign(weights).astype(np.int8), np.where(size == 0, size.max() or 1.0, size))
+
+    def turned(self, inputs: np.ndarray) -> Signs:
+        """With those of some inputs, bool (n,), of the other sign."""
+        return Signs(np.where(inputs, -self.signs, self.signs), self.size)
 
     @property
     def ternary(self) -> bool:
@@ -202,6 +225,16 @@ class Signs:
 def as_type(values: np.ndarray, dtype: np.dtype[Any]) -> np.ndarray:
     """Values in a type, those of whole numbers rounded first."""
     return (values if dtype.kind == "f" else np.rint(values)).astype(dtype)
+
+
+def _steps(found: np.ndarray) -> tuple[float, int]:
+    """The step of rising values, the least between two, and how many there are; 0 if they are not
+    whole numbers of it apart."""
+    reach = float(found[-1] - found[0])
+    steps = int(np.rint(reach / np.diff(found).min()))
+    step = reach / steps
+    down = (found[-1] - found) / step
+    return step, steps if np.abs(down - np.rint(down)).max() <= 1e-4 else 0
 
 
 def _odd_part(value: float) -> float:
