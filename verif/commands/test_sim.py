@@ -146,12 +146,14 @@ def core_of_all(of_one_bit: bool) -> Geometry:
 def test_every_committed_network(
     tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """2,000 of its data set's images, or one sentence where no core computes it. Networks without
-    convolutions share cores; the core that each would get for itself takes its words too."""
+    """2,000 of its data set's images and the page of one, or a sentence where no core computes it.
+    Networks without convolutions share cores; the core that each would get for itself takes its
+    words too."""
     network = IntegerNetwork.load(NETWORKS / f"{name}.npz")
     assert network.dataset is not None
     images = min(2000, DATASETS[network.dataset].test_images)
     arguments = ["--network", name, "--images", str(images), "--output", str(tmp_path / "out")]
+    arguments += ["--trace", "5"]
     if "power-of-two" in network.kinds:
         result = run(tmp_path / "out", *arguments)
         assert result.returncode == 2
@@ -170,6 +172,8 @@ def test_every_committed_network(
     assert report["dataset"] == network.dataset and report["inputs"] == "test set"
     assert report["accuracy"] == report["model_accuracy"] > 0.85
     assert report["cycles_per_image"] == report["model_cycles_per_image"]
+    page = Path(report["trace"]).read_text()
+    assert "PASS" in page and "FAIL" not in page and len(page) < 1_000_000
 
 
 # Networks at the edges of what there can be.

@@ -5,6 +5,7 @@ the sums of every group at the first position of every block."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import Any
 
 import cocotb
@@ -16,6 +17,21 @@ from xnor_fcc.map_plan import plan
 from xnor_fcc_sim.checks import MapExpected, Results
 from xnor_fcc_sim.clock import CLOCK_NS, clock_cycle
 from xnor_fcc_sim.map_schedule import GroupSums, SlotWrite, pass_of
+
+
+@dataclass
+class ObservedMaps:
+    """What the core was seen to make of the image that came as number `position`, in pass `batch`.
+
+    `hidden[l]`: bits or levels of layer l, uint8 (H, W, m) or (m,). `sums[l]`: its accumulators at
+    the first position of every block of 2x2, int32 (h, w, m), or all of a dense layer, (m,).
+    """
+
+    position: int
+    batch: int = -1
+    lane: int = 0
+    hidden: list[np.ndarray] = field(default_factory=list)
+    sums: list[np.ndarray] = field(default_factory=list)
 
 
 class MapPasses:
@@ -33,7 +49,14 @@ class MapPasses:
         self.results, self.failures = results, results.failures
         self.deep, self.every_cycle = deep, every_cycle
         self.loaded = Event()
+        self.observed: ObservedMaps | None = None
         self.start()
+
+    def observe(self, position: int) -> ObservedMaps:
+        """Keep what is seen of one image that has not been sent yet."""
+        assert position >= len(self.results.pending)
+        self.observed = ObservedMaps(position)
+        return self.observed
 
     def start(self) -> None:
         """Begin with an empty core."""
@@ -70,12 +93,20 @@ class MapPasses:
             self.loaded.clear()
             # The image is among those that were sent once its packet has ended, long before.
             _, image = self.results.pending[position]
-            deep = len(self.batches) <= self.deep
+            seen = None
+            if self.observed is not None and self.observed.position == position:
+                seen = self.observed
+                seen.batch = len(self.batches) - 1
+                hidden = expected.sums_of(image)[:-1]
+                seen.sums = [np.zeros_like(first_of_blocks(sums)) for sums in hidden]
+            deep = len(self.batches) <= self.deep or seen is not None
             # Its last word is written about when the next image is loaded.
             self.tasks = [task for task in self.tasks if not task.done()]
-            self.tasks.append(cocotb.start_soon(self._follow(schedule, image, deep)))
+            self.tasks.append(cocotb.start_soon(self._follow(schedule, image, deep, seen)))
 
-    async def _follow(self, schedule: _Schedule, image: int, deep: bool) -> None:
+    async def _follow(
+        self, schedule: _Schedule, image: int, deep: bool, seen: ObservedMaps | None
+    ) -> None:
         """What is written for an image in the pass that has begun a cycle ago, word by word."""
         engine = self.engine
         words: list[str] = []
@@ -92,7 +123,7 @@ class MapPasses:
                 await Timer((event.cycle - cycle) * CLOCK_NS, "ns")
                 cycle = event.cycle
             if isinstance(event, GroupSums):
-                self._compare_sums(event, image)
+                self._compare_sums(event, image, seen)
                 if self.every_cycle and cycle not in schedule.cycles:
                     self._nothing(cycle, schedule)
                 continue
@@ -106,7 +137,7 @@ class MapPasses:
                 )
             # As text: what lies outside of the map may be undefined, and nothing else.
             words.append(str(engine.map_data.value))
-        self._compare(schedule, image, words)
+        self._compare(schedule, image, words, seen)
 
     def _nothing(self, cycle: int, schedule: _Schedule) -> None:
         """Nothing may be written in this cycle of a pass."""
@@ -114,7 +145,9 @@ class MapPasses:
         if banks and cycle not in schedule.cycles:
             self.failures.add(f"banks {banks:#x} are written in cycle {cycle} of a pass")
 
-    def _compare(self, schedule: _Schedule, image: int, words: list[str]) -> None:
+    def _compare(
+        self, schedule: _Schedule, image: int, words: list[str], seen: ObservedMaps | None
+    ) -> None:
         """Every bit of the image's maps, and in which neuron the first wrong one is."""
         expected = self.results.expected
         assert isinstance(expected, MapExpected)
@@ -127,6 +160,8 @@ class MapPasses:
             wanted = schedule.slots(levels)[y, x, slices]
             order = expected.network.hidden[layer].output_order
             planes = [wanted] if order == 1 else [wanted & 1, wanted >> 1]
+            if seen is not None:
+                seen.hidden.append(schedule.map_of(layer, got[:, :order], levels.shape))
             self.hidden_bits += levels.size * order
             for plane, want in enumerate(planes):
                 if np.array_equal(got[:, plane], want):
@@ -141,7 +176,7 @@ class MapPasses:
                     len(wrong),
                 )
 
-    def _compare_sums(self, event: GroupSums, image: int) -> None:
+    def _compare_sums(self, event: GroupSums, image: int, seen: ObservedMaps | None) -> None:
         """The sums of a group at the first position of a block, in 2's complement."""
         expected = self.results.expected
         assert isinstance(expected, MapExpected)
@@ -156,6 +191,10 @@ class MapPasses:
             self.sums_checked += 1
             got = packed >> p * bits & (1 << bits) - 1
             want &= (1 << bits) - 1
+            if seen is not None:
+                kept = seen.sums[event.layer]
+                place = (event.y // 2, event.x // 2) if kept.ndim == 3 else ()
+                kept[(*place, first + p)] = got - (got >> bits - 1 << bits)
             if got != want:
                 self.failures.add(
                     f"image {image}, layer {event.layer}, position ({event.y}, {event.x}), neuron "
@@ -196,3 +235,15 @@ class _Schedule:
         padded = np.zeros((high, wide, slices * self.slot), np.uint8)
         padded[:, :, :channels] = levels
         return padded.reshape(high, wide, slices, self.slot)
+
+    def map_of(self, layer: int, got: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+        """The map of `shape` whose slots were written as bits (slots, planes, SLOT)."""
+        _, _, y, x, slices = self.places[layer]
+        slots = self.slots(np.zeros(shape, np.uint8))
+        slots[y, x, slices] = sum(got[:, plane] << plane for plane in range(got.shape[1]))
+        return slots.reshape(*slots.shape[:2], -1)[:, :, : shape[-1]].reshape(shape)
+
+
+def first_of_blocks(sums: np.ndarray) -> np.ndarray:
+    """Sums (H, W, m) of the first position of every block, or (m,) as they are."""
+    return sums[::2, ::2] if sums.ndim == 3 else sums

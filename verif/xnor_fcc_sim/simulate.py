@@ -207,8 +207,6 @@ def prepare(
     geometry = find_geometry(options, network)
     loaded = plant_fault(network, options.flip) if options.flip else network
     pack(loaded, geometry)
-    if network.convolutions and options.trace is not None:
-        raise UserError("--trace draws no feature maps yet: it takes networks of dense layers.")
     return geometry, network, loaded, find_inputs(options, network)
 
 

@@ -3,14 +3,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from xnor_fcc import container
-from xnor_fcc.geometry import Geometry, Shape
+from xnor_fcc.geometry import Geometry, MapShape, Shape
+from xnor_fcc.map_plan import plan
+from xnor_fcc_sim.map_schedule import SlotWrite, pass_of
 
 _KIND, _VERSION = "xnor-fcc-trace", 1
 
@@ -37,14 +40,17 @@ class Trace:
     """One image on its way through the core.
 
     `about`: image, label (None where nobody knows it), answer, network, dataset, flip, geometry,
-    widths, orders, ternary, batch, lane, simulator. `grey`: its pixels, uint8 (n,). `inputs` and
-    `hidden`: bits of 0/1, or levels of 0 to 3, uint8 (m,). `sums`: the accumulators of every layer,
-    int32 (m,); a hidden neuron's is P - T, a class's the upper bits of its score. `scores`: int32
+    batch, lane, simulator, and what `shape` has. `grey`: its pixels, uint8 (n,), of several colours
+    side by side. `inputs` and `hidden`: bits of 0/1, or levels of 0 to 3, uint8 (m,), or (H, W, m)
+    of a map. `sums`: the accumulators of every layer, int32 (m,); a hidden neuron's is P - T, a
+    class's the upper bits of its score. Of a map (h, w, m), those at the first position of each
+    block of 2x2; of a network with convolutions none of the output layer. `scores`: int32
     (classes,).
 
     `cycles`: clock cycles of each of `EVENTS`, int32, ascending, counted from the first beat of
-    this image: beats of images taken, loads of batches, steps, groups of neurons done (first lane),
-    beats of results taken. `mine`: those among them that belong to this image, or to its batch.
+    this image: beats of images taken, loads of batches, steps, groups of neurons done (first lane;
+    in a core for convolutions slots written, then groups of the output layer), beats of results
+    taken. `mine`: those among them that belong to this image, or to its batch.
     """
 
     about: dict[str, Any]
@@ -64,8 +70,17 @@ class Trace:
     @property
     def shape(self) -> Shape:
         """The network."""
-        about = self.about
-        return Shape(tuple(about["widths"]), tuple(about["orders"]), tuple(about["ternary"]))
+        kind = MapShape if self.maps else Shape
+        return kind(**{part.name: _tuples(self.about[part.name]) for part in fields(kind)})
+
+    @property
+    def maps(self) -> int:
+        """How many convolutions the network begins with."""
+        return len(self.about.get("convolutions", ()))
+
+    def writes_slots(self, layer: int) -> bool:
+        """Whether it is slots of its map that a layer is `done` with, not groups."""
+        return self.maps > 0 and layer < len(self.hidden)
 
     @property
     def answer(self) -> int:
@@ -84,13 +99,17 @@ class Trace:
 
     def steps(self) -> list[np.ndarray]:
         """The cycles of this batch's steps, layer by layer."""
-        g = self.geometry
-        counts = [g.groups(m) * g.words(n) * rounds for n, m, rounds in self.shape.layers]
+        g, shape = self.geometry, self.shape
+        if isinstance(shape, MapShape):
+            counts = [stage.steps for stage in plan(shape, g.pe, g.simd)]
+        else:
+            counts = [g.groups(m) * g.words(n) * rounds for n, m, rounds in shape.layers]
         return np.split(self.mine["step"], np.cumsum(counts)[:-1])
 
     def done(self) -> list[np.ndarray]:
-        """The cycles in which this batch's groups were done, layer by layer, last group first."""
-        counts = [self.geometry.groups(m) for m in self.shape.widths[1:]]
+        """The cycles in which this batch's groups were done, layer by layer, last group first; or
+        its slots were written."""
+        counts = done_counts(self.geometry, self.shape)
         return np.split(self.mine["done"], np.cumsum(counts)[:-1])
 
     def write(self, path: Path) -> None:
@@ -114,6 +133,7 @@ class Trace:
         arrays, manifest = container.read(path, _KIND, _VERSION, "trace")
         about = manifest["about"]
         layers = len(about["widths"]) - 1
+        summed = layers - ("convolutions" in about)
 
         def layer(name: str) -> Layer:
             return Layer(arrays[f"{name}_seen"], arrays[f"{name}_wanted"])
@@ -123,8 +143,23 @@ class Trace:
             arrays["grey"],
             layer("inputs"),
             [layer(f"hidden{i}") for i in range(layers - 1)],
-            [layer(f"sums{i}") for i in range(layers)],
+            [layer(f"sums{i}") for i in range(summed)],
             layer("scores"),
             {event: arrays[f"cycles_{event}"] for event in EVENTS},
             {event: arrays[f"mine_{event}"] for event in EVENTS},
         )
+
+
+def done_counts(geometry: Geometry, shape: Shape) -> list[int]:
+    """How often something is done in each layer of a pass, see `Trace.cycles`."""
+    counts = [geometry.groups(m) for m in shape.widths[1:]]
+    if not isinstance(shape, MapShape):
+        return counts
+    events = pass_of(geometry, plan(shape, geometry.pe, geometry.simd))
+    writes = Counter(event.layer for event in events if isinstance(event, SlotWrite))
+    return [*(writes[layer] for layer in range(len(counts) - 1)), counts[-1]]
+
+
+def _tuples(value: Any) -> Any:
+    """Lists of a JSON file as the tuples that they were."""
+    return tuple(map(_tuples, value)) if isinstance(value, list | tuple) else value

@@ -1,20 +1,28 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Watches the running core cycle by cycle, and one image on its way; for sim_tests.py."""
+"""Watches the running core cycle by cycle, and one image on its way; for stream_tests.py."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import fields
 from typing import Any
 
 import cocotb
 import numpy as np
 from cocotb.triggers import Event, FallingEdge, RisingEdge
 
+from xnor_fcc.geometry import Geometry, MapShape
+from xnor_fcc.map_geometry import DRAIN
+from xnor_fcc.map_plan import image_area
 from xnor_fcc.reference import activations
 from xnor_fcc_sim.bench import Bench
-from xnor_fcc_sim.checks import Expected
-from xnor_fcc_sim.passes import FIRST_DONE, Passes
-from xnor_fcc_sim.trace import EVENTS, Layer, Trace
+from xnor_fcc_sim.checks import Expected, MapExpected
+from xnor_fcc_sim.map_passes import ObservedMaps, first_of_blocks
+from xnor_fcc_sim.passes import FIRST_DONE, Observed
+from xnor_fcc_sim.trace import EVENTS, Layer, Trace, done_counts
+
+# Cycles from the beat of a pixel to the write of its bits, in a core for convolutions.
+_STORED = 2
 
 
 class Watch:
@@ -26,6 +34,8 @@ class Watch:
         self.seen: dict[str, list[int]] = {event: [] for event in EVENTS}
         self.packets: dict[str, list[int]] = {"image": [], "result": []}
         self.current = {"image": images, "result": results}
+        # (cycle, banks, address, bits) of what is written to the memory of images.
+        self.stored: list[tuple[int, int, int, int]] = []
 
     async def run(self, going: Callable[[], bool]) -> None:
         """Watch from the next clock edge on, while `going`."""
@@ -36,8 +46,16 @@ class Watch:
                    for prefix, name in (("asi", "image"), ("aso", "result"))]
         if not going():
             return
-        lanes = core.engine.lanes
-        done = lanes.g_lane[0].lane.done
+        engine, maps = core.engine, bench.geometry.map_input > 0
+        events: list[tuple[str, Any, int]]
+        if maps:
+            events = [("load", engine.load_image, 0), ("step", engine.step, 0),
+                      ("done", engine.map_write, 0), ("done", engine.scores_done, 0)]
+        else:
+            lane = engine.lanes.g_lane[0].lane
+            events = [("load", core.load_image_s2, 0), ("done", lane.done, 0),
+                      # A cycle later the word is on the taps.
+                      ("step", engine.lanes.step_s1, 1)]
         while going():
             await edge
             cycle = bench.cycle() - 1  # values before the edge are those of the cycle it ends
@@ -46,12 +64,12 @@ class Watch:
                     seen[name].append(cycle)
                     self.packets[name].append(self.current[name])
                     self.current[name] += end.value == 1
-            if core.load_image_s2.value == 1:
-                seen["load"].append(cycle)
-            if lanes.step_s1.value == 1:
-                seen["step"].append(cycle + 1)  # then the word is on the taps
-            if done.value == 1:
-                seen["done"].append(cycle)
+            for name, wire, later in events:
+                if wire.value != 0:
+                    seen[name].append(cycle + later)
+            if maps and (banks := int(engine.image_write.value)):
+                self.stored.append((cycle, banks, int(engine.image_address.value),
+                                    int(engine.image_data.value)))
 
     def counted_from(self, cycle: int) -> dict[str, np.ndarray]:
         """What was seen, in cycles counted from one of them: int32."""
@@ -67,10 +85,11 @@ class Tracer:
         self.bench = bench
         self.image = image
         self.before = bench.results.head
-        assert isinstance(bench.passes, Passes) and bench.expected is not None
+        assert bench.expected is not None
         self.observed = bench.passes.observe(self.before + image)
         # The watch begins a batch earlier: with the beat behind image `first` - 1.
-        self.first = max(0, image - bench.geometry.lanes // bench.expected.lanes)
+        shape = bench.expected.network.shape
+        self.first = max(0, image - bench.geometry.images_per_batch(shape))
         self.begin = Event()
         self.watch = Watch(bench)
         self.task = cocotb.start_soon(self._run())
@@ -97,11 +116,8 @@ class Tracer:
     def trace(self, packet: bytes, grey: np.ndarray, about: dict[str, Any]) -> Trace:
         """What was seen, when all is answered; `packet` is the image's result."""
         bench, expected, seen, image = self.bench, self.bench.expected, self.observed, self.image
-        assert isinstance(expected, Expected)
+        assert expected is not None
         network, g = expected.network, bench.geometry
-        wanted_sums = [sums[image] for sums in expected.sums]
-        wanted = [activations(layer, sums[None])[0]
-                  for layer, sums in zip(network.hidden, wanted_sums, strict=False)]
         words = np.frombuffer(packet, ">i4").astype(np.int32)
         start = bench.passes.starts[seen.batch]
         first = next(cycle for cycle, number in
@@ -110,28 +126,73 @@ class Tracer:
         cycles = self.watch.counted_from(first)
         mine = {name: cycles[name][np.array(numbers) == image]
                 for name, numbers in self.watch.packets.items()}
-        groups = sum(g.groups(m) for m in network.widths[1:])
-        for name, begin, count in (("load", 0, 1), ("step", 1, g.steps(network.shape)),
-                                   ("done", FIRST_DONE, groups)):
-            mine[name] = cycles[name][cycles[name] >= start - first + begin][:count]
         shape = network.shape
+        # What was done before these cycles is the batch before.
+        first_done = DRAIN[g.order] + 1 if g.map_input else FIRST_DONE
+        for name, begin, count in (("load", 0, 1), ("step", 1, g.steps(shape)),
+                                   ("done", first_done, sum(done_counts(g, shape)))):
+            mine[name] = cycles[name][cycles[name] >= start - first + begin][:count]
         about |= {
             "image": image, "answer": int(words[-1]) >> 16, "batch": seen.batch, "lane": seen.lane,
-            "geometry": vars(g), "widths": shape.widths, "orders": shape.orders,
-            "ternary": shape.ternary,
+            "geometry": vars(g), **{part.name: getattr(shape, part.name) for part in fields(shape)},
         }  # fmt: skip
-        return Trace(
-            about,
-            grey,
-            Layer(_levels(seen.inputs, network.inputs), expected.x[image].astype(np.uint8)),
-            [Layer(_levels(planes, len(one)), one)
-             for planes, one in zip(seen.hidden, wanted, strict=True)],
-            [Layer(np.array([sums[j] for j in range(len(one))], np.int32), one >> 1)
-             for sums, one in zip(seen.sums, wanted_sums, strict=True)],
-            Layer(words[:-1], wanted_sums[-1]),
-            cycles,
-            mine,
-        )
+        if isinstance(expected, MapExpected):
+            assert isinstance(seen, ObservedMaps) and isinstance(shape, MapShape)
+            beats = {int(cycle) + first for cycle in mine["image"]}
+            stored = [write for cycle, *write in self.watch.stored if cycle - _STORED in beats]
+            layers = _map_layers(seen, expected, image, first_map(g, shape, stored))
+        else:
+            assert isinstance(seen, Observed)
+            layers = _dense_layers(seen, expected, image)
+        scores = Layer(words[:-1], np.array(expected.scores[image], np.int32))
+        return Trace(about, grey, *layers, scores, cycles, mine)
+
+
+_Layers = tuple[Layer, list[Layer], list[Layer]]
+
+
+def _dense_layers(seen: Observed, expected: Expected, image: int) -> _Layers:
+    """(inputs, hidden, sums) of a core for dense layers."""
+    network = expected.network
+    sums = [sums[image] for sums in expected.sums]
+    wanted = [activations(layer, each[None])[0]
+              for layer, each in zip(network.hidden, sums, strict=False)]
+    return (
+        Layer(_levels(seen.inputs, network.inputs), expected.x[image].astype(np.uint8)),
+        [Layer(_levels(planes, len(one)), one)
+         for planes, one in zip(seen.hidden, wanted, strict=True)],
+        [Layer(np.array([found[j] for j in range(len(one))], np.int32), one >> 1)
+         for found, one in zip(seen.sums, sums, strict=True)],
+    )
+
+
+def _map_layers(
+    seen: ObservedMaps, expected: MapExpected, image: int, inputs: np.ndarray
+) -> _Layers:
+    """(inputs, hidden, sums) of a core for convolutions."""
+    return (
+        Layer(inputs, expected.x[image]),
+        [Layer(found, wanted)
+         for found, wanted in zip(seen.hidden, expected.maps(image), strict=True)],
+        [Layer(found, first_of_blocks(wanted) >> 1)
+         for found, wanted in zip(seen.sums, expected.sums_of(image), strict=False)],
+    )
+
+
+def first_map(
+    geometry: Geometry, shape: MapShape, stored: Sequence[Sequence[int]]
+) -> np.ndarray:
+    """The first map of an image, uint8 (side, side, colours * levels), as it was stored: (banks,
+    address, bits) of each write. Each has the bits of a column of three rows."""
+    g, side = geometry, shape.side
+    area = image_area(side)
+    places = {area.place(y, x): (y, x) for y in range(side - 2) for x in range(side)}
+    bits = np.zeros((side, side, g.pixel_channels, g.pixel_levels), np.uint8)
+    for banks, address, data in stored:
+        y, x = places[banks.bit_length() - 1, address % g.map_input]
+        raw = np.frombuffer(f"{data:0{bits[:3, 0].size}b}".encode(), np.uint8) - np.uint8(ord("0"))
+        bits[y : y + 3, x] = raw[::-1].reshape(3, *bits.shape[2:])
+    return bits[:, :, : shape.colours, : shape.levels].reshape(side, side, -1)
 
 
 def _levels(planes: list[int], width: int) -> np.ndarray:

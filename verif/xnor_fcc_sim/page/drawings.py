@@ -10,7 +10,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import numpy as np
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from xnor_fcc.errors import UserError
 from xnor_fcc.geometry import Geometry
@@ -18,6 +18,14 @@ from xnor_fcc_sim.answers import Answers
 from xnor_fcc_sim.page import timeline as pictures
 
 _WIDTH = 1000  # of a drawing, in its own units
+
+
+def svg(width: float, height: float, title: str, parts: Sequence[str], more: str = "") -> Markup:
+    """A drawing of that many units out of elements; `more`: attributes, a space before each."""
+    return Markup(
+        f'<svg viewBox="0 0 {width:g} {height:g}" role="img"{more}><title>{escape(title)}</title>'
+        f"{''.join(parts)}</svg>"
+    )
 
 
 def digit(bits: np.ndarray, width: int) -> str:
@@ -84,14 +92,15 @@ def _packets(
     return parts
 
 
-def legend(widths: Sequence[int], bottom: int) -> list[str]:
+def legend(layers: Sequence[str], bottom: int) -> list[str]:
     """Which layer has which colour, below a drawing that ends at `bottom`."""
+    apart = min(120, (_WIDTH - pictures.LEFT) // len(layers))
     return [
         f'<rect x="{x}" y="{bottom + 28}" width="12" height="12" rx="2" '
         f'fill="var(--layer-{layer % 4})"/>'
-        f'<text x="{x + 18}" y="{bottom + 39}">{n}→{m}</text>'
-        for layer, (n, m) in enumerate(pairwise(widths))
-        for x in [pictures.LEFT + 120 * layer]
+        f'<text x="{x + 18}" y="{bottom + 39}">{name}</text>'
+        for layer, name in enumerate(layers)
+        for x in [pictures.LEFT + apart * layer]
     ]
 
 
@@ -118,7 +127,7 @@ def timeline(answers: Answers, geometry: Geometry, widths: Sequence[int]) -> Mar
         )
     lanes = "lane" if geometry.lanes == 1 else f"{geometry.lanes} lanes"
     parts += pictures.names(("image stream", lanes, "result stream"))
-    parts += legend(widths, bottom)
+    parts += legend([f"{n}→{m}" for n, m in pairwise(widths)], bottom)
     title = (
         f"What the core did in its first {total:,} clock cycles: images taken, groups of neurons "
         "done, results taken"

@@ -7,19 +7,17 @@ tip explains, and has the colours of the page, light or dark.
 
 from __future__ import annotations
 
-import base64
-import io
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from markupsafe import Markup, escape
-from PIL import Image
+from markupsafe import Markup
 
 from xnor_fcc import plot
+from xnor_fcc.geometry import MapShape
 from xnor_fcc_sim.page import timeline as pictures
-from xnor_fcc_sim.page.drawings import digit, embedded, legend, runs, tick
+from xnor_fcc_sim.page.drawings import digit, embedded, legend, runs, svg, tick
+from xnor_fcc_sim.page.map_drawings import png
 from xnor_fcc_sim.trace import EVENTS, Layer, Trace
 
 _WIDTH = 1000  # of a drawing across the page, in its own units
@@ -39,13 +37,6 @@ def grid(neurons: int) -> int:
     return math.ceil(math.sqrt(neurons))
 
 
-def _svg(width: float, height: float, title: str, parts: Sequence[str], more: str = "") -> Markup:
-    return Markup(
-        f'<svg viewBox="0 0 {width:g} {height:g}" role="img"{more}><title>{escape(title)}</title>'
-        f"{''.join(parts)}</svg>"
-    )
-
-
 def _height(count: int, width: int) -> int:
     """Units of a picture; one of a single row is made high enough to be seen."""
     rows = -(-count // width)
@@ -54,15 +45,9 @@ def _height(count: int, width: int) -> int:
 
 def grey(pixels: np.ndarray, width: int, title: str) -> Markup:
     """A grey image, uint8 (n,), as a PNG inside the page."""
-    file = io.BytesIO()
-    Image.fromarray(pixels.reshape(-1, width)).save(file, "PNG")
-    data = base64.b64encode(file.getvalue()).decode()
     height = _height(len(pixels), width)
-    picture = (
-        f'<image width="{width}" height="{height}" preserveAspectRatio="none" '
-        f'href="data:image/png;base64,{data}"/>'
-    )
-    return _svg(width, height, title, [picture], ' class="bits"')
+    picture = png(pixels.reshape(-1, width), width, height)
+    return svg(width, height, title, [picture], ' class="bits"')
 
 
 def bits(layer: Layer, width: int, two: bool, title: str) -> Markup:
@@ -92,9 +77,9 @@ def bits(layer: Layer, width: int, two: bool, title: str) -> Markup:
         )
     height = _height(count, width)
     if height == rows:
-        return _svg(width, height, title, parts, ' class="bits"')
+        return svg(width, height, title, parts, ' class="bits"')
     stretched = [f'<g transform="scale(1 {height})">', *parts, "</g>"]
-    return _svg(width, height, title, stretched, ' class="bits"')
+    return svg(width, height, title, stretched, ' class="bits"')
 
 
 @dataclass(frozen=True)
@@ -136,6 +121,20 @@ def layer_names(trace: Trace) -> list[str]:
     return [f"{n}→{m}" for n, m, _ in trace.shape.layers]
 
 
+def map_name(trace: Trace, layer: int) -> str:
+    """What a convolution is called: its windows, what they lie on, and what comes out."""
+    shape = trace.shape
+    assert isinstance(shape, MapShape)
+    kernel, pool = shape.convolutions[layer]
+    channels = (shape.colours * shape.levels, *shape.widths[1:])
+    side, out = (shape.side, *shape.sides)[layer : layer + 2]
+    pooled = ", 2x2 max-pool" if pool else ""
+    return (
+        f"{kernel}x{kernel} windows of {side}x{side}x{channels[layer]}{pooled}, "
+        f"{out}x{out}x{channels[layer + 1]}"
+    )
+
+
 def timeline(trace: Trace, title: str) -> Markup:
     """The clock cycles around the image: what belongs to it in colours, what does not in grey."""
     first = min(int(cycles[0]) for cycles in trace.cycles.values() if len(cycles))
@@ -143,8 +142,10 @@ def timeline(trace: Trace, title: str) -> Markup:
     total = last + 1 - first
     total += max(1, total // 60)
     scale = (_WIDTH - pictures.LEFT - 20) / total
-    apart = max(1, round(0.4 / scale))  # what is nearer than that runs into one bar
-    rows = ("image stream", "steps", "groups done", "result stream")
+    # What is nearer than that runs into one bar: there are some thousand slots of maps.
+    apart = max(1, round((1.5 if trace.maps else 0.4) / scale))
+    done_row = "slots written" if trace.maps else "groups done"
+    rows = ("image stream", "steps", done_row, "result stream")
     names = layer_names(trace)
 
     def bars(cycles: np.ndarray, row: int, colour: str, tip: str) -> list[str]:
@@ -165,6 +166,9 @@ def timeline(trace: Trace, title: str) -> Markup:
             drain = pictures.bar(int(steps[-1]) + 1, int(done[-1]) + 1, 2, colour, "",
                                  f"{tip}: pipeline draining", scale, first)
             parts.append(f'<g opacity="0.4">{drain}</g>')
+        if trace.writes_slots(layer):
+            parts += bars(done, 2, colour, f"{tip}: slots written")
+            continue
         groups = range(len(done) - 1, -1, -1)
         parts += [
             pictures.bar(cycle, cycle + 1, 2, colour, "", f"{tip}: group {group} done", scale,
@@ -179,7 +183,7 @@ def timeline(trace: Trace, title: str) -> Markup:
         tone = "var(--fail)" if own else "var(--idle)"
         parts.append(f'<line x1="{x:.1f}" y1="26" x2="{x:.1f}" y2="{bottom}" stroke="{tone}"/>')
         if own:
-            parts.append(f'<text x="{x:.1f}" y="20" text-anchor="middle">its batch is loaded: '
-                         f"{cycle}</text>")
-    parts += [*pictures.names(rows), *legend(trace.shape.widths, bottom)]
-    return _svg(_WIDTH, bottom + 50, title, parts, ' font-size="13"')
+            said = "its pass begins" if trace.maps else "its batch is loaded"
+            parts.append(f'<text x="{x:.1f}" y="20" text-anchor="middle">{said}: {cycle}</text>')
+    parts += [*pictures.names(rows), *legend(names, bottom)]
+    return svg(_WIDTH, bottom + 50, title, parts, ' font-size="13"')

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The page of one image on its way through the core, out of the file of trace_data.py alone."""
+"""The page of one image on its way through the core, out of the file of trace.py alone."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ import numpy as np
 from xnor_fcc import plot
 from xnor_fcc.data import DATASETS, class_names
 from xnor_fcc.files import write_text
-from xnor_fcc_sim.page import pages
+from xnor_fcc.geometry import MapShape
+from xnor_fcc_sim.page import map_drawings, pages
 from xnor_fcc_sim.page import trace_drawings as draw
 from xnor_fcc_sim.page.blocks import (
     FAIL,
@@ -53,8 +54,11 @@ def _differing(layer: Layer) -> str:
 
 
 def _image(trace: Trace) -> list[Block]:
+    shape = trace.shape
+    if isinstance(shape, MapShape):
+        return _coloured(trace, shape)
     width = draw.across(len(trace.grey))
-    two = trace.shape.orders[0] == 2
+    two = shape.orders[0] == 2
     kind = "Levels 0 to 3" if two else "Bits"
     return [
         Figures(
@@ -69,7 +73,77 @@ def _image(trace: Trace) -> list[Block]:
     ]
 
 
+def _coloured(trace: Trace, shape: MapShape) -> list[Block]:
+    """The image, and how its pixels became the first map."""
+    side = draw.across(len(trace.grey) // shape.colours)
+    pixels = trace.grey.reshape(-1, side, shape.colours)
+    counts, wrong = map_drawings.reached(trace.inputs, shape.colours)
+    around = shape.side - side
+    border = f", with the {around // 2} pixels of its border" if around else ""
+    caption = (
+        f"How many of its {shape.levels} levels each pixel reaches, as the core stored them: the "
+        f"thermometer bits of {'the grey' if shape.colours == 1 else 'each colour'}{border}"
+    )
+    given = {1: "Grey", 3: "In colours"}.get(shape.colours)
+    return [
+        Figures(
+            [
+                *(
+                    Picture(picture, f"{given or f'Colour {c}'}, as it was given")
+                    for c, picture in enumerate(map_drawings.image(pixels, "The image"))
+                ),
+                Picture(
+                    map_drawings.maps(counts, wrong, shape.levels, "The image in the core",
+                                      "colour"),
+                    f"{caption}{_differing(trace.inputs)}",
+                ),
+            ]
+        )
+    ]  # fmt: skip
+
+
+def _map(trace: Trace, index: int) -> list[Block]:
+    """A layer that is a convolution."""
+    layer, sums = trace.hidden[index], trace.sums[index]
+    two = trace.shape.orders[index + 1] == 2
+    what = f"Map of layer {index}"
+    ones = int((layer.seen > 1).sum() if two else layer.seen.sum())
+    caption = (
+        f"{what}, channel by channel: {ones:,} of {layer.seen.size:,} "
+        f"{'first bits' if two else 'bits'} are 1{_differing(layer)}"
+    )
+    places = ("row", "column", "channel")
+    tables: list[Table] = []
+    if layer.wrong.any():
+        tables.append(_first(layer, (*places, "level" if two else "bit"), "The first that differ"))
+    if sums.wrong.any():
+        before = "The first accumulators that differ, by position before any pool"
+        tables.append(_first(sums, (*places, "P - T"), before, 2))
+    which = " (those of one position in four, the first of each block of 2x2)"
+    margins = _margins(sums, index, which)
+    return [
+        Picture(map_drawings.maps(layer.seen, layer.wrong, 3 if two else 1, what), caption),
+        Figures([margins, *tables]),
+    ]
+
+
+def _first(layer: Layer, columns: tuple[str, ...], caption: str, apart: int = 1) -> Table:
+    """The first values of a map that differ; `apart` pixels of it are from value to value."""
+    rows = []
+    for y, x, c in np.argwhere(layer.wrong)[:_LISTED].tolist():
+        rows.append(
+            [
+                *(number(place, "d") for place in (apart * y, apart * x, c)),
+                number(int(layer.seen[y, x, c]), "+,d" if apart > 1 else "d"),
+                word(f"{layer.wanted[y, x, c]:{'+,d' if apart > 1 else 'd'}}", FAIL),
+            ]
+        )
+    return Table(caption, (*columns, "reference"), rows)
+
+
 def _hidden(trace: Trace, index: int) -> list[Block]:
+    if index < trace.maps:
+        return _map(trace, index)
     layer, sums = trace.hidden[index], trace.sums[index]
     m = len(layer.seen)
     two = trace.shape.orders[index + 1] == 2
@@ -95,14 +169,14 @@ def _hidden(trace: Trace, index: int) -> list[Block]:
     ]
 
 
-def _margins(sums: Layer, index: int) -> Picture | Text:
+def _margins(sums: Layer, index: int, which: str = "") -> Picture | Text:
     """The histogram of a layer, or how to get it."""
     if not plot.available():
         return Text(f"There is no histogram of the margins. {plot.MISSING}")
     return Picture(
         draw.histogram(draw.margins(sums.seen), f"Margins of layer {index}"),
         "Margins: by how much the accumulator P was beyond the threshold T, or short of it"
-        f"{_differing(sums)}",
+        f"{which}{_differing(sums)}",
     )
 
 
@@ -153,20 +227,24 @@ def _cycles(trace: Trace) -> list[Block]:
             rows.append([word(what), number(first), number(last), number(len(cycles))])
 
     add("beats of the image taken", trace.mine["image"])
-    add("its batch loaded", trace.mine["load"])
+    add("its pass begun" if trace.maps else "its batch loaded", trace.mine["load"])
     names = draw.layer_names(trace)
-    for name, steps, done in zip(names, trace.steps(), trace.done(), strict=True):
+    found = zip(names, trace.steps(), trace.done(), strict=True)
+    for layer, (name, steps, done) in enumerate(found):
         add(f"{name}: steps", steps)
-        add(f"{name}: groups done", done)
+        add(f"{name}: {'slots written' if trace.writes_slots(layer) else 'groups done'}", done)
     add("beats of the result taken", trace.mine["result"])
     g = trace.geometry
     shared = "one lane" if g.lanes == 1 else f"{g.lanes} lanes"
+    batch = f"to the image or to its batch ({shared} in step)"
+    if trace.maps:
+        batch = "to the image, which has a pass of its own"
     return [
         Picture(
             draw.timeline(trace, "Clock cycles around the image"),
             "Clock cycles, counted from the image's first beat, as the running core took them: in "
-            f"colours what belongs to the image or to its batch ({shared} in step), in grey other "
-            "images; pale is the pipeline draining behind a layer's last step",
+            f"colours what belongs {batch}, in grey other images; pale is the pipeline draining "
+            "behind a layer's last step",
         ),
         Table("In numbers", ("what", "first cycle", "last cycle", "cycles"), rows),
     ]
@@ -177,7 +255,8 @@ def sections(trace: Trace, names: Sequence[str]) -> Sections:
     result: Sections = [("The image", _image(trace))]
     layers = draw.layer_names(trace)
     for index in range(len(trace.hidden)):
-        result.append((f"Layer {index}: {layers[index]}", _hidden(trace, index)))
+        name = draw.map_name(trace, index) if index < trace.maps else layers[index]
+        result.append((f"Layer {index}: {name}", _hidden(trace, index)))
     result.append((f"Output layer: {layers[-1]}", [_scores(trace, names)]))
     result.append(("Cycle by cycle", _cycles(trace)))
     return result
@@ -197,6 +276,7 @@ def render(trace: Trace) -> str:
     known_set = DATASETS.get(about["dataset"])
     tested = known_set.title if known_set else about["dataset"]
     source = {"test set": f"the test images of {tested}", "random": "random images"}
+    summed = "accumulator that was looked at" if trace.maps else "accumulator"
     body = sections(trace, names)
     if about["flip"]:
         body.insert(0, ("A fault was planted", [Text(f"FLIP={about['flip']}", FAIL)]))
@@ -208,12 +288,13 @@ def render(trace: Trace) -> str:
         verdict=f"Not those of the reference are {trace.wrong_values:,} of the activations and "
         f"scores, {trace.wrong_sums:,} of the accumulators."
         if wrong
-        else "Every activation, every accumulator and every score is that of the reference.",
+        else f"Every activation, every {summed} and every score is that of the reference.",
         facts=Facts(
             [
                 ("network", f"{about['network']} ({'-'.join(map(str, about['widths']))})"),
                 ("core", trace.geometry.label),
-                ("place", f"batch {about['batch']}, lane {about['lane']}"),
+                ("place", f"pass {about['batch']}" if trace.maps
+                 else f"batch {about['batch']}, lane {about['lane']}"),
                 ("last beat in to class out", f"{latency(trace):,} cycles"),
             ]
         ),
