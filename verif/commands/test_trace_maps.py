@@ -25,7 +25,7 @@ from xnor_fcc_sim.page import map_drawings as draw
 from xnor_fcc_sim.page import trace_page
 from xnor_fcc_sim.trace import Layer, Trace
 
-IMAGES, IMAGE = 3, 1
+IMAGES = 3
 
 
 @dataclass
@@ -34,13 +34,15 @@ class Traced:
 
     network: IntegerNetwork
     grey: np.ndarray
+    image: int
     trace: Trace
     page: str
     code: int
 
     @property
     def x(self) -> np.ndarray:
-        return self.network.inputs_from(self.grey)[IMAGE : IMAGE + 1]
+        """What the network makes of the traced image alone."""
+        return self.network.inputs_from(self.grey[self.image : self.image + 1])
 
 
 def one_colour() -> IntegerNetwork:
@@ -60,25 +62,27 @@ def images_of(network: IntegerNetwork) -> np.ndarray:
     return np.random.default_rng(6).integers(0, 256, (IMAGES, network.inputs), dtype=np.uint8)
 
 
-def traced(simulator: str, directory: Path, network: IntegerNetwork, *arguments: str) -> Traced:
+def traced(
+    simulator: str, directory: Path, network: IntegerNetwork, image: int, *arguments: str
+) -> Traced:
     network.save(directory / "net.npz")
     grey = images_of(network)
     np.savez(directory / "images.npz", images=grey)
     result = run(
         *(directory / "out", "--network", str(directory / "net.npz"), "--pe", "2", "--simd", "18"),
-        *("--inputs", str(directory / "images.npz"), "--trace", str(IMAGE), *arguments),
+        *("--inputs", str(directory / "images.npz"), "--trace", str(image), *arguments),
         SIM=simulator,
     )
     assert result.returncode in (0, 1), result.stdout + result.stderr
     page = directory / "out" / "trace.html"
     assert json.loads((directory / "out" / "report.json").read_text())["trace"] == str(page)
     trace = Trace.read(directory / "out" / "trace.npz")
-    return Traced(network, grey, trace, page.read_text(), result.returncode)
+    return Traced(network, grey, image, trace, page.read_text(), result.returncode)
 
 
 @pytest.fixture(scope="module")
 def colours(quickest: str, tmp_path_factory: pytest.TempPathFactory) -> Traced:
-    return traced(quickest, tmp_path_factory.mktemp("colours"), two_colours())
+    return traced(quickest, tmp_path_factory.mktemp("colours"), two_colours(), 1)
 
 
 CHANNEL = 4
@@ -86,9 +90,9 @@ CHANNEL = 4
 
 @pytest.fixture(scope="module")
 def faulty(quickest: str, tmp_path_factory: pytest.TempPathFactory) -> Traced:
-    """A threshold that this image is exactly at in some places is moved by one."""
+    """A threshold that the first image is exactly at in some places is moved by one."""
     where = f"threshold:0:{CHANNEL}"
-    return traced(quickest, tmp_path_factory.mktemp("faulty"), one_colour(), "--flip", where)
+    return traced(quickest, tmp_path_factory.mktemp("faulty"), one_colour(), 0, "--flip", where)
 
 
 def pngs(page: str) -> list[np.ndarray]:
@@ -130,7 +134,7 @@ def test_the_page_shows_every_pixel_of_every_channel(colours: Traced) -> None:
     one = colours
     assert "PASS" in one.page and "FAIL" not in one.page and "map differs" not in one.page
     red, green, first, *maps = pngs(one.page)
-    given = one.grey[IMAGE].reshape(6, 6, 2)
+    given = one.grey[one.image].reshape(6, 6, 2)
     assert np.array_equal(red, given[:, :, 0]) and np.array_equal(green, given[:, :, 1])
     assert np.array_equal(drawn(first, 8, 2, 1)[0], one.x[0])
     hidden = evaluate(one.network, one.x).hidden
@@ -142,7 +146,7 @@ def test_the_page_shows_every_pixel_of_every_channel(colours: Traced) -> None:
     assert "1x1 windows of 3x3x5, 3x3x7" in text
     assert f": {(hidden[0] > 1).sum()} of 45 first bits are 1." in text
     assert f": {hidden[1].sum()} of 63 bits are 1." in text
-    assert "with the 1 pixels of its border" in text
+    assert "each colour, with a border of 1 around it." in text
 
 
 def test_what_differs_is_where_it_is(faulty: Traced) -> None:
@@ -154,7 +158,7 @@ def test_what_differs_is_where_it_is(faulty: Traced) -> None:
     assert np.array_equal(trace.hidden[0].wrong, wrong)
     assert np.array_equal(trace.sums[0].wrong, np.ones((2, 2, 1), bool) & (np.arange(5) == CHANNEL))
     grey, first, *maps = pngs(one.page)
-    assert np.array_equal(grey.ravel(), one.grey[IMAGE])
+    assert np.array_equal(grey.ravel(), one.grey[one.image])
     assert not drawn(first, 5, 1, 2)[1].any()
     for picture, layer, side in zip(maps, trace.hidden, (3, 1), strict=False):
         values, marked = drawn(picture, side, layer.seen.shape[-1], 1)
@@ -178,7 +182,8 @@ def test_the_cycles_are_those_of_the_schedule(kind: str, request: pytest.Fixture
     one: Traced = request.getfixturevalue(kind)
     trace, shape = one.trace, one.network.shape
     g, mine = trace.geometry, trace.mine
-    assert isinstance(shape, MapShape) and (trace.about["batch"], trace.about["lane"]) == (2, 0)
+    assert isinstance(shape, MapShape) and trace.about["lane"] == 0
+    assert trace.about["batch"] == 1 + one.image  # one has the lone image
     stages = plan(shape, g.pe, g.simd)
     load = int(mine["load"][0])
     assert mine["image"][0] == 0 and len(mine["image"]) == shape.side**2

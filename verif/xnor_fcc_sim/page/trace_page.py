@@ -79,7 +79,7 @@ def _coloured(trace: Trace, shape: MapShape) -> list[Block]:
     pixels = trace.grey.reshape(-1, side, shape.colours)
     counts, wrong = map_drawings.reached(trace.inputs, shape.colours)
     around = shape.side - side
-    border = f", with the {around // 2} pixels of its border" if around else ""
+    border = f", with a border of {around // 2} around it" if around else ""
     caption = (
         f"How many of its {shape.levels} levels each pixel reaches, as the core stored them: the "
         f"thermometer bits of {'the grey' if shape.colours == 1 else 'each colour'}{border}"
