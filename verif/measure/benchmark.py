@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """`make bench`: every figure the project claims, measured again, and printed beside other systems.
 
-Logic by Yosys for the Cyclone V, cycles and simulation speed by running MNIST through the simulated
-core (every bit checked on the way), the clock by nextpnr for the ECP5.
+Logic by Yosys for the Cyclone V, cycles and simulation speed by running images through the
+simulated core (every bit checked on the way), the clock by nextpnr for the ECP5.
 """
 
 from __future__ import annotations
@@ -15,13 +15,16 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypedDict
 
+import numpy as np
+
 from measure import area, synthesis
 from measure import route as route_report
 from xnor_fcc.devices import devices
 from xnor_fcc.errors import CommandLine, UserError, run_main
 from xnor_fcc.files import write_json
-from xnor_fcc.geometry import NAMED, Geometry
+from xnor_fcc.geometry import MAPS, NAMED, Geometry
 from xnor_fcc.integer import IntegerNetwork, find_network
+from xnor_fcc.random_network import cnv_network
 from xnor_fcc.tables import markdown
 from xnor_fcc_sim import page, simulator
 from xnor_fcc_sim.provenance import source
@@ -32,6 +35,8 @@ OUTPUT = simulator.BUILD / "bench"
 
 # Images through each simulated core.
 IMAGES = {"throughput": 10_000, "latency": 1_000, "default": 1_000, "original": 200}
+# CNV, whose weights and images are random.
+CNV_IMAGES, SEED = 20, 1
 # The law of the lanes: a port of 64 bits, a small core behind it, six batches.
 PORT_BITS, PORT_PE, PORT_SIMD, PORT_BATCHES = 64, 16, 64, 6
 PORT_LANES = (1, 2, 4, 8)
@@ -70,6 +75,26 @@ class Core(TypedDict):
     simulated_cycles_per_second: float
 
 
+class Convolutions(TypedDict):
+    """The same of a core for convolutions; its weights are random, and so are its images."""
+
+    network: str
+    geometry: dict[str, Any]
+    images: int
+    wrong_bits: int
+    hidden_bits_checked: int
+    cycles_per_image: float
+    model_cycles_per_image: float
+    latency_cycles: int
+    model_latency_cycles: int
+    busy: float
+    counters: dict[str, int]
+    alm: float
+    m10k: int
+    dsp: int
+    flip_flops: int
+
+
 class Port(TypedDict):
     """A core whose weights all come through one port: cycles per image."""
 
@@ -89,6 +114,7 @@ class Benchmark(TypedDict):
     latency: Core
     default: Core
     original: Core
+    cnv: Convolutions
     lanes_scaling: list[Port]
     ecp5: route_report.Report
     images_per_second: float
@@ -149,6 +175,38 @@ def core(name: str, network: IntegerNetwork) -> Core:
     }
 
 
+def convolutions() -> Convolutions:
+    """Cycles and area of the whole core for CNV."""
+    network = cnv_network(np.random.default_rng(SEED))
+    network.save(OUTPUT / "cnv.npz")
+    pe, simd, lanes = MAPS
+    run = simulate(
+        "cnv",
+        ["--network", str(OUTPUT / "cnv.npz"), "--inputs", "random", "--images", str(CNV_IMAGES),
+         "--pe", str(pe), "--simd", str(simd), "--lanes", str(lanes)],
+    )  # fmt: skip
+    geometry = Geometry.for_widths(network.shape, *MAPS)
+    print("bench: synthesising cnv", flush=True)
+    cost = synthesis.intel("xnor_fcc", geometry.parameters())
+    return {
+        "network": network.name,
+        "geometry": asdict(geometry),
+        "images": run["images"],
+        "wrong_bits": run["wrong_bits"],
+        "hidden_bits_checked": run["hidden_bits_checked"],
+        "cycles_per_image": _known(run["cycles_per_image"]),
+        "model_cycles_per_image": run["model_cycles_per_image"],
+        "latency_cycles": run["latency_cycles"],
+        "model_latency_cycles": run["model_latency_cycles"],
+        "busy": run["busy"],
+        "counters": run["counters"],
+        "alm": cost.alm,
+        "m10k": cost.m10k,
+        "dsp": cost.dsp,
+        "flip_flops": cost.flip_flops,
+    }
+
+
 def lanes_scaling() -> list[Port]:
     """Cycles per image against LANES where all weights come through one port."""
     rows: list[Port] = []
@@ -192,6 +250,7 @@ def measure() -> Benchmark:
         "latency": core("latency", network),
         "default": core("default", network),
         "original": core("original", network),
+        "cnv": convolutions(),
         "lanes_scaling": lanes_scaling(),
         "ecp5": route(),
         "images_per_second": throughput["images_per_second"],
@@ -224,6 +283,14 @@ def show(report: Benchmark) -> None:
              f"{ours['cycles_per_image']:g}", f"{ours['cycles']}",
              f"{ours['alm']:,.0f} ALM, {ours['m10k']} M10K (Yosys)", f"{ours['images']:,} images")
         )
+    cnv = report["cnv"]
+    g = cnv["geometry"]
+    rows.append(
+        (f"xnor-fcc, PE={g['pe']} SIMD={g['simd']} LANES={g['lanes']}",
+         "CNV: 64-64-P-128-128-P-256-256-512-512-10, 1-bit, random weights", "-",
+         f"{cnv['cycles_per_image']:g}", f"{cnv['latency_cycles']}",
+         f"{cnv['alm']:,.0f} ALM, {cnv['m10k']} M10K (Yosys)", f"{cnv['images']:,} images")
+    )
     print("\n" + markdown(head, rows))
     images = BOARD_MHZ * 1e6 / report["throughput"]["cycles_per_image"]
     answer = report["latency"]["cycles"] / BOARD_MHZ
