@@ -100,8 +100,16 @@ def wait_for(what: object, seconds: float = 20) -> None:
 @pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
 def test_nothing_goes_on_alone(number: int, tmp_path: Path) -> None:
+    def heeded() -> None:
+        """What runs these tests in the background may ignore the signal, and its children too."""
+        if number != signal.SIGKILL:
+            signal.signal(number, signal.SIG_DFL)
+
     process = subprocess.Popen(
-        [sys.executable, "-c", CALLER, FAMILY], cwd=tmp_path, stderr=subprocess.DEVNULL
+        [sys.executable, "-c", CALLER, FAMILY],
+        cwd=tmp_path,
+        stderr=subprocess.DEVNULL,
+        preexec_fn=heeded,
     )
     pids: list[int] = []
     try:
