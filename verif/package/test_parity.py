@@ -34,6 +34,8 @@ NEEDED_ACCURACY = {
     "mnist": 0.986, "order2": 0.990, "pruned984": 0.984, "pruned980": 0.980, "fashion": 0.88,
     "fashion_order2": 0.89, "mnist_conv": 0.994, "fashion_conv": 0.91, "digits_conv": 0.93,
 }  # fmt: skip
+# Images of a network with convolutions whose every bit is compared.
+MAPS_COMPARED = 2000
 
 
 @dataclass(frozen=True)
@@ -102,7 +104,7 @@ def test_the_default_network_is_committed(mnist: Pair) -> None:
 
 
 @pytest.mark.one_quick
-def test_no_difference_on_the_whole_test_set(pair: Pair) -> None:
+def test_no_difference_on_the_test_set(pair: Pair) -> None:
     # Every committed network names its data set.
     name = pair.network.dataset
     assert name is not None and pair.info["dataset"] == name
@@ -110,8 +112,12 @@ def test_no_difference_on_the_whole_test_set(pair: Pair) -> None:
     result = evaluate(pair.network, pair.network.inputs_from(grey))
     known = DATASETS[name]
     assert result.scores.shape == (known.test_images, len(known.classes))
-    assert set(differences(result, brevitas(pair.model, grey)).values()) == {0}
-    # The figures that go with it are those of these images.
+    # Brevitas takes a minute for the maps of all.
+    some = grey[:MAPS_COMPARED] if pair.network.pixels else grey
+    hidden = tuple(each[: len(some)] for each in result.hidden)
+    compared = Evaluation(result.classes[: len(some)], result.scores[: len(some)], hidden)
+    assert set(differences(compared, brevitas(pair.model, some)).values()) == {0}
+    # The figures that go with it are those of all its images.
     right = float((result.classes == labels).mean())
     assert right >= NEEDED_ACCURACY.get(pair.name, 0.9)
     assert right == pytest.approx(pair.info["test_accuracy"], abs=1e-9)
