@@ -161,7 +161,7 @@ def run_maps(name: str, seed: int) -> None:
     )
 
 
-def run_map_preset(directory: Path) -> None:
+def run_map_preset(directory: Path, controls: Sequence[Path] = (), **settings: object) -> None:
     """A core for convolutions whose network is in its memories from power-up."""
     convolutions = [Convolution(5), Convolution(9, pool=True)]
     network = random_map_network(np.random.default_rng(3), 10, convolutions, (7, 4), levels=2)
@@ -169,11 +169,12 @@ def run_map_preset(directory: Path) -> None:
     prefix, path = directory / "preset", directory / "network.npz"
     pack(network, geometry).write_preset(prefix)
     network.save(path)
-    simulator.build("xnor_fcc", {**geometry.parameters(), "PRESET": str(prefix)}).run(
+    parameters = {**geometry.parameters(), "PRESET": str(prefix)}
+    simulator.build("xnor_fcc", parameters, controls=controls).run(
         "core.map_core_tests",
         simulator.run_directory("map-preset"),
         testcase="preset_runs_without_a_host",
-        settings={"geometry": asdict(geometry), "network": str(path)},
+        settings={"geometry": asdict(geometry), "network": str(path), **settings},
     )
 
 

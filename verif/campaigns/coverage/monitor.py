@@ -104,7 +104,7 @@ def _sampler(group: Group) -> Callable[[str], None]:
 
 
 @functools.cache
-def _bins() -> Bins:
+def bins_of_run() -> Bins:
     """One for a whole simulation, however many benches it has."""
     return Bins(Path(settings()["bins"]))
 
@@ -115,7 +115,7 @@ class Monitor:
     def __init__(self, bench: Any) -> None:
         self.bench, self.dut, self.core = bench, bench.dut, bench.core
         self.geometry = bench.geometry
-        self.see = _bins().see
+        self.see = bins_of_run().see
         core = bench.core
         self.csr, self.sink, self.batcher = core.csr, core.image_sink, core.batcher
         self.engine, self.source = core.engine, core.result_source

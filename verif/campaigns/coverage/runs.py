@@ -14,7 +14,16 @@ from pathlib import Path
 
 import pytest
 
-from core.corners import CORNERS, FLOODED, SMALL, run_preset, tests_of
+from core.corners import (
+    CORNERS,
+    FLOODED,
+    MAP_CORNERS,
+    MAP_TESTS,
+    SMALL,
+    run_map_preset,
+    run_preset,
+    tests_of,
+)
 from xnor_fcc.geometry import Geometry
 from xnor_fcc.places import ROOT
 from xnor_fcc_sim import simulator
@@ -22,6 +31,7 @@ from xnor_fcc_sim import simulator
 _IN_TURN = "networks_in_turn"
 # Who watches, and what is visible inside the core to be looked at.
 OBSERVER = "campaigns.coverage.monitor:Monitor"
+MAP_OBSERVER = "campaigns.coverage.map_monitor:MapMonitor"
 CONTROLS = [Path(__file__).with_name("probes.vlt")]
 
 GEOMETRIES = {
@@ -58,13 +68,21 @@ GEOMETRIES = {
     "small-stream": {**SMALL, "weight_stream": 8},
     "small-lane": {**SMALL, "lanes": 1, "taps": 3},
     "small-lane-stream": {**SMALL, "lanes": 1, "weight_stream": 8},
+    **{f"maps-{name}": sizes for name, sizes in MAP_CORNERS.items()},
+    # Every limit of a core can be exceeded alone; beats wider than the one colour.
+    "maps-small": dict(pe=4, simd=36, lanes=4, max_width=108, max_layers=5, max_classes=4,
+                       weight_depth=60, bank_depth=60, threshold_depth=40, image_width=16,
+                       map_input=6, map_even=4, map_odd=2, pixel_channels=1, pixel_levels=4),
+    "maps-colours": dict(pe=6, simd=54, lanes=4, max_width=162, max_layers=6, max_classes=4,
+                         weight_depth=60, bank_depth=40, threshold_depth=40, image_width=32,
+                         map_input=6, map_even=3, map_odd=2, pixel_channels=3, pixel_levels=2),
 }  # fmt: skip
 
 
-def watched() -> dict[str, str]:
-    """Settings with which the monitor watches, in a campaign."""
+def watched(observer: str = OBSERVER) -> dict[str, str]:
+    """Settings with which a monitor watches, in a campaign."""
     counts = simulator.COVERAGE
-    return {"observer": OBSERVER, "bins": str(Path(counts).resolve())} if counts else {}
+    return {"observer": observer, "bins": str(Path(counts).resolve())} if counts else {}
 
 
 def run(
@@ -72,13 +90,14 @@ def run(
 ) -> None:
     """Run tests on a geometry of this page."""
     geometry = Geometry(**GEOMETRIES[name])
+    observer = MAP_OBSERVER if geometry.map_input else OBSERVER
     model = simulator.build("xnor_fcc", geometry.parameters(), controls=CONTROLS)
     label = f"coverage-{name}-{module}-{'-'.join(str(value) for value in settings.values())}"
     model.run(
         module,
         simulator.run_directory(label),
         testcase=tests,
-        settings={"geometry": asdict(geometry), "seed": 1, **settings, **watched()},
+        settings={"geometry": asdict(geometry), "seed": 1, **settings, **watched(observer)},
         seed=1,
     )
 
@@ -158,6 +177,26 @@ def test_locked_while_checking() -> None:
 
 def test_preset(tmp_path: Path) -> None:
     run_preset(tmp_path, CONTROLS, **watched())
+
+
+@pytest.mark.parametrize("name", MAP_CORNERS)
+def test_maps(name: str) -> None:
+    run(f"maps-{name}", MAP_TESTS, "core.map_core_tests")
+
+
+@pytest.mark.parametrize("name", ["maps-small", "maps-colours"])
+def test_maps_of_small_cores(name: str) -> None:
+    tests = ["pixels_at_the_levels", "malformed_packets", "wrong_tables"]
+    tests += ["tables_beyond_the_core"] if name == "maps-small" else []
+    run(name, tests, "campaigns.coverage.map_coverage_tests")
+
+
+def test_maps_of_every_kind() -> None:
+    run("maps-order-2-ternary", ["every_kind"], "campaigns.coverage.map_coverage_tests")
+
+
+def test_map_preset(tmp_path: Path) -> None:
+    run_map_preset(tmp_path, CONTROLS, **watched(MAP_OBSERVER))
 
 
 def test_popcount() -> None:
