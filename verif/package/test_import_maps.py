@@ -464,6 +464,14 @@ def test_what_no_map_of_a_core_does(pool: list[Any], says: str) -> None:
     refused(lambda: Qonnx(model), says)
 
 
+def test_a_threshold_that_differs_from_place_to_place() -> None:
+    """Which the greatest and the least product do not show."""
+    shifts = np.broadcast_to(MAPS["m0"], (FIRST, 6, 6)).copy()
+    shifts[2, 4, 1] += 2
+    model = model_of([*maps(), *flat()], m0=shifts)
+    refused(lambda: Qonnx(model), "What follows The node my_Conv_a0 (Conv) differs from place")
+
+
 @pytest.mark.parametrize(
     ("first", "says"),
     [

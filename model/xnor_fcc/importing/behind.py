@@ -22,8 +22,9 @@ import numpy as np
 from ..errors import UserError
 from .stage import Stage
 
-# Rows of products at random places, and values that are asked for at a time.
-_TRIES, _BLOCK = 64, 1 << 22
+# Rows of products at random places; values, and rows, that are asked for at a time: a module runs
+# its layers in front on as many images.
+_TRIES, _BLOCK, _ROWS = 64, 1 << 22, 256
 
 Answers = Callable[[Stage, np.ndarray], np.ndarray]
 
@@ -92,7 +93,7 @@ class Behind:
         depends on the position."""
         assert self.stage.window is not None
         m, positions = products.shape[1], self.stage.window.positions
-        rows = max(1, _BLOCK // (m * positions))
+        rows = max(1, min(_ROWS, _BLOCK // (m * positions)))
         found = []
         for first in range(0, len(products), rows):
             block = np.repeat(products[first : first + rows], positions, axis=1)
