@@ -128,6 +128,29 @@ def test_the_projects_own_network(tmp_path: Path) -> None:
     assert again == network
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("how", ["rows", "flat"])
+def test_modules_that_take_images_otherwise(how: str) -> None:
+    """In rows, columns, colours, or one after the other."""
+    side, colours, filters, dense = SHAPES[3]
+    plain = random_cnn(3, side, colours, filters, dense)
+    expected, _ = import_network(Brevitas(plain), images=5, grey=(-1, 1))
+
+    class Turned(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.inside = plain
+
+        def forward(self, x: torch.Tensor) -> Any:
+            if how == "rows":
+                return self.inside(x.permute(0, 3, 1, 2))
+            return self.inside(x.unflatten(1, (colours, side, side)))
+
+    network, report = import_network(Brevitas(Turned()), images=5, grey=(-1, 1))
+    same(report)
+    assert network == expected
+
+
 def test_the_comparison_notices_one_threshold_and_one_weight() -> None:
     side, colours, filters, dense = SHAPES[8]
     source = Brevitas(random_cnn(8, side, colours, filters, dense))

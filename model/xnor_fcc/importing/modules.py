@@ -69,9 +69,10 @@ def images_for(layers: Iterable[Layer]) -> Iterator[tuple[int, ...]]:
         sizes = [layer.in_features for layer in layers if isinstance(layer, nn.Linear)]
         yield from ((size,) for size in dict.fromkeys(sizes))
         return
-    for side in range(1, MOST_SIDE + 3):
-        for colours in dict.fromkeys([*channels, 3, 1]):
-            yield from ((colours, side, side), (side, side, colours), (colours * side * side,))
+    sides, several = range(1, MOST_SIDE + 3), list(dict.fromkeys([*channels, 3, 1]))
+    yield from ((colours, side, side) for side in sides for colours in several)
+    yield from ((side, side, colours) for side in sides for colours in several)
+    yield from ((colours * side * side,) for side in sides for colours in several)
 
 
 def convolution(layer: nn.Conv2d, given: Any, made: Any) -> Convolution:
