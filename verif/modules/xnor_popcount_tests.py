@@ -206,8 +206,9 @@ async def one_coder(dut: Any) -> None:
     await start(dut, reset=0, bits=0)
     rng = np.random.default_rng(8)
     words = stimuli(rng, (_WORDS, width))
-    alone = np.zeros((64, width), np.uint8)
-    alone[np.arange(64), rng.choice(width, 64, replace=False)] = 1
+    count = settings()["alone"]
+    alone = np.zeros((count, width), np.uint8)
+    alone[np.arange(count), rng.choice(width, count, replace=False)] = 1
     alone[:4] = 0
     alone[range(4), [0, width - 1, width // 2 - 1, width // 2]] = 1
     words = np.concatenate([words, alone])

@@ -259,6 +259,8 @@ class Design:
             shutil.copy(kept, place)
         jobs = min(_JOBS, os.cpu_count() or 1)
         command = ["make", "-j", str(jobs), "-C", str(place), "-f", "Vtop.mk"]
+        # Still one compilation, where functions have been split.
+        command += ["VM_PARALLEL_BUILDS=0"]
         command += [f"VM_TRACE={int(self.waves)}", *verilator.variables(names)]
         self._call(command, place, variables, output)
         _keep_runtime(place, runtime)
@@ -286,22 +288,23 @@ def build(
     large: bool = False,
     waves: bool = False,
     every_net: bool = False,
+    nets: Sequence[str] = ("*",),
     visible: Sequence[str] = (),
     controls: Sequence[Path] = (),
 ) -> Model:
     """Build `toplevel` with the chosen simulator, or reuse an equal earlier build.
 
     `large`: optimise for a long run instead of a quick build. With Verilator only the nets of
-    probes.vlt and of the control files `controls` can be read inside the core, and all nets of any
-    other top level and of the modules named in `visible`. `every_net`: waveforms leave out nothing,
-    which is for a reader that does not keep them.
+    probes.vlt and of the control files `controls` can be read inside the core, and of any other top
+    level those that `nets` names, and of the modules in `visible` all or, `module.net`, that one.
+    `every_net`: waveforms leave out nothing, which is for a reader that does not keep them.
     """
     sim = chosen()
     toolchain.libpython()
     probes = "".join(path.read_text("utf-8") for path in (_HERE / "probes.vlt", *controls))
     if toplevel != "xnor_fcc":
         probes = "`verilator_config\n"
-        for name in (toplevel, *visible):
+        for name in (*(f"{toplevel}.{net}" for net in nets), *visible):
             module, _, net = name.partition(".")
             probes += f'public_flat_rw -module "{module}" -var "{net or "*"}"\n'
     sources = [*(sources or rtl_sources())]
@@ -351,6 +354,9 @@ def _verilator_arguments(large: bool, waves: bool, every_net: bool) -> list[str]
     else:
         # Not -march=native: over 4,000 images it saves nothing, and machines may share builds.
         arguments += ["-CFLAGS", "-O3"] if large else ["-O1", "-CFLAGS", "-O1"]
+        if not large:
+            # A function of thousands of granules takes minutes to optimise in one piece.
+            arguments += ["--output-split-cfuncs", "500"]
     if waves and every_net:
         arguments += ["--trace-vcd", "--trace-max-width", "0", "--no-trace-params"]
     elif waves:
