@@ -152,8 +152,11 @@ async def reset_in_a_group(dut: Any) -> None:
     """After a reset in any cycle nothing comes of what was under way; the next group is whole."""
     bench = Bench(dut, seed=3)
     await bench.reset()
-    for cut in range(1, 25):
-        await bench.run([step for _ in range(12) for step in bench.group()], cut)
+    for cut in range(1, 25, settings()["between"]):
+        steps: list[Step] = []
+        while len(steps) < cut:
+            steps += bench.group()
+        await bench.run(steps, cut)
         drive(dut, **dict.fromkeys(_STROBES, 0))
         drive(dut, reset=1)
         await edge(dut)

@@ -164,7 +164,7 @@ async def networks(dut: Any) -> None:
     """Images by chance, without a pause and with pauses between the steps."""
     bench = Bench(dut, seed=1)
     await bench.reset()
-    for turn, one in enumerate(bench.passes(3)):
+    for turn, one in enumerate(bench.passes(settings()["images"])):
         await bench.run(bench.line(one, gaps=turn == 1))
     assert bench.seen["bits"] and bench.seen["scores"]
     orders = [stage.order for stage in bench.machine.stages[1:]]
@@ -181,7 +181,7 @@ async def reset_in_a_pass(dut: Any) -> None:
     line = bench.line(one, gaps=False)
     ends = [at for at, given in enumerate(line) if given and given[1] is not None]
     cuts = {1, 2, 3, *range(ends[0], ends[0] + 12), *range(len(line) - 1, len(line) + 12)}
-    for cut in sorted(cuts):
+    for cut in sorted(cuts)[:: settings()["between"]]:
         await bench.run(line, cut)
         drive(dut, **dict.fromkeys(_STROBES, 0))
         drive(dut, reset=1)

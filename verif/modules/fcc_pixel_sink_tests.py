@@ -222,7 +222,9 @@ async def sizes_and_full_rate(dut: Any) -> None:
     sink = Sink(dut, seed=1)
     for form in formats(dut, seed=10):
         await sink.reset(form)
-        packets = [form.good(), form.good(ones=True), form.good(), form.good()]
+        packets = [form.good(), form.good(ones=True)]
+        if form.side < 60:  # thousands of pixels take long, and have been in both halves by now
+            packets += [form.good(), form.good()]
         before = sink.cycles
         await sink.send(packets)
         assert sink.cycles - before == len(packets) * form.side**2
