@@ -146,13 +146,13 @@ def core_of_all(of_one_bit: bool) -> Geometry:
 def test_every_committed_network(
     tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """2,000 of its data set's images, 200 of a network whose images take ten times the cycles, and
+    """500 of its data set's images, 200 of a network whose images take ten times the cycles, and
     the page of one; or a sentence where no core computes it.
     Networks without convolutions share cores; the core that each would get for itself takes its
     words too."""
     network = IntegerNetwork.load(NETWORKS / f"{name}.npz")
     assert network.dataset is not None
-    images = min(200 if network.convolutions else 2000, DATASETS[network.dataset].test_images)
+    images = min(200 if network.convolutions else 500, DATASETS[network.dataset].test_images)
     arguments = ["--network", name, "--images", str(images), "--output", str(tmp_path / "out")]
     arguments += ["--trace", "5"]
     if "power-of-two" in network.kinds:
