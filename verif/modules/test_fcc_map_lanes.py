@@ -56,7 +56,9 @@ def test_fcc_map_lanes(
     # Hundreds of XNORs a cycle are slow in four-state logic.
     quick = simulator.chosen() == "icarus" and pe * slot > 12
     settings = {
-        **{"geometry": asdict(geometry), "network": str(tmp_path / "network.npz")},
-        **{"images": 2 if quick else 3, "between": 9 if quick else 1},
+        "geometry": asdict(geometry),
+        "network": str(tmp_path / "network.npz"),
+        "images": 2 if quick else 3,
+        "between": 9 if quick else 1,
     }
     model.run("modules.fcc_map_lanes_tests", tmp_path, settings=settings)
