@@ -474,7 +474,7 @@ async def reset_in_a_pass(dut: Any) -> None:
     rng = np.random.default_rng(60)
     length = 2 * bench.drain + 2 * bench.geometry.taps
     length += 2 * sum(layer.steps for layer in bench.table)
-    for cycles in [*range(1, min(length, 120)), *rng.integers(1, 4 * length, 40).tolist()]:
+    for cycles in [*range(1, min(length, 120)), *rng.integers(1, 4 * length, 12).tolist()]:
         for _ in range(cycles):
             await bench.cycle(True, False, rng.random() < 0.7)
         drive(dut, reset=1)
