@@ -35,8 +35,9 @@ def play(scenario: Scenario, directory: Path) -> Outcome:
     model = simulator.build("xnor_fcc", scenario.core.parameters())
     outcome = Outcome()
     try:
+        maps = "map_" if scenario.core.map_input else ""
         model.run(
-            "campaigns.scenarios.scenario_tests",
+            f"campaigns.scenarios.{maps}scenario_tests",
             directory,
             settings={
                 "scenario": scenario.facts(),

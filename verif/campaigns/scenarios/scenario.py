@@ -25,7 +25,7 @@ from cattrs.preconf.json import make_converter
 from xnor_fcc.errors import UserError
 from xnor_fcc.geometry import Geometry, Shape
 from xnor_fcc.integer import IntegerNetwork, Layer
-from xnor_fcc.random_network import random_network
+from xnor_fcc.random_network import Convolution, random_map_network, random_network
 from xnor_fcc.registers import PIXEL_THRESHOLD
 
 # Scenarios that once failed, and some that teach; every one is played by the test suite.
@@ -67,7 +67,8 @@ _MOST = {
 @dataclass(frozen=True)
 class Network:
     """A random network by seed and shape: widths are (inputs, hidden..., classes), then the order
-    of each layer's inputs and which layers are ternary, unless it is a plain binary network."""
+    of each layer's inputs and which layers are ternary, unless it is a plain binary network. One
+    that begins with convolutions has the side of its images, and no inputs among its widths."""
 
     widths: tuple[int, ...]
     seed: int = 0
@@ -75,10 +76,19 @@ class Network:
     biases: str = "lively"
     orders: tuple[int, ...] = ()
     ternary: tuple[bool, ...] = ()
+    side: int = 0
+    """Pixels of a line, and lines, of its images without their border; 0: no convolutions."""
+    convolutions: tuple[tuple[int, int, bool], ...] = ()
+    """(channels, kernel, pool) of each."""
+    colours: int = 1
+    levels: int = 1
+    border: int = 0
 
     @property
     def shape(self) -> Shape:
         """What decides the core it needs."""
+        if self.side:
+            return self._maps(np.random.default_rng(0)).shape
         plain = Shape.of(self.widths)
         return Shape(self.widths, self.orders or plain.orders, self.ternary or plain.ternary)
 
@@ -86,7 +96,10 @@ class Network:
         """The network; `geometry` bounds the scores, which `biases` = extreme goes to."""
         rng = np.random.default_rng(self.seed)
         shape = self.shape
-        network = random_network(rng, shape.widths, shape.orders, shape.ternary)
+        if self.side:
+            network = self._maps(rng)
+        else:
+            network = random_network(rng, shape.widths, shape.orders, shape.ternary)
         hidden = tuple(
             self._moved(rng, layer) for layer in network.hidden if isinstance(layer, Layer)
         )
@@ -100,6 +113,13 @@ class Network:
             bias = rng.choice([-reach, reach - 1], len(bias)).astype(np.int32)
             output = replace(output, bias=bias)
         return replace(network, hidden=hidden, output=output)
+
+    def _maps(self, rng: np.random.Generator) -> IntegerNetwork:
+        """A network of this shape that begins with convolutions."""
+        return random_map_network(
+            rng, self.side, [Convolution(*each) for each in self.convolutions], self.widths,
+            self.colours, self.levels, self.border, self.orders or None, self.ternary or False,
+        )  # fmt: skip
 
     def _moved(self, rng: np.random.Generator, layer: Layer) -> Layer:
         """The layer with its thresholds where `thresholds` says."""
@@ -190,6 +210,8 @@ class Scenario:
         for episode in self.episodes:
             if episode.network is not None:
                 _require_numbers(episode.network)
+                if not episode.network.widths:
+                    raise UserError("A network has the width of its classes at least.")
                 shape = episode.network.shape
                 if len(shape.widths) < 2 or min(shape.widths) < 1:
                     raise UserError("The widths of a network are its inputs, layers and classes.")

@@ -24,6 +24,7 @@ import numpy as np
 from cocotb.task import Task
 from cocotb.triggers import ClockCycles, RisingEdge
 
+from campaigns.scenarios.driving import Sending, hold, send
 from campaigns.scenarios.scenario import Episode, Packet, Scenario
 from core.host import (
     Host,
@@ -42,7 +43,7 @@ from xnor_fcc.integer import IntegerNetwork
 from xnor_fcc.pack import Memory, pack
 from xnor_fcc.registers import ADDRESS, BIT, errors_in
 from xnor_fcc_sim.bench import Bench
-from xnor_fcc_sim.packets import Beat, drive_beat
+from xnor_fcc_sim.packets import Beat
 from xnor_fcc_sim.settings import settings
 from xnor_fcc_sim.streams import write_burst
 from xnor_fcc_sim.traffic import batches_until_steady, out_of_step, patience
@@ -58,9 +59,6 @@ _STEADY_IMAGES = 100
 _NOISE = 120
 # A PARTIAL_TIMEOUT above this one is not waited for.
 _SOON = 1000
-
-# A packet on its way: idle cycles before it and between its beats, and its beats.
-Sending = tuple[int, int, list[Beat]]
 
 
 class _Unlimited(Loader):
@@ -108,28 +106,6 @@ async def access(dut: Any, address: int, value: int | None) -> None:
     dut.avs_csr_write.value = int(value is not None)
     await RisingEdge(dut.clk)
     dut.avs_csr_read.value = dut.avs_csr_write.value = 0
-
-
-async def send(dut: Any, packets: Sequence[Sending]) -> None:
-    """Drive the beats of packets with their gaps."""
-    for gap, pause, beats in packets:
-        for number, beat in enumerate(beats):
-            idle = pause if number else gap
-            if idle:
-                dut.asi_image_valid.value = 0
-                await ClockCycles(dut.clk, idle)
-            await drive_beat(dut, beat)
-    dut.asi_image_valid.value = 0
-
-
-async def hold(dut: Any, bursts: Sequence[tuple[int, int]]) -> None:
-    """Take results for some cycles and none for some, for ever."""
-    for ready, held in cycle(bursts):
-        dut.aso_result_ready.value = 1
-        await ClockCycles(dut.clk, ready)
-        if held:
-            dut.aso_result_ready.value = 0
-            await ClockCycles(dut.clk, held)
 
 
 def beats_of(form: Format, kind: str) -> list[Beat]:

@@ -33,7 +33,7 @@ from tqdm import tqdm
 
 from campaigns.scenarios.player import COUNTS, Outcome
 from campaigns.scenarios.scenario import SAVED, Saved, Scenario
-from campaigns.scenarios.strategies import scenarios
+from campaigns.scenarios.strategies import map_scenarios, scenarios
 from xnor_fcc.errors import CommandLine, UserError, run_main
 from xnor_fcc.files import write_json
 from xnor_fcc.generated import fill
@@ -52,6 +52,11 @@ _KEPT = 12
 _HANGS = 900
 
 
+# What is drawn: cores for dense layers, or for convolutions, which take longer.
+_KINDS = {"dense": scenarios, "maps": map_scenarios}
+_TURNS = ("dense", "dense", "maps")
+
+
 class _Failed(AssertionError):
     """A scenario that fails."""
 
@@ -64,9 +69,17 @@ class Soak:
     """One run: its figures, and the copy that it works on."""
 
     def __init__(
-        self, output: Path, seed: int, minutes: float, most: int, every: int, shrink: float
+        self,
+        output: Path,
+        seed: int,
+        minutes: float,
+        most: int,
+        every: int,
+        shrink: float,
+        only: str = "",
     ) -> None:
         self.output, self.seed, self.most, self.every = output, seed, most, every
+        self.only = only
         self.begin = time.monotonic()
         self.end = self.begin + 60 * minutes
         self.shrink = shrink
@@ -126,7 +139,7 @@ class Soak:
             phases=[Phase.generate, Phase.shrink], verbosity=Verbosity.quiet,
             suppress_health_check=list(HealthCheck), report_multiple_bugs=False,
         )  # fmt: skip
-        @given(scenarios())
+        @given(_KINDS[self.only or _TURNS[number % len(_TURNS)]]())
         def play(scenario: Scenario) -> None:
             self._judge(scenario)
 
@@ -306,6 +319,7 @@ def parser() -> argparse.ArgumentParser:
     add("--seed", type=int, help="what is drawn; printed (a random one)")
     add("--scenarios", type=int, default=1 << 30, metavar="N", help="at most so many")
     add("--every", type=int, default=40, metavar="N", help="every Nth in Verilator (40)")
+    add("--only", choices=_KINDS, default="", help="only such cores (two draws of three are dense)")
     add("--shrink", type=float, default=300, metavar="SECONDS",
         help="at most, to find a smaller scenario that fails (300, more are not used)")  # fmt: skip
     add("--replay", type=Path, metavar="FILE", help="play a saved scenario and nothing else")
@@ -353,7 +367,7 @@ def _run(arguments: argparse.Namespace) -> int:
     configuration.set_hypothesis_home_dir(arguments.output / "hypothesis")
     soak = Soak(
         arguments.output, seed, arguments.minutes, arguments.scenarios, arguments.every,
-        arguments.shrink,
+        arguments.shrink, arguments.only,
     )  # fmt: skip
     soak.report["minutes_asked"] = arguments.minutes
     try:

@@ -6,6 +6,7 @@ Bounds keep one scenario at seconds: at most 300 steps a layer and cores that bu
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import chain
 from math import isqrt
 from typing import Any
@@ -27,7 +28,7 @@ from campaigns.scenarios.scenario import (
     Scenario,
     steps_needed,
 )
-from xnor_fcc.geometry import IMAGE_WIDTHS
+from xnor_fcc.geometry import IMAGE_WIDTHS, Geometry
 from xnor_fcc.registers import MAP, mask
 
 # Steps of the widest layer, and beats of a streamed weight word.
@@ -177,3 +178,107 @@ def scenarios(draw: st.DrawFn, episodes: int = 6) -> Scenario:
     core["bank_depth"] = draw(st.integers(-(-weights // 100), weights + 5))
     core["threshold_depth"] = max(2, max(words for _, words in needs) + draw(slack))
     return Scenario(core, played, draw(_SEEDS))
+
+
+@st.composite
+def _map_networks(draw: st.DrawFn, core: dict[str, int]) -> Network:
+    """A network that begins with convolutions, for a core of PE and slot."""
+    slot = core["simd"] // 3
+    corners = {1, core["pe"], core["pe"] + 1, slot - 1, slot, slot + 1}
+    channels = st.one_of(
+        st.sampled_from(sorted(corners - {0})), st.integers(1, max(2, min(16, 2 * slot)))
+    )
+    side = draw(st.integers(3, 9))
+    border = draw(st.integers(0, 1))
+    convolutions: list[tuple[int, int, bool]] = []
+    left = side + 2 * border
+    for layer in range(draw(st.integers(1, 3))):
+        kernel = 3 if layer == 0 else draw(st.sampled_from((3, 3, 1)))
+        if kernel > left:
+            kernel = 1
+        left -= kernel - 1
+        pool = left % 2 == 0 and draw(st.booleans())
+        left //= 1 + pool
+        convolutions.append((draw(channels), kernel, pool))
+    dense = draw(st.lists(st.integers(1, 2 * slot), max_size=2))
+    widths = (*dense, draw(st.integers(1, 6)))
+    layers = len(convolutions) + len(widths)
+    kinds: dict[str, Any] = {}
+    if core["order"] == 2:
+        orders = draw(st.lists(st.integers(1, 2), min_size=layers - 1, max_size=layers - 1))
+        kinds["orders"] = (1, *orders)
+    if core["ternary"]:
+        ternary = st.lists(st.booleans(), min_size=layers, max_size=layers)
+        kinds["ternary"] = tuple(draw(ternary))
+    return Network(
+        widths,
+        draw(_SEEDS),
+        draw(st.sampled_from(THRESHOLDS)),
+        draw(st.sampled_from(BIASES)),
+        side=side,
+        convolutions=tuple(convolutions),
+        colours=draw(st.integers(1, core["pixel_channels"])),
+        levels=draw(st.integers(1, core["pixel_levels"])),
+        border=border,
+        **kinds,
+    )
+
+
+@st.composite
+def map_scenarios(draw: st.DrawFn, episodes: int = 3) -> Scenario:
+    """Any scenario of a core for convolutions, of up to so many episodes: a core that each of the
+    networks just fits, or with some room left."""
+    channels, levels = draw(st.sampled_from(((1, 1), (1, 2), (2, 1), (3, 1), (4, 1))))
+    pe = draw(st.integers(1, 4))
+    least = -(-3 * channels * levels // pe)
+    parts = draw(st.integers(least, least + 1))
+    order = draw(st.sampled_from((1, 1, 2)))
+    core = {
+        "pe": pe,
+        "simd": 3 * pe * parts,
+        "order": order,
+        "ternary": draw(st.sampled_from((0, 0, 1))),
+        "pixel_channels": channels,
+        "pixel_levels": levels,
+        "weight_stream": 0,
+    }
+    count = draw(st.integers(1, episodes))
+    played = []
+    for number in range(count):
+        keep = number > 0 and draw(st.sampled_from((False, False, True)))
+        packets = draw(_PACKETS)
+        ending = draw(st.sampled_from(ENDINGS))
+        episode = Episode(
+            network=None if keep else draw(_map_networks(core)),
+            prelude=tuple(
+                draw(st.lists(st.sampled_from(PRELUDES), max_size=2))
+                if draw(st.sampled_from((False, False, True)))
+                else ()
+            ),
+            eager=draw(st.sampled_from((0, 0, 0, 1, 4, 20))),
+            # A pass takes hundreds of cycles, and a packet as many.
+            packets=tuple(replace(packet, gap=packet.gap * 4) for packet in packets[:6]),
+            backpressure=draw(st.one_of(st.just(()), _BURSTS, _HOLDS)),
+            accesses=draw(_ACCESSES),
+            noise=draw(st.sampled_from((False, False, True))),
+            ending=ending,
+            cut=100 if ending == "drained" else draw(st.integers(0, 100)),
+            wait=0 if ending == "drained" else draw(st.integers(0, 400)),
+        )
+        played.append(episode)
+    needs = [
+        Geometry.for_widths(e.network.shape, pe, core["simd"], 4 * order)
+        for e in played
+        if e.network is not None
+    ]
+    for name, most in (
+        ("max_width", 60), ("max_layers", 2), ("max_classes", 3), ("weight_depth", 20),
+        ("threshold_depth", 9), ("map_input", 5), ("map_even", 7), ("map_odd", 7),
+    ):  # fmt: skip
+        slack = draw(st.one_of(st.just(0), st.integers(0, most)))
+        core[name] = max(getattr(need, name) for need in needs) + slack
+    widths = [width for width in IMAGE_WIDTHS if 8 * channels <= width <= 64]
+    core["image_width"] = draw(st.sampled_from(widths))
+    core["bank_depth"] = draw(st.integers(-(-core["weight_depth"] // 100), core["weight_depth"]))
+    core["lanes"] = 4 * order
+    return Scenario(core, tuple(played), draw(_SEEDS))
