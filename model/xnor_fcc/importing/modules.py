@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor, nn
@@ -14,7 +14,7 @@ from ..errors import UserError
 from ..map_plan import MOST_SIDE
 from .windows import Convolution
 
-Layer = nn.Linear | nn.Conv2d
+Layer: TypeAlias = nn.Linear | nn.Conv2d
 
 
 def layers_of(module: nn.Module) -> dict[str, Layer]:
