@@ -223,7 +223,7 @@ def test_bash_completes(script: Path, tmp_path: Path) -> None:
         (["classify", "--labels", ""], {"digit.png", "folder"}),
         (["pack", "--output", ""], {"folder"}),
         (["explore", "--network", ""], networks | {"digit.png", "folder"}),
-        (["info", "mn"], {"mnist"}),
+        (["info", "mn"], {"mnist", "mnist_conv"}),
         (["simulate", "--flip", ""], set()),
         (["train", "--recipe", "fl"], {"float"}),
     ):
