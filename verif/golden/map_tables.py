@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from xnor_fcc.geometry import Geometry
 from xnor_fcc.map_plan import SLOTS, Area, Stage, Window, image_area
 from xnor_fcc.shape import ceil_div
 
@@ -35,6 +36,16 @@ class Core:
     map_odd: int
     order: int = 1
     ternary: int = 0
+
+    @classmethod
+    def of(cls, geometry: Geometry) -> Core:
+        """Those of a whole core."""
+        g = geometry
+        return cls(
+            g.pe, g.slot, g.ring, g.groups(g.max_width), g.max_layers, g.max_classes,
+            g.weight_depth, g.threshold_depth, g.map_input, g.map_even, g.map_odd, g.order,
+            g.ternary,
+        )  # fmt: skip
 
     @property
     def parts(self) -> int:

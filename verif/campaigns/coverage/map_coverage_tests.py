@@ -60,14 +60,6 @@ async def _answers(bench: Bench, network: IntegerNetwork, grey: np.ndarray) -> N
     bench.check(head + len(grey))
 
 
-def _limits(geometry: Geometry) -> Core:
-    g = geometry
-    return Core(
-        g.pe, g.slot, g.ring, g.groups(g.max_width), g.max_layers, g.max_classes, g.weight_depth,
-        g.threshold_depth, g.map_input, g.map_even, g.map_odd, g.order, g.ternary,
-    )  # fmt: skip
-
-
 async def _refused(bench: Bench, control: int = _ENABLE) -> None:
     await bench.write("CONTROL", control)
     await ClockCycles(bench.dut.clk, 8 * bench.geometry.max_layers + 20)
@@ -128,7 +120,7 @@ async def malformed_packets(dut: Any) -> None:
 async def wrong_tables(dut: Any) -> None:
     """Each number of the network's description by itself is another one, then it is right again."""
     bench, g, network, rng = await _loaded(dut)
-    memory, limits = pack(network, g), _limits(g)
+    memory, limits = pack(network, g), Core.of(g)
     table = Table(memory.entries, memory.inputs, memory.classes, 1 << 30, 1 << 30)
     assert verdict(limits, table) == "ok"
     for layer, entry in enumerate(memory.entries):
@@ -165,7 +157,7 @@ async def wrong_tables(dut: Any) -> None:
 async def tables_beyond_the_core(dut: Any) -> None:
     """Tables that would fit if one limit of the core were higher, of each limit."""
     bench, g, _, rng = await _loaded(dut)
-    limits = _limits(g)
+    limits = Core.of(g)
     higher = {"ring": 127, "most_groups": 40, "weight_depth": 1 << 16, "threshold_depth": 1 << 16,
               "map_input": 512, "map_even": 512, "map_odd": 512}  # fmt: skip
     for name, most in higher.items():

@@ -42,21 +42,7 @@ class MapMonitor:
     def __init__(self, bench: Any) -> None:
         self.dut, self.core, g = bench.dut, bench.core, bench.geometry
         self.geometry = g
-        self.limits = Core(
-            pe=g.pe,
-            slot=g.slot,
-            ring=g.ring,
-            most_groups=g.groups(g.max_width),
-            max_layers=g.max_layers,
-            max_classes=g.max_classes,
-            weight_depth=g.weight_depth,
-            threshold_depth=g.threshold_depth,
-            map_input=g.map_input,
-            map_even=g.map_even,
-            map_odd=g.map_odd,
-            order=g.order,
-            ternary=g.ternary,
-        )
+        self.limits = Core.of(g)
         self.see = bins_of_run().see
         self.refused: list[Table] = []
         self.fresh = False

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What plays a scenario into the ports of any core: packets with their gaps, and results that are
-taken in bursts."""
+"""What plays a scenario into the ports of any core: packets with their gaps, register accesses, and
+results that are taken in bursts."""
 
 from __future__ import annotations
 
@@ -8,12 +8,29 @@ from collections.abc import Sequence
 from itertools import cycle
 from typing import Any
 
-from cocotb.triggers import ClockCycles
+from cocotb.triggers import ClockCycles, RisingEdge
 
+from campaigns.scenarios.scenario import Access
+from core.host import while_running
 from xnor_fcc_sim.packets import Beat, drive_beat
 
 # A packet on its way: idle cycles before it and between its beats, and its beats.
 Sending = tuple[int, int, list[Beat]]
+
+
+async def access(dut: Any, given: Access) -> None:
+    """One register access after its wait, of a kind that neither stops nor resets the core."""
+    if given.wait:
+        await ClockCycles(dut.clk, given.wait)
+    value = given.value
+    if value is not None:
+        value = while_running(given.address, value)
+    dut.avs_csr_address.value = given.address
+    dut.avs_csr_writedata.value = value or 0
+    dut.avs_csr_read.value = int(value is None)
+    dut.avs_csr_write.value = int(value is not None)
+    await RisingEdge(dut.clk)
+    dut.avs_csr_read.value = dut.avs_csr_write.value = 0
 
 
 async def send(dut: Any, packets: Sequence[Sending]) -> None:

@@ -20,9 +20,10 @@ import numpy as np
 from cocotb.task import Task
 from cocotb.triggers import ClockCycles, RisingEdge
 
-from campaigns.scenarios.driving import Sending, hold, send
-from campaigns.scenarios.scenario import Access, Episode, Packet, Scenario
+from campaigns.scenarios.driving import Sending, access, hold, send
+from campaigns.scenarios.scenario import Episode, Packet, Scenario
 from core.host import Host, while_running, while_stopped
+from golden.image_packets import PacketRules
 from golden.pixel_packets import PixelFormat
 from xnor_fcc.integer import IntegerNetwork
 from xnor_fcc.pack import Memory, pack
@@ -40,75 +41,60 @@ _NOISE, _IMAGES = 120, 6
 
 
 class Packets:
-    """The rules of the image port, beat by beat as the core takes them; a good packet is told to
-    the bench by the number of its image."""
+    """What comes of the beats that the core takes, by the rules of the image port; a good packet is
+    told to the bench by the number of its image."""
 
     def __init__(self, bench: Bench) -> None:
         self.bench, self.dut = bench, bench.dut
-        self.pixels = 1
-        self.images: dict[tuple[int, ...], int] = {}
+        self.rules = PacketRules(bench.geometry.image_width)
+        self.rules.configure(0, grey=True, threshold=0)
+        self.images: dict[bytes, int] = {}
         self.malformed = 0
         self.reset()
         cocotb.start_soon(self._watch())
 
     def reset(self) -> None:
         """Nothing has been seen."""
-        self.open, self.bad = False, False
-        self.data: list[int] = []
-        self.dropped, self.taken, self.good = 0, 0, 0
-        self.errors: set[str] = set()
+        self.rules.reset()
+        self._count()
 
-    def begin(self, pixels: int, images: dict[tuple[int, ...], int]) -> None:
-        """The core is about to be started; half a packet that it has is none any more."""
-        self.pixels, self.images = pixels, images
-        self.bad = True
-        self.taken, self.good, self.dropped = 0, 0, 0
-        self.errors.clear()
+    def _count(self) -> None:
+        self.dropped, self.taken, self.good, self.errors = 0, 0, 0, 0
+
+    def begin(self, images: dict[bytes, int]) -> None:
+        """The core is about to be started; half a packet that it has is none any more. `images`:
+        their numbers by their bytes, a whole beat for each pixel."""
+        self.images = images
+        self.rules.configure(len(next(iter(images))), grey=True, threshold=0)
+        self.rules.cut()
+        self._count()
 
     async def _watch(self) -> None:
         dut, edge = self.dut, RisingEdge(self.dut.clk)
+        wide = self.bench.geometry.image_width > 8
         while True:
             await edge
             if dut.asi_image_valid.value == 1 and dut.asi_image_ready.value == 1:
-                wide = self.bench.geometry.image_width > 8
                 self._beat(
-                    dut.asi_image_startofpacket.value == 1,
-                    dut.asi_image_endofpacket.value == 1,
-                    dut.asi_image_error.value == 1,
-                    int(dut.asi_image_empty.value) if wide else 0,
-                    int(dut.asi_image_data.value),
+                    Beat(
+                        int(dut.asi_image_data.value),
+                        int(dut.asi_image_startofpacket.value),
+                        int(dut.asi_image_endofpacket.value),
+                        int(dut.asi_image_empty.value) if wide else 0,
+                        int(dut.asi_image_error.value),
+                    )
                 )
 
-    def _drop(self) -> None:
-        self.dropped += 1
-        self.malformed += 1
-        self.bench.packets += 1
-
-    def _beat(self, start: bool, end: bool, error: bool, empty: int, data: int) -> None:
+    def _beat(self, beat: Beat) -> None:
         self.taken += 1
-        headless = not start and not self.open
-        if start and self.open:
-            self.errors.add("PACKET_FRAME")
-            self._drop()
-        if start or headless:
-            self.data, self.bad = [], headless
-        if headless:
-            self.errors.add("PACKET_FRAME")
-        self.data.append(data)
-        count, was_bad = len(self.data), self.bad
-        if error:
-            self.errors.add("PACKET_FLAGGED")
-        short = end and (count < self.pixels or (count == self.pixels and empty > 0))
-        long = count > self.pixels or (count == self.pixels and not end)
-        if not was_bad and (short or long):
-            self.errors.add("PACKET_SHORT" if short else "PACKET_LONG")
-        self.bad = was_bad or error or short or long
-        self.open = not end
-        if end and self.bad:
-            self._drop()
-        elif end:
+        fate = self.rules.beat(beat)
+        self.errors |= fate.errors
+        self.dropped += fate.dropped
+        self.malformed += fate.dropped
+        self.bench.packets += fate.dropped
+        if fate.image is not None:
             self.good += 1
-            self.bench.accept(self.images[tuple(self.data)])
+            self.bench.accept(self.images[self.rules.payload])
 
 
 class Player:
@@ -257,7 +243,8 @@ class Player:
         grey, maps = make_maps(np.random.default_rng(self.scenario.seed), network, _IMAGES)
         good = [beats_of(map_packet(network, image, g.image_width), g.image_width)
                 for image in grey]  # fmt: skip
-        index = {tuple(beat.data for beat in beats): i for i, beats in enumerate(good)}
+        index = {b"".join(beat.data.to_bytes(g.image_width // 8, "big") for beat in beats): i
+                 for i, beats in enumerate(good)}  # fmt: skip
         sendings: list[Sending] = [
             (packet.gap, packet.pause, self._beats(packet, good))
             for packet in episode.packets
@@ -269,7 +256,7 @@ class Player:
         await bench.write("ERROR", mask("ERROR"))
         before = {name: await bench.read(name) for name in ("IMAGES", "DROPPED", "BUSY_CYCLES",
                   "STALL_CYCLES", "BATCHES", "STEP_CYCLES")}  # fmt: skip
-        packets.begin(network.pixels.map_side**2, index)
+        packets.begin(index)
         if episode.eager:  # written to while it checks its table
             await write_burst(dut, ADDRESS["CONTROL"], [_ENABLE])
             await write_burst(dut, ADDRESS["LAYERS"], [0] * episode.eager)
@@ -289,29 +276,16 @@ class Player:
         assert busy == answered * g.pass_cycles(network.shape), (busy, answered)
         assert change["STEP_CYCLES"] == answered * g.steps(network.shape)
         if not episode.noise and not episode.accesses and not episode.eager:
-            assert set(errors_in(await bench.read("ERROR"))) == packets.errors
+            assert await bench.read("ERROR") == packets.errors
 
     async def _accesses(self, episode: Episode) -> None:
         """The accesses of an episode, or noise; none that stops or resets the core."""
         if episode.noise:
             await self.host.flood(while_running)
         for given in episode.accesses:
-            await self._access(given)
+            await access(self.dut, given)
+            self.accesses += 1
         self.host.rest()
-
-    async def _access(self, given: Access) -> None:
-        dut, value = self.dut, given.value
-        if given.wait:
-            await ClockCycles(dut.clk, given.wait)
-        if value is not None:
-            value = while_running(given.address, value)
-        dut.avs_csr_address.value = given.address
-        dut.avs_csr_writedata.value = value or 0
-        dut.avs_csr_read.value = int(value is None)
-        dut.avs_csr_write.value = int(value is not None)
-        await RisingEdge(dut.clk)
-        self.host.rest()
-        self.accesses += 1
 
     async def _traffic(self, episode: Episode, sendings: list[Sending], quiet: int) -> None:
         """Packets, accesses and backpressure together, and the end of the episode."""

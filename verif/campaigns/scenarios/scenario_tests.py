@@ -22,9 +22,9 @@ from typing import Any
 import cocotb
 import numpy as np
 from cocotb.task import Task
-from cocotb.triggers import ClockCycles, RisingEdge
+from cocotb.triggers import ClockCycles
 
-from campaigns.scenarios.driving import Sending, hold, send
+from campaigns.scenarios.driving import Sending, access, hold, send
 from campaigns.scenarios.scenario import Episode, Packet, Scenario
 from core.host import (
     Host,
@@ -96,16 +96,6 @@ class ScenarioTwin(Twin):
         unknown = ["WEIGHT_STALL_CYCLES"] if self.geometry.weight_stream else []
         unknown += ["ERROR", "IRQ_STATUS"] if self.fault_is_due else []
         return None if address in map(ADDRESS.get, unknown) else super()._value(address)
-
-
-async def access(dut: Any, address: int, value: int | None) -> None:
-    """One register access, in the next cycle; the twin sees what is answered."""
-    dut.avs_csr_address.value = address
-    dut.avs_csr_writedata.value = value or 0
-    dut.avs_csr_read.value = int(value is None)
-    dut.avs_csr_write.value = int(value is not None)
-    await RisingEdge(dut.clk)
-    dut.avs_csr_read.value = dut.avs_csr_write.value = 0
 
 
 def beats_of(form: Format, kind: str) -> list[Beat]:
@@ -400,12 +390,7 @@ class Player:
         if episode.noise:
             await self.host.flood(while_running)
         for given in episode.accesses:
-            if given.wait:
-                await ClockCycles(self.dut.clk, given.wait)
-            value = given.value
-            if value is not None:
-                value = while_running(given.address, value)
-            await access(self.dut, given.address, value)
+            await access(self.dut, given)
 
     async def _traffic(self, episode: Episode, sendings: list[Sending], quiet: int) -> None:
         """Packets, accesses and backpressure together, and the end of the episode."""
