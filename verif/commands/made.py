@@ -3,12 +3,20 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
 import sys
+from collections.abc import Mapping
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from xnor_fcc.integer import IntegerNetwork
+from xnor_fcc_sim.trace import Trace
 
 # Variables that a caller may have set for somebody else: of cocotb, its makefiles, Verilator; then
 # those that shape a build, or lead to another Python.
@@ -37,6 +45,28 @@ def run(output: Path, *arguments: str, **environment: str) -> subprocess.Complet
         capture_output=True,
         text=True,
     )
+
+
+def traced(
+    directory: Path,
+    simulator: str,
+    network: IntegerNetwork,
+    arrays: Mapping[str, Any],
+    *arguments: str,
+) -> tuple[Trace, str, int]:
+    """The trace of a run on images of one's own (`arrays`: those of the file), its page, and the
+    exit code."""
+    network.save(directory / "net.npz")
+    np.savez(directory / "images.npz", **arrays)
+    result = run(
+        *(directory / "out", "--network", str(directory / "net.npz")),
+        *("--inputs", str(directory / "images.npz"), *arguments),
+        SIM=simulator,
+    )
+    assert result.returncode in (0, 1), result.stdout + result.stderr
+    page = directory / "out" / "trace.html"
+    assert json.loads((directory / "out" / "report.json").read_text())["trace"] == str(page)
+    return Trace.read(directory / "out" / "trace.npz"), page.read_text(), result.returncode
 
 
 def texts(markup: str) -> str:

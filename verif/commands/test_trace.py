@@ -6,7 +6,6 @@ from __future__ import annotations
 import base64
 import importlib.util
 import io
-import json
 import re
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -17,6 +16,7 @@ import pytest
 from markupsafe import escape
 from PIL import Image
 
+from commands import made
 from commands.made import Checker, external_references, run, texts
 from xnor_fcc import plot
 from xnor_fcc.errors import UserError
@@ -55,22 +55,12 @@ def traced(
     which is the label of all others."""
     rng = np.random.default_rng(8)
     network = random_network(rng, WIDTHS, orders=orders)
-    network.save(directory / "net.npz")
     grey = rng.integers(0, 256, (IMAGES, WIDTHS[0]), dtype=np.uint8)
     labels = np.full(IMAGES, evaluate(network, network.inputs_from(grey)).classes[image])
     labels[image] = (labels[image] + 1) % WIDTHS[-1]
-    np.savez(directory / "images.npz", images=grey, labels=labels)
-    result = run(
-        *(directory / "out", "--network", str(directory / "net.npz")),
-        *("--inputs", str(directory / "images.npz"), "--trace", str(image)),
-        *("--pe", "8", "--simd", "8", *arguments),
-        SIM=simulator,
-    )
-    assert result.returncode in (0, 1), result.stdout + result.stderr
-    page = directory / "out" / "trace.html"
-    assert json.loads((directory / "out" / "report.json").read_text())["trace"] == str(page)
-    trace = Trace.read(directory / "out" / "trace.npz")
-    return Traced(network, grey, labels, trace, page.read_text(), result.returncode)
+    given = {"images": grey, "labels": labels}
+    more = ("--trace", str(image), "--pe", "8", "--simd", "8", *arguments)
+    return Traced(network, grey, labels, *made.traced(directory, simulator, network, given, *more))
 
 
 @pytest.fixture(scope="module")

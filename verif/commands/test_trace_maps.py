@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import base64
 import io
-import json
 import re
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,7 +13,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from commands.made import Checker, external_references, run, texts
+from commands import made
+from commands.made import Checker, external_references, texts
 from xnor_fcc.geometry import MapShape
 from xnor_fcc.integer import IntegerNetwork
 from xnor_fcc.map_plan import plan
@@ -65,19 +65,10 @@ def images_of(network: IntegerNetwork) -> np.ndarray:
 def traced(
     simulator: str, directory: Path, network: IntegerNetwork, image: int, *arguments: str
 ) -> Traced:
-    network.save(directory / "net.npz")
     grey = images_of(network)
-    np.savez(directory / "images.npz", images=grey)
-    result = run(
-        *(directory / "out", "--network", str(directory / "net.npz"), "--pe", "2", "--simd", "18"),
-        *("--inputs", str(directory / "images.npz"), "--trace", str(image), *arguments),
-        SIM=simulator,
-    )
-    assert result.returncode in (0, 1), result.stdout + result.stderr
-    page = directory / "out" / "trace.html"
-    assert json.loads((directory / "out" / "report.json").read_text())["trace"] == str(page)
-    trace = Trace.read(directory / "out" / "trace.npz")
-    return Traced(network, grey, image, trace, page.read_text(), result.returncode)
+    more = ("--trace", str(image), "--pe", "2", "--simd", "18", *arguments)
+    found = made.traced(directory, simulator, network, {"images": grey}, *more)
+    return Traced(network, grey, image, *found)
 
 
 @pytest.fixture(scope="module")

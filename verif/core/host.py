@@ -57,7 +57,7 @@ class Host:
             clearing = bool(burst) and burst[-1] == (ADDRESS["ERROR"], _ONES)
             # What was written is read back.
             back = write is not None and (clearing or kind < 0.4)
-            writes = burst and not back if clearing else 0.4 < kind < 0.65
+            writes = write is None if clearing else 0.4 < kind < 0.65
             write = (burst.pop() if burst else self._write(rule)) if writes else None
             read = write is None and (back or kind > 0.65)
             dut.avs_csr_read.value = int(read)

@@ -54,45 +54,39 @@ def parser() -> CommandLine:
     )
 
 
-class Core(TypedDict):
-    """Cycles and area of a whole core; `cycles` is the latency."""
+class Whole(TypedDict):
+    """What is measured of any whole core."""
 
     geometry: dict[str, Any]
     images: int
     wrong_bits: int
-    accuracy: float
     cycles_per_image: float
     model_cycles_per_image: float
-    cycles: int
-    model_cycles: int
     busy: float
     counters: dict[str, int]
     alm: float
     m10k: int
     dsp: int
     flip_flops: int
+
+
+class Core(Whole):
+    """Cycles and area of a whole core; `cycles` is the latency."""
+
+    accuracy: float
+    cycles: int
+    model_cycles: int
     images_per_second: float
     simulated_cycles_per_second: float
 
 
-class Convolutions(TypedDict):
+class Convolutions(Whole):
     """The same of a core for convolutions; its weights are random, and so are its images."""
 
     network: str
-    geometry: dict[str, Any]
-    images: int
-    wrong_bits: int
     hidden_bits_checked: int
-    cycles_per_image: float
-    model_cycles_per_image: float
     latency_cycles: int
     model_latency_cycles: int
-    busy: float
-    counters: dict[str, int]
-    alm: float
-    m10k: int
-    dsp: int
-    flip_flops: int
 
 
 class Port(TypedDict):
@@ -149,27 +143,33 @@ def _run(name: str, command: Sequence[str]) -> int:
     return code
 
 
-def core(name: str, network: IntegerNetwork) -> Core:
-    """Cycles and area of a named geometry, whole core."""
-    geometry = Geometry.for_widths(network.widths, *NAMED[name])
-    run = simulate(name, ["--geometry", name, "--images", str(IMAGES[name])])
+def whole(name: str, geometry: Geometry, run: Simulation) -> Whole:
+    """What a simulated core has in common with all others, and its area."""
     print(f"bench: synthesising {name}", flush=True)
     cost = synthesis.intel("xnor_fcc", geometry.parameters())
     return {
         "geometry": asdict(geometry),
         "images": run["images"],
         "wrong_bits": run["wrong_bits"],
-        "accuracy": _known(run["accuracy"]),
         "cycles_per_image": _known(run["cycles_per_image"]),
         "model_cycles_per_image": run["model_cycles_per_image"],
-        "cycles": run["latency_cycles"],
-        "model_cycles": run["model_latency_cycles"],
         "busy": run["busy"],
         "counters": run["counters"],
         "alm": cost.alm,
         "m10k": cost.m10k,
         "dsp": cost.dsp,
         "flip_flops": cost.flip_flops,
+    }
+
+
+def core(name: str, network: IntegerNetwork) -> Core:
+    """Cycles and area of a named geometry, whole core."""
+    run = simulate(name, ["--geometry", name, "--images", str(IMAGES[name])])
+    return {
+        **whole(name, Geometry.for_widths(network.widths, *NAMED[name]), run),
+        "accuracy": _known(run["accuracy"]),
+        "cycles": run["latency_cycles"],
+        "model_cycles": run["model_latency_cycles"],
         "images_per_second": run["images_per_second"],
         "simulated_cycles_per_second": run["simulated_cycles_per_second"],
     }
@@ -185,25 +185,12 @@ def convolutions() -> Convolutions:
         ["--network", str(OUTPUT / "cnv.npz"), "--inputs", "random", "--images", str(CNV_IMAGES),
          "--pe", str(pe), "--simd", str(simd), "--lanes", str(lanes)],
     )  # fmt: skip
-    geometry = Geometry.for_widths(network.shape, *MAPS)
-    print("bench: synthesising cnv", flush=True)
-    cost = synthesis.intel("xnor_fcc", geometry.parameters())
     return {
+        **whole("cnv", Geometry.for_widths(network.shape, *MAPS), run),
         "network": network.name,
-        "geometry": asdict(geometry),
-        "images": run["images"],
-        "wrong_bits": run["wrong_bits"],
         "hidden_bits_checked": run["hidden_bits_checked"],
-        "cycles_per_image": _known(run["cycles_per_image"]),
-        "model_cycles_per_image": run["model_cycles_per_image"],
         "latency_cycles": run["latency_cycles"],
         "model_latency_cycles": run["model_latency_cycles"],
-        "busy": run["busy"],
-        "counters": run["counters"],
-        "alm": cost.alm,
-        "m10k": cost.m10k,
-        "dsp": cost.dsp,
-        "flip_flops": cost.flip_flops,
     }
 
 

@@ -418,6 +418,7 @@ async def locked(dut: Any) -> None:
             await host.write(name, value)
         if host.layers < 16:
             await host.poke(ADDRESS["LAYER_TABLE"] + host.layers, 1)
+        await host.poke(ADDRESS["LATENCY"] + 1, 1)
         for name in OF_MAPS:  # fcc_map_registers' business
             await host.poke(ADDRESS[name], 1)
         assert await host.read("ERROR") == 0
