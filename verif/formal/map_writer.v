@@ -10,7 +10,7 @@
 // One pixel or slot is watched. Holds for any pauses between groups, resets, and layers that break
 // off. Assumed: no more groups than the layer has; a layer begins 2 or more cycles after a group
 // and stands still from the cycle after its begin on; steps of addresses and areas as the table
-// check and the sequencer see to (proof map_table_check; the sequencer by simulation only).
+// check and the sequencer see to (map_table_check, map_sequencer).
 
 `default_nettype none
 

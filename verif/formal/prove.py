@@ -230,6 +230,13 @@ PROOFS: tuple[Proof, ...] = (
         Twin("fcc_window_feeder.v", "(row == 2'd2)", "(row != 2'd0)"),
     ),
     Proof(
+        "map_sequencer",
+        "a pass visits every (layer, block, group, word) once, in order, in the cycles documented",
+        PROVE,
+        5,
+        Twin("fcc_map_sequencer.v", "repeat_reg == 2'd3", "repeat_reg == 2'd2", depth=20),
+    ),
+    Proof(
         "map_writer",
         "every slot of a map is written once, to its place, pooled or not, and nothing else",
         PROVE,
