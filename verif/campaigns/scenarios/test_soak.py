@@ -343,6 +343,35 @@ def test_a_planted_fault_is_found_and_saved(
     assert run(tmp_path, "--replay", str(path)) == 0
 
 
+CUT_OFF = {
+    "it has no id": Fault(
+        "fcc_pixel_sink.v",
+        "id_reg + {15'd0, lost_end} + {15'd0, asi_endofpacket}",
+        "id_reg + {15'd0, asi_endofpacket}",
+        r"image 1: answered with id 1, not 2",
+    ),
+    "the next one is bad too": Fault(
+        "fcc_pixel_sink.v",
+        "bad_reg && in_packet_reg && !asi_startofpacket",
+        "bad_reg && in_packet_reg",
+        r"\d+ images were not answered",
+    ),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.needs("iverilog")
+@pytest.mark.parametrize("name", CUT_OFF)
+def test_a_packet_of_pixels_that_the_next_start_cuts_off(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The scenario that is saved for it sees what becomes of it and of the one behind it."""
+    monkeypatch.setattr(soak, "RTL", _core(CUT_OFF[name], tmp_path / "rtl"))
+    saved = SAVED / "packets-cut-off-by-the-next-start.json"
+    assert run(tmp_path, "--replay", str(saved)) == 1
+    assert re.search(CUT_OFF[name].complaint, capsys.readouterr().err)
+
+
 @pytest.mark.needs("iverilog")
 def test_a_core_that_does_not_build_is_a_failure(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
