@@ -81,6 +81,8 @@ def _unproven(
             f"chparam {settings} {top}" if settings else "",
             f"hierarchy -check -top {top}",
             "proc",
+            # Kept for synthesis; here a module that stays whole cannot be compared.
+            "setattr -mod -unset keep_hierarchy *",
             "flatten",
             "memory_map",
             "opt_clean",

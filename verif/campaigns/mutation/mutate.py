@@ -127,8 +127,15 @@ _CORE = "verif/core/test_core.py::test_"
 CORE = Stage((f"{_CORE}corner_geometry[odd]", f"{_CORE}preset_memory_images"))
 STREAMED = Stage((f"{_CORE}corner_geometry[streamed-in-part]",))
 KINDS = Stage((f"{_CORE}corner_geometry[order-2-ternary]",))
-# One for convolutions, and the core that has it.
-MAPS = Stage(("verif/core/test_map_core.py::test_corner_of_convolutions[odd]",))
+# For convolutions, the quick ones first, and the core that has them: the corner with more PEs takes
+# ten times as long.
+_MAPS = "verif/core/test_map_core.py::test_"
+MAPS = (
+    Stage(
+        (f"{_MAPS}preset_memory_images_of_convolutions", f"{_MAPS}corner_of_convolutions[one-pe]")
+    ),
+    Stage((f"{_MAPS}corner_of_convolutions[odd]",)),
+)
 _MAP_CORE = "fcc_map_core"
 _STREAMED_MODULES = ("fcc_weight_stream", "fcc_weight_source", "fcc_engine", "fcc_core", "xnor_fcc")
 PARAMETERS = Stage(("verif/core/test_parameters.py",), "iverilog")
@@ -191,6 +198,49 @@ PROOFS: dict[str, tuple[dict[str, int], ...]] = {
         }
         for lanes, pe, order in ((3, 3, 1), (2, 3, 2), (4, 17, 2))
     ),
+    "fcc_map_engine": (
+        {
+            "PE": 2, "SLOT": 2, "RING": 3, "SCORE_BITS": 7, "GROUPS": 2, "MAX_LAYERS": 2,
+            "MAX_CLASSES": 4, "WEIGHT_DEPTH": 6, "BANK_DEPTH": 3, "THRESHOLD_DEPTH": 5,
+            "MAP_INPUT": 2, "MAP_EVEN": 2, "PLACE": 3, "ORDER": 2, "TERNARY": 1,
+        },
+    ),
+    "fcc_map_lane": tuple(
+        {"PE": pe, "SLOT": slot, "ACC_BITS": 5, "GROUP_BITS": 2, "ORDER": order}
+        for pe, slot, order in ((2, 2, 1), (1, 3, 2), (17, 1, 1))
+    ),
+    "fcc_map_lanes": tuple(
+        {"PE": pe, "SLOT": slot, "ACC_BITS": 5, "GROUP_BITS": 2, "ORDER": order}
+        for pe, slot, order in ((2, 2, 1), (1, 3, 2))
+    ),
+    "fcc_map_memory": ({"WIDTH": 2, "DEPTH": 3},),
+    "fcc_map_registers": tuple(
+        {
+            "MAP_INPUT": 289, "MAP_EVEN": 225, "MAP_ODD": 4321,
+            "PIXEL_CHANNELS": channels, "PIXEL_LEVELS": levels,
+        }
+        for channels, levels in ((3, 2), (1, 1))
+    ),
+    "fcc_map_sequencer": tuple(
+        {
+            "PE": 2, "SLOT": slot, "MAX_LAYERS": layers, "GROUP_BITS": bits, "WEIGHT_DEPTH": 40,
+            "THRESHOLD_DEPTH": 12, "ADDRESS_BITS": 6, "IMAGE_DEPTH": 6, "ODD": 30, "DRAIN": drain,
+            "TERNARY": ternary,
+        }
+        for slot, layers, bits, drain, ternary in ((4, 5, 3, 11, 0), (2, 2, 8, 13, 1))
+    ),
+    "fcc_map_table_check": tuple(
+        {
+            "PE": 3, "SLOT": slot, "RING": 9, "GROUPS": 5, "MAX_LAYERS": layers, "MAX_CLASSES": 7,
+            "WEIGHT_DEPTH": 71, "THRESHOLD_DEPTH": 23, "MAP_INPUT": 12, "MAP_EVEN": 23,
+            "MAP_ODD": 11, "ORDER": order, "TERNARY": order - 1,
+        }
+        for slot, layers, order in ((6, 3, 1), (3, 4, 2))
+    ),
+    "fcc_map_writer": tuple(
+        {"PE": 2, "SLOT": slot, "ORDER": order, "ADDRESS_BITS": 5, "ODD": 12}
+        for slot, order in ((6, 1), (2, 2))
+    ),
     "fcc_margin_memory": ({"PE": 2, "MARGIN_BITS": 3, "DEPTH": 5},),
     "fcc_memory": ({"WIDTH": 3, "DEPTH": 5}, {"WIDTH": 3, "DEPTH": 1}),
     "fcc_memory_bank": (
@@ -203,6 +253,10 @@ PROOFS: dict[str, tuple[dict[str, int], ...]] = {
         {"PE": 5, "SIMD": 5, "TAPS": 2, "ACC_BITS": 6, "TAG_BITS": 2},
         {"PE": 1, "SIMD": 1, "TAPS": 1, "ACC_BITS": 4, "TAG_BITS": 1},
         {"PE": 37, "SIMD": 3, "TAPS": 2, "ACC_BITS": 5, "TAG_BITS": 1},
+    ),
+    "fcc_pixel_sink": tuple(
+        {"WIDTH": width, "CHANNELS": channels, "LEVELS": levels, "DEPTH": depth}
+        for width, channels, levels, depth in ((8, 1, 1, 6), (32, 2, 2, 5))
     ),
     "fcc_result_source": (
         {"LANES": 3, "PE": 4, "MAX_CLASSES": 6, "SCORE_BITS": 5, "GROUP_BITS": 4},
@@ -253,6 +307,9 @@ PROOFS: dict[str, tuple[dict[str, int], ...]] = {
         {"WIDTH": 13, "BEAT": 8},
         {"WIDTH": 8, "BEAT": 8},
         {"WIDTH": 24, "BEAT": 8},
+    ),
+    "fcc_window_feeder": tuple(
+        {"SLOT": 2, "ORDER": order, "ADDRESS_BITS": 4} for order in (1, 2)
     ),
     "fcc_word_loader": (
         {"CHUNK": 8, "WIDTH": 29, "DEPTH": 5},
@@ -315,7 +372,7 @@ def stages(module: str) -> list[Stage]:
         seen |= set(level)
     if result[:1] == [Stage((_POPCOUNT_TEST,))]:
         result = [Stage(_SOONER), *result[-1:]]
-    result += [MAPS] if only_in_maps(module, above) else [CORE, KINDS]
+    result += MAPS if only_in_maps(module, above) else (CORE, KINDS)
     if module in _STREAMED_MODULES:
         result.append(STREAMED)
     if module == "xnor_fcc":
