@@ -57,7 +57,7 @@ def test_mnist_through_the_simulated_core() -> None:
     """100 digits bit-exactly, and the cycles of the model."""
     path = find_network("mnist")
     geometry = Geometry.for_widths(IntegerNetwork.load(path).widths, *NAMED["default"])
-    model = simulator.build("xnor_fcc", geometry.parameters(), large=True)
+    model = simulator.build("xnor_fcc", geometry.parameters())
     model.run(
         "board.driver_tests",
         simulator.run_directory("driver-mnist"),

@@ -12,7 +12,6 @@ import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -96,14 +95,9 @@ def network_of(path: Path, kind: str) -> IntegerNetwork:
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_networks_of_every_kind(
-    tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, kind: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Digits as the network takes them, every bit plane, score and cycle; then planted faults."""
-    # Few images: not optimised for a long run, which takes longer to build than it saves.
-    quick = partial(simulator.build, "xnor_fcc")
-    monkeypatch.setattr(
-        simulator, "build", lambda _, parameters, waves, **__: quick(parameters, waves=waves)
-    )
     network = network_of(tmp_path / "net.npz", kind)
     small = ["--network", str(tmp_path / "net.npz"), "--pe", "12", "--simd", "32", "--lanes", "4"]
     small += ["--output", str(tmp_path)]
@@ -442,10 +436,10 @@ def test_a_build_keeps_its_program_alone(tmp_path: Path, monkeypatch: pytest.Mon
         "fcc_argmax", "build.log", "probes.vlt", ".lock", "finished"
     }  # fmt: skip
     assert simulator.build("fcc_argmax").directory == directory
-    # Beside it, once for all designs: a library's objects, and headers for two ways to call g++.
-    assert list(tmp_path.glob("models/runtime-*/verilated.o"))
+    # Beside it, once for all designs: a library's objects, and headers.
+    (runtime,) = tmp_path.glob("models/runtime-*")
+    assert {"verilated.o", "verilated_vpi.o"} < {path.name for path in runtime.iterdir()}
     (compiled,) = tmp_path.glob("models/headers-*/headers.h.gch")
-    assert {path.name for path in compiled.glob("*.o")} == {"verilator.o", "Vtop__ALL.o"}
     other = simulator.build("fcc_counter_5to3").directory
     assert f"-include {compiled.parent / 'headers.h'}" in (other / "build.log").read_text()
 

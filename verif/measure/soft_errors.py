@@ -354,7 +354,7 @@ def simulate(
     np.save(output / "bits.npy", bits)
     failure = ""
     try:
-        simulator.build("xnor_fcc", geometry.parameters(), large=len(network.weights[0]) > 500).run(
+        simulator.build("xnor_fcc", geometry.parameters()).run(
             "measure.soft_errors_tests",
             output,
             testcase="answers_of_corrupted_memories",

@@ -292,7 +292,7 @@ def _simulate(
     }[simulator.chosen()]
     notes = sys.stderr if options.json else sys.stdout
     print(f"{geometry.label}: {note}", file=notes, flush=True)
-    model = simulator.build("xnor_fcc", geometry.parameters(), large=True, waves=options.waves)
+    model = simulator.build("xnor_fcc", geometry.parameters(), waves=options.waves)
     build_seconds = time.monotonic() - started
 
     settings = {

@@ -18,6 +18,7 @@ import tempfile
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import BinaryIO
 
@@ -192,7 +193,6 @@ class Design:
     arguments: list[str]
     probes: str
     waves: bool
-    large: bool
 
     @property
     def program(self) -> str:
@@ -242,7 +242,8 @@ class Design:
     def _verilator(self, place: Path, probes: Path, names: Names, output: BinaryIO) -> None:
         verilator, libs = toolchain.verilator(), names(config.libs_dir)
         variables = verilator.environment(names)
-        runtime = _shared("runtime", *self.arguments)
+        flags = [flag for key, flag in pairwise(self.arguments) if key == "-CFLAGS"]
+        runtime = _shared("runtime", *flags)
         headers = _shared("headers", *self.arguments)
         command = [*verilator.command(names), "-cc", "--exe", "--vpi", "-Mdir", str(place)]
         command += ["--prefix", "Vtop", "--top-module", self.toplevel, "-o", self.toplevel]
@@ -252,9 +253,13 @@ class Design:
         if (headers / _HEADERS).exists():
             command += ["-CFLAGS", f"-include {names(headers / _HEADERS)}"]
         command += [f"-G{name}={value}" for name, value in self.parameters.items()]
-        command.append(names(config.share_dir / "lib" / "verilator" / "verilator.cpp"))
         command += [names(path) for path in (*self.sources, probes)]
         self._call(command, place, variables, output)
+        # cocotb's main in the same unit: by itself it takes as long as a small module, to read the
+        # headers of both.
+        main = names(config.share_dir / "lib" / "verilator" / "verilator.cpp")
+        with (place / "Vtop.cpp").open("a") as model:
+            model.write(f'#include "{main}"\n')
         for kept in runtime.glob("*.o"):  # after verilation: newer than its makefile
             shutil.copy(kept, place)
         jobs = min(_JOBS, os.cpu_count() or 1)
@@ -264,7 +269,7 @@ class Design:
         command += [f"VM_TRACE={int(self.waves)}", *verilator.variables(names)]
         self._call(command, place, variables, output)
         _keep_runtime(place, runtime)
-        if not self.large and not self.waves:
+        if not self.waves:
             _keep_headers(place, Path(output.name), headers, variables)
 
     def _call(
@@ -285,7 +290,6 @@ def build(
     toplevel: str,
     parameters: Mapping[str, object] | None = None,
     sources: Sequence[Path] | None = None,
-    large: bool = False,
     waves: bool = False,
     every_net: bool = False,
     nets: Sequence[str] = ("*",),
@@ -294,9 +298,9 @@ def build(
 ) -> Model:
     """Build `toplevel` with the chosen simulator, or reuse an equal earlier build.
 
-    `large`: optimise for a long run instead of a quick build. With Verilator only the nets of
-    probes.vlt and of the control files `controls` can be read inside the core, and of any other top
-    level those that `nets` names, and of the modules in `visible` all or, `module.net`, that one.
+    With Verilator only the nets of probes.vlt and of the control files `controls` can be read
+    inside the core, and of any other top level those that `nets` names, and of the modules in
+    `visible` all or, `module.net`, that one.
     `every_net`: waveforms leave out nothing, which is for a reader that does not keep them.
     """
     sim = chosen()
@@ -315,10 +319,9 @@ def build(
         toplevel,
         {name: literal(value) for name, value in (parameters or {}).items()},
         sources,
-        _verilator_arguments(large, waves, every_net) if sim == "verilator" else [],
+        _verilator_arguments(waves, every_net) if sim == "verilator" else [],
         probes if sim == "verilator" else "",
         waves,
-        large,
     )
     directory = BUILD / "models" / f"{toplevel}-{design.key()}"
     finished = directory / "finished"
@@ -343,7 +346,7 @@ def _empty(directory: Path, but: set[str]) -> None:
             shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
-def _verilator_arguments(large: bool, waves: bool, every_net: bool) -> list[str]:
+def _verilator_arguments(waves: bool, every_net: bool) -> list[str]:
     # Registers start at random values, so that nothing can lean on zeros at power-up.
     arguments = ["-Wno-fatal", "--x-assign", "unique", "--x-initial", "unique"]
     # One file of C++: the core of 32 PEs, cut into fifteen, takes twice as long to compile.
@@ -352,11 +355,11 @@ def _verilator_arguments(large: bool, waves: bool, every_net: bool) -> list[str]
         # So many counters take long to compile, and a campaign builds each core for a short run.
         arguments += ["-O1", "-CFLAGS", "-O0", "--coverage-line", "--coverage-toggle"]
     else:
-        # Not -march=native: over 4,000 images it saves nothing, and machines may share builds.
-        arguments += ["-CFLAGS", "-O3"] if large else ["-O1", "-CFLAGS", "-O1"]
-        if not large:
-            # A function of thousands of granules takes minutes to optimise in one piece.
-            arguments += ["--output-split-cfuncs", "500"]
+        # Neither -O3 nor -march=native: over 4,000 images through the default core they save
+        # nothing, and -O3 takes three times as long to compile.
+        arguments += ["-O1", "-CFLAGS", "-O1"]
+        # A function of thousands of granules takes minutes to optimise in one piece.
+        arguments += ["--output-split-cfuncs", "500"]
     if waves and every_net:
         arguments += ["--trace-vcd", "--trace-max-width", "0", "--no-trace-params"]
     elif waves:
@@ -367,13 +370,14 @@ def _verilator_arguments(large: bool, waves: bool, every_net: bool) -> list[str]
 
 def _keep_runtime(place: Path, runtime: Path) -> None:
     """Keep the objects of Verilator's run-time library, which are the same for every design and
-    four fifths of the compile time of a small one."""
-    if runtime.exists():
-        return
-    scratch = Path(tempfile.mkdtemp(dir=runtime.parent))
+    four fifths of the compile time of a small one. With waveforms there is one more."""
+    runtime.mkdir(exist_ok=True)
     for path in place.glob("verilated*.o"):
-        shutil.copy(path, scratch)
-    _put(scratch, runtime)
+        kept = runtime / path.name
+        if not kept.exists():
+            scratch = Path(tempfile.mkdtemp(dir=runtime))
+            Path(shutil.copy(path, scratch)).rename(kept)
+            scratch.rmdir()
 
 
 def _keep_headers(
@@ -386,18 +390,14 @@ def _keep_headers(
     scratch = Path(tempfile.mkdtemp(dir=headers.parent))
     names = ("verilated.h", "verilated_dpi.h", "verilated_vpi.h")
     (scratch / _HEADERS).write_text("".join(f'#include "{name}"\n' for name in names))
-    # With the flags of each file as make had them: those of the design and of cocotb's main differ
-    # in order. The compiler looks for the file that fits in a directory of this name.
-    compiled = scratch / f"{_HEADERS}.gch"
-    compiled.mkdir()
+    # With the flags of the design as make had them.
     lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
-    for name in ("verilator.o", "Vtop__ALL.o"):
-        line = next((line for line in lines if f" -c -o {name} " in line), None)
-        if line is not None:
-            command = [*shlex.split(line.partition(" -c -o ")[0]), "-x", "c++-header"]
-            command += [str(scratch / _HEADERS), "-o", str(compiled / name)]
-            with open(os.devnull, "wb") as nowhere:
-                children.call(command, place, variables, nowhere)
+    line = next((line for line in lines if " -c -o Vtop__ALL.o " in line), None)
+    if line is not None:
+        command = [*shlex.split(line.partition(" -c -o ")[0]), "-x", "c++-header"]
+        command += [str(scratch / _HEADERS), "-o", str(scratch / f"{_HEADERS}.gch")]
+        with open(os.devnull, "wb") as nowhere:
+            children.call(command, place, variables, nowhere)
     _put(scratch, headers)
 
 
