@@ -60,14 +60,9 @@ _FEWEST = 5
 # Modules whose tests take a moment: those of a sample.
 CHEAP = (
     "fcc_argmax",
-    "fcc_batcher",
     "fcc_csr",
     "fcc_margin_memory",
-    "fcc_memory",
-    "fcc_memory_bank",
     "fcc_pair",
-    "fcc_result_source",
-    "fcc_table_check",
     "fcc_threshold_memory",
     "fcc_weight_memory",
 )
