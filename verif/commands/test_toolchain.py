@@ -66,6 +66,7 @@ def icarus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 # ---- what the command line says holds
 
 
+@pytest.mark.one_quick
 @pytest.mark.parametrize("value", ["0", "1", "2"])
 def test_variables_of_others_reach_no_simulator(
     value: str, quickest: str, small: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -123,6 +124,7 @@ def test_a_build_that_fails_is_told(
     assert last.startswith(f"error: xnor_fcc does not build ({said}); see ")
 
 
+@pytest.mark.one_quick
 @pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 @pytest.mark.parametrize("tool", ["iverilog", "vvp"])
 def test_a_command_that_is_ended_leaves_nothing_running(
@@ -282,6 +284,8 @@ def test_a_verilator_on_the_path_with_another_python(
     monkeypatch.setenv("SIM", "verilator")
     monkeypatch.setattr(simulator, "BUILD", tmp_path / "build")
     monkeypatch.setattr(simulator, "_keep_headers", lambda *_: None)
+    # All of its library is compiled.
+    monkeypatch.setattr(simulator, "_verilator_arguments", lambda *_: ["-CFLAGS", "-O0"])
     without_python(tmp_path / "tools", monkeypatch)
     package = Path(toolchain.verilator().path).parents[1]
     shutil.copytree(package, tmp_path / "verilator")
@@ -292,7 +296,7 @@ def test_a_verilator_on_the_path_with_another_python(
     makefile = tmp_path / "verilator" / "include" / "verilated.mk"
     lines = makefile.read_text().splitlines()
     own = {"CXX =": "g++", "LINK =": "g++", "AR =": "ar", "PYTHON3 =": "/nowhere/python3"}
-    own |= {"CFG_CXXFLAGS_STD =": "-std=gnu++20", "CFG_CXXFLAGS_PCH_I =": "-include"}
+    own |= {"CFG_CXXFLAGS_STD =": "-std=gnu++17", "CFG_CXXFLAGS_PCH_I =": "-include"}
     for number, line in enumerate(lines):
         for name, value in own.items():
             if line.startswith(name):
@@ -348,6 +352,7 @@ def test_a_build_where_every_path_is_odd(
     assert (odd / "run" / "results.xml").exists()
 
 
+@pytest.mark.slow
 def test_a_simulation_whose_files_are_in_odd_places(
     quickest: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
