@@ -61,7 +61,7 @@ def _check_counters(geometry: Geometry, network: IntegerNetwork, counters: dict[
 
 @cocotb.test(timeout_time=1, timeout_unit="sec")
 async def mnist(dut) -> None:  # type: ignore[no-untyped-def]
-    """100 digits, then a lone one, then grey ones: every score and the cycles."""
+    """Digits, then a lone one, then grey ones: every score and the cycles."""
     geometry, transport = await _system(dut)
     network = IntegerNetwork.load(settings()["network"])
     bits = load_test_bits()[0][: settings()["images"]]

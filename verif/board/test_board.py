@@ -69,9 +69,10 @@ def run(
 
 @pytest.mark.slow
 def test_board_demo_with_a_tiny_network() -> None:
-    run(tiny_board(), "board-tiny", ALL, second=40_000)
+    run(tiny_board(), "board-tiny", ALL, second=10_000)
 
 
+@pytest.mark.one_quick
 @pytest.mark.needs("iverilog")
 @pytest.mark.parametrize("image_width", [64, 8])
 def test_board_demo_in_four_states(image_width: int, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -84,7 +85,7 @@ def test_board_demo_in_four_states(image_width: int, monkeypatch: pytest.MonkeyP
 
 @pytest.mark.slow
 def test_board_demo_with_a_pll() -> None:
-    run(tiny_board(), "board-pll", ["every_image"], second=40_000, CLOCK_MHZ=75)
+    run(tiny_board(), "board-pll", ["every_image"], second=10_000, CLOCK_MHZ=75)
 
 
 @pytest.mark.slow
@@ -101,6 +102,7 @@ def test_board_demo_in_the_geometry_of_the_board() -> None:
     run(board_of(), "board-throughput", ["every_image"], second=30_000)
 
 
+@pytest.mark.slow
 def test_board_rate_counts_in_decimal() -> None:
     want = {"second": 130, "digits": 2}
     model = simulator.build(

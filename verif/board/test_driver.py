@@ -54,7 +54,7 @@ ABLE = replace(SMALL, order=2, ternary=1)
 
 @pytest.mark.slow
 def test_mnist_through_the_simulated_core() -> None:
-    """100 digits bit-exactly, and the cycles of the model."""
+    """Digits bit-exactly, and the cycles of the model."""
     path = find_network("mnist")
     geometry = Geometry.for_widths(IntegerNetwork.load(path).widths, *NAMED["default"])
     model = simulator.build("xnor_fcc", geometry.parameters())
@@ -62,7 +62,7 @@ def test_mnist_through_the_simulated_core() -> None:
         "board.driver_tests",
         simulator.run_directory("driver-mnist"),
         testcase="mnist",
-        settings={"geometry": asdict(geometry), "network": str(path), "images": 100},
+        settings={"geometry": asdict(geometry), "network": str(path), "images": 30},
     )
 
 
@@ -98,6 +98,7 @@ def run_small(
     )
 
 
+@pytest.mark.slow
 def test_errors_through_the_simulated_core(network: Path) -> None:
     run_small("errors", "errors", network=str(network))
 
@@ -125,12 +126,14 @@ def map_networks(tmp_path: Path) -> tuple[list[str], Geometry]:
     return files, replace(g, **most)
 
 
+@pytest.mark.slow
 def test_maps_through_the_simulated_core(map_networks: tuple[list[str], Geometry]) -> None:
     """A core of order 2 and ternary weights, and a network of single bits behind another."""
     files, geometry = map_networks
     run_small("maps", "maps", geometry, networks=files)
 
 
+@pytest.mark.slow
 def test_preset_maps_through_the_simulated_core(
     map_networks: tuple[list[str], Geometry], tmp_path: Path
 ) -> None:
@@ -140,13 +143,14 @@ def test_preset_maps_through_the_simulated_core(
     run_small("preset_maps", "preset-maps", geometry, str(tmp_path / "preset"), network=files[0])
 
 
-@pytest.mark.one_quick
+@pytest.mark.slow
 @pytest.mark.parametrize("lanes", [2, 4])
 def test_kinds_through_the_simulated_core(lanes: int) -> None:
     """Networks of every kind one after the other, on one pair of lanes and on two."""
     run_small("kinds", f"kinds-{lanes}", replace(ABLE, lanes=lanes), widths=WIDTHS)
 
 
+@pytest.mark.slow
 def test_a_preset_of_second_order_in_the_simulated_core(tmp_path: Path) -> None:
     """The margins and the residual's pixel thresholds come from the memory files, too."""
     network = random_network(np.random.default_rng(9), WIDTHS, (2, 2, 2), (False, True, False))
@@ -575,6 +579,7 @@ def call_pack(*arguments: object) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True)
 
 
+@pytest.mark.slow
 def test_packed_images_of_every_kind(tmp_path: Path) -> None:
     """Packed for a core that can, with grey images where the inputs are of second order."""
     grey = np.random.default_rng(2).integers(0, 256, (3, 30), np.uint8)
@@ -610,6 +615,7 @@ def test_help() -> None:
         assert result.stdout.startswith("usage: python -m xnor_fcc.board.host")
 
 
+@pytest.mark.slow
 def test_errors_are_one_sentence(core: Board, network: Path, tmp_path: Path) -> None:
     images = tmp_path / "images.npy"
     np.save(images, np.zeros((2, 30), np.uint8))
@@ -634,6 +640,7 @@ def test_errors_are_one_sentence(core: Board, network: Path, tmp_path: Path) -> 
         assert result.stderr.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_pack_refuses_in_one_sentence(tmp_path: Path) -> None:
     images = tmp_path / "images.npy"
     np.save(images, np.zeros((2, 30), np.uint8))

@@ -30,8 +30,10 @@ def test_ends_of_the_parameters(name: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(10, 22))
+@pytest.mark.parametrize("seed", [10, 14, 16, 17, 18, 19])
 def test_random_geometry(seed: int) -> None:
+    """Of one to five lanes, with ternary weights, of second order with streamed ones, with several
+    taps. Streamed words of many beats are slow; the corners have them."""
     run(random_geometry(seed), seed, name=f"random-{seed}")
 
 
@@ -41,17 +43,18 @@ def test_random_geometry(seed: int) -> None:
     "name", ["odd", "word-wider-than-layers", "original-like", "streamed-in-part"]
 )
 def test_corner_geometry_in_four_states(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Icarus starts from X, where Verilator starts from random values. It is slow with long words:
-    where one is wider than all layers, word and layers have half the size here."""
+    """Icarus starts from X, where Verilator starts from random values. It is slow with long words
+    and many PEs: of two corners these and the layers have half the size here."""
     monkeypatch.setenv("SIM", "icarus")
     sizes = CORNERS[name]
-    if name == "word-wider-than-layers":
-        sizes = {**sizes, "simd": sizes["simd"] // 2, "max_width": sizes["max_width"] // 2}
-    geometry = Geometry(**sizes)
+    halved = {"word-wider-than-layers": ("simd", "max_width"), "original-like": ("pe", "max_width")}
+    geometry = Geometry(**{**sizes, **{n: sizes[n] // 2 for n in halved.get(name, ())}})
     assert (geometry.ring == 1) == (name == "word-wider-than-layers")
+    assert (geometry.pe == geometry.max_width) == (name == "original-like")
     run(geometry, seed=2, name=f"icarus-{name}")
 
 
+@pytest.mark.slow
 @pytest.mark.needs("iverilog")
 def test_waves_of_icarus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SIM", "icarus")
@@ -62,6 +65,7 @@ def test_waves_of_icarus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     assert (tmp_path / "dump.fst").stat().st_size > 1000
 
 
+@pytest.mark.slow
 def test_preset_memory_images(tmp_path: Path) -> None:
     run_preset(tmp_path)
 
@@ -73,8 +77,8 @@ def test_geometry_of_the_original_report(tmp_path: Path) -> None:
     geometry = Geometry.for_widths((784, 1024, 1024, 1024, 10), pe=1024, simd=1, lanes=2)
     assert geometry.pass_cycles((784, 1024, 1024, 1024, 10)) == 784 + 3 * 1024 + 3 * 7
     images, labels = load_test_images()
-    # Six batches: two whose sums are compared too, and slots of every parity behind them.
-    Inputs(images[:12], labels[:12], "test set").save(tmp_path / "images.npz")
+    # Four batches: two whose sums are compared too, and slots of either parity behind them.
+    Inputs(images[:8], labels[:8], "test set").save(tmp_path / "images.npz")
     model = simulator.build("xnor_fcc", geometry.parameters())
     model.run(
         "xnor_fcc_sim.stream_tests",

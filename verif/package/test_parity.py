@@ -35,7 +35,7 @@ NEEDED_ACCURACY = {
     "fashion_order2": 0.89, "mnist_conv": 0.994, "fashion_conv": 0.91, "digits_conv": 0.93,
 }  # fmt: skip
 # Images of a network with convolutions whose every bit is compared.
-MAPS_COMPARED = 2000
+MAPS_COMPARED = 500
 
 
 @dataclass(frozen=True)
@@ -124,7 +124,7 @@ def test_no_difference_on_the_test_set(pair: Pair) -> None:
     assert right == pytest.approx(pair.network.info["test_accuracy"], abs=1e-9)
 
 
-@pytest.mark.one_quick
+@pytest.mark.slow
 @pytest.mark.parametrize("form", FORMS, ids=form_name)
 def test_no_difference_in_networks_of_every_kind(
     form: Form, test_set: tuple[np.ndarray, np.ndarray]
@@ -152,6 +152,7 @@ def test_no_difference_in_other_batch_sizes(
     assert set(differences(expected, found).values()) == {0}
 
 
+@pytest.mark.slow
 def test_the_comparison_notices_one_threshold_off_by_one(
     mnist: Pair, test_set: tuple[np.ndarray, np.ndarray]
 ) -> None:
