@@ -217,6 +217,7 @@ def test_imports_that_the_layout_forbids_are_found(tmp_path: Path) -> None:
         assert f"{importer} -> {module}" in found.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("workers", ["0", "2"])
 def test_tests_left_out_are_counted(tmp_path: Path, workers: str) -> None:
     """By what they need, in the process of pytest and from its workers."""
@@ -244,6 +245,7 @@ def test_tests_left_out_are_counted(tmp_path: Path, workers: str) -> None:
     ]
 
 
+@pytest.mark.slow
 def test_a_need_nobody_knows_is_an_error(tmp_path: Path) -> None:
     """A word misspelt would leave a test in, or out, for ever."""
     shutil.copy(ROOT / "verif" / "conftest.py", tmp_path)
@@ -257,6 +259,7 @@ def test_a_need_nobody_knows_is_an_error(tmp_path: Path) -> None:
     assert result.returncode == 4 and "needs icarus, which NEEDED lacks" in result.stderr
 
 
+@pytest.mark.slow
 def test_one_of_many_parameters_is_quick(tmp_path: Path) -> None:
     shutil.copy(ROOT / "verif" / "conftest.py", tmp_path)
     (tmp_path / "test_it.py").write_text(

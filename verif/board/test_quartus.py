@@ -370,6 +370,7 @@ def leave_an_old_build(build: Build) -> None:
     (build.output / "report.json").write_text("{}")
 
 
+@pytest.mark.one_quick
 @pytest.mark.parametrize("kind", LATE)
 def test_quartus_withholds_the_sof_when_timing_fails(build: Build, kind: str) -> None:
     leave_an_old_build(build)
@@ -394,6 +395,7 @@ def test_quartus_must_tell_the_slack(build: Build, kind: str) -> None:
     refused(build, build.run(), 1, f"tells no slack for {kind}")
 
 
+@pytest.mark.one_quick
 @pytest.mark.parametrize("name", list(good_reports()))
 def test_quartus_reports_must_be_complete(build: Build, name: str) -> None:
     leave_an_old_build(build)
@@ -406,6 +408,7 @@ def test_quartus_reports_must_be_complete(build: Build, name: str) -> None:
     assert not (build.output / "report.json").exists()
 
 
+@pytest.mark.one_quick
 @pytest.mark.parametrize("name", list(good_reports()))
 @pytest.mark.parametrize("rows", [0, 1])
 def test_quartus_panels_that_are_empty_tell_nothing(build: Build, name: str, rows: int) -> None:
@@ -419,6 +422,7 @@ def test_quartus_panels_that_are_empty_tell_nothing(build: Build, name: str, row
 
 
 # Text, or whole numbers, would be in another order.
+@pytest.mark.one_quick
 @pytest.mark.parametrize(
     ("corners", "lowest"),
     [
@@ -442,6 +446,7 @@ def test_quartus_tells_the_lowest_fmax(
     assert build.report["fmax_mhz"] == lowest
 
 
+@pytest.mark.one_quick
 @pytest.mark.parametrize(
     ("slack", "met"),
     [("-9.500", False), ("-10.200", False), ("-1e-3", False), ("1.5e-02", True), ("0.000", True),
@@ -461,6 +466,7 @@ def test_quartus_counts_are_in_order(build: Build) -> None:
     refused(build, build.run(), 1, "(unconstrained input ports: 9 and 10)")
 
 
+@pytest.mark.one_quick
 @pytest.mark.parametrize("tool", ["map", "fit", "sta", "asm"])
 def test_quartus_failing_is_one_sentence(build: Build, tool: str) -> None:
     leave_an_old_build(build)
@@ -608,6 +614,7 @@ PIN_DAMAGE = [
 ]
 
 
+@pytest.mark.one_quick
 @pytest.mark.parametrize(("name", "old", "new", "complaints"), PIN_DAMAGE)
 def test_quartus_pin_damage_is_seen(
     build: Build, name: str, old: str, new: str, complaints: list[str]
@@ -635,6 +642,7 @@ PROJECT_DAMAGE = [
 ]
 
 
+@pytest.mark.one_quick
 @pytest.mark.parametrize(("name", "old", "new", "complaint"), PROJECT_DAMAGE)
 def test_quartus_project_damage_is_seen(
     build: Build, name: str, old: str, new: str, complaint: str

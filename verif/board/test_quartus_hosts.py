@@ -135,6 +135,7 @@ def test_hosts_classify_like_the_reference(tmp_path: Path, master: str) -> None:
     assert outcome.core_status == 0
 
 
+@pytest.mark.one_quick
 @pytest.mark.parametrize("master", HOSTS)
 def test_hosts_without_labels(tmp_path: Path, master: str) -> None:
     outcome = run_host(master, tmp_path, register_script(NETWORK, CORE, IMAGES[:2]))
@@ -142,7 +143,7 @@ def test_hosts_without_labels(tmp_path: Path, master: str) -> None:
     assert outcome.output[-1] == "2 images, 0 wrong"
 
 
-@pytest.mark.one_quick
+@pytest.mark.slow
 @pytest.mark.parametrize("master", HOSTS)
 def test_hosts_classify_grey_images_of_second_order(tmp_path: Path, master: str) -> None:
     grey = np.random.default_rng(7).integers(0, 256, (6, 30), np.uint8)
@@ -154,7 +155,7 @@ def test_hosts_classify_grey_images_of_second_order(tmp_path: Path, master: str)
     assert outcome.output == [*lines, "6 images, 0 wrong"]
 
 
-@pytest.mark.one_quick
+@pytest.mark.slow
 @pytest.mark.parametrize("master", HOSTS)
 def test_hosts_classify_images_in_colours(tmp_path: Path, master: str) -> None:
     """By a network with convolutions; one that was packed for a core of other pixels is refused."""
@@ -172,7 +173,7 @@ def test_hosts_classify_images_in_colours(tmp_path: Path, master: str) -> None:
     assert outcome.status == 2 and "PIXEL is 0x201, but " in outcome.errors, outcome.errors
 
 
-@pytest.mark.one_quick
+@pytest.mark.slow
 @pytest.mark.parametrize("master", HOSTS)
 @pytest.mark.parametrize(("able", "message"), [
     (ABLE, "ORDER is 0x1, but "), (replace(CORE, ternary=1), "TERNARY is 0x0, but "),

@@ -42,6 +42,7 @@ pytestmark = pytest.mark.needs("tclsh")
 # ---- the component
 
 
+@pytest.mark.one_quick
 @pytest.mark.parametrize("image_width", [8, 16, 64, 512])
 @pytest.mark.parametrize("weight_stream", [0, 8, 24])
 def test_component_has_the_ports_of_the_core(

@@ -233,6 +233,7 @@ def test_bash_completes(script: Path, tmp_path: Path) -> None:
 # ---- JSON
 
 
+@pytest.mark.slow
 def test_json_is_all_there_is_on_stdout(tmp_path: Path) -> None:
     network = random_network(np.random.default_rng(0), (16, 12, 4))
     network.save(tmp_path / "net.npz")

@@ -333,6 +333,7 @@ def test_help_without_a_home(name: str, site: Path) -> None:
     assert code == 0 and "error" not in error.lower()
 
 
+@pytest.mark.slow
 def test_who_keeps_something_needs_a_place(site: Path, tmp_path: Path) -> None:
     explore = ("explore", "--network", "digits", "--max-lanes", "1")
     assert _without_a_home(site, "--help") == (0, "")

@@ -65,6 +65,7 @@ def test_step_sizes_are_the_smallest_of_their_kind() -> None:
     assert max(step_sizes((1000,), 90)) <= 90
 
 
+@pytest.mark.slow
 def test_nothing_better_is_left_out() -> None:
     """Against every PE, SIMD and LANES there is, on a device that they do not all fit."""
     device = shrunk(alms=3200, blocks=20)
@@ -103,6 +104,7 @@ def test_the_front_is_what_nothing_beats() -> None:
     assert front([]) == []
 
 
+@pytest.mark.slow
 def test_the_front_is_thinned_to_few_rows_with_both_ends() -> None:
     points = [fake(100 + i, 10_000 - 7 * i, 120 + i) for i in range(1000)]
     kept = thin(points, 12)
@@ -179,6 +181,7 @@ def report() -> explore.Report:
     return explore.explore(DE1, DEFAULT)
 
 
+@pytest.mark.slow
 def test_the_report_for_the_default_network(report: explore.Report) -> None:
     """Every row fits and is what `Geometry` says; the picks are no worse than what is named."""
     assert 10 <= len(report["table"]) <= 30
@@ -200,6 +203,7 @@ def test_the_report_for_the_default_network(report: explore.Report) -> None:
     assert picks["latency"]["lanes"] == 1
 
 
+@pytest.mark.slow
 def test_the_picture_shows_the_report(report: explore.Report) -> None:
     """The whole front up to the slow end, the best ones, what limits them; all within the axes."""
     shown = explore.shown(report)
@@ -221,12 +225,14 @@ def test_the_picture_shows_the_report(report: explore.Report) -> None:
     assert shown.network == "784-1024-1024-1024-10 on 5CSEMA5F31C6"
 
 
+@pytest.mark.slow
 def test_one_geometry_that_is_best_for_both_has_one_label(report: explore.Report) -> None:
     best = report["picks"]["latency"]
     both: explore.Report = {**report, "picks": {"throughput": best, "latency": best}}
     assert list(explore.shown(both).picks) == ["best throughput and latency: 57 x 262 x 1"]
 
 
+@pytest.mark.slow
 @pytest.mark.needs("matplotlib")
 def test_the_picture_is_the_same_for_the_same_data(report: explore.Report) -> None:
     shown = explore.shown(report)
@@ -238,11 +244,13 @@ def test_the_picture_is_the_same_for_the_same_data(report: explore.Report) -> No
         assert f">{text}</text>" in picture, text
 
 
+@pytest.mark.slow
 def test_the_picture_in_the_repository_is_todays(report: explore.Report) -> None:
     drawing = (ROOT / "rtl" / "doc" / "pareto.svg").read_text()
     assert plot.shows(drawing, explore.shown(report)), "run `make explore` and copy pareto.svg"
 
 
+@pytest.mark.slow
 def test_a_network_that_is_too_large_is_streamed() -> None:
     widths = (784, 2048, 2048, 10)
     report = explore.explore(DE1, widths)
@@ -292,6 +300,7 @@ def test_two_lanes_an_image_of_second_order() -> None:
     assert explore.shown(report).network == "60-40-40-10 (second order) on 5CSEMA5F31C6"
 
 
+@pytest.mark.slow
 def test_ternary_weights_take_twice_the_memory_and_the_steps() -> None:
     device = shrunk(alms=6000, blocks=60)
     plain, ternary = explore.explore(device, SMALL), explore.explore(device, TERNARY)
@@ -323,6 +332,7 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     assert json.loads(capsys.readouterr().out)["widths"] == [60, 40, 10]
 
 
+@pytest.mark.slow
 def test_without_matplotlib_there_is_the_table(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -382,6 +392,7 @@ def test_help_explains_every_bound(capsys: pytest.CaptureFixture[str]) -> None:
         assert f"{word}:" in text, word
 
 
+@pytest.mark.one_quick
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [

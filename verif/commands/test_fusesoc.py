@@ -91,6 +91,7 @@ def spoil_words(tree: Path, count: int) -> None:
     results.write_text("\n".join(words) + "\n")
 
 
+@pytest.mark.slow
 def test_lint(tree: Path) -> None:
     code, log = fusesoc(tree, "--target=lint", NAME, *SMALL)
     assert code == 0, log
@@ -123,6 +124,7 @@ def test_sim_sees_a_fault_in_the_rtl(tree: Path) -> None:
     assert re.search(r"^FAIL: ", log, re.M)
 
 
+@pytest.mark.slow
 @pytest.mark.needs("iverilog")
 def test_sim_compares_every_word(tree: Path) -> None:
     spoil_words(tree, WORDS)
@@ -131,7 +133,7 @@ def test_sim_compares_every_word(tree: Path) -> None:
     assert re.search(rf"^FAIL: {WORDS} of {WORDS} words came, {WORDS} of them wrong", log, re.M)
 
 
-@pytest.mark.one_quick
+@pytest.mark.slow
 @pytest.mark.needs("iverilog")
 @pytest.mark.parametrize(
     ("file", "good", "bad", "said"),
@@ -163,6 +165,7 @@ def test_sim_with_verilator(tree: Path) -> None:
     assert re.search(r"^FAIL: .* 1 of them wrong", log, re.M)
 
 
+@pytest.mark.slow
 def test_another_core_can_depend_on_this_one(tree: Path) -> None:
     """Its files come along; its parameters are not taken for those of the other top level."""
     (tree / "top.core").write_text(

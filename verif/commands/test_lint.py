@@ -185,6 +185,7 @@ def copied(directory: Path) -> Path:
 
 
 # Declarations that once stood behind their first use, which ModelSim and Quartus refuse.
+@pytest.mark.one_quick
 @pytest.mark.parametrize(
     "file, name",
     [("fcc_core", "step"), ("fcc_core", "weight_stall"), ("fcc_sequencer", "hidden_entry")],

@@ -101,6 +101,7 @@ def bit_pictures(page: str) -> list[str]:
     return [picture for picture in pictures if "data-level" in picture]
 
 
+@pytest.mark.one_quick
 @pytest.mark.parametrize("kind", ["plain", "pairs"])
 def test_the_page_shows_what_the_reference_says(
     kind: str, request: pytest.FixtureRequest
@@ -155,6 +156,7 @@ def test_the_page_shows_what_the_reference_says(
     assert "PASS" in one.page and "FAIL" not in one.page
 
 
+@pytest.mark.one_quick
 @pytest.mark.parametrize("kind", ["plain", "pairs"])
 def test_the_cycles_are_those_of_the_model(kind: str, request: pytest.FixtureRequest) -> None:
     one: Traced = request.getfixturevalue(kind)
@@ -215,6 +217,7 @@ def test_the_timeline_has_every_bar_where_its_cycles_are(plain: Traced) -> None:
     assert abs(float(load) - (x0 + (int(at) - c0) * scale)) < 0.1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("image", [0, IMAGES - 1])
 def test_the_first_image_and_the_last_one(quickest: str, tmp_path: Path, image: int) -> None:
     """Of the batches that the testbench looks into anyway; of a batch that is not full."""
@@ -229,6 +232,7 @@ def test_the_first_image_and_the_last_one(quickest: str, tmp_path: Path, image: 
     assert len(trace.mine["result"]) == WIDTHS[-1] + 1
 
 
+@pytest.mark.slow
 def test_what_differs_is_marked(faulty: Traced) -> None:
     one = faulty
     neuron = int(one.trace.about["flip"].split(":")[-1])
@@ -295,6 +299,7 @@ def test_a_wrong_value_at_either_end_is_no_pass(where: str, plain: Traced) -> No
     assert "FAIL" in page and "PASS" not in page and "1 of them not those" in page
 
 
+@pytest.mark.slow
 def test_pages_stand_alone(plain: Traced, pairs: Traced, faulty: Traced) -> None:
     for one in (plain, pairs, faulty):
         checker = Checker(one.page)
@@ -326,6 +331,7 @@ def test_a_damaged_file_ends_in_one_sentence(tmp_path: Path, plain: Traced) -> N
     assert not (tmp_path / "page.html").exists()
 
 
+@pytest.mark.one_quick
 @pytest.mark.parametrize("image", ["-1", "20", "x"])
 def test_an_image_outside_the_run_ends_in_one_sentence(tmp_path: Path, image: str) -> None:
     result = run(tmp_path / "out", "--images", "20", f"--trace={image}")

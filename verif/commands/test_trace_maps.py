@@ -140,6 +140,7 @@ def test_the_page_shows_every_pixel_of_every_channel(colours: Traced) -> None:
     assert "each colour, with a border of 1 around it." in text
 
 
+@pytest.mark.slow
 def test_what_differs_is_where_it_is(faulty: Traced) -> None:
     one, trace = faulty, faulty.trace
     sums = preactivations(one.network, one.x)[0][0]
@@ -168,6 +169,7 @@ def test_what_differs_is_where_it_is(faulty: Traced) -> None:
     )
 
 
+@pytest.mark.one_quick
 @pytest.mark.parametrize("kind", ["colours", "faulty"])
 def test_the_cycles_are_those_of_the_schedule(kind: str, request: pytest.FixtureRequest) -> None:
     one: Traced = request.getfixturevalue(kind)
@@ -240,6 +242,7 @@ def test_maps_fill_a_page_across(channels: int) -> None:
     assert (picture[:, :, 3] == 255).sum() == 9 * channels
 
 
+@pytest.mark.slow
 def test_the_pages_stand_alone_and_the_file_has_all_of_them(
     colours: Traced, faulty: Traced, tmp_path: Path
 ) -> None:

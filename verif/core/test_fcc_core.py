@@ -34,24 +34,26 @@ def run(geometry: Geometry, directory: Path, test: str) -> None:
     model.run("core.fcc_core_tests", directory, testcase=test, settings=settings)
 
 
-@pytest.mark.one_quick
 # With three taps a layer of two words has to be wound up before its first step.
+@pytest.mark.slow
 @pytest.mark.parametrize("form", [{"taps": 3}, {"weight_stream": 8}], ids=named)
 def test_reset(form: dict[str, int], tmp_path: Path) -> None:
     run(Geometry(**{**SMALL, **form}), tmp_path, "soft_reset_in_every_cycle")
 
 
-@pytest.mark.one_quick
+@pytest.mark.slow
 @pytest.mark.parametrize("form", [{"weight_stream": 16}, {}, {"order": 2}], ids=named)
 def test_stop(form: dict[str, int], tmp_path: Path) -> None:
     run(Geometry(**{**SMALL, **form}), tmp_path, "stop_in_every_cycle")
 
 
+@pytest.mark.one_quick
 @pytest.mark.parametrize("form", [{}, {"weight_stream": 8}, {"order": 2}], ids=named)
 def test_busy(form: dict[str, int], tmp_path: Path) -> None:
     run(Geometry(**{**SMALL, **form}), tmp_path, "busy_without_a_gap")
 
 
+@pytest.mark.slow
 def test_orders_in_turn(tmp_path: Path) -> None:
     # Words enough to hide the whole pipeline behind.
     sizes = {"pe": 4, "simd": 4, "max_width": 48, "weight_depth": 300, "threshold_depth": 30}

@@ -25,5 +25,6 @@ def test_convolutions_in_four_states(monkeypatch: pytest.MonkeyPatch) -> None:
     run_maps("slot-of-a-group", seed=2)
 
 
+@pytest.mark.slow
 def test_preset_memory_images_of_convolutions(tmp_path: Path) -> None:
     run_map_preset(tmp_path)

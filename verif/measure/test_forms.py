@@ -41,6 +41,7 @@ def test_the_account_of_powers_of_two() -> None:
     assert "cost less than a tenth" in area.shift_text(cheap, "1.2")
 
 
+@pytest.mark.slow
 def test_a_product_costs_many_times_an_xnor() -> None:
     """Yosys on the form itself, where it is smallest."""
     sources = [simulator.RTL / "fcc_accumulators.v", area.FORMS / "form_shift.v"]

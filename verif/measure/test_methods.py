@@ -115,6 +115,7 @@ def test_figures_of_every_kind(report: methods.Report) -> None:
     assert cut["toggles_per_image"] < plain["toggles_per_image"] < ternary["toggles_per_image"]
 
 
+@pytest.mark.slow
 def test_what_does_not_fit_the_chip_is_marked(report: methods.Report) -> None:
     """The default network of order 2 needs another geometry, the ternary one another chip."""
     assert methods.hardware(Shape.of(WHOLE))["exceeds"] == []

@@ -168,6 +168,7 @@ def run(
     )  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.needs("iverilog")
 def test_flips_after_loading(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SIM", "icarus")
@@ -212,6 +213,7 @@ FAULTS = {
 }
 
 
+@pytest.mark.one_quick
 @pytest.mark.needs("iverilog")
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_blind_checksum_is_found(

@@ -127,6 +127,7 @@ def test_the_table_replaces_the_one_before(tmp_path: Path) -> None:
         area.update_page(page, "", "1.2")
 
 
+@pytest.mark.slow
 def test_what_rtl_has_is_the_best_form() -> None:
     """At SIMD = 32, where it is quick to see, the coded form beats the adder tree by far."""
     report = area.measure(["tree", "rtl"], [32])

@@ -11,6 +11,7 @@ from xnor_fcc_sim import simulator
 
 
 # Few bits, and as many as there can be.
+@pytest.mark.one_quick
 @pytest.mark.parametrize(("score_bits", "index_bits"), [(7, 4), (32, 15)])
 def test_fcc_argmax(score_bits: int, index_bits: int, tmp_path: Path) -> None:
     """Highest score, lowest index on a tie."""

@@ -36,7 +36,7 @@ def test_fcc_batcher(
     run(tmp_path, _TESTS, pairs, planes, LANES=lanes, CAPACITY=capacity, ORDER=order)
 
 
-@pytest.mark.one_quick
+@pytest.mark.slow
 @pytest.mark.parametrize("pairs", [False, True])
 def test_most_lanes(pairs: bool, tmp_path: Path) -> None:
     """As many as there can be, of a bit or two each."""

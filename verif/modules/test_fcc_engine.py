@@ -60,7 +60,7 @@ def test_weights_in_memory(name: str, tmp_path: Path) -> None:
     run(name, tmp_path, ["loading", "checks", "batches", "results_held", "reset_in_a_pass"])
 
 
-@pytest.mark.one_quick
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "beat"), [("smallest", 8), ("binary", 512), ("order-2", 8)])
 def test_weights_from_outside(name: str, beat: int, tmp_path: Path) -> None:
     """A word a beat, or several beats a word, in step or out of it."""
@@ -69,7 +69,7 @@ def test_weights_from_outside(name: str, beat: int, tmp_path: Path) -> None:
     run(name, tmp_path, tests, weight_stream=beat)
 
 
-@pytest.mark.one_quick
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["binary", "order-2"])
 def test_contents_at_power_up(name: str, tmp_path: Path) -> None:
     """It answers before anything has been loaded."""

@@ -14,6 +14,7 @@ from xnor_fcc_sim import simulator
 
 # A bit, and around one slice and around two; as many slices as take three digits to name, the last
 # one of a bit.
+@pytest.mark.one_quick
 @pytest.mark.parametrize(
     ("width", "depth"),
     [

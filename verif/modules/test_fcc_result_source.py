@@ -47,7 +47,7 @@ def test_fcc_result_source(
 
 
 # More classes than a byte counts; as many lanes as there can be, alone and in pairs.
-@pytest.mark.one_quick
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("lanes", "classes", "pairs"), [(1, 520, False), (64, 2, False), (64, 2, True)]
 )

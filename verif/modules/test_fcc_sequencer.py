@@ -66,7 +66,7 @@ def test_fcc_sequencer(
     run(geometry, drain, _TESTS, tmp_path)
 
 
-@pytest.mark.one_quick
+@pytest.mark.slow
 @pytest.mark.parametrize("layers", [1, 16])
 def test_fewest_and_most_layers(layers: int, tmp_path: Path) -> None:
     """Both ends of MAX_LAYERS."""
@@ -79,6 +79,7 @@ def test_fewest_and_most_layers(layers: int, tmp_path: Path) -> None:
     run(geometry, DRAIN, tests, tmp_path)
 
 
+@pytest.mark.slow
 def test_many_words_and_groups(tmp_path: Path) -> None:
     """More of each than a byte counts, and memories of more words than 16 bits do."""
     geometry = Geometry(

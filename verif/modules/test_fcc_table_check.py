@@ -58,6 +58,7 @@ def test_fcc_table_check(pe: int, simd: int, order: int, ternary: int, tmp_path:
     run(geometry, tmp_path, _OTHERS)
 
 
+@pytest.mark.slow
 def test_the_widest_core(tmp_path: Path) -> None:
     """PE and SIMD of 1, all else as large as it can be, as in a core with streamed weights."""
     geometry = Geometry(
@@ -68,6 +69,7 @@ def test_the_widest_core(tmp_path: Path) -> None:
 
 
 # One layer, and sixteen wide ones: sums above 2^16.
+@pytest.mark.slow
 @pytest.mark.parametrize(("pe", "layers"), [(3, 1), (128, 16)])
 def test_fewest_and_most_layers(pe: int, layers: int, tmp_path: Path) -> None:
     """Any networks that fit, at both ends of MAX_LAYERS."""

@@ -28,7 +28,7 @@ def test_fcc_threshold_source(pe: int, bits: int, depth: int, order: int, tmp_pa
     model.run("modules.fcc_threshold_source_tests", tmp_path, _TESTS, settings)
 
 
-@pytest.mark.one_quick
+@pytest.mark.slow
 @pytest.mark.parametrize("order", [1, 2])
 def test_contents_at_power_up(order: int, tmp_path: Path) -> None:
     """Offsets and margins have a file each, and their words count as loaded."""

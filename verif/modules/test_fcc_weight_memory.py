@@ -49,7 +49,7 @@ def test_fcc_weight_memory(tmp_path: Path) -> None:
 
 
 # The last bank in part; as many as there can be.
-@pytest.mark.one_quick
+@pytest.mark.slow
 @pytest.mark.parametrize(("depth", "bank"), [(100, 1), (43, 2)])
 def test_every_bank_has_its_file(depth: int, bank: int, tmp_path: Path) -> None:
     """Up to bank 99."""

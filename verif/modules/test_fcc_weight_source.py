@@ -34,7 +34,7 @@ def test_memory(width: int, depth: int, bank: int, tmp_path: Path) -> None:
     build(**parameters).run("modules.fcc_weight_source_tests", tmp_path, tests, settings)
 
 
-@pytest.mark.one_quick
+@pytest.mark.slow
 @pytest.mark.parametrize(("depth", "bank_depth"), [(11, 4), (100, 1)])
 def test_memory_with_contents_at_power_up(depth: int, bank_depth: int, tmp_path: Path) -> None:
     """Every bank has its file, and its words count as loaded."""

@@ -24,6 +24,7 @@ def test_fcc_weight_stream(width: int, beat: int, tmp_path: Path) -> None:
     model.run("modules.fcc_weight_stream_tests", tmp_path, settings={"parameters": parameters})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("width", [8 * 257, 8 * 256])
 def test_words_of_many_beats(width: int, tmp_path: Path) -> None:
     """More beats than a byte counts."""

@@ -20,7 +20,7 @@ def test_fcc_word_loader(tmp_path: Path) -> None:
 
 
 # More chunks than a byte counts; more words; words around 2^16, and the last ones of so many.
-@pytest.mark.one_quick
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("chunk", "width", "depth", "first"),
     [(1, 300, 3, 0), (8, 5, 300, 0), (8, 13, 0x10000 + 20, 0xFFF0)],

@@ -25,7 +25,7 @@ def test_xnor_popcount(tmp_path: Path) -> None:
 
 
 # Six planes in the top column of the counter, seven and nine; around powers of 2; one PE.
-@pytest.mark.one_quick
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("pe", "simd"),
     [(2, 448), (1, 447), (1, 512), (2, 1020), (1, 1024)],
@@ -35,7 +35,7 @@ def test_the_longest_words(pe: int, simd: int, tmp_path: Path) -> None:
     run("xnor_popcount", {"PE": pe, "SIMD": simd}, "one_popcount", tmp_path)
 
 
-@pytest.mark.one_quick
+@pytest.mark.slow
 @pytest.mark.parametrize(("width", "carries"), [(2, 224), (3, 512)])
 def test_the_most_planes(width: int, carries: int, tmp_path: Path) -> None:
     """The counter by itself."""

@@ -57,6 +57,7 @@ def test_other_seeds_see_the_same_images_in_another_order() -> None:
     assert not rows(mine) & rows(list(examples(replace(SHARING, data_seed=8)).epoch(3)))
 
 
+@pytest.mark.one_quick
 @pytest.mark.parametrize(
     "kind", [{}, {"order": 2}, {"first_layer": "shifts"}], ids=["bits", "order-2", "grey"]
 )
@@ -97,6 +98,7 @@ def test_what_decides_the_images_decides_the_file(tmp_path: Path) -> None:
     assert files_of(*others) == 7
 
 
+@pytest.mark.slow
 def test_distorted_images_come_again() -> None:
     recipe = replace(SHARING, distinct=3, epochs=12, settling=0.25)
     made = examples(recipe)

@@ -187,6 +187,7 @@ def test_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
 # Kinds beyond single bits.
 
 
+@pytest.mark.one_quick
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("form", FORMS, ids=form_name)
 @pytest.mark.parametrize("widths", [(784, 64, 40, 10), (37, 24, 15, 6), (9, 1, 4)])

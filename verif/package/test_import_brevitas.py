@@ -31,6 +31,7 @@ from xnor_fcc.training.export import export
 from xnor_fcc.training.form import Form
 
 
+@pytest.mark.one_quick
 @pytest.mark.parametrize("form", FORMS, ids=str)
 @pytest.mark.parametrize("widths", [(784, 64, 10), (37, 24, 15, 6), (9, 1, 4), (12, 7)])
 def test_random_sequentials(widths: tuple[int, ...], form: dict[str, Any]) -> None:

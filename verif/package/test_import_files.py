@@ -194,6 +194,7 @@ LOUD = {
 }
 
 
+@pytest.mark.one_quick
 @pytest.mark.parametrize("kind", LOUD)
 def test_nothing_but_the_sentence_on_stderr(kind: str, tmp_path: Path) -> None:
     """Of the whole process: onnxruntime writes its log past Python."""

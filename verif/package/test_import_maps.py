@@ -113,6 +113,7 @@ def test_scales_that_change_whenever_the_module_is_run() -> None:
     assert network.convolutions[1].pool
 
 
+@pytest.mark.slow
 def test_the_projects_own_network(tmp_path: Path) -> None:
     """It takes the thermometer's bits; what `export` knows of its layers, the import finds out.
     In its file each position is a row of its own."""
@@ -151,6 +152,7 @@ def test_modules_that_take_images_otherwise(how: str) -> None:
     assert network == expected
 
 
+@pytest.mark.slow
 def test_the_comparison_notices_one_threshold_and_one_weight() -> None:
     side, colours, filters, dense = SHAPES[8]
     source = Brevitas(random_cnn(8, side, colours, filters, dense))
@@ -338,6 +340,7 @@ def test_a_threshold_for_each_colour_and_dark_pixels() -> None:
     assert levels_of(mixed) == levels_of(light)
 
 
+@pytest.mark.one_quick
 @pytest.mark.parametrize(("bits", "levels"), [(2, 3), (3, 7), (6, 63)])
 def test_a_quantiser_of_a_few_bits(bits: int, levels: int) -> None:
     """Every step is a level of the thermometer, with the weights of its colour."""
@@ -364,6 +367,7 @@ def test_a_thermometer_of_its_own() -> None:
     assert levels_of(network) == [[64, 192]] * COLOURS
 
 
+@pytest.mark.one_quick
 @pytest.mark.parametrize("how", ["Conv", "SAME", "Pad"])
 def test_zeros_around_the_image_that_are_black(how: str) -> None:
     """In bits of 0 and 1 they are; a core puts black pixels there."""
@@ -526,6 +530,7 @@ def test_networks_that_are_no_chain_of_maps_and_rows() -> None:
             "2 levels each", bits=(-1, 1), levels=(3, 4))  # fmt: skip
 
 
+@pytest.mark.slow
 def test_modules_that_no_core_has() -> None:
     plain = {"bias": False, "weight_quant": SignedBinaryWeightPerTensorConst}
 

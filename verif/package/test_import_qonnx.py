@@ -38,6 +38,7 @@ SHAPES = [
 ]  # fmt: skip
 
 
+@pytest.mark.one_quick
 @pytest.mark.parametrize("seed", range(len(SHAPES)))
 def test_brevitas_networks_there_and_back(seed: int, tmp_path: Path) -> None:
     """No bit differs from qonnx's own execution of the file that Brevitas wrote."""
@@ -383,6 +384,7 @@ class Viewing(nn.Module):
         return scores
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "how",
     [

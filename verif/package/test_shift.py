@@ -545,6 +545,7 @@ def whole_run(
     return request.param, out
 
 
+@pytest.mark.one_quick
 def test_a_run_learns_and_writes_its_results(whole_run: tuple[Recipe, Path]) -> None:
     recipe, out = whole_run
     report = json.loads((out / REPORT_NAME).read_text())

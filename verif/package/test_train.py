@@ -89,6 +89,7 @@ def test_a_run_learns_and_writes_its_results(whole_run: Path) -> None:
     assert right == pytest.approx(report["test_accuracy"])
 
 
+@pytest.mark.slow
 def test_the_test_set_decides_nothing(whole_run: Path, tmp_path: Path) -> None:
     mnist = fake_mnist()
     scrambled = replace(mnist, test_labels=(mnist.test_labels + 1) % 10)
@@ -153,6 +154,7 @@ def test_killed_and_started_again_gives_the_same_result(whole_run: Path, tmp_pat
     assert results(tmp_path) == results(whole_run)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", ["truncated", "flipped", "empty"])
 def test_a_damaged_newest_checkpoint_falls_back(
     whole_run: Path, tmp_path: Path, damage: str
@@ -435,6 +437,7 @@ def test_every_data_set_has_a_recipe() -> None:
     assert set(DATASETS) == {each for name in RECIPES for each in datasets_for(name)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dataset", ["digits", "cifar10"])
 def test_the_command_trains_convolutions(
     dataset: str,
@@ -476,6 +479,7 @@ def test_the_command_trains_convolutions(
     assert results(tmp_path, names) == first
 
 
+@pytest.mark.slow
 def test_the_command_trains_with_free_scales(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -493,6 +497,7 @@ def test_the_command_trains_with_free_scales(
     assert all((found[1]["best"][f"hidden.{i}.linear.imbalance"] != 0).any() for i in (0, 1))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("options", "kinds"),
     [

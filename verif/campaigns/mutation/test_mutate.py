@@ -96,6 +96,7 @@ def the(campaign: mutate.Campaign, old: str, new: str) -> Mutant:
 # ---- planting
 
 
+@pytest.mark.slow
 def test_mutants_are_distinct_and_the_same_again() -> None:
     for path in mutate.RTL.glob("*.v"):
         source = path.read_text()
@@ -160,6 +161,7 @@ def test_registers_are_narrowed_but_for_ports(tmp_path: Path) -> None:
     }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.needs("iverilog")
 def test_mutants_are_verilog(tmp_path: Path) -> None:
     """All of a module elaborate, but for those that give a vector no bits."""
@@ -176,6 +178,7 @@ def test_mutants_are_verilog(tmp_path: Path) -> None:
         assert len(refused) <= 3, refused
 
 
+@pytest.mark.slow
 def test_every_module_has_its_share() -> None:
     names = [path.stem for path in mutate.rtl_sources()]
     quota = mutate.quotas(mutate.MUTANTS, names)
@@ -193,6 +196,7 @@ def test_every_module_has_its_share() -> None:
 # ---- judging
 
 
+@pytest.mark.slow
 def test_a_module_is_judged_from_its_own_tests_upwards() -> None:
     tests = [stage.tests for stage in mutate.stages("fcc_ring_block")]
     assert tests[:2] == [("verif/modules/test_fcc_ring.py",), ("verif/modules/test_fcc_lane.py",)]
@@ -207,6 +211,7 @@ def test_a_module_is_judged_from_its_own_tests_upwards() -> None:
         assert all(file.exists() for level in levels for file in level.files)
 
 
+@pytest.mark.slow
 @pytest.mark.needs("iverilog")
 @pytest.mark.parametrize(
     ("old", "new", "verdict", "by"),
@@ -223,6 +228,7 @@ def test_a_verdict(toy: mutate.Campaign, old: str, new: str, verdict: str, by: s
     assert not list((toy.output / "work").iterdir())
 
 
+@pytest.mark.slow
 @pytest.mark.needs("iverilog")
 def test_what_does_not_elaborate_is_not_killed(toy: mutate.Campaign) -> None:
     broken = the(toy, "&&", "||")
@@ -230,6 +236,7 @@ def test_what_does_not_elaborate_is_not_killed(toy: mutate.Campaign) -> None:
     assert toy.judge(broken, stage(toy)).verdict == mutate.INVALID
 
 
+@pytest.mark.slow
 @pytest.mark.needs("iverilog")
 def test_what_hangs_is_killed(toy: mutate.Campaign, monkeypatch: pytest.MonkeyPatch) -> None:
     test = home(toy) / "test_toy.py"
@@ -239,6 +246,7 @@ def test_what_hangs_is_killed(toy: mutate.Campaign, monkeypatch: pytest.MonkeyPa
     assert (result.verdict, result.by[:8]) == (mutate.KILLED, "time-out")
 
 
+@pytest.mark.slow
 @pytest.mark.needs("iverilog")
 def test_the_original_has_to_pass(toy: mutate.Campaign) -> None:
     test = home(toy) / "toy_tests.py"
@@ -260,6 +268,7 @@ def test_one_campaign_at_a_time(toy: mutate.Campaign) -> None:
     assert not begun.exists()
 
 
+@pytest.mark.slow
 @pytest.mark.needs("iverilog")
 def test_it_goes_on_where_it_was(toy: mutate.Campaign) -> None:
     mutant, levels = the(toy, "^", "|"), stage(toy)
@@ -396,6 +405,7 @@ def test_yosys_may_refuse_a_mutant(tmp_path: Path) -> None:
 # ---- the command line
 
 
+@pytest.mark.one_quick
 @pytest.mark.parametrize(
     ("line", "complaint"),
     [
@@ -419,6 +429,7 @@ def test_a_wrong_command_line_is_one_sentence(
     assert len(error.splitlines()) == 1
 
 
+@pytest.mark.slow
 def test_the_list_is_that_of_the_campaign(capsys: pytest.CaptureFixture[str]) -> None:
     assert mutate.main(["--list", "--module", "fcc_argmax"]) == 0
     lines = capsys.readouterr().out.splitlines()

@@ -36,6 +36,7 @@ def facts() -> dict[str, Any]:
     return result
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None, derandomize=True, database=None,
           suppress_health_check=list(HealthCheck))  # fmt: skip
 @given(scenarios() | map_scenarios())
