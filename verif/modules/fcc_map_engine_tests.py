@@ -274,12 +274,23 @@ async def checks(dut: Any) -> None:
         assert await bench.check() == (False, False, True)
         await bench.load()
         await bench.begin()
-    drive(dut, weight_chunk_valid=1, threshold_chunk_valid=1, chunk=0)
-    for _ in range(64 * bench.geometry.weight_depth * bench.geometry.pe * bench.geometry.simd):
+    # Either memory takes as many chunks as it has, and says of one more that it is too many.
+    g = bench.geometry
+    for target, words, chunks in (
+        ("weight", g.weight_depth, bench.memory.weight_chunks().shape[1]),
+        ("threshold", g.threshold_depth, bench.memory.offset_chunks().shape[1]),
+    ):
+        drive(dut, **{f"{target}_restart": 1})
         await edge(dut)
-        if dut.load_overflow.value == 1:
-            break
-    assert dut.load_overflow.value == 1
+        drive(dut, **{f"{target}_restart": 0, f"{target}_chunk_valid": 1}, chunk=0)
+        for _ in range(words * chunks + 1):
+            await edge(dut)
+            assert not dut.load_overflow.value
+        drive(dut, **{f"{target}_chunk_valid": 0})
+        await edge(dut)
+        assert dut.load_overflow.value == 1
+        await edge(dut)
+        assert not dut.load_overflow.value
 
 
 @cocotb.test(timeout_time=20000, timeout_unit="us")

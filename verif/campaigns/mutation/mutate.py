@@ -22,6 +22,7 @@ import resource
 import shutil
 import signal
 import sys
+import textwrap
 import threading
 import time
 from collections import Counter
@@ -666,8 +667,10 @@ def score(killed: int, mutants: int, equivalent: int) -> float:
     return killed / faults if faults else 1.0
 
 
-def report(verdicts: Sequence[Verdict], seconds: float) -> dict[str, Any]:
-    """What report.json holds."""
+def report(
+    verdicts: Sequence[Verdict], seconds: float, quota: Mapping[str, int]
+) -> dict[str, Any]:
+    """What report.json holds; `quota`: how many of which modules were asked for."""
 
     def counted(some: Sequence[Verdict]) -> dict[str, Any]:
         counts = Counter(verdict.verdict for verdict in some)
@@ -684,6 +687,8 @@ def report(verdicts: Sequence[Verdict], seconds: float) -> dict[str, Any]:
     why = reasons()
     return {
         **counted(verdicts),
+        # Modules without a verdict: they or their tests have changed since.
+        "open": sorted(name for name, count in quota.items() if count and name not in modules),
         "killed_by_time_out": sum(v.by.startswith("time-out") for v in verdicts),
         "per_module": {name: counted(modules[name]) for name in sorted(modules)},
         "survivors": [
@@ -733,6 +738,7 @@ def page(result: dict[str, Any]) -> str:
         f"{result['invalid']} more did not elaborate and were replaced; "
         f"{result['killed_by_time_out']} of those killed were killed by the time limit.",
         "",
+        *_open(result["open"]),
         "### Survivors",
         "",
     ]
@@ -742,6 +748,14 @@ def page(result: dict[str, Any]) -> str:
     lines += ["", "### Proven equivalent", ""]
     lines += [f"- {row['text']}" for row in result["proven"]] or ["None."]
     return "\n".join(lines)
+
+
+def _open(names: Sequence[str]) -> list[str]:
+    """What the page says of modules that have no verdict."""
+    if not names:
+        return []
+    listed = textwrap.fill(", ".join(f"`{name}`" for name in names), 100)
+    return ["Not judged as they are now, with the tests that there are now:", "", listed, ""]
 
 
 def write_page(result: dict[str, Any], path: Path = PAGE) -> None:
@@ -839,7 +853,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     verdicts = known(campaign, quota) if arguments.show else run(campaign, quota, arguments.jobs)
     # Of all mutants, whenever they were judged.
     seconds = sum(verdict.seconds for verdict in verdicts)
-    result = report(verdicts, seconds)
+    result = report(verdicts, seconds, quota)
     result["wall_seconds"] = round(time.monotonic() - begin, 1)
     result["source"] = measured_on
     print(summary(result))

@@ -313,7 +313,7 @@ def stub(campaign: mutate.Campaign, judge: Callable[[Mutant], mutate.Verdict]) -
 def test_invalid_mutants_are_replaced(toy: mutate.Campaign) -> None:
     whats = [mutate.INVALID, mutate.KILLED, mutate.SURVIVED, mutate.INVALID, mutate.EQUIVALENT]
     stub(toy, lambda m: verdict(m, whats[m.number] if m.number < 5 else mutate.KILLED))
-    result = mutate.report(mutate.run(toy, {"toy": 6}, jobs=2, progress=False), 8.0)
+    result = mutate.report(mutate.run(toy, {"toy": 6}, jobs=2, progress=False), 8.0, {"toy": 6})
     assert (result["mutants"], result["killed"], result["invalid"]) == (6, 4, 2)
     assert (result["survived"], result["equivalent"]) == (1, 1)
     assert result["score"] == 4 / 5
@@ -329,7 +329,8 @@ def test_invalid_mutants_are_replaced(toy: mutate.Campaign) -> None:
 
 def test_the_page_has_the_report(toy: mutate.Campaign, tmp_path: Path) -> None:
     stub(toy, lambda m: verdict(m, mutate.SURVIVED if m.number == 1 else mutate.KILLED))
-    result = mutate.report(mutate.run(toy, {"toy": 4}, jobs=1, progress=False), 4.0)
+    quota = {"toy": 4, "fcc_later": 5}
+    result = mutate.report(mutate.run(toy, {"toy": 4}, jobs=1, progress=False), 4.0, quota)
     path = tmp_path / "PAGE.md"
     path.write_text("before\n<!-- generated: begin -->\nold\n<!-- generated: end -->\nafter\n")
     mutate.write_page(result, path)
@@ -337,6 +338,9 @@ def test_the_page_has_the_report(toy: mutate.Campaign, tmp_path: Path) -> None:
     assert text.startswith("before\n") and text.endswith("\nafter\n") and "old" not in text
     assert "| `toy` | 4 | 3 | 1 | 0 | 75.0 % |" in " ".join(text.split())
     assert result["survivors"][0]["text"] in text
+    assert "Not judged as they are now" in text and "\n`fcc_later`\n" in text
+    mutate.write_page({**result, "open": []}, path)
+    assert "Not judged" not in path.read_text()
 
 
 # ---- the proofs
@@ -446,7 +450,7 @@ def test_a_sample_is_killed(tmp_path: Path) -> None:
     quota = mutate.quotas(12, mutate.CHEAP)
     campaign = mutate.Campaign(tmp_path)
     verdicts = mutate.run(campaign, quota, jobs=os.cpu_count() or 1, progress=False)
-    result = mutate.report(verdicts, 0.0)
+    result = mutate.report(verdicts, 0.0, quota)
     assert result["survivors"] == []
     assert result["mutants"] == 12
     assert result["killed"] >= 10
