@@ -247,7 +247,6 @@ module fcc_map_table_check #(
       fault_reg <= !layers_ok;
       steps_reg <= 32'd0;
       groups_reg <= 32'd0;
-      filled_reg <= 32'd0;
       flat_before_reg <= 1'b0;
     end else if (busy) begin
       phase_reg <= phase_reg + 3'd1;

@@ -83,7 +83,7 @@ module fcc_map_writer #(
   wire                    last_line = (line_reg == last_place[6:1]);
   // Of a map with an odd side the last blocks reach beyond it.
   wire outside = side[0] && ((repeat_reg[0] && last_column) || (repeat_reg[1] && last_line));
-  wire                    flat_store = slot_done && flat && !(repeated && outside);
+  wire                    flat_store = slot_done && !(repeated && outside);
 
   // The pixel's bank, or those of the block's pixels.
   reg  [             7:0] banks;
@@ -103,14 +103,12 @@ module fcc_map_writer #(
   wire [ADDRESS_BITS-1:0] next_line = line_address_reg
       + (line_turns ? line_step : {ADDRESS_BITS{1'b0}});
 
-  reg                     valid_s1;
   reg  [   PART_BITS-1:0] part_s1;
   reg  [             7:0] banks_s1;
   reg  [ADDRESS_BITS-1:0] address_s1;
 
   always @(posedge clk) begin
     done_reg <= done;
-    valid_s1 <= done_reg;
     part_s1 <= part_reg;
     banks_s1 <= done_reg ? banks : 8'd0;
     address_s1 <= (flat ? flat_address_reg : column_address_reg + slice32[ADDRESS_BITS-1:0])
@@ -152,7 +150,6 @@ module fcc_map_writer #(
     end
     if (reset) begin
       done_reg <= 1'b0;
-      valid_s1 <= 1'b0;
       banks_s1 <= 8'd0;
       write <= 8'd0;
     end
@@ -189,8 +186,9 @@ module fcc_map_writer #(
         for (i = 0; i < PARTS; i = i + 1) begin : g_part
           localparam [31:0] PART = i;
           always @(posedge clk) begin
-            if (valid_s1 && part_s1 == PART[PART_BITS-1:0]) slot_reg[i*PE+:PE] <= own_reg;
-            else if (valid_s1 && part_s1 == {PART_BITS{1'b0}}) slot_reg[i*PE+:PE] <= {PE{1'b0}};
+            // What comes between groups is replaced by the next one before anything is written.
+            if (part_s1 == PART[PART_BITS-1:0]) slot_reg[i*PE+:PE] <= own_reg;
+            else if (part_s1 == {PART_BITS{1'b0}}) slot_reg[i*PE+:PE] <= {PE{1'b0}};
           end
         end
         assign write_data[(q*ORDER+p)*SLOT+:SLOT] = slot_reg;

@@ -221,7 +221,8 @@ module fcc_pixel_sink #(
     if (complete) begin
       full_reg[write_half_reg] <= 1'b1;
       write_half_reg <= !write_half_reg;
-      ids_reg[16*write_half_reg+:16] <= id_reg + {15'd0, lost_end};
+      // An image has more than one beat: no packet is cut off by its last one.
+      ids_reg[16*write_half_reg+:16] <= id_reg;
       stamps_reg[32*write_half_reg+:32] <= now;
     end
     if (batch_taken) begin

@@ -256,7 +256,7 @@ module map_writer #(
       if (write != 0) assert (write_address < end_s3 && write_address >= begin_s3);
     end
     for (from_plane = 0; from_plane < ORDER; from_plane = from_plane + 1) begin
-      if (started && !reset && begun_s3) begin
+      if (started && !reset && stores_s3) begin
         assert (write_data[(lane*ORDER+from_plane)*SLOT+:SLOT]
             == slot_s3[from_plane*SLOT+:SLOT]);
       end
@@ -283,6 +283,27 @@ module map_writer #(
   (* hierconn *) wire [A-1:0] \dut.line_address_reg ;
   (* hierconn *) wire [A-1:0] \dut.flat_address_reg ;
   (* hierconn *) wire [1:0] \dut.flat_column_reg ;
+
+  // What the slot has two cycles after the part that is due: all of it behind a group, else the
+  // parts before this one, and nothing behind it.
+  reg done_s2, done_s3;
+  reg [W-1:0] part_s2, part_s3;
+  integer of_part, in_plane;
+  always @(posedge clk) begin
+    {done_s2, done_s3} <= reset ? 2'd0 : {done_s1, done_s2};
+    part_s2 <= \dut.part_reg ;
+    part_s3 <= part_s2;
+  end
+  always @* begin
+    for (in_plane = 0; in_plane < ORDER; in_plane = in_plane + 1) begin
+      for (of_part = 0; of_part < PARTS; of_part = of_part + 1) begin
+        if (started && begun_s3 && (done_s3 || (part_s3 != 0 && of_part != part_s3))) begin
+          assert (write_data[(lane*ORDER+in_plane)*SLOT+of_part*PE+:PE]
+              == slot_s3[in_plane*SLOT+of_part*PE+:PE]);
+        end
+      end
+    end
+  end
 
   // The group that the module counts next.
   wire [W-1:0] group_now = done_s1 ? group_s1 : group;

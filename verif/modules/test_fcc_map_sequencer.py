@@ -32,6 +32,8 @@ SQUARES = [(3, 1, 4, 42), (2, 126, 2, 1, False, True), (0, 2, 1, 1, False, False
 # Slices that stand 128 words apart.
 SLICES = [(3, 1, 6, 100), (1, 100, 6, 1, False, True, 1), (0, 12, 1, 1, False, False)]
 POOLED = [(3, 1, 124, 1, True), (2, 3, 60, 1, True, True), (0, 100, 1, 1, False, False)]
+# Blocks that go back to weights far beyond the first layer's.
+LATER = [(3, 1, 6, 6), (2, 9, 4, 6), (1, 3, 4, 2, False, True, 1), (0, 6, 1, 1, False, False, 1)]
 
 
 # A slot of two groups, with any kind of layer and with none; as many PEs as a slot has, a drain of
@@ -40,7 +42,7 @@ POOLED = [(3, 1, 124, 1, True), (2, 3, 60, 1, True, True), (0, 100, 1, 1, False,
 @pytest.mark.parametrize(
     ("size", "drain", "tables"),
     [
-        (core(order=2, ternary=1, weight_depth=800), 13, []),
+        (core(order=2, ternary=1, weight_depth=800), 13, [LATER]),
         (core(), 11, []),
         (core(pe=6, max_layers=2), 1, []),
         (core(slot=12, max_layers=3), 11, []),
