@@ -149,9 +149,9 @@ def run(geometry: Geometry, seed: int, name: str) -> None:
     )
 
 
-def run_maps(name: str, seed: int) -> None:
-    """All tests of a core for convolutions on one of MAP_CORNERS."""
-    geometry = Geometry(**MAP_CORNERS[name])
+def run_maps(name: str, seed: int, **sizes: int) -> None:
+    """All tests of a core for convolutions on one of MAP_CORNERS, but for the `sizes` given."""
+    geometry = Geometry(**{**MAP_CORNERS[name], **sizes})
     simulator.build("xnor_fcc", geometry.parameters()).run(
         "core.map_core_tests",
         simulator.run_directory(f"maps-{name}-{seed}"),
