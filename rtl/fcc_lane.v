@@ -156,7 +156,8 @@ module fcc_lane #(
       .SIMD    (SIMD),
       .TAPS    (TAPS),
       .ACC_BITS(ACC_BITS),
-      .TAG_BITS(1 + GROUP_BITS)
+      .TAG_BITS(1 + GROUP_BITS),
+      .HALVE   (0)
   ) pe_array (
       .clk        (clk),
       .reset      (reset),
@@ -165,6 +166,7 @@ module fcc_lane #(
       .step       (step_reg[2]),
       .first      (first_reg[2]),
       .last       (last_reg[2]),
+      .halve      (1'b0),
       .tag        (tag_reg[3*GROUP_BITS+3-1-:GROUP_BITS+1]),
       .offset     (offset),
       .done       (done),

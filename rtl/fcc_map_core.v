@@ -46,8 +46,9 @@ module fcc_map_core #(
     parameter MAP_ODD = 1,
     // Colours of a pixel in a core for convolutions.
     parameter PIXEL_CHANNELS = 1,
-    // Thresholds of each colour in a core for convolutions.
-    parameter PIXEL_LEVELS = 1,
+    // Thresholds of each colour in a core for convolutions; 0 where the first layer takes the
+    // colours as numbers of 8 bits.
+    parameter PIXEL_LEVELS = 0,
     // Bits of a beat of asi_image.
     parameter IMAGE_WIDTH = 8,
     // Path and prefix of memory files for a core that no host loads.
@@ -89,10 +90,15 @@ module fcc_map_core #(
   localparam GROUP_BITS = (GROUPS > 1) ? ((GROUPS > 256) ? 8 : $clog2(GROUPS)) : 1;
   // The greatest P: a residual plane adds half of what the first plane counts, a second plane of
   // weights as much again. A score 2P + offset lies within +-(2 * MOST + 1); see fcc_pe_array.
-  localparam MOST = CAPACITY * ((ORDER == 2) ? 3 : 1) * ((TERNARY != 0) ? 2 : 1);
+  localparam ROUNDS = (TERNARY != 0) ? 2 : 1;
+  localparam MOST_OF_BITS = CAPACITY * ((ORDER == 2) ? 3 : 1) * ROUNDS;
+  localparam MOST_OF_NUMBERS = 255 * 9 * PIXEL_CHANNELS * ROUNDS;
+  localparam NUMBERS = (PIXEL_LEVELS == 0) ? 1 : 0;
+  localparam MOST =
+      (NUMBERS != 0 && MOST_OF_NUMBERS > MOST_OF_BITS) ? MOST_OF_NUMBERS : MOST_OF_BITS;
   localparam SCORE_BITS = $clog2(2 * MOST + 2) + 1;
-  localparam COUNT = PIXEL_CHANNELS * PIXEL_LEVELS;
-  localparam PLACE = 3 * COUNT;
+  localparam PIXEL_BITS = PIXEL_CHANNELS * ((NUMBERS != 0) ? 8 : PIXEL_LEVELS);
+  localparam PLACE = 3 * PIXEL_BITS;
   localparam IMAGE_BITS = $clog2(2 * MAP_INPUT);
 
   // Registers: what the core does, the network's description, loading.
@@ -110,7 +116,7 @@ module fcc_map_core #(
   wire [                     31:0] partial_timeout;
   wire [        32*MAX_LAYERS-1:0] table_entries;
   wire [                     31:0] now;
-  wire [              8*COUNT-1:0] levels;
+  wire [         8*PIXEL_BITS-1:0] levels;
   wire                             weight_restart;
   wire                             weight_chunk_valid;
   wire                             threshold_restart;
@@ -306,6 +312,7 @@ module fcc_map_core #(
       .MAP_EVEN       (MAP_EVEN),
       .MAP_ODD        (MAP_ODD),
       .PLACE          (PLACE),
+      .NUMBERS        (NUMBERS),
       .ORDER          (ORDER),
       .TERNARY        (TERNARY),
       .PRESET         (PRESET)

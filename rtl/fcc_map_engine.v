@@ -42,8 +42,10 @@ module fcc_map_engine #(
     parameter MAP_EVEN = 1,
     // Words of a bank for the map of an odd layer (>= 1).
     parameter MAP_ODD = 1,
-    // Bits of a place of an image (1 to SLOT).
+    // Bits of a place of an image (1 to SLOT, or 8 times as many where pixels are numbers).
     parameter PLACE = 1,
+    // 1: the first layer takes pixels as numbers of 8 bits. 0: it takes bits.
+    parameter NUMBERS = 0,
     // 2: layers may have activations of order 2. 1: they have none.
     parameter ORDER = 1,
     // 1: layers may have ternary weights. 0: they have none.
@@ -131,6 +133,7 @@ module fcc_map_engine #(
   wire [                 1:0] row;
   wire                        far;
   wire                        image;
+  wire [                 2:0] plane;
   wire                        start;
   wire                        odd;
   wire [                 7:0] groups;
@@ -142,6 +145,7 @@ module fcc_map_engine #(
   wire                        lane_step;
   wire                        first;
   wire                        last;
+  wire                        halve;
   wire [      GROUP_BITS-1:0] group;
   wire                        output_layer;
   wire                        combine;
@@ -178,7 +182,8 @@ module fcc_map_engine #(
       .MAP_EVEN       (MAP_EVEN),
       .MAP_ODD        (MAP_ODD),
       .ORDER          (ORDER),
-      .TERNARY        (TERNARY)
+      .TERNARY        (TERNARY),
+      .NUMBERS        (NUMBERS)
   ) table_check (
       .clk              (clk),
       .reset            (core_reset),
@@ -208,7 +213,8 @@ module fcc_map_engine #(
       .IMAGE_DEPTH    (MAP_INPUT),
       .ODD            (MAP_EVEN),
       .DRAIN          (DRAIN),
-      .TERNARY        (TERNARY)
+      .TERNARY        (TERNARY),
+      .NUMBERS        (NUMBERS)
   ) sequencer (
       .clk                 (clk),
       .reset               (core_reset),
@@ -229,6 +235,7 @@ module fcc_map_engine #(
       .row                 (row),
       .far                 (far),
       .image               (image),
+      .plane               (plane),
       .start               (start),
       .odd                 (odd),
       .groups              (groups),
@@ -242,6 +249,7 @@ module fcc_map_engine #(
       .step_s2             (lane_step),
       .first_s2            (first),
       .last_s2             (last),
+      .halve_s2            (halve),
       .group_s2            (group),
       .output_layer_s2     (output_layer),
       .combine_s2          (combine),
@@ -287,10 +295,23 @@ module fcc_map_engine #(
 
   genvar b;
   generate
-    for (b = 0; b < 8; b = b + 1) begin : g_bank
-      assign image_pixels[b*SLOT+:PLACE] = image_places[b*PLACE+:PLACE];
-      if (PLACE < SLOT) begin : g_rest
-        assign image_pixels[b*SLOT+PLACE+:SLOT-PLACE] = {(SLOT - PLACE) {1'b0}};
+    if (NUMBERS != 0) begin : g_numbers
+      fcc_pixel_planes #(
+          .NUMBERS(PLACE / 8),
+          .SLOT   (SLOT)
+      ) planes (
+          .clk    (clk),
+          .plane  (plane),
+          .numbers(image_places),
+          .bits   (image_pixels)
+      );
+    end else begin : g_bits
+      wire unused_plane = &{1'b0, plane};
+      for (b = 0; b < 8; b = b + 1) begin : g_bank
+        assign image_pixels[b*SLOT+:PLACE] = image_places[b*PLACE+:PLACE];
+        if (PLACE < SLOT) begin : g_rest
+          assign image_pixels[b*SLOT+PLACE+:SLOT-PLACE] = {(SLOT - PLACE) {1'b0}};
+        end
       end
     end
   endgenerate
@@ -406,13 +427,15 @@ module fcc_map_engine #(
       .SLOT      (SLOT),
       .ACC_BITS  (ACC_BITS),
       .GROUP_BITS(GROUP_BITS),
-      .ORDER     (ORDER)
+      .ORDER     (ORDER),
+      .HALVE     (NUMBERS)
   ) lanes (
       .clk           (clk),
       .reset         (core_reset),
       .step          (lane_step),
       .first         (first),
       .last          (last),
+      .halve         (halve),
       .group         (group),
       .output_layer  (output_layer),
       .combine       (combine),

@@ -4,7 +4,7 @@
 // outside, three slots each, and so its PEs see them over one parity coder.
 //
 // Schedule, counted from the cycle in which `step` is given:
-//   cycle 0: step, first, last, tags
+//   cycle 0: step, first, last, halve, tags
 //   cycle 1: word, mask
 //   cycle 3: weight; the word, parity-coded, meets it
 //   cycle 5: offset
@@ -26,7 +26,9 @@ module fcc_map_lane #(
     // Bits of a group's number (>= 1).
     parameter GROUP_BITS = 1,
     // 1: the lane decides by itself. 2: its bits are decided outside.
-    parameter ORDER = 1
+    parameter ORDER = 1,
+    // 1: `halve` is looked at. 0: it is not.
+    parameter HALVE = 0
 ) (
     input  wire                   clk,
     input  wire                   reset,
@@ -34,6 +36,8 @@ module fcc_map_lane #(
     input  wire                   step,
     input  wire                   first,
     input  wire                   last,
+    // With a step: a further plane of numbers begins (see fcc_accumulators).
+    input  wire                   halve,
     // Travel with a group: its bits are scores, not activations; its number (neuron 0: group 0).
     input  wire                   output_layer,
     input  wire [ GROUP_BITS-1:0] group,
@@ -57,10 +61,11 @@ module fcc_map_lane #(
       word & {{SLOT{mask[1]}}, {SLOT{mask[0]}}, {SLOT{1'b1}}};
   wire [      SIMD-1:0] coded;
   wire [   SIMD*PE-1:0] activation;
-  // Step, first, last, output layer and group, beside the coder.
+  // Step, first, last, halve, output layer and group, beside the coder.
   reg  [           2:0] step_reg;
   reg  [           2:0] first_reg;
   reg  [           2:0] last_reg;
+  reg  [           2:0] halve_reg;
   reg  [3*GROUP_BITS+2:0] tag_reg;
   wire                  done;
   wire                  done_output;
@@ -87,6 +92,7 @@ module fcc_map_lane #(
     step_reg <= {step_reg[1:0], step};
     first_reg <= {first_reg[1:0], first};
     last_reg <= {last_reg[1:0], last};
+    halve_reg <= {halve_reg[1:0], halve};
     tag_reg <= {tag_reg[2*GROUP_BITS+1:0], output_layer, group};
     scores_done <= score_done;
     scores_group <= score_group;
@@ -101,7 +107,8 @@ module fcc_map_lane #(
       .SIMD    (SIMD),
       .TAPS    (1),
       .ACC_BITS(ACC_BITS),
-      .TAG_BITS(1 + GROUP_BITS)
+      .TAG_BITS(1 + GROUP_BITS),
+      .HALVE   (HALVE)
   ) pe_array (
       .clk        (clk),
       .reset      (reset),
@@ -110,6 +117,7 @@ module fcc_map_lane #(
       .step       (step_reg[2]),
       .first      (first_reg[2]),
       .last       (last_reg[2]),
+      .halve      (halve_reg[2]),
       .tag        (tag_reg[3*GROUP_BITS+2-:GROUP_BITS+1]),
       .offset     (offset),
       .done       (done),

@@ -23,7 +23,9 @@ module fcc_map_lanes #(
     // Bits of a group's number (>= 1).
     parameter GROUP_BITS = 1,
     // 1: each lane decides by itself. 2: lanes 2p and 2p + 1 decide together.
-    parameter ORDER = 1
+    parameter ORDER = 1,
+    // 1: `halve` is looked at. 0: it is not.
+    parameter HALVE = 0
 ) (
     input  wire                         clk,
     input  wire                         reset,
@@ -31,6 +33,7 @@ module fcc_map_lanes #(
     input  wire                         step,
     input  wire                         first,
     input  wire                         last,
+    input  wire                         halve,
     input  wire [       GROUP_BITS-1:0] group,
     input  wire                         output_layer,
     input  wire                         combine,
@@ -68,6 +71,7 @@ module fcc_map_lanes #(
   reg                          step_s1;
   reg                          first_s1;
   reg                          last_s1;
+  reg                          halve_s1;
   reg  [       GROUP_BITS-1:0] group_s1;
   reg                          output_layer_s1;
   reg                          combine_s1;
@@ -82,6 +86,7 @@ module fcc_map_lanes #(
     step_s1 <= step;
     first_s1 <= first;
     last_s1 <= last;
+    halve_s1 <= halve;
     group_s1 <= group;
     output_layer_s1 <= output_layer;
     combine_s1 <= combine;
@@ -104,7 +109,8 @@ module fcc_map_lanes #(
             .SLOT      (SLOT),
             .ACC_BITS  (ACC_BITS),
             .GROUP_BITS(GROUP_BITS),
-            .ORDER     (ORDER)
+            .ORDER     (ORDER),
+            .HALVE     (HALVE)
         ) lane (
             .clk         (clk),
             .reset       (reset),
@@ -112,6 +118,7 @@ module fcc_map_lanes #(
             // The offset goes to the lower lane of a pair.
             .first       (first_s1 && !(p == 1 && combine_s1)),
             .last        (last_s1),
+            .halve       (halve_s1),
             .output_layer(output_layer_s1),
             .group       (group_s1),
             // Three columns from the position's own on.

@@ -22,7 +22,7 @@ module fcc_map_registers #(
     parameter MAP_ODD = 1,
     // Colours of a pixel.
     parameter PIXEL_CHANNELS = 1,
-    // Thresholds of each colour; of all colours, 1 to 256.
+    // Thresholds of each colour; of all colours, 0 to 256.
     parameter PIXEL_LEVELS = 1,
     // $readmemh file with the thresholds after a reset, a byte each; "" for zeros.
     parameter PRESET = ""
@@ -38,13 +38,14 @@ module fcc_map_registers #(
     output wire [ 5:0] csr_address,
     input  wire [31:0] csr_readdata,
     input  wire        locked,
-    // Threshold i at bit 8*i.
-    output wire [8*PIXEL_CHANNELS*PIXEL_LEVELS-1:0] levels
+    // Threshold i at bit 8*i; zeros where there are none.
+    output wire [8*PIXEL_CHANNELS*((PIXEL_LEVELS > 0) ? PIXEL_LEVELS : 8)-1:0] levels
 );
 
   `include "fcc_map_registers.vh"
 
   localparam COUNT = PIXEL_CHANNELS * PIXEL_LEVELS;
+  localparam ROOM = (COUNT > 0) ? COUNT : 8 * PIXEL_CHANNELS;
 
   wire is_level = avs_address == REG_LEVEL;
   wire level_write = avs_write && is_level && !locked;
@@ -72,18 +73,22 @@ module fcc_map_registers #(
 
   wire unused = &{1'b0, avs_writedata[31:16]};
 
-  wire [8*COUNT-1:0] preset;
+  wire [8*ROOM-1:0] preset;
 
   genvar i;
   generate
-    if (PRESET != "") begin : g_preset
+    if (PRESET != "" && COUNT > 0) begin : g_preset
       reg [7:0] image[0:COUNT-1];
       initial $readmemh(PRESET, image);
       for (i = 0; i < COUNT; i = i + 1) begin : g_level
         assign preset[8*i+:8] = image[i];
       end
     end else begin : g_blank
-      assign preset = {8 * COUNT{1'b0}};
+      assign preset = {8 * ROOM{1'b0}};
+    end
+    if (COUNT == 0) begin : g_none
+      assign levels = {8 * ROOM{1'b0}};
+      wire unused_level = &{1'b0, reset, avs_writedata[15:0], level_write, preset};
     end
     for (i = 0; i < COUNT; i = i + 1) begin : g_register
       localparam [31:0] INDEX = i;

@@ -5,18 +5,19 @@
 // the only module there that knows layers, blocks, groups and steps.
 //
 // A layer goes through its blocks of 2x2 positions, line by line; a block through its groups, from
-// group 0 on; a group through its words, twice where its weights are ternary. The words of a 3x3
-// window are its three rows of each slice of channels, those of a 1x1 window its slices, those of a
-// dense layer three slots each. The output layer counts its groups down, as fcc_result_source takes
-// them. A layer begins DRAIN cycles after the last step of the one before, when its bits are
-// stored.
+// group 0 on; a group through its words, twice where its weights are ternary. Where pixels are
+// numbers, a group of the first layer does so for each of their planes of bits, the lowest first,
+// with the same weights each time. The words of a 3x3 window are its three rows of each slice of
+// channels, those of a 1x1 window its slices, those of a dense layer three slots each. The output
+// layer counts its groups down, as fcc_result_source takes them. A layer begins DRAIN cycles after
+// the last step of the one before, when its bits are stored.
 //
 // So a pass of L layers takes, without stalls,
 //   sum(ceil(side / 2)^2 * repeats * groups * rounds * words) + (L - 1) * DRAIN
 // cycles, repeats being 4 in an unpooled layer of more than one position a side in front of a dense
-// one, else 1. The next pass follows without a gap when an image is waiting. The output layer waits
-// until the results of the image before have been sent: `stall` marks the cycles by which it is
-// loaded later.
+// one, else 1, and rounds those of all planes. The next pass follows without a gap when an image is
+// waiting. The output layer waits until the results of the image before have been sent: `stall`
+// marks the cycles by which it is loaded later.
 //
 // Latency: `batch_valid` to the load of an idle core: the same cycle. What the lanes and memories
 // of weights and thresholds get is given 2 cycles after what the feeder gets, `mask` 4 cycles
@@ -46,7 +47,9 @@ module fcc_map_sequencer #(
     // Cycles from a step to the load of a layer that reads its bits (>= 1).
     parameter DRAIN = 1,
     // 1: layers may have ternary weights. 0: the table has been checked to have none.
-    parameter TERNARY = 0
+    parameter TERNARY = 0,
+    // 1: the first layer takes pixels as numbers of 8 bits. 0: it takes bits.
+    parameter NUMBERS = 0
 ) (
     input  wire                               clk,
     input  wire                               reset,
@@ -74,6 +77,8 @@ module fcc_map_sequencer #(
     output wire [                        1:0] row,
     output wire                               far,
     output wire                               image,
+    // Of the pixels: the plane of bits that is read (to fcc_pixel_planes).
+    output wire [                        2:0] plane,
     // To fcc_map_writer.
     output wire                               start,
     output wire                               odd,
@@ -89,6 +94,8 @@ module fcc_map_sequencer #(
     output reg                                step_s2,
     output reg                                first_s2,
     output reg                                last_s2,
+    // A further plane begins.
+    output reg                                halve_s2,
     output reg  [             GROUP_BITS-1:0] group_s2,
     output reg                                output_layer_s2,
     // The layer's inputs are of order 2, its outputs are (without meaning in the output layer).
@@ -145,6 +152,7 @@ module fcc_map_sequencer #(
   reg  [              5:0] column_reg;
   reg  [              1:0] repeat_reg;
   reg  [              7:0] group_reg;
+  reg  [              2:0] plane_reg;
   reg                      round_reg;
   reg  [              6:0] word_reg;
   reg  [              1:0] row_reg;
@@ -192,7 +200,9 @@ module fcc_map_sequencer #(
   endfunction
 
   wire last_word = (word_reg + 7'd1 == words_reg);
-  wire group_done = last_word && (round_reg == ternary_reg);
+  wire plane_done = last_word && (round_reg == ternary_reg);
+  wire last_plane = (NUMBERS == 0) || !image_reg || (plane_reg == 3'd7);
+  wire group_done = plane_done && last_plane;
   wire pixel_done = group_done && (group_reg == 8'd0);
   wire block_done = pixel_done && (!repeated_reg || repeat_reg == 2'd3);
   wire last_column = (column_reg == last_place[6:1]);
@@ -218,6 +228,7 @@ module fcc_map_sequencer #(
   assign row = row_reg;
   assign far = column_reg[0];
   assign image = image_reg;
+  assign plane = (NUMBERS != 0) ? plane_reg : 3'd0;
   assign start = load;
   assign odd = odd_reg;
   assign groups = groups_reg;
@@ -238,6 +249,7 @@ module fcc_map_sequencer #(
   reg                      step_s1;
   reg                      first_s1;
   reg                      last_s1;
+  reg                      halve_s1;
   reg  [              7:0] group_s1;
   reg                      output_layer_s1;
   reg                      combine_s1;
@@ -255,10 +267,12 @@ module fcc_map_sequencer #(
     threshold_address_s2 <= threshold_address_s1;
     step_s1 <= step;
     step_s2 <= step_s1;
-    first_s1 <= (word_reg == 7'd0) && !round_reg;
+    first_s1 <= (word_reg == 7'd0) && !round_reg && (plane == 3'd0);
     first_s2 <= first_s1;
     last_s1 <= group_done;
     last_s2 <= last_s1;
+    halve_s1 <= (word_reg == 7'd0) && !round_reg && (plane != 3'd0);
+    halve_s2 <= halve_s1;
     group_s1 <= group_reg;
     group_s2 <= group_s1[GROUP_BITS-1:0];
     output_layer_s1 <= output_reg;
@@ -290,6 +304,11 @@ module fcc_map_sequencer #(
       else if (last_row) slice_reg <= slice_reg + 7'd1;
       if (last_word) round_reg <= ternary_reg && !round_reg;
       weight_address_reg <= weight_address_reg + 1'b1;
+      if (plane_done && !last_plane) begin
+        // Of one word: the group's first weights are these, or those of the round before.
+        weight_address_reg <= weight_address_reg - {{(WEIGHT_BITS - 1) {1'b0}}, ternary_reg};
+      end
+      if (plane_done) plane_reg <= last_plane ? 3'd0 : plane_reg + 3'd1;
       if (group_done) begin
         group_reg <= group_reg - 8'd1;
         threshold_address_reg <= threshold_address_reg + 1'b1;
@@ -343,6 +362,7 @@ module fcc_map_sequencer #(
       repeat_reg <= 2'd0;
       group_reg <= last_group;
       round_reg <= 1'b0;
+      plane_reg <= 3'd0;
       word_reg <= 7'd0;
       row_reg <= 2'd0;
       slice_reg <= 7'd0;

@@ -19,6 +19,7 @@
 //   - slots of the last word are 3 for 3x3, 1 for 1x1,
 //   - max-pool has an even side, and no dense layer has it,
 //   - the last layer is dense and has room for 1 <= classes <= MAX_CLASSES,
+//   - where pixels are numbers, the inputs of layer 1 are of order 1,
 //   - 1 <= words <= RING, 1 <= groups <= GROUPS, and no layer is of a kind that the core lacks,
 //   - images, maps and flat slots fit their areas, steps and groups of all layers the memories.
 // It is loaded when that many weight words and threshold words have been written.
@@ -54,7 +55,9 @@ module fcc_map_table_check #(
     // 2: layers may have inputs of order 2. 1: none has.
     parameter ORDER = 1,
     // 1: layers may have ternary weights. 0: none has.
-    parameter TERNARY = 0
+    parameter TERNARY = 0,
+    // 1: the first layer takes pixels as numbers. 0: it takes bits.
+    parameter NUMBERS = 0
 ) (
     input  wire                     clk,
     input  wire                     reset,
@@ -231,7 +234,8 @@ module fcc_map_table_check #(
     // A side of 0 leaves no slots, and no dense layer reads none: it has a word.
     range_ok_reg <= (words32 >= 1) && (words32 <= RING) && (groups32 >= 1) && (groups32 <= GROUPS)
         && !entry_reg[7] && !entry_reg[30] && (ORDER == 2 || !second)
-        && !(first && second) && (TERNARY != 0 || !ternary) && !(pool && side[0]);
+        && !(first && second) && !(NUMBERS != 0 && layer_reg == 1 && second)
+        && (TERNARY != 0 || !ternary) && !(pool && side[0]);
     window_ok_reg <= window_ok && !(last && (window != DENSE || flat))
         && !(window == DENSE && !last && !flat);
     image_words_reg <= image_pairs << bits_of({3'd0, image_last[6:2]});

@@ -9,7 +9,7 @@
 // neuron the offset is bias - n and the score is the class score.
 //
 // Schedule, counted from the cycle in which `step` and the word are presented:
-//   cycle 0: activation, weight, step, first, last, tag
+//   cycle 0: activation, weight, step, first, last, halve, tag
 //   cycle 2: offset (sampled where `first` was given)
 //   cycle 3: done and done_tag of a word given with `last`
 //   cycle 4: its bits and accumulator
@@ -27,7 +27,9 @@ module fcc_pe_array #(
     // Bits of a signed accumulator: must hold offset/2 + P.
     parameter ACC_BITS = 2,
     // Bits that travel with a group (>= 1).
-    parameter TAG_BITS = 1
+    parameter TAG_BITS = 1,
+    // 1: `halve` is looked at. 0: it is not.
+    parameter HALVE = 0
 ) (
     input  wire                   clk,
     input  wire                   reset,
@@ -37,6 +39,8 @@ module fcc_pe_array #(
     input  wire                   step,
     input  wire                   first,
     input  wire                   last,
+    // With the first word of a plane of numbers behind the first one (see fcc_accumulators).
+    input  wire                   halve,
     input  wire [   TAG_BITS-1:0] tag,
     // Offset of PE p without its bit 0, at bit p*ACC_BITS.
     input  wire [PE*ACC_BITS-1:0] offset,
@@ -100,13 +104,15 @@ module fcc_pe_array #(
         fcc_accumulators #(
             .PE        (PES),
             .COUNT_BITS(COUNT_BITS),
-            .ACC_BITS  (ACC_BITS)
+            .ACC_BITS  (ACC_BITS),
+            .HALVE     (HALVE)
         ) accumulators (
             .clk   (clk),
             .reset (reset),
             .step  (step_reg[COUNT_LATENCY-2]),
             .last  (last_reg[COUNT_LATENCY-2]),
             .first (first_reg),
+            .halve (halve),
             .count (block_count),
             .offset(block_offset),
             .sum   (block_sum)

@@ -7,11 +7,12 @@
 //
 // A beat carries the pixel's colours in its first CHANNELS symbols, the first one in the high-order
 // bits; further symbols are ignored. Bit c*LEVELS + k of a pixel is (colour c >= level k of colour
-// c), or 0 where that level is 0.
+// c), or 0 where that level is 0. Without levels pixels stay numbers: bit c*8 + k is bit k of
+// colour c.
 //
 // A window of 3x3 pixels is to come out of the memory in one word. So the sink keeps two lines and
 // stores, for every pixel from the third line on, the bits of three lines of its column: those of
-// line y + r at bit r*CHANNELS*LEVELS of place (y, x). Place (y, x) stands in bank (y mod 2)*4 +
+// line y + r at bit r*BITS of place (y, x). Place (y, x) stands in bank (y mod 2)*4 +
 // (x mod 4) at address ((y >> 1) << log2(quads)) + (x >> 2), quads being side / 4 rounded up to a
 // power of two.
 //
@@ -28,7 +29,7 @@ module fcc_pixel_sink #(
     parameter WIDTH = 8,
     // Colours of a pixel (1 to 4).
     parameter CHANNELS = 1,
-    // Thermometer bits of a colour (>= 1).
+    // Thermometer bits of a colour; 0: it stays a number of 8 bits (>= 0).
     parameter LEVELS = 1,
     // Words of a bank that an image may take (>= 1).
     parameter DEPTH = 1
@@ -41,8 +42,8 @@ module fcc_pixel_sink #(
     input  wire [                                   31:0] now,
     // Configuration, stable while enabled. Pixels of a line, and lines, of an image (3 to 127).
     input  wire [                                    6:0] side,
-    // Level k of colour c at bit (c*LEVELS + k)*8.
-    input  wire [                  8*CHANNELS*LEVELS-1:0] levels,
+    // Level k of colour c at bit (c*LEVELS + k)*8; without levels unused.
+    input  wire [8*CHANNELS*((LEVELS > 0) ? LEVELS : 8)-1:0] levels,
     input  wire                                           asi_valid,
     output wire                                           asi_ready,
     input  wire [                              WIDTH-1:0] asi_data,
@@ -54,7 +55,7 @@ module fcc_pixel_sink #(
     // half of 2*DEPTH words) and bits.
     output reg  [                                    7:0] write,
     output reg  [                  $clog2(2*DEPTH)-1:0] write_address,
-    output reg  [                  3*CHANNELS*LEVELS-1:0] write_data,
+    output reg  [3*CHANNELS*((LEVELS > 0) ? LEVELS : 8)-1:0] write_data,
     // An image waits; it has been begun with; its pixels are needed no more.
     output wire                                           batch_valid,
     input  wire                                           batch_taken,
@@ -73,7 +74,7 @@ module fcc_pixel_sink #(
     output reg                                            error_flag
 );
 
-  localparam BITS = CHANNELS * LEVELS;
+  localparam BITS = CHANNELS * ((LEVELS > 0) ? LEVELS : 8);
   localparam ADDRESS_BITS = $clog2(2 * DEPTH);
   localparam [31:0] HALF = DEPTH;
 
@@ -121,10 +122,16 @@ module fcc_pixel_sink #(
   generate
     for (c = 0; c < CHANNELS; c = c + 1) begin : g_channel
       wire [7:0] colour = asi_data[WIDTH-1-8*c-:8];
+      if (LEVELS == 0) begin : g_number
+        assign pixel[c*8+:8] = colour;
+      end
       for (k = 0; k < LEVELS; k = k + 1) begin : g_level
         wire [7:0] level = levels[(c*LEVELS+k)*8+:8];
         assign pixel[c*LEVELS+k] = (level != 8'd0) && (colour >= level);
       end
+    end
+    if (LEVELS == 0) begin : g_no_levels
+      wire unused_levels = &{1'b0, levels};
     end
     // A beat wider than a pixel.
     if (WIDTH > 8 * CHANNELS) begin : g_rest

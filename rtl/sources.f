@@ -30,6 +30,7 @@ rtl/fcc_pair.v
 rtl/fcc_parity_coder.v
 rtl/fcc_parity_prefix.v
 rtl/fcc_pe_array.v
+rtl/fcc_pixel_planes.v
 rtl/fcc_pixel_sink.v
 rtl/fcc_plane_counter.v
 rtl/fcc_result_source.v

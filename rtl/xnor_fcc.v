@@ -58,8 +58,9 @@ module xnor_fcc #(
     parameter MAP_ODD = 0,
     // Colours of a pixel in a core for convolutions (1 to 4).
     parameter PIXEL_CHANNELS = 3,
-    // Thresholds of each colour in a core for convolutions (1 to 64). The bits of three pixels fit
-    // a slot.
+    // Thresholds of each colour in a core for convolutions; 0 where the first layer takes the
+    // colours as numbers of 8 bits (0 to 64). The bits of three pixels fit a slot, of numbers one
+    // bit of each colour.
     parameter PIXEL_LEVELS = 7,
     // Bits of a beat of asi_image (8, 16, 32, 64, 128, 256 or 512).
     parameter IMAGE_WIDTH = 64,
@@ -155,9 +156,11 @@ module xnor_fcc #(
         && (PIXEL_CHANNELS < 1 || PIXEL_CHANNELS > 4 || 8 * PIXEL_CHANNELS > IMAGE_WIDTH))
     begin : g_pixel_channels
       PIXEL_CHANNELS_must_be_1_to_4_symbols_of_a_beat refused ();
-    end else if (MAP_INPUT != 0 && (PIXEL_LEVELS < 1 || PIXEL_LEVELS > 64)) begin : g_levels
-      PIXEL_LEVELS_must_be_1_to_64 refused ();
-    end else if (MAP_INPUT != 0 && 9 * PIXEL_CHANNELS * PIXEL_LEVELS > SIMD) begin : g_pixel_levels
+    end else if (MAP_INPUT != 0 && (PIXEL_LEVELS < 0 || PIXEL_LEVELS > 64)) begin : g_levels
+      PIXEL_LEVELS_must_be_0_to_64 refused ();
+    end else if (MAP_INPUT != 0
+        && 9 * PIXEL_CHANNELS * ((PIXEL_LEVELS == 0) ? 1 : PIXEL_LEVELS) > SIMD)
+    begin : g_pixel_levels
       PIXEL_LEVELS_must_leave_the_bits_of_three_pixels_room_in_a_slot refused ();
     end else if (MAP_INPUT != 0) begin : g_maps
       fcc_map_core #(

@@ -46,7 +46,7 @@ GEOMETRIES = (
     Geometry(pe=69, simd=205, lanes=2),
     Geometry.for_widths((50, 30, 10), pe=6, simd=7, lanes=2, weight_stream=24),
     # Cores for convolutions: one bit a slot more than a pixel has; a slot of a PE, and memories of
-    # a word; every kind of layer, and the widest pixel.
+    # a word; every kind of layer, and the widest pixel; pixels as numbers.
     Geometry(
         **{"pe": 5, "simd": 30, "lanes": 4, "max_width": 120, "weight_depth": 700},
         **{"map_input": 64, "map_even": 60, "map_odd": 7, "pixel_channels": 3, "pixel_levels": 1},
@@ -61,6 +61,11 @@ GEOMETRIES = (
         **{"pe": 4, "simd": 72, "lanes": 8, "max_width": 250, "order": 2, "ternary": 1},
         **{"map_input": 16, "map_even": 40, "map_odd": 17, "pixel_channels": 4, "pixel_levels": 2},
         **{"max_classes": 10, "image_width": 32},
+    ),
+    Geometry(
+        **{"pe": 4, "simd": 24, "lanes": 4, "max_width": 90, "ternary": 1},
+        **{"map_input": 16, "map_even": 20, "map_odd": 17, "pixel_channels": 2, "pixel_levels": 0},
+        **{"max_classes": 10, "image_width": 16},
     ),
 )
 

@@ -193,8 +193,10 @@ def pair_alm(geometry: Geometry) -> float:
 def lane_alm(geometry: Geometry) -> dict[str, float]:
     """ALMs of one lane, by part."""
     groups = ceil_div(geometry.max_width, geometry.pe)
-    # fcc_accumulators: an adder for every bit, an OR with the offset for those that a count reaches
-    accumulator = (geometry.score_bits - 1 + geometry.simd.bit_length()) / 2
+    # fcc_accumulators: an adder for every bit, an OR with the offset for those that a count
+    # reaches, or, where sums are halved, a choice for every bit.
+    bits = geometry.score_bits - 1
+    accumulator = (bits + (bits if geometry.numbers else geometry.simd.bit_length())) / 2
     return {
         "popcount": geometry.pe * popcount_alm(geometry.simd),
         "accumulators": geometry.pe * accumulator,

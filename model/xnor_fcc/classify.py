@@ -29,6 +29,7 @@ from .images import (
 )
 from .integer import IntegerNetwork, find_network
 from .reference import evaluate
+from .shape import top_level
 
 # Images evaluated at once: their sums take some 100 MB.
 _BATCH = 2048
@@ -228,10 +229,11 @@ def drawing(levels: np.ndarray, most: int, blocks: bool = True) -> str:
 
 def seen(network: IntegerNetwork, images: Images) -> tuple[np.ndarray, int] | None:
     """What the core sees of the first image, (side, side), of 0 to the second number; None if it is
-    no square. Of colours it is how many of their levels are reached."""
+    no square. Of colours it is how many of their levels are reached, or their sum."""
     inputs = network.inputs_from(images.grey[:1])
     if network.pixels is not None:
-        return inputs[0].sum(axis=2, dtype=np.uint16), network.pixels.channels
+        most = network.pixels.channels * top_level(network.pixels.order)
+        return inputs[0].sum(axis=2, dtype=np.uint16), most
     side = side_of(network.inputs)
     if side is None:
         return None

@@ -33,7 +33,7 @@ from itertools import pairwise
 from . import map_geometry, streaming
 from .map_plan import SLOTS, plan
 from .parameters import PARAMETERS, default, most
-from .shape import GeometryError, KindError, MapShape, Shape, ceil_div, factor
+from .shape import PIXEL_BITS, GeometryError, KindError, MapShape, Shape, ceil_div, factor
 
 # Cycles from a step until its bits can be loaded into the ring (DRAIN in fcc_engine.v) ...
 DRAIN = 7
@@ -129,7 +129,7 @@ class Geometry:
     pixel_channels: int = default("PIXEL_CHANNELS")
     """Colours of a pixel in a core for convolutions."""
     pixel_levels: int = default("PIXEL_LEVELS")
-    """Thresholds of each colour there."""
+    """Thresholds of each colour there; 0 where the first layer takes the colours as numbers."""
 
     def __post_init__(self) -> None:
         for field in fields(self):
@@ -249,6 +249,16 @@ class Geometry:
         return self.simd // SLOTS
 
     @property
+    def numbers(self) -> bool:
+        """Whether the first layer takes the colours of pixels as numbers."""
+        return self.map_input > 0 and self.pixel_levels == 0
+
+    @property
+    def pixel_bits(self) -> int:
+        """Bits that a pixel has in the memory of images."""
+        return self.pixel_channels * (self.pixel_levels or PIXEL_BITS)
+
+    @property
     def capacity(self) -> int:
         """Activation bits of the ring."""
         return self.ring * self.simd
@@ -261,7 +271,10 @@ class Geometry:
     @property
     def score_bits(self) -> int:
         """Bits of a signed score: it lies within +-(2 * the greatest P + 1)."""
-        return (2 * self.capacity * self.factor + 1).bit_length() + 1
+        most = self.capacity * self.factor
+        if self.numbers:
+            most = max(most, 9 * self.pixel_channels * factor(PIXEL_BITS, bool(self.ternary)))
+        return (2 * most + 1).bit_length() + 1
 
     @property
     def label(self) -> str:

@@ -96,7 +96,7 @@ class PixelFacts(TypedDict):
     side: int
     border: int
     levels: list[list[int]]
-    """Of each colour."""
+    """Of each colour; without levels they are numbers."""
 
 
 class CoreFacts(TypedDict):
@@ -308,7 +308,7 @@ def text(report: FileFacts) -> str:
     if isinstance(accuracy, float):
         lines.append(f"  accuracy     {accuracy:.4f} of the test images, as its file says")
     for i, layer in enumerate(report["layers"]):
-        order = {None: "8-bit", 1: "1-bit", 2: "2-bit"}[layer["input_order"]]
+        order = f"{layer['input_order'] or 8}-bit"
         dead = ", ".join(f"{n} always {answer}" for answer, n in layer["constant"].items())
         inputs, window = f"{layer['inputs']} {order} inputs", ""
         if layer["convolution"] is not None:
@@ -331,7 +331,7 @@ def _pixels_text(pixels: PixelFacts) -> str:
         f"{side}x{side}, {f'{colours} colours' if colours > 1 else 'grey'}"
         + f", {border} black around them"
         * bool(border)
-        + f"; bits are 1 from {levels} on"
+        + (f"; bits are 1 from {levels} on" if levels.strip("; ") else "; numbers of 8 bits")
     )
 
 

@@ -25,8 +25,10 @@ weights (`ShiftLayer`) takes the pixels themselves.
 
 A network may begin with convolutions (`ConvLayer`): each is such a layer at every position of a
 map, and the greatest of 2x2 answers may go on alone.  Its inputs are the bits that thermometers
-make of the pixels (`maps.Pixels`); the first dense layer reads the last map in order (row, column,
-channel).
+make of the pixels (`maps.Pixels`), or the pixels as numbers of 0 to 255, which have order 8: eight
+planes of bits, the factor of each twice that of the next, so that an input counts as the number
+where the weight is +1, and as 255 less the number where it is -1.  The first dense layer reads the
+last map in order (row, column, channel).
 
 `network_file` has the file format.
 """
@@ -49,7 +51,7 @@ from .maps import Pixels, positions
 from .places import NETWORKS
 from .registers import PIXEL_THRESHOLD
 from .renamed import current
-from .shape import KindError, MapShape, Shape
+from .shape import PIXEL_BITS, KindError, MapShape, Shape
 
 
 def network_names() -> list[str]:
@@ -138,12 +140,19 @@ class IntegerNetwork:
                 "others do."
             )
         if self.pixels is None:
+            if self.layers[0].order == PIXEL_BITS:
+                raise NetworkFormatError("Pixels are numbers for a convolution only.")
             return
         first = self.convolutions[0]
-        if first.kernel != 3 or first.order != 1 or first.channels != self.pixels.channels:
+        order, channels = self.pixels.order, self.pixels.channels
+        if first.kernel != 3 or first.order != order or first.channels != channels:
+            what = "single bits of the pixels' levels" if order == 1 else "colours of the pixels"
             raise NetworkFormatError(
-                f"Layer 0 must have windows of 3x3 on the {self.pixels.channels} single bits of "
-                "the pixels' levels."
+                f"Layer 0 must have windows of 3x3 on the {channels} {what}."
+            )
+        if order > 1 and first.output_order == 2:
+            raise NetworkFormatError(
+                "Layer 0 takes pixels as numbers, and its outputs must be of order 1 then."
             )
         if self.pixel_threshold != PIXEL_THRESHOLD or self.pixel_residual is not None:
             raise NetworkFormatError(
@@ -214,7 +223,7 @@ class IntegerNetwork:
     @property
     def kinds(self) -> frozenset[str]:
         """What it needs beyond single bits in dense layers: "order-2", "ternary", "power-of-two",
-        "convolutions"."""
+        "convolutions", "8-bit pixels"."""
         return frozenset(
             kind
             for kind, found in (
@@ -222,6 +231,7 @@ class IntegerNetwork:
                 ("ternary", any(layer.ternary for layer in self.layers)),
                 ("power-of-two", any(isinstance(layer, ShiftLayer) for layer in self.layers)),
                 ("convolutions", self.pixels is not None),
+                ("8-bit pixels", self.pixels is not None and self.pixels.values is not None),
             )
             if found
         )
@@ -254,7 +264,7 @@ class IntegerNetwork:
         them.
         """
         if self.pixels is not None:
-            return self.pixels.bits(grey)
+            return self.pixels.inputs(grey)
         pixels = grey.reshape(len(grey), self.inputs)
         if isinstance(self.layers[0], ShiftLayer):
             return pixels
@@ -323,7 +333,8 @@ class IntegerNetwork:
 
     def _version(self) -> int:
         if self.pixels is not None:
-            return network_file.MAPS_VERSION
+            numbers = self.pixels.values is not None
+            return network_file.NUMBERS_VERSION if numbers else network_file.MAPS_VERSION
         return network_file.KINDS_VERSION if self.kinds else network_file.PLAIN_VERSION
 
     def _kernels(self) -> list[list[int | bool]]:

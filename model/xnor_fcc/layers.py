@@ -9,7 +9,7 @@ from typing import ClassVar
 import numpy as np
 
 from .errors import UserError
-from .shape import factor
+from .shape import PIXEL_BITS, factor
 
 # Scores are int32 in hardware and here; a bias within this bound cannot overflow one.
 _BIAS_LIMIT = 1 << 30
@@ -45,8 +45,11 @@ class _Counting(_Dense):
 
     def _check_counting(self) -> None:
         _check_bits(self.weights, "weights")
-        if self.order not in (1, 2):
-            raise NetworkFormatError(f"The order of a layer must be 1 or 2, not {self.order!r}.")
+        if self.order not in (1, 2, PIXEL_BITS):
+            raise NetworkFormatError(
+                f"The order of a layer must be 1 or 2, or {PIXEL_BITS} of pixels, not "
+                f"{self.order!r}."
+            )
         if self.mask is not None:
             _check_bits(self.mask, "mask")
             if self.mask.shape != self.weights.shape:
@@ -115,7 +118,7 @@ class ConvLayer(Layer):
 
     Its inputs are one window's, in order (row, column, channel): weights uint8 (m, kernel * kernel
     * C).  `kernel`: rows and columns of a window, 1 or 3.  `pool`: the greatest of 2x2 answers
-    goes on, of bits their OR.
+    goes on, of bits their OR.  `order`: 8 of a first one that takes pixels as numbers.
     """
 
     kernel: int = 3

@@ -2,7 +2,8 @@
 """What `geometry.Geometry` says of cores for convolutions (MAP_INPUT > 0): their rules, the
 smallest one of some PE and SIMD, what fits, and the cycles of a network.
 
-    pass    = sum of blocks^2 * repeats * groups * rounds * words of all layers (`map_plan`)
+    pass    = sum of blocks^2 * repeats * groups * rounds * words of all layers (`map_plan`), that
+              of the first one eight times where it takes pixels as numbers
               + (layers - 1) * drain
     latency = pass + classes + overhead          a lone image, last beat in to class out
     period  = max(pass, load, send)              cycles from image to image, always fed
@@ -41,7 +42,7 @@ def check(g: Geometry) -> None:
         value = getattr(g, name)
         if not low <= value <= high:
             raise GeometryError(f"{name.upper()}={value} is outside {low} to {high}.")
-    bits = SLOTS * g.pixel_channels * g.pixel_levels
+    bits = SLOTS * g.pixel_channels * (g.pixel_levels or 1)
     for wrong, rule in (
         (g.lanes != 4 * g.order, f"LANES={g.lanes} must be 4 * ORDER"),
         (g.simd % SLOTS != 0, f"SIMD={g.simd} must be a multiple of 3"),
@@ -92,7 +93,7 @@ def default_sizes(shape: MapShape) -> tuple[int, int, int]:
     """PE, SIMD, LANES of a core whose slots suit a network: as many channels as its convolutions
     have, and the bits of three pixels, but rather not more than 64; two groups fill a slot."""
     count = len(shape.convolutions)
-    bits = SLOTS * shape.colours * shape.levels
+    bits = SLOTS * shape.colours * (shape.levels or 1)
     slot = max(bits, min(64, max(shape.widths[1 : count + 1])))
     slot = 1 << (slot - 1).bit_length()
     return max(1, slot // 2), SLOTS * slot, 4
@@ -109,6 +110,12 @@ def require_fit(g: Geometry, shape: MapShape) -> None:
     if not g.map_input:
         raise KindError(
             "The network has convolutions, which this core (MAP_INPUT=0) was built without."
+        )
+    if g.numbers != (shape.levels == 0):
+        takes = ("bits of a thermometer", "numbers")
+        raise KindError(
+            f"The network's first layer takes pixels as {takes[shape.levels == 0]}, but this core "
+            f"(PIXEL_LEVELS={g.pixel_levels}) has them as {takes[g.numbers]}."
         )
     stages = plan(shape, g.pe, g.simd)
     parts = g.slot // g.pe

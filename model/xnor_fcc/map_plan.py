@@ -12,7 +12,8 @@ pixel, a *slice* as many channels of a map, and a *word* three slots. The words 
     dense           ceil(slots / 3)       what the layer before has written, slot by slot
 
 A layer goes through its blocks, row by row; in each through its groups (the output layer from the
-last one down), rounds and words. So it takes blocks * repeats * groups * rounds * words steps. A
+last one down), rounds and words. So it takes blocks * repeats * groups * rounds * words steps, and
+eight times as many where it takes pixels as numbers, a plane of their bits after the other. A
 convolution in front of a dense layer writes its slots side by side; if it does not pool, and has
 more than one position, its blocks are computed four times, once for each of their positions.
 
@@ -34,7 +35,7 @@ from functools import partial
 from itertools import product
 
 from .registers import field, mask, word
-from .shape import GeometryError, MapShape, ceil_div
+from .shape import PIXEL_BITS, GeometryError, MapShape, ceil_div
 
 BANKS = 8
 # Slots of a word; positions of a block.
@@ -108,6 +109,9 @@ class Stage:
     order: int = 1
     """Of its inputs."""
     ternary: bool = False
+    planes: int = 1
+    """Times that the first layer goes through a group's words, for pixels as numbers: once for each
+    of their bits, the lowest first."""
 
     @property
     def entry(self) -> int:
@@ -127,7 +131,7 @@ class Stage:
 
     @classmethod
     def of_entry(cls, entry: int) -> Stage:
-        """The layer of a table entry."""
+        """The layer of a table entry, which does not tell whether pixels are numbers."""
         of = partial(field, "LAYER_TABLE", value=entry)
         return cls(
             window=Window(of("MAP_WINDOW")),
@@ -143,7 +147,7 @@ class Stage:
 
     @property
     def rounds(self) -> int:
-        """Times that a group goes through its words."""
+        """Times that a group goes through its words, of each plane of pixels."""
         return 2 if self.ternary else 1
 
     @property
@@ -158,13 +162,13 @@ class Stage:
 
     @property
     def turn(self) -> int:
-        """Steps of a block: weight words of the layer."""
+        """Weight words of the layer, all of which a block reads."""
         return self.groups * self.rounds * self.words
 
     @property
     def steps(self) -> int:
         """Steps of the layer."""
-        return self.blocks**2 * self.repeats * self.turn
+        return self.blocks**2 * self.repeats * self.turn * self.planes
 
     @property
     def out_side(self) -> int:
@@ -239,7 +243,10 @@ def plan(shape: MapShape, pe: int, simd: int) -> tuple[Stage, ...]:
             words = ceil_div(slots, SLOTS)
             stage = Stage(Window.DENSE, words, 1, groups, flat=flat)
             stage = replace(stage, last_slots=slots - SLOTS * (words - 1))
-        stages.append(replace(stage, order=order, ternary=ternary))
+        planes = 1
+        if order == PIXEL_BITS:
+            order, planes = 1, PIXEL_BITS
+        stages.append(replace(stage, order=order, ternary=ternary, planes=planes))
         for what, need, most in (
             ("{} words of a window", stage.words, MOST_WORDS),
             ("{} positions a side", stage.side, MOST_SIDE),

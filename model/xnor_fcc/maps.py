@@ -13,6 +13,7 @@ import numpy as np
 
 from .errors import UserError
 from .layers import WIDTH_LIMIT, ConvLayer, NetworkFormatError
+from .shape import PIXEL_BITS
 
 MOST_COLOURS = 4
 
@@ -23,12 +24,17 @@ class Pixels:
 
     `levels` uint8 (C, L): bit c * L + k of a place is (pixel of colour c >= levels[c, k]), a
     thermometer; a level of 0 never fires and fills up a colour that has fewer.  `border`: so many
-    rows and columns of zero pixels go around the image first.  Raises NetworkFormatError.
+    rows and columns of zero pixels go around the image first.
+
+    Or the first layer takes numbers: `values` uint8 (C, 256) has the one that pixel p of colour c
+    becomes, which a core is sent in its place, and there are no levels (L = 0).  Raises
+    NetworkFormatError.
     """
 
     side: int
     levels: np.ndarray
     border: int = 0
+    values: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         for what, value, low in (("side", self.side, 1), ("border", self.border, 0)):
@@ -39,6 +45,9 @@ class Pixels:
         levels = self.levels
         if not isinstance(levels, np.ndarray) or levels.dtype != np.uint8 or levels.ndim != 2:
             raise NetworkFormatError("The levels must be a uint8 array of shape (colours, levels).")
+        if self.values is not None:
+            self._check_values()
+            return
         if not 1 <= len(levels) <= MOST_COLOURS or not 1 <= levels.shape[1] <= WIDTH_LIMIT:
             raise NetworkFormatError(
                 f"There must be 1 to {MOST_COLOURS} colours of at least one level, not levels of "
@@ -49,6 +58,27 @@ class Pixels:
         if (np.diff(ordered, axis=1) < 0).any():
             raise NetworkFormatError("The levels of a colour must ascend, those of 0 behind them.")
 
+    @classmethod
+    def of_numbers(cls, side: int, values: np.ndarray, border: int = 0) -> Pixels:
+        """Of pixels that the first layer takes as numbers."""
+        return cls(side, np.zeros((len(values), 0), np.uint8), border, values)
+
+    def _check_values(self) -> None:
+        values, colours = self.values, len(self.levels)
+        assert values is not None
+        if values.dtype != np.uint8 or values.shape != (colours, 256) or not (
+            1 <= colours <= MOST_COLOURS and self.levels.shape[1] == 0
+        ):
+            raise NetworkFormatError(
+                f"The values of pixels must be a uint8 array of shape (colours, 256), 1 to "
+                f"{MOST_COLOURS} colours without levels."
+            )
+
+    @property
+    def order(self) -> int:
+        """Bit planes of what the first layer takes."""
+        return 1 if self.values is None else PIXEL_BITS
+
     @property
     def colours(self) -> int:
         """Number of colours C: 1 for grey."""
@@ -56,8 +86,8 @@ class Pixels:
 
     @property
     def channels(self) -> int:
-        """Channels of the first map: C * L bits."""
-        return self.levels.size
+        """Channels of the first map: C * L bits, or C numbers."""
+        return self.levels.size if self.values is None else self.colours
 
     @property
     def map_side(self) -> int:
@@ -84,14 +114,23 @@ class Pixels:
     def packets(self, images: np.ndarray, beat: int) -> np.ndarray:
         """What a core is sent of images as `bordered` takes them, uint8 (N, bytes): a pixel in each
         beat of `beat` bytes, its colours first."""
-        pixels = self.bordered(images)
+        pixels = self.numbers(images)
         beats = np.zeros((len(pixels), self.map_side**2, beat), np.uint8)
         beats[:, :, : self.colours] = pixels.reshape(len(pixels), -1, self.colours)
         return beats.reshape(len(pixels), -1)
 
-    def bits(self, images: np.ndarray) -> np.ndarray:
-        """The first map, uint8 (N, map side, map side, C * L) of 0/1, of images as `bordered`."""
+    def numbers(self, images: np.ndarray) -> np.ndarray:
+        """The colours that a core is sent, uint8 (N, map side, map side, C), of images as
+        `bordered`."""
         pixels = self.bordered(images)
+        return pixels if self.values is None else self.values[np.arange(self.colours), pixels]
+
+    def inputs(self, images: np.ndarray) -> np.ndarray:
+        """The first map, uint8 (N, map side, map side, C * L) of 0/1, or C numbers of 0 to 255, of
+        images as `bordered`."""
+        pixels = self.numbers(images)
+        if self.values is not None:
+            return pixels
         bits = np.empty((*pixels.shape, self.levels.shape[1]), np.uint8)
         for k, level in enumerate(self.levels.T):
             np.logical_and(pixels >= level, level > 0, out=bits[..., k], casting="unsafe")
@@ -102,6 +141,11 @@ class Pixels:
         return isinstance(other, Pixels) and (
             (self.side, self.border) == (other.side, other.border)
             and np.array_equal(self.levels, other.levels)
+            and (
+                self.values is other.values is None
+                or ((self.values is not None and other.values is not None)
+                and np.array_equal(self.values, other.values))
+            )
         )
 
     __hash__ = None  # type: ignore[assignment]

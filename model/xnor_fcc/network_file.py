@@ -30,6 +30,11 @@ for the first layers: 1 or 3, true or false.  The inputs of `widths` are side * 
 outputs of a convolution are its channels, and its inputs kernel * kernel * channels of its map, in
 order (row, column, channel).  The inputs of the first dense layer are the map before it in order
 (row, column, channel).
+
+Version 4 is of those whose first layer takes pixels as numbers.  It is as version 3, but that its
+first order is 8, and that in place of `levels` it has
+
+    values                uint8 (colours, 256)      what pixels become, see `maps.Pixels`
 """
 
 from __future__ import annotations
@@ -46,7 +51,8 @@ from .layers import WIDTH_LIMIT, ConvLayer, Layer, NetworkFormatError, OutputLay
 from .maps import Pixels
 
 KIND = "xnor-fcc-network"
-PLAIN_VERSION, KINDS_VERSION, MAPS_VERSION = 1, 2, 3
+PLAIN_VERSION, KINDS_VERSION, MAPS_VERSION, NUMBERS_VERSION = 1, 2, 3, 4
+_WITH_MAPS = (MAPS_VERSION, NUMBERS_VERSION)
 NOUN = "network file"
 
 Hidden = Layer | ShiftLayer
@@ -69,7 +75,9 @@ def arrays_of(
             arrays[f"mask{i}"] = _pack(layer.mask)
         if layer.lower is not None and layer.upper is not None:
             arrays[f"lower{i}"], arrays[f"upper{i}"] = layer.lower, layer.upper
-    if pixels is not None:
+    if pixels is not None and pixels.values is not None:
+        arrays["values"] = pixels.values
+    elif pixels is not None:
         arrays["levels"] = pixels.levels
     return arrays
 
@@ -79,7 +87,7 @@ def read(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
 
     Raises NetworkFormatError with one sentence on what is wrong.
     """
-    versions = (PLAIN_VERSION, KINDS_VERSION, MAPS_VERSION)
+    versions = (PLAIN_VERSION, KINDS_VERSION, *_WITH_MAPS)
     arrays, manifest = container.read(path, KIND, versions, NOUN, NetworkFormatError)
     version = manifest["version"]
     widths = manifest.get("widths")
@@ -92,7 +100,7 @@ def read(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     if (
         not isinstance(manifest.get("name"), str)
         or not isinstance(manifest.get("info"), dict)
-        or not (version == MAPS_VERSION or isinstance(manifest.get("pixel_threshold"), int))
+        or not (version in _WITH_MAPS or isinstance(manifest.get("pixel_threshold"), int))
     ):
         raise NetworkFormatError(f"The {NOUN} {path} has an incomplete manifest.")
     if version != PLAIN_VERSION and not _are_ints(manifest.get("orders"), len(widths) - 1):
@@ -103,7 +111,7 @@ def read(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
             raise NetworkFormatError(
                 f"The {NOUN} {path} has no valid pair of the residual's pixel thresholds."
             )
-    if version == MAPS_VERSION:
+    if version in _WITH_MAPS:
         if not _are_ints([manifest.get("side"), manifest.get("border")], 2):
             raise NetworkFormatError(f"The {NOUN} {path} does not tell how large its images are.")
         if not _are_convolutions(manifest.get("convolutions"), len(widths) - 2):
@@ -120,11 +128,16 @@ def parts(arrays: Mapping[str, np.ndarray], manifest: Mapping[str, Any]) -> dict
     sizes, orders = list(pairwise(widths)), manifest.get("orders", [1] * (len(widths) - 1))
     known: dict[str, Any] = {"name": manifest["name"], "info": manifest["info"]}
     convolutions: list[list[Any]] = []
-    if version == MAPS_VERSION:
-        levels = arrays.get("levels")
-        if levels is None:
-            raise NetworkFormatError("The array levels is missing.")
-        pixels = known["pixels"] = Pixels(manifest["side"], levels, manifest["border"])
+    if version in _WITH_MAPS:
+        name = "values" if version == NUMBERS_VERSION else "levels"
+        array = arrays.get(name)
+        if array is None:
+            raise NetworkFormatError(f"The array {name} is missing.")
+        pixels = known["pixels"] = (
+            Pixels.of_numbers(manifest["side"], array, manifest["border"])
+            if version == NUMBERS_VERSION
+            else Pixels(manifest["side"], array, manifest["border"])
+        )
         convolutions = manifest["convolutions"]
         sizes = _sizes(widths, convolutions, pixels)
     else:

@@ -42,10 +42,11 @@ class MapMemory(Memory):
         return self.shape.side**2
 
     def preset_files(self, prefix: Path, enable: bool, pixel_8bit: bool) -> dict[Path, bytes]:
-        """As those of a `Memory`, and PREFIX_levels.hex, a byte for each level. Images always are
-        of 8-bit pixels."""
+        """As those of a `Memory`, and PREFIX_levels.hex, a byte for each level, if there are any.
+        Images always are of 8-bit pixels."""
         files = super().preset_files(prefix, enable, True)
-        files[beside(prefix, "_levels.hex")] = hex_text(f"{level:02x}" for level in self.levels)
+        if len(self.levels):
+            files[beside(prefix, "_levels.hex")] = hex_text(f"{level:02x}" for level in self.levels)
         return files
 
     @property
@@ -125,11 +126,11 @@ def synapses(
 
 def _pixel_synapses(geometry: Geometry, shape: MapShape) -> np.ndarray:
     """The same of layer 0: three columns, each with its three rows."""
-    channels, levels = geometry.pixel_channels, geometry.pixel_levels
+    channels, levels = geometry.pixel_channels, geometry.pixel_levels or 1
     bits = np.full((SLOTS, 3, channels, levels), -1)
-    every = np.arange(9 * shape.colours * shape.levels)
-    inputs = every.reshape(3, SLOTS, shape.colours, shape.levels).swapaxes(0, 1)
-    bits[:, :, : shape.colours, : shape.levels] = inputs
+    given = (shape.colours, shape.levels or 1)
+    inputs = np.arange(9 * given[0] * given[1]).reshape(3, SLOTS, *given).swapaxes(0, 1)
+    bits[:, :, : given[0], : given[1]] = inputs
     result = np.full((SLOTS, geometry.slot), -1)
     result[:, : 3 * channels * levels] = bits.reshape(SLOTS, -1)
     return result.reshape(1, geometry.simd)

@@ -41,7 +41,8 @@ class Parameter:
 
     def smallest_in(self, maps: bool) -> int:
         """The smallest legal number in a core for convolutions, which has maps, or in any."""
-        return max(1, self.smallest) if self.maps and maps else self.smallest
+        # One that is 0 by default is 0 in a core without maps only.
+        return max(1, self.smallest) if maps and self.maps and self.default == 0 else self.smallest
 
     @property
     def range(self) -> str:

@@ -48,11 +48,16 @@ class PackedLayer:
         self._lost = 0 if layer.mask is None else (layer.mask == 0).sum(axis=1, dtype=np.int32)
 
     def product(self, x: np.ndarray) -> np.ndarray:
-        """2P - M as int32 (N, m) from the layer's inputs uint8 or bool (N, n), bits or levels.
+        """2P - M as int32 (N, m) from the layer's inputs uint8 or bool (N, n): bits, levels or
+        pixels.
 
         Of a convolution (N, H', W', m) from its map (N, H, W, C).
         """
-        result = self._loss(x) if self._order == 1 else 2 * self._loss(x >> 1) + self._loss(x & 1)
+        # Planes of bits, the highest first.
+        result = self._loss(x if self._order == 1 else x >> self._order - 1)
+        for plane in reversed(range(self._order - 1)):
+            result *= 2
+            result += self._loss(x >> plane & 1)
         result *= -2
         result += self._most
         return result

@@ -12,7 +12,7 @@ import numpy as np
 from .integer import IntegerNetwork
 from .layers import ConvLayer, Layer, OutputLayer
 from .maps import Pixels
-from .shape import factor
+from .shape import PIXEL_BITS, factor
 
 # Share of the weights of a ternary network that count.
 _COUNTED = 2 / 3
@@ -77,15 +77,20 @@ def random_map_network(
     """The same, of a network that begins with convolutions: images of `side`, without the border.
 
     `dense`: (hidden..., classes) of the dense layers.  `orders` and `ternary` are of all layers, in
-    order; the first order is 1.  About one colour in four has a level that never fires, if it has
-    more than one.
+    order; the first order is 1, or 8 for pixels as numbers, which have no levels.  About one colour
+    in four has a level that never fires, if it has more than one.
     """
     count = len(convolutions) + len(dense)
     orders = [1] * count if orders is None else list(orders)
     ternaries = [ternary] * count if isinstance(ternary, bool) else list(ternary)
-    heights = np.sort(1 + rng.permuted(np.tile(np.arange(255), (colours, 1)), axis=1)[:, :levels])
-    heights[(rng.random(colours) < 1 / 4) & (levels > 1), -1] = 0
-    pixels = Pixels(side, heights.astype(np.uint8), border)
+    if orders[0] == PIXEL_BITS:
+        values = rng.permuted(np.tile(np.arange(256), (colours, 1)), axis=1)
+        pixels = Pixels.of_numbers(side, values.astype(np.uint8), border)
+    else:
+        order = rng.permuted(np.tile(np.arange(255), (colours, 1)), axis=1)
+        heights = np.sort(1 + order[:, :levels])
+        heights[(rng.random(colours) < 1 / 4) & (levels > 1), -1] = 0
+        pixels = Pixels(side, heights.astype(np.uint8), border)
     hidden: list[Layer] = []
     side, channels = pixels.map_side, pixels.channels
     for i, each in enumerate(convolutions):
@@ -116,8 +121,9 @@ def _random_layer(
 ) -> Layer:
     """A hidden layer of n inputs and m neurons."""
     most = n * factor(order, ternary)
-    # Levels have a mean square of 5; and (P - M / 2) is the dot product times s / 2.
-    variance = n * (5 if order == 2 else 1) * (4 * _COUNTED if ternary else 1)
+    # Levels have a mean square of 5, or of 21845; and (P - M / 2) is the dot product times s / 2.
+    squares = (4**order - 1) / 3
+    variance = n * squares * (4 * _COUNTED if ternary else 1)
     spread = np.sqrt(variance) / 2
     near = np.rint(most / 2 + rng.normal(0, spread, m))
     thresholds = np.clip(near, 0, most + 1).astype(np.int32)

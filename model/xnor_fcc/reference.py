@@ -4,9 +4,10 @@
 There are two ways to the sums of a layer, and both are exact.  `evaluate` counts packed bits
 (`popcount`), a block of images at a time on every processor: fast enough to check a core while it
 runs.  `preactivations` multiplies float32 matrices of small whole numbers.  Every partial sum is a
-whole number of magnitude at most n, or 3n where the activations are of order 2, and float32 holds
-every whole number up to 2^24, so the product is exact in whatever order the BLAS library adds;
-layers wider than that are refused.  Sharing nothing but the decisions, they check each other.
+whole number of magnitude at most n, or 3n where the activations are of order 2, 255n where they
+are pixels, and float32 holds every whole number up to 2^24, so the product is exact in whatever
+order the BLAS library adds; layers wider than that are refused.  Sharing nothing but the decisions,
+they check each other.
 Power-of-two weights on grey pixels reach further and are multiplied in float64 by both, exact up to
 2^53.
 """
@@ -49,9 +50,9 @@ def evaluate(network: IntegerNetwork, x: np.ndarray, threads: int | None = None)
     """Evaluate `network` on `x` (N, inputs), as of `IntegerNetwork.inputs_from`; N may be 0.
 
     `x` is uint8: bits of 0/1 (or bool), levels of 0 to 3 for inputs of order 2, grey pixels for
-    power-of-two weights, the first map (N, H, W, C) for convolutions.  `threads`: at most so many,
-    by default one for every processor that this process may use; the answers are the same.  Raises
-    UserError if `x` does not fit the network.
+    power-of-two weights, the first map (N, H, W, C) for convolutions, of bits or of pixels.
+    `threads`: at most so many, by default one for every processor that this process may use; the
+    answers are the same.  Raises UserError if `x` does not fit the network.
     """
     x = _checked(network, x)
     hidden = tuple(np.empty((len(x), *shape), np.uint8) for shape in _answers(network))
@@ -160,6 +161,9 @@ def _checked(network: IntegerNetwork, x: np.ndarray) -> np.ndarray:
     elif first.order == 2:
         if x.dtype != np.uint8 or x.max(initial=0) > 3:
             raise UserError("The images must be levels of second-order inputs: uint8, 0 to 3 each.")
+    elif first.order > 2:
+        if x.dtype != np.uint8:
+            raise UserError("The images must be the colours of pixels: uint8, 0 to 255 each.")
     elif x.dtype not in (np.uint8, np.bool_) or x.max(initial=0) > 1:
         raise UserError("The images must be bits: uint8 or bool, 0 or 1 each.")
     return x

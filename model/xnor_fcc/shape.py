@@ -10,6 +10,9 @@ from itertools import pairwise
 
 from .errors import UserError
 
+# The order of inputs that are the colours of pixels themselves, numbers of 0 to 255.
+PIXEL_BITS = 8
+
 
 class GeometryError(UserError):
     """A geometry that cannot be built, or a network that does not fit one."""
@@ -26,7 +29,7 @@ class Shape:
     widths: tuple[int, ...]
     """Inputs, hidden..., classes."""
     orders: tuple[int, ...]
-    """Bit planes of each layer's inputs: 1 or 2."""
+    """Bit planes of each layer's inputs: 1 or 2, or `PIXEL_BITS` where the first takes pixels."""
     ternary: tuple[bool, ...]
     """Whether each layer's weights are ternary."""
 
@@ -70,9 +73,15 @@ class MapShape(Shape):
     colours: int
     """Colours of a pixel."""
     levels: int
-    """Thresholds of each colour: the first map has colours * levels channels."""
+    """Thresholds of each colour: the first map has colours * levels channels; 0 where the first
+    layer takes the colours as numbers."""
     convolutions: tuple[tuple[int, bool], ...]
     """(kernel, pool) of the first layers: 1 or 3 rows and columns of a window, max-pool."""
+
+    @property
+    def channels(self) -> int:
+        """Channels of the first map."""
+        return self.colours * (self.levels or 1)
 
     @cached_property
     def positions(self) -> tuple[int, ...]:
@@ -93,7 +102,7 @@ class MapShape(Shape):
     def layers(self) -> list[tuple[int, int, int]]:
         """(inputs, outputs, rounds) of each layer; the inputs of a convolution are a window's."""
         count = len(self.convolutions)
-        channels = (self.colours * self.levels, *self.widths[1:])
+        channels = (self.channels, *self.widths[1:])
         inputs = [k * k * c for (k, _), c in zip(self.convolutions, channels, strict=False)]
         inputs += [self.sides[-1] ** 2 * channels[count], *channels[count + 1 : -1]]
         return list(zip(inputs, self.widths[1:], self.rounds, strict=True))
@@ -108,8 +117,8 @@ class MapShape(Shape):
 
 
 def top_level(order: int) -> int:
-    """The highest level of an activation: 1, or 3 of order 2."""
-    return 3 if order == 2 else 1
+    """The highest level of an activation: 1, or 3 of order 2, or 255 of a pixel."""
+    return (1 << order) - 1
 
 
 def factor(order: int, ternary: bool) -> int:

@@ -77,8 +77,8 @@ set parameters {
       {Words of a bank for the feature maps of odd layers, from layer 1 on}
   PIXEL_CHANNELS  INTEGER 3     {1:4}
       {Colours of a pixel in a core for convolutions}
-  PIXEL_LEVELS    INTEGER 7     {1:64}
-      {Thresholds of each colour in a core for convolutions}
+  PIXEL_LEVELS    INTEGER 7     {0:64}
+      {Thresholds of each colour in a core for convolutions; 0 where the first layer takes the colours as numbers of 8 bits}
   IMAGE_WIDTH     INTEGER 64    {8 16 32 64 128 256 512}
       {Bits of a beat of asi_image}
   PRESET          STRING  ""    {}

@@ -98,7 +98,8 @@ def random_geometry(seed: int) -> Geometry:
     return Geometry(**sizes)
 
 # Tests of map_core_tests.py, and cores for convolutions: slots of an odd number of channels, of as
-# many as PEs, of one; all kinds of layers; every colour and beats wider than a pixel.
+# many as PEs, of one; all kinds of layers; every colour and beats wider than a pixel; pixels as
+# numbers.
 MAP_TESTS = ALL
 MAP_CORNERS = {
     "odd": dict(pe=3, simd=45, lanes=4, max_width=450, weight_depth=600, bank_depth=200,
@@ -117,6 +118,12 @@ MAP_CORNERS = {
                             threshold_depth=80, max_classes=6, image_width=16, map_input=40,
                             map_even=40, map_odd=30, pixel_channels=2, pixel_levels=1, order=2,
                             ternary=1),
+    "numbers": dict(pe=3, simd=18, lanes=4, max_width=300, weight_depth=400, bank_depth=150,
+                    threshold_depth=60, max_classes=5, image_width=16, map_input=40, map_even=30,
+                    map_odd=25, pixel_channels=2, pixel_levels=0, ternary=1),
+    "numbers-order-2": dict(pe=2, simd=12, lanes=8, max_width=200, weight_depth=500,
+                            threshold_depth=80, max_classes=4, image_width=8, map_input=40,
+                            map_even=40, map_odd=30, pixel_channels=1, pixel_levels=0, order=2),
 }
 
 # Small, and odd in everything: two chunks a weight word, partial batches, memories that overflow.

@@ -63,7 +63,11 @@ ILLEGAL_MAPS: list[tuple[dict[str, int], str]] = [
     ({"PIXEL_CHANNELS": 0}, "PIXEL_CHANNELS_must_be_1_to_4_symbols_of_a_beat"),
     ({"PIXEL_CHANNELS": 5, "PIXEL_LEVELS": 1}, "PIXEL_CHANNELS_must_be_1_to_4_symbols_of_a_beat"),
     ({"IMAGE_WIDTH": 16}, "PIXEL_CHANNELS_must_be_1_to_4_symbols_of_a_beat"),
-    ({"PIXEL_LEVELS": 0}, "PIXEL_LEVELS_must_be_1_to_64"),
-    ({"PIXEL_LEVELS": 65, "SIMD": 1755}, "PIXEL_LEVELS_must_be_1_to_64"),
+    ({"PIXEL_LEVELS": -1}, "PIXEL_LEVELS_must_be_0_to_64"),
+    ({"PIXEL_LEVELS": 65, "SIMD": 1755}, "PIXEL_LEVELS_must_be_0_to_64"),
+    (
+        {"PIXEL_LEVELS": 0, "SIMD": 24, "PE": 2},
+        "PIXEL_LEVELS_must_leave_the_bits_of_three_pixels_room_in_a_slot",
+    ),
     ({"PIXEL_LEVELS": 3}, "PIXEL_LEVELS_must_leave_the_bits_of_three_pixels_room_in_a_slot"),
 ]

@@ -50,6 +50,7 @@ def test_these_are_legal(tool: str, parameters: dict[str, int]) -> None:
         {"PE": 18, "MAP_INPUT": 1, "MAP_EVEN": 1, "MAP_ODD": 1},
         {"PE": 1, "SIMD": 9, "PIXEL_CHANNELS": 1, "PIXEL_LEVELS": 1, "IMAGE_WIDTH": 8},
         {"PE": 1, "SIMD": 36, "PIXEL_CHANNELS": 4, "PIXEL_LEVELS": 1},
+        {"PE": 1, "SIMD": 36, "PIXEL_CHANNELS": 4, "PIXEL_LEVELS": 0},
         {"MAP_INPUT": 8192, "MAP_EVEN": 8192, "MAP_ODD": 8192, "IMAGE_WIDTH": 512},
     ],
 )

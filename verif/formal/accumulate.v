@@ -47,6 +47,7 @@ module accumulate #(
       .step       (step),
       .first      (first),
       .last       (last),
+      .halve      (1'b0),
       .tag        (tag),
       .offset     (offset),
       .done       (done),

@@ -9,6 +9,7 @@
 // table, for images and results at any time, and for resets at any time.
 //
 // Assumed: a legal table (see map_table_check.v), which stands still while a pass is on its way.
+// The core is one with levels; the planes of pixels that are numbers are simulated, not proven.
 
 `default_nettype none
 
@@ -47,11 +48,12 @@ module map_sequencer #(
   wire busy, stall, load_image, image_done, load_output, step, far, image, start, odd, pool, flat;
   wire [A-1:0] address, row_step, column_step, line_step, slice_step;
   wire [1:0] row, mask_s4;
+  wire [2:0] plane;
   wire [7:0] groups;
   wire [6:0] side;
   wire [$clog2(WEIGHT_DEPTH)-1:0] weight_address_s2;
   wire [$clog2(THRESHOLD_DEPTH)-1:0] threshold_address_s2;
-  wire step_s2, first_s2, last_s2, output_layer_s2, combine_s2, split_s2;
+  wire step_s2, first_s2, last_s2, halve_s2, output_layer_s2, combine_s2, split_s2;
   wire [GROUP_BITS-1:0] group_s2;
 
   fcc_map_sequencer #(
@@ -86,6 +88,7 @@ module map_sequencer #(
       .row                 (row),
       .far                 (far),
       .image               (image),
+      .plane               (plane),
       .start               (start),
       .odd                 (odd),
       .groups              (groups),
@@ -99,6 +102,7 @@ module map_sequencer #(
       .step_s2             (step_s2),
       .first_s2            (first_s2),
       .last_s2             (last_s2),
+      .halve_s2            (halve_s2),
       .group_s2            (group_s2),
       .output_layer_s2     (output_layer_s2),
       .combine_s2          (combine_s2),

@@ -10,6 +10,7 @@ import numpy as np
 from xnor_fcc.geometry import Geometry
 from xnor_fcc.integer import IntegerNetwork
 from xnor_fcc.random_network import Convolution, random_map_network
+from xnor_fcc.shape import PIXEL_BITS
 
 
 def map_case(
@@ -42,6 +43,8 @@ def map_case(
         orders[1:] = rng.integers(1, 3, count - 1).tolist()
     if kinds and rng.random() < 0.5:
         ternary = (rng.random(count) < 0.5).tolist()
+    if kinds and rng.random() < 0.25:
+        orders[:2] = [PIXEL_BITS, 1]
     network = random_map_network(
         rng, map_side - 2 * border, convolutions, dense, colours, levels, border, orders, ternary
     )
@@ -50,10 +53,11 @@ def map_case(
 
 def images_of(network: IntegerNetwork, rng: np.random.Generator, count: int) -> np.ndarray:
     """Random images, uint8 (count, side, side, colours) without the border; pixels around the
-    levels among them."""
+    levels among them, of numbers the ends."""
     pixels = network.pixels
     assert pixels is not None
     shape = (count, pixels.side, pixels.side, pixels.colours)
     images = rng.integers(0, 256, shape, dtype=np.uint8)
-    edges = rng.choice(pixels.levels.ravel(), shape).astype(int) - rng.integers(0, 2, shape)
+    levels = pixels.levels.ravel() if pixels.levels.size else np.array([0, 255])
+    edges = rng.choice(levels, shape).astype(int) - rng.integers(0, 2, shape)
     return np.where(rng.random(shape) < 0.3, edges.clip(0, 255).astype(np.uint8), images)

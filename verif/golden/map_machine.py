@@ -8,12 +8,14 @@ word which should have been masked is seen. Nothing in it comes from the network
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import product
 
 import numpy as np
 
 from xnor_fcc.map_plan import BANKS, BLOCK, SLOTS, Area, Stage, Window, image_area, slot_place
 from xnor_fcc.pack_maps import MapMemory
+from xnor_fcc.shape import PIXEL_BITS
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,8 @@ class Step:
     """Row and column of the block."""
     repeat: int
     group: int
+    plane: int
+    """Of the bits of pixels that are numbers."""
     round: int
     word: int
     weight: int
@@ -96,7 +100,8 @@ class MapMachine:
     def __init__(self, memory: MapMemory) -> None:
         g = self.geometry = memory.geometry
         self.classes = memory.classes
-        self.stages = [Stage.of_entry(entry) for entry in memory.entries]
+        first, *rest = (Stage.of_entry(entry) for entry in memory.entries)
+        self.stages = [replace(first, planes=PIXEL_BITS if g.numbers else 1), *rest]
         self.side = self.stages[0].side + 2
         self.levels = memory.levels.reshape(g.pixel_channels, g.pixel_levels)
         self.offsets, self.margins = memory.offsets, memory.margins
@@ -118,7 +123,11 @@ class MapMachine:
         area = image_area(side, half * g.map_input)
         given = np.zeros((side, side, g.pixel_channels), np.uint8)
         given[:, :, : image.shape[2]] = image
-        bits = (given[:, :, :, None] >= self.levels) & (self.levels > 0)
+        if g.numbers:
+            bits = np.unpackbits(given[:, :, :, None], axis=3, bitorder="little")
+        else:
+            reached = (given[:, :, :, None] >= self.levels) & (self.levels > 0)
+            bits = reached.astype(np.uint8)
         rows = bits.reshape(side, side, -1)
         found = []
         for y in range(2, side):
@@ -158,20 +167,24 @@ class MapMachine:
             for counted in range(stage.groups):
                 group = stage.groups - 1 - counted if output else counted
                 sums = np.zeros((BLOCK, g.order, g.pe), np.int64)
-                for number_ in range(stage.rounds * stage.words):
-                    round_, word = divmod(number_, stage.words)
+                turns = [*product(*map(range, (stage.planes, stage.rounds, stage.words)))]
+                begin = at
+                for plane, round_, word in turns:
+                    at = begin + round_ * stage.words + word
+                    turn = (plane, round_, word)
                     step = Step(
-                        layer, (y, x), repeat, group, round_, word, at, offset + counted,
+                        layer, (y, x), repeat, group, *turn, at, offset + counted,
                         layer == 0, self._reads(layer, half, y, x, word), self._mask(stage, word),
-                        self._words(layer, half, y, x, word),
-                        number_ == 0, number_ == stage.rounds * stage.words - 1,
+                        self._words(layer, half, y, x, word, plane),
+                        turn == turns[0], turn == turns[-1],
                     )  # fmt: skip
                     result.steps.append(step)
                     for lane, bits in enumerate(step.words):
                         if bits is not None:
                             agree = self.weights[at] == unpacked(bits, g.simd)[:, None]
-                            sums[lane // g.order, lane % g.order] += agree.sum(axis=0)
-                    at += 1
+                            count = agree.sum(axis=0) << plane
+                            sums[lane // g.order, lane % g.order] += count
+                at += 1
                 # Of order 2 the second lane of a pair has the first bits.
                 counts = sums[:, 0] + (2 * sums[:, 1] if stage.order == 2 else 0)
                 score = 2 * counts + self.offsets[offset + counted]
@@ -220,6 +233,11 @@ class MapMachine:
             slots = 1
         return (True, slots > 1, slots > 2)
 
+    def _plane(self, place: int, plane: int) -> int:
+        """A bit of each number of a place of an image."""
+        numbers = unpacked(place, 3 * self.geometry.pixel_bits).reshape(-1, PIXEL_BITS)
+        return number(numbers[:, plane])
+
     def _places(self, layer: int, half: int, y: int, x: int, word: int) -> list[list[Place]]:
         """For each position of a block, where the slots of its word stand; none outside."""
         stage = self.stages[layer]
@@ -247,7 +265,9 @@ class MapMachine:
                 reads[bank] = address
         return tuple(reads)
 
-    def _words(self, layer: int, half: int, y: int, x: int, word: int) -> tuple[int | None, ...]:
+    def _words(
+        self, layer: int, half: int, y: int, x: int, word: int, pixel_plane: int
+    ) -> tuple[int | None, ...]:
         """Bits of every lane."""
         g, banks = self.geometry, self.images if layer == 0 else self.maps
         found: list[int | None] = []
@@ -259,6 +279,8 @@ class MapMachine:
                 value = 0
                 for j, (bank, address) in enumerate(slots):
                     bits = banks[bank][address] >> plane * g.slot & self._ones
+                    if layer == 0 and g.numbers:
+                        bits = self._plane(banks[bank][address], pixel_plane)
                     value |= bits << j * g.slot
                 found.append(value)
         return tuple(found)

@@ -11,7 +11,7 @@ import numpy as np
 
 from xnor_fcc.geometry import Geometry
 from xnor_fcc.map_plan import SLOTS, Area, Stage, Window, image_area
-from xnor_fcc.shape import ceil_div
+from xnor_fcc.shape import PIXEL_BITS, ceil_div
 
 # Bits of an entry that are 0.
 RESERVED = 1 << 7 | 1 << 30
@@ -36,6 +36,8 @@ class Core:
     map_odd: int
     order: int = 1
     ternary: int = 0
+    numbers: int = 0
+    """1: the first layer takes pixels as numbers."""
 
     @classmethod
     def of(cls, geometry: Geometry) -> Core:
@@ -44,7 +46,7 @@ class Core:
         return cls(
             g.pe, g.slot, g.ring, g.groups(g.max_width), g.max_layers, g.max_classes,
             g.weight_depth, g.threshold_depth, g.map_input, g.map_even, g.map_odd, g.order,
-            g.ternary,
+            g.ternary, int(g.numbers),
         )  # fmt: skip
 
     @property
@@ -113,6 +115,9 @@ def verdict(core: Core, table: Table) -> str:
         return "bad_table"
     if table.inputs != (stages[0].side + 2) ** 2:
         return "bad_table"
+    # What is left of numbers' sums tells one bit.
+    if core.numbers and any(stage.order == 2 for stage in stages[1:2]):
+        return "bad_table"
     if not all(_stage_fits(core, stages, layer) for layer in range(layers)):
         return "bad_table"
     if not 1 <= table.classes <= min(core.max_classes, stages[-1].groups * core.pe):
@@ -178,10 +183,11 @@ def random_stages(
         for layer in range(count):
             groups = int(rng.integers(1, most + 1))
             flat = convolutions - 1 <= layer < count - 1
-            order = int(rng.integers(1, core.order + 1)) if layer else 1
+            order = int(rng.integers(1, core.order + 1)) if layer > core.numbers else 1
             ternary = bool(rng.integers(0, core.ternary + 1))
             if layer == 0:
-                stage = Stage(Window.PIXELS, 1, int(rng.choice(sides)), groups)
+                planes = PIXEL_BITS if core.numbers else 1
+                stage = Stage(Window.PIXELS, 1, int(rng.choice(sides)), groups, planes=planes)
             elif layer < convolutions:
                 before = stages[-1]
                 slices, side = before.slices(core.parts), before.out_side
@@ -221,6 +227,10 @@ class Place:
     far: bool
     mask: int
     """Slots 1 and 2 of the word."""
+    plane: int = 0
+    """Of the bits of pixels that are numbers."""
+    halve: bool = False
+    """The first step of a further plane."""
     final: bool = False
     """The last step of its layer."""
 
@@ -248,10 +258,12 @@ class Walk:
         dense = stage.window is Window.DENSE
         area = self.source(layer, half)
         turn = stage.rounds * stage.words
+        steps = stage.planes * turn
         every = [*stage.walk()]
         for y, x, repeat in every:
             for counted in range(stage.groups):
-                for at in range(turn):
+                for number in range(steps):
+                    plane, at = divmod(number, turn)
                     word = at % stage.words
                     row, piece = 0, word
                     if stage.window is Window.SQUARE:
@@ -264,8 +276,8 @@ class Walk:
                         (y, x),
                         repeat,
                         stage.groups - 1 - counted if output else counted,
-                        at == 0,
-                        at == turn - 1,
+                        number == 0,
+                        number == steps - 1,
                         weight + counted * turn + at,
                         threshold + counted,
                         core.base(layer - 1) + word
@@ -274,7 +286,9 @@ class Walk:
                         row,
                         bool(x & 1),
                         (slots > 1) | (slots > 2) << 1,
+                        plane,
+                        plane > 0 and at == 0,
                         (y, x, repeat) == every[-1]
                         and counted == stage.groups - 1
-                        and at == turn - 1,
+                        and number == steps - 1,
                     )

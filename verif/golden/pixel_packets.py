@@ -41,7 +41,8 @@ class PixelFormat:
     )
 
     def __init__(self, width: int, channels: int, levels: int, side: int, seed: int) -> None:
-        """`side` pixels a line and lines, border and all; `levels` of each of the `channels`."""
+        """`side` pixels a line and lines, border and all; `levels` of each of the `channels`, 0
+        where these stay numbers."""
         self.width, self.channels, self.side = width, channels, side
         self.rng = np.random.default_rng(seed)
         self.levels = np.sort(self.rng.integers(1, 256, (channels, levels)), axis=1)
@@ -52,6 +53,8 @@ class PixelFormat:
     def configuration(self) -> dict[str, int]:
         """The sink's configuration ports."""
         levels = int.from_bytes(self.levels.astype(np.uint8).tobytes(), "little")
+        if not self.levels.size:  # of which nothing is read
+            levels = int.from_bytes(self.rng.bytes(8 * self.channels), "little")
         return {"side": self.side, "levels": levels}
 
     def good(self, ones: bool = False) -> PixelPacket:
@@ -59,12 +62,16 @@ class PixelFormat:
         too, and so is `empty` but at the end."""
         side, rng, symbols = self.side, self.rng, self.width // 8
         image = rng.integers(0, 256, (side, side, symbols))
-        edges = rng.choice(self.levels.ravel(), image.shape) - rng.integers(0, 2, image.shape)
+        levels = self.levels.ravel() if self.levels.size else np.array([0, 255])
+        edges = rng.choice(levels, image.shape) - rng.integers(0, 2, image.shape)
         image = np.where(rng.random(image.shape) < 0.4, edges.clip(0, 255), image)
         if ones:
             image[:] = 255
         colours = image[:, :, : self.channels, None]
-        bits = ((colours >= self.levels) & (self.levels > 0)).astype(np.uint8)
+        if self.levels.size:
+            bits = ((colours >= self.levels) & (self.levels > 0)).astype(np.uint8)
+        else:
+            bits = np.unpackbits(colours.astype(np.uint8), axis=3, bitorder="little")
         rows = bits.reshape(side, side, -1)
         area = image_area(side)
         stored: list[Stored | None] = [None] * (2 * side)

@@ -115,7 +115,7 @@ class Bench:
             await self.cycle(keep)
         half = self.free.pop(0)
         machine = MapMachine(self.memory)
-        image = pixels.bordered(images_of(self.network, self.rng, 1))[0]
+        image = pixels.numbers(images_of(self.network, self.rng, 1))[0]
         for _, write in machine.pixel_writes(image, half):
             assert write.data is not None
             drive(self.dut, image_write=1 << write.bank, image_address=write.address)

@@ -33,6 +33,7 @@ class Step:
     mask: int
     weight: int
     offset: int
+    halve: bool
     sums: list[int] | None = None
 
 
@@ -45,6 +46,7 @@ class Bench:
         self.pe, self.slot = int(want["pe"]), int(want["slot"])
         self.acc_bits: int = want["acc_bits"]
         self.order: int = want["order"]
+        self.numbers: bool = want["numbers"]
         self.group_bits: int = want["group_bits"]
         self.most_words: int = want["words"]
         self.rng = np.random.default_rng(seed)
@@ -52,7 +54,7 @@ class Bench:
 
     async def reset(self) -> None:
         """Empty."""
-        names = "step first last output_layer group word mask weight offset"
+        names = "step first last halve output_layer group word mask weight offset"
         await start(self.dut, **dict.fromkeys(names.split(), 0))
 
     def group(self) -> list[Step]:
@@ -63,8 +65,12 @@ class Bench:
         offsets = rng.integers(-words * self.simd - 1, 2, self.pe)
         sums = offsets.copy()
         kind = rng.integers(4)
+        # Where inputs are numbers: words with which a further plane begins.
+        begins = self.numbers & (rng.random(words) < 0.6)
         steps = []
         for at in range(words):
+            halve = at > 0 and bool(begins[at])
+            sums >>= int(halve)
             word = rng.integers(0, 2, self.simd, dtype=np.uint8)
             weight = rng.integers(0, 2, (self.pe, self.simd), dtype=np.uint8)
             slots = int(rng.choice([0b00, 0b01, 0b11]))
@@ -79,6 +85,7 @@ class Bench:
                     *(at == 0, last, output, tag, number(word), slots),
                     planes(parities(1 - weight)),
                     join(offsets.tolist(), self.acc_bits),
+                    halve,
                     [int(value) & mask for value in sums] if last else None,
                 )
             )
@@ -96,7 +103,9 @@ class Bench:
 
             now, word, weight, offset = map(ago, (0, _WORD_AT, _WEIGHT_AT, _OFFSET_AT))
             drive(dut, step=now is not None)
-            first, last, output = rng.integers(0, 2, 3).tolist()
+            first, last, output, halve = rng.integers(0, 2, 4).tolist()
+            # Without numbers nobody looks at it.
+            drive(dut, halve=now.halve if now and self.numbers else halve)
             drive(dut, first=now.first if now else first, last=now.last if now else last)
             drive(dut, output_layer=now.output if now else output)
             drive(dut, group=now.group if now else int(rng.integers(1 << self.group_bits)))

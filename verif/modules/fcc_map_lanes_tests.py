@@ -41,14 +41,14 @@ class Bench:
 
     async def reset(self) -> None:
         """Empty."""
-        names = "group output_layer combine split pixels mask weight offset up down"
+        names = "group output_layer combine split halve pixels mask weight offset up down"
         await start(self.dut, **dict.fromkeys([*_STROBES, *names.split()], 0))
 
     def passes(self, count: int) -> list[Pass]:
         """What the machine does with so many images."""
         found, pixels = [], self.network.pixels
         assert pixels is not None
-        for image in pixels.bordered(images_of(self.network, self.rng, count)):
+        for image in pixels.numbers(images_of(self.network, self.rng, count)):
             self.machine.store(image)
             found.append(self.machine.run())
         return found
@@ -95,13 +95,15 @@ class Bench:
                 return line[at - cycles] if at >= cycles else None  # noqa: B023
 
             now = ago(0)
-            nonsense = rng.integers(0, 2, 4).tolist()
+            nonsense = rng.integers(0, 2, 5).tolist()
             drive(dut, step=now is not None, sequencer_busy=now is not None)
-            drive(dut, **dict(zip(("first", "last", "combine", "split"), nonsense, strict=True)))
+            names = ("first", "last", "combine", "split", "halve")
+            drive(dut, **dict(zip(names, nonsense, strict=True)))
             if now is not None:
                 step, output = now[0], now[0].layer == layers - 1
                 after = self.machine.stages[(step.layer + 1) % layers]
                 drive(dut, first=step.first, last=step.last, output_layer=output)
+                drive(dut, halve=step.plane > 0 and (step.round, step.word) == (0, 0))
                 drive(dut, combine=self.machine.stages[step.layer].order == 2)
                 drive(dut, group=self.tag(step.group), split=after.order == 2)
             word, weight, offset, end = map(ago, (_PIXELS_AT, _WEIGHT_AT, _OFFSET_AT, _MARGINS_AT))

@@ -137,6 +137,7 @@ class Bench:
         told = (int(dut.address.value), int(dut.row.value), bool(dut.far.value))
         assert told == (step.address, step.row, step.far), f"{told} at {step}"
         assert bool(dut.image.value) == (step.layer == 0)
+        assert int(dut.plane.value) == step.plane, step
         if stage.window is not Window.DENSE:
             area = self.walk.source(step.layer, 0)
             steps = (int(dut.row_step.value), int(dut.column_step.value))
@@ -162,10 +163,12 @@ class Bench:
         if step is None:
             return
         output = step.layer == len(self.walk.stages) - 1
-        names = ("weight_address", "threshold_address", "first", "last", "output_layer", "combine")
+        names = ("weight_address", "threshold_address", "first", "last", "halve", "output_layer",
+                 "combine")  # fmt: skip
         told = tuple(int(getattr(dut, f"{name}_s2").value) for name in names)
         order_2 = self.walk.stages[step.layer].order == 2
-        want = (step.weight, step.threshold, step.first, step.last, output, order_2)
+        ends = (step.first, step.last, step.halve)
+        want = (step.weight, step.threshold, *ends, output, order_2)
         assert told == want, f"{told}, not {want}, at {step}"
         if output:
             assert int(dut.group_s2.value) == step.group

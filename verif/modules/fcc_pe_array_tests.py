@@ -25,6 +25,7 @@ class Step:
     last: bool
     tag: int
     offset: np.ndarray  # of the group
+    halve: bool
 
     def coded(self) -> dict[str, int]:
         """The word as the ports take it."""
@@ -44,11 +45,12 @@ class Bench:
         self.simd: int = built["SIMD"]
         self.acc_bits: int = built["ACC_BITS"]
         self.tag_bits: int = built["TAG_BITS"]
+        self.halve: int = built["HALVE"]
         self.rng = np.random.default_rng(seed)
 
     async def reset(self) -> None:
         """Empty."""
-        names = ("activation", "weight", "step", "first", "last", "tag", "offset")
+        names = ("activation", "weight", "step", "first", "last", "halve", "tag", "offset")
         await start(self.dut, **dict.fromkeys(names, 0))
 
     def group(self, words: int) -> list[Step]:
@@ -66,7 +68,9 @@ class Bench:
             activation = self.rng.integers(0, 2, (self.pe, self.simd), dtype=np.uint8)
             equal = (self.rng.random((self.pe, self.simd)) < density).astype(np.uint8)
             weight = activation ^ 1 ^ equal
-            steps.append(Step(activation, weight, word == 0, word == words - 1, tag, offset))
+            halve = bool(word and self.halve and self.rng.integers(2))
+            last = word == words - 1
+            steps.append(Step(activation, weight, word == 0, last, tag, offset, halve))
         return steps
 
     async def run(self, timeline: list[Step | None]) -> None:
@@ -76,9 +80,13 @@ class Bench:
         sums = np.zeros(self.pe, np.int64)
         for cycle in range(len(timeline) + _DONE_AT + 2):
             step = timeline[cycle] if cycle < len(timeline) else None
-            nonsense = [int(x) for x in self.rng.integers(0, 2, 2)]
+            nonsense = [int(x) for x in self.rng.integers(0, 2, 3)]
+            # Where it is not looked at it may be anything.
+            known = step is not None and self.halve
+            drive(self.dut, halve=step.halve if step and known else nonsense[2])
             if step is not None:
                 sums = step.offset if step.first else sums
+                sums = sums >> int(step.halve)
                 sums = sums + (step.activation == step.weight).sum(axis=1)
                 if step.first:
                     offsets[cycle + _OFFSET_AT] = step.offset

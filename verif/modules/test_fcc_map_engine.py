@@ -32,6 +32,9 @@ _NETWORKS = {
         (7, 0, [(5, 3, False), (4, 3, False)], [5, 3], [1, 1, 2, 1], [False] * 4, 1, 1),
         (1, 4),
     ),
+    # Pixels as numbers, with weights of both kinds, in both kinds of core.
+    "numbers": ((5, 0, [(5, 3, False)], [4, 3], [8, 1, 1], [False] * 3, 2, 0), (2, 6)),
+    "numbers-2": ((4, 1, [(3, 3, True)], [4, 3], [8, 1, 2], [True, False, False], 1, 0), (3, 3)),
 }
 
 
@@ -58,7 +61,8 @@ def test_fcc_map_engine(name: str, tmp_path: Path) -> None:
         "SCORE_BITS": geometry.score_bits,
         "GROUPS": groups,
         "GROUP_BITS": max(1, (groups - 1).bit_length()),
-        "PLACE": 3 * geometry.pixel_channels * geometry.pixel_levels,
+        "PLACE": 3 * geometry.pixel_bits,
+        "NUMBERS": int(geometry.numbers),
     }
     model = simulator.build("fcc_map_engine", parameters)
     settings = {"geometry": asdict(geometry), "network": str(tmp_path / "network.npz")}

@@ -16,12 +16,14 @@ from xnor_fcc_sim import simulator
 # Side, convolutions, dense layers, orders, ternary.
 PLAIN = (8, [(7, 3, True), (5, 1, False)], [4, 3], [1, 1, 1, 1], [False] * 4)
 KINDS = (7, [(7, 3, False), (8, 3, False)], [5, 3], [1, 2, 1, 2], [False, True, False, True])
+NUMBERS = (4, [(3, 3, False)], [4, 3], [8, 1, 1], [True, False, False])
 MIXED = (3, [(20, 3, False), (19, 1, False)], [3], [1, 2, 2], [True, False, False])
 ONE = (3, [(1, 3, False)], [1], [1, 1], [False, False])
 
 
-# Slots of three groups; the smallest one; every kind of layer, in pairs of lanes; a slot of 21.
-CASES = [(PLAIN, 2, 6), (ONE, 1, 3), (KINDS, 3, 6), (PLAIN, 7, 21)]
+# Slots of three groups; the smallest one; every kind of layer, in pairs of lanes; a slot of 21;
+# pixels as numbers.
+CASES = [(PLAIN, 2, 6), (ONE, 1, 3), (KINDS, 3, 6), (PLAIN, 7, 21), (NUMBERS, 2, 4)]
 # More PEs than share a copy of the controls of a pair: 7,776 XNORs a cycle, for which four-state
 # logic takes a quarter of an hour.
 if simulator.chosen() != "icarus":
@@ -51,6 +53,7 @@ def test_fcc_map_lanes(
         "ACC_BITS": geometry.score_bits - 1,
         "GROUP_BITS": max(1, (groups - 1).bit_length()),
         "ORDER": geometry.order,
+        "HALVE": int(geometry.numbers),
     }
     model = simulator.build("fcc_map_lanes", parameters)
     # Hundreds of XNORs a cycle are slow in four-state logic.

@@ -12,7 +12,7 @@ from xnor_fcc_sim import simulator
 
 
 # Colours and levels as CIFAR-10 has them, with and without a preset; one, and as many as there may
-# be; sizes of the memories at both ends.
+# be; none; sizes of the memories at both ends.
 @pytest.mark.one_quick
 @pytest.mark.parametrize(
     ("colours", "levels", "sizes", "preset"),
@@ -21,6 +21,7 @@ from xnor_fcc_sim import simulator
         (3, 7, (8192, 8192, 8192), False),
         (1, 1, (1, 1, 1), False),
         (4, 64, (77, 1, 8192), True),
+        (2, 0, (5, 6, 7), True),
     ],
 )
 def test_fcc_map_registers(

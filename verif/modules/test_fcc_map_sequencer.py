@@ -37,7 +37,8 @@ LATER = [(3, 1, 6, 6), (2, 9, 4, 6), (1, 3, 4, 2, False, True, 1), (0, 6, 1, 1, 
 
 
 # A slot of two groups, with any kind of layer and with none; as many PEs as a slot has, a drain of
-# one cycle; one PE in a slot of one bit, at the ends of all fields; four groups a slot.
+# one cycle; four groups a slot; pixels as numbers; one PE in a slot of one bit, at the ends of all
+# fields.
 @pytest.mark.one_quick
 @pytest.mark.parametrize(
     ("size", "drain", "tables"),
@@ -46,6 +47,8 @@ LATER = [(3, 1, 6, 6), (2, 9, 4, 6), (1, 3, 4, 2, False, True, 1), (0, 6, 1, 1, 
         (core(), 11, []),
         (core(pe=6, max_layers=2), 1, []),
         (core(slot=12, max_layers=3), 11, []),
+        (core(numbers=1, ternary=1, weight_depth=800), 11, []),
+        (core(numbers=1, order=2, max_layers=3), 13, []),
         (
             core(
                 **{"pe": 1, "slot": 1, "ring": 127, "most_groups": 255, "max_layers": 3},
@@ -72,6 +75,7 @@ def test_fcc_map_sequencer(size: Core, drain: int, tables: list[Any], tmp_path: 
         "ODD": size.map_even,
         "DRAIN": drain,
         "TERNARY": size.ternary,
+        "NUMBERS": size.numbers,
     }
     model = simulator.build("fcc_map_sequencer", parameters)
     settings = {

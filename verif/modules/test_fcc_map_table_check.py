@@ -32,8 +32,9 @@ MEMORIES = ["weight_depth", "threshold_depth", "map_input", "map_even", "map_odd
 BOTH = ["ring", "most_groups", *MEMORIES]
 
 
-# Two groups to a slot; kinds of layers; one, and eight; fields at their ends, as many layers as
-# there may be; areas of hardly a word. `limits`: those that some table exceeds alone.
+# Two groups to a slot; kinds of layers; one, also with pixels as numbers, and eight; fields at
+# their ends, as many layers as there may be; areas of hardly a word. `limits`: those that some
+# table exceeds alone.
 @pytest.mark.one_quick
 @pytest.mark.parametrize(
     ("core", "sides", "limits"),
@@ -41,6 +42,7 @@ BOTH = ["ring", "most_groups", *MEMORIES]
         (SMALL, SIDES, BOTH),
         (replace(SMALL, order=2, ternary=1, weight_depth=50), SIDES, BOTH),
         (replace(SMALL, pe=6, order=2), SIDES, BOTH),
+        (replace(SMALL, pe=6, order=2, numbers=1), SIDES, BOTH),
         (replace(SMALL, slot=24, most_groups=20, ternary=1, threshold_depth=22), SIDES, BOTH[1:]),
         (WIDE, ENDS, MEMORIES),
         (LEAST, SIDES, ["most_groups", "map_input", "map_even", "map_odd"]),
@@ -64,6 +66,7 @@ def test_fcc_map_table_check(
         "MAP_ODD": core.map_odd,
         "ORDER": core.order,
         "TERNARY": core.ternary,
+        "NUMBERS": core.numbers,
     }
     model = simulator.build("fcc_map_table_check", parameters)
     settings = {"core": asdict(core), "sides": sides, "limits": limits}

@@ -12,7 +12,7 @@ from xnor_fcc_sim import simulator
 
 
 # Beats of a pixel and two symbols more; the narrowest beat, one bit a pixel, and the largest image;
-# as many bits as a pixel may have; beats of just a pixel; the widest beat.
+# as many bits as a pixel may have; beats of just a pixel; the widest beat; numbers.
 @pytest.mark.one_quick
 @pytest.mark.parametrize(
     ("width", "channels", "levels", "sides"),
@@ -22,6 +22,8 @@ from xnor_fcc_sim import simulator
         (64, 4, 64, [3, 4, 6]),
         (32, 4, 3, [4, 7, 16]),
         (512, 3, 7, [5, 6, 12]),
+        (32, 3, 0, [3, 5, 8]),
+        (8, 1, 0, [4, 5]),
     ],
 )
 def test_fcc_pixel_sink(

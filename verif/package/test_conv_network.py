@@ -19,6 +19,7 @@ from xnor_fcc.maps import Pixels
 from xnor_fcc.places import NETWORKS
 from xnor_fcc.random_network import Convolution, random_map_network, random_network
 from xnor_fcc.reference import activations, evaluate, preactivations
+from xnor_fcc.shape import PIXEL_BITS
 
 # (side, convolutions, dense layers, colours, levels, border)
 SIZES = {
@@ -28,6 +29,9 @@ SIZES = {
     "pools": (10, [Convolution(9, 3, True), Convolution(8, 3, True)], [4], 3, 7, 0),
     "wide": (6, [Convolution(65), Convolution(70, 1, True)], [66, 5], 4, 17, 0),
     "odd": (7, [Convolution(10), Convolution(11)], [5], 3, 3, 0),
+    # Pixels as numbers.
+    "numbers": (4, [Convolution(9, 3, True), Convolution(7, 1)], [6, 4], 3, 0, 1),
+    "number": (3, [Convolution(11)], [2], 1, 0, 0),
 }
 
 
@@ -36,7 +40,9 @@ def make(size: str, seed: int = 0, kinds: bool = False) -> IntegerNetwork:
     side, convolutions, dense, colours, levels, border = SIZES[size]
     rng = np.random.default_rng([seed, len(size), kinds])
     count = len(convolutions) + len(dense)
-    orders = [1, *rng.integers(1, 3, count - 1).tolist()] if kinds else None
+    orders = [1, *rng.integers(1, 3, count - 1).tolist()] if kinds else [1] * count
+    if not levels:
+        orders[:2] = [PIXEL_BITS, 1]
     ternary = (rng.random(count) < 0.4).tolist() if kinds else False
     return random_map_network(
         rng, side, convolutions, dense, colours, levels, border, orders, ternary
@@ -50,15 +56,16 @@ def images_for(network: IntegerNetwork, count: int, seed: int = 1) -> np.ndarray
     rng = np.random.default_rng(seed)
     shape = (count, pixels.side, pixels.side, pixels.colours)
     images = rng.integers(0, 256, shape, dtype=np.uint8)
-    edges = rng.choice(pixels.levels.ravel(), shape) - rng.integers(0, 2, shape)
+    steps = pixels.levels.ravel() if pixels.levels.size else np.array([0, 255])
+    edges = rng.choice(steps, shape) - rng.integers(0, 2, shape)
     return np.where(rng.random(shape) < 0.3, edges.clip(0, 255).astype(np.uint8), images)
 
 
 # ---- the definition
 
 
-def plain_bits(pixels: Pixels, image: list[list[list[int]]]) -> list[list[list[int]]]:
-    """The first map of one image (row, column, channel)."""
+def plain_map(pixels: Pixels, image: list[list[list[int]]]) -> list[list[list[int]]]:
+    """The first map of one image (row, column, channel), of bits or numbers."""
     side, levels = pixels.map_side, pixels.levels.tolist()
     rows = []
     for y in range(side):
@@ -67,6 +74,9 @@ def plain_bits(pixels: Pixels, image: list[list[list[int]]]) -> list[list[list[i
             up, left = y - pixels.border, x - pixels.border
             inside = 0 <= up < pixels.side and 0 <= left < pixels.side
             place = image[up][left] if inside else [0] * pixels.colours
+            if pixels.values is not None:
+                row.append([int(pixels.values[c, v]) for c, v in enumerate(place)])
+                continue
             row.append([int(0 < level <= v) for v, of in zip(place, levels, strict=True)
                         for level in of])  # fmt: skip
         rows.append(row)
@@ -77,6 +87,10 @@ def plain_answer(layer: Layer, x: list[int], j: int) -> int:
     """What neuron j answers to its inputs, bits or levels."""
     counts = 0
     for k, value in enumerate(x):
+        if layer.order == PIXEL_BITS:  # the number, what is missing to 255, or half of both
+            what = (255 - value, value)[layer.weights[j, k]]
+            counts += what if layer.mask is None else 2 * what if layer.mask[j, k] else 255
+            continue
         for plane, factor in ((1, 2), (0, 1)) if layer.order == 2 else ((0, 1),):
             equal = int((value >> plane & 1) == layer.weights[j, k])
             if layer.mask is None:
@@ -92,7 +106,7 @@ def plain_answer(layer: Layer, x: list[int], j: int) -> int:
 def plain(network: IntegerNetwork, image: np.ndarray) -> tuple[list[list[int]], list[int]]:
     """Every hidden layer's answers, flat in order (row, column, channel), and the scores."""
     assert network.pixels is not None
-    maps = plain_bits(network.pixels, image.tolist())
+    maps = plain_map(network.pixels, image.tolist())
     hidden = []
     x: list[int] = []
     for layer in network.hidden:
@@ -225,7 +239,7 @@ def test_images_of_another_shape_are_refused() -> None:
 
 def test_a_level_of_zero_never_fires() -> None:
     pixels = Pixels(1, np.array([[1, 255, 0], [0, 0, 0]], np.uint8), 1)
-    bits = pixels.bits(np.array([[[[0, 0]]], [[[1, 255]]], [[[255, 255]]]], np.uint8))
+    bits = pixels.inputs(np.array([[[[0, 0]]], [[[1, 255]]], [[[255, 255]]]], np.uint8))
     assert bits[:, 1, 1].tolist() == [[0] * 6, [1, 0, 0, 0, 0, 0], [1, 1, 0, 0, 0, 0]]
     assert bits.sum() == 3 and bits.shape == (3, 3, 3, 6)
 
@@ -250,6 +264,7 @@ def net(*layers: Layer | ShiftLayer, n: int, **more: object) -> IntegerNetwork:
 
 
 LEVELS = np.array([[3, 2]], np.uint8)
+NUMBERS = Pixels.of_numbers(6, np.arange(256, dtype=np.uint8)[None])
 
 
 @pytest.mark.parametrize(
@@ -282,6 +297,18 @@ LEVELS = np.array([[3, 2]], np.uint8)
         (lambda: Pixels(5, np.zeros((1, 0), np.uint8)), "1 to 4 colours"),
         (lambda: Pixels(5, np.zeros(3, np.uint8)), "of shape \\(colours, levels\\)"),
         (lambda: Pixels(5, np.zeros((1, 3), np.int32)), "of shape \\(colours, levels\\)"),
+        (lambda: Pixels.of_numbers(5, np.zeros((1, 255), np.uint8)), "of shape \\(colours, 256\\)"),
+        (lambda: Pixels.of_numbers(5, np.zeros((5, 256), np.uint8)), "1 to 4 colours"),
+        (lambda: Pixels.of_numbers(5, np.zeros((1, 256), np.int16)), "must be a uint8 array"),
+        (lambda: Pixels(5, LEVELS, 0, np.zeros((1, 256), np.uint8)), "colours without levels"),
+        (lambda: net(conv(1, 9), n=16, pixels=NUMBERS), "3x3 on the 1 colours of the pixels"),
+        (lambda: net(conv(1, 9, order=8), n=16), "3x3 on the 1 single bits"),
+        (lambda: net(Layer(np.zeros((1, 36), np.uint8), np.zeros(1, np.int32), order=8), n=1,
+                     pixels=None), "Pixels are numbers for a convolution only"),
+        (lambda: net(conv(1, 9, order=8, lower=np.zeros(1, np.int32),
+                          upper=np.zeros(1, np.int32)), n=16, pixels=NUMBERS),
+         "outputs must be of order 1"),
+        (lambda: conv(1, 9, order=4), "must be 1 or 2, or 8 of pixels, not 4"),
     ],
 )  # fmt: skip
 def test_construction_refuses(make: Callable[[], object], match: str) -> None:
@@ -302,7 +329,8 @@ def test_save_and_load(size: str, kinds: bool, tmp_path: Path) -> None:
     assert loaded == network and loaded.kinds == network.kinds >= {"convolutions"}
     loaded.save(again)
     assert again.read_bytes() == path.read_bytes()
-    assert container.read(path, "xnor-fcc-network", 3, "file")[1]["version"] == 3
+    version = 3 if SIZES[size][4] else 4
+    assert container.read(path, "xnor-fcc-network", version, "file")[1]["version"] == version
 
 
 def test_equality_sees_maps() -> None:
@@ -322,6 +350,11 @@ def test_equality_sees_maps() -> None:
     for i, one in enumerate(others):
         for k, other in enumerate(others):
             assert (one == other) == (i == k)
+    numbers = make("number")
+    assert numbers.pixels is not None and numbers.pixels.values is not None
+    table = numbers.pixels.values.copy()
+    table[0, 9] ^= 1
+    assert numbers != replace(numbers, pixels=replace(numbers.pixels, values=table))
     # Only how the layers are placed differs: a pool, and what a window is.
     a = net(conv(4, 9), conv(8, 4, 1, True), n=32)
     b = net(conv(4, 9), conv(8, 36, 3, False), n=32)
@@ -331,7 +364,7 @@ def test_equality_sees_maps() -> None:
 def failure(path: Path, network: IntegerNetwork, version: int = 3, **changed: object) -> str:
     """The sentence with which loading fails of a file with other arrays or entries in it."""
     network.save(path)
-    arrays, manifest = container.read(path, "xnor-fcc-network", (1, 2, 3), "file")
+    arrays, manifest = container.read(path, "xnor-fcc-network", (1, 2, 3, 4), "file")
     for name in ("kind", "version"):
         manifest.pop(name)
     for name, value in changed.items():
@@ -369,7 +402,10 @@ def test_each_fault_of_a_file_has_its_own_sentence(tmp_path: Path) -> None:
         failure(path, network, exponents0=np.zeros((6, 54), np.uint8)),
         failure(path, network, orders=[2, 1, 1, 1, 1]),
         failure(path, network, name=3),
-        failure(path, dense, version=4),
+        failure(path, dense, version=5),
+        failure(path, network, version=4),
+        failure(path, make("number"), version=4, values=np.zeros((1, 255), np.uint8)),
+        failure(path, make("number"), version=4, orders=[1, 1]),
     ]
     assert len(set(found)) == len(found), found
     assert failure(path, network, version=1, pixel_threshold=128) == found[0]

@@ -16,6 +16,7 @@ import pytest
 import torch
 from brevitas.nn import QuantConv2d
 from brevitas.quant.binary import SignedBinaryWeightPerTensorConst
+from brevitas_examples.bnn_pynq.models.CNV import CNV
 from torch import nn
 
 from package.foreign import Filters, random_cnn, random_map_norm, random_mlp, sign, to_qonnx
@@ -31,6 +32,7 @@ from xnor_fcc.importing.thermometer import Maps
 from xnor_fcc.integer import IntegerNetwork, Layer
 from xnor_fcc.layers import ConvLayer
 from xnor_fcc.reference import evaluate
+from xnor_fcc.shape import PIXEL_BITS
 from xnor_fcc.training.convolution import ConvolutionalNetwork
 from xnor_fcc.training.export import export
 from xnor_fcc.training.plan import Plan
@@ -367,6 +369,72 @@ def test_a_thermometer_of_its_own() -> None:
     assert levels_of(network) == [[64, 192]] * COLOURS
 
 
+WHOLE = [node("Mul", "x top", "x2"), node("Round", "x2", "x3")]
+
+
+def test_pixels_as_numbers() -> None:
+    """All 256 values, of either direction by colour, and fewer that stand apart."""
+    plain = entered([*WHOLE, node("Identity", "x3", "x1")], top=255.0)
+    assert plain.pixels is not None and plain.pixels.values is not None
+    assert (plain.pixels.values == np.arange(256)).all() and plain.layers[0].order == PIXEL_BITS
+    by = {"turn": np.array([2.0, -2, 2]).reshape(3, 1, 1),
+          "off": np.array([1.0, 511, 1]).reshape(3, 1, 1)}  # fmt: skip
+    moved = [*WHOLE, node("Mul", "x3 turn", "x4"), node("Add", "x4 off", "x1")]
+    turned = entered(moved, top=255.0, **by).pixels
+    assert turned is not None and turned.values is not None
+    assert (turned.values[1] == 255 - np.arange(256)).all()
+    assert (turned.values[::2] == np.arange(256)).all()
+
+
+@pytest.mark.slow
+def test_pixels_of_another_scale_and_order() -> None:
+    """A hundred values from -40 on; colours that the graph puts in another order."""
+    few = entered([*WHOLE, node("Sub", "x3 low", "x1")], top=99.0, low=40.0).pixels
+    assert few is not None and few.values is not None
+    assert [few.values.min(), few.values.max()] == [0, 99]
+    assert (few.values == np.rint(np.arange(256) * 99 / 255)).all()
+    moved = [*WHOLE, node("Gather", "x3 shape", "x1", axis=1)]
+    other = entered(moved, top=255.0, shape=[2, 0, 1])
+    same = entered([*WHOLE, node("Identity", "x3", "x1")], top=255.0)
+    weights = same.weights[0].reshape(FIRST, 9, COLOURS)
+    assert (other.weights[0].reshape(weights.shape) == weights[:, :, [1, 2, 0]]).all()
+
+
+def test_pixels_as_numbers_that_no_core_takes() -> None:
+    twice = [*WHOLE, node("Concat", "x3 x3", "x1", axis=1)]
+    model = model_of([*twice, *maps()[2:], *flat()], top=255.0,
+                     w0=signs(RNG, FIRST, 2 * COLOURS, 3, 3))  # fmt: skip
+    refused(lambda: Qonnx(model), "256 values of 6 channels from 3 colours, but pixels are numbers")
+    three = [*WHOLE, node("Identity", "x3", "x1"), *maps()[2:6], node("Quant", "a3 half m9 two",
+             "a4", signed=1, narrow=0, rounding_mode="ROUND"), *maps()[7:], *flat()]  # fmt: skip
+    model = model_of(three, top=255.0, m9=0.0, two=2.0)
+    refused(lambda: Qonnx(model), "takes pixels as numbers, and its outputs must be of order 1")
+
+
+@pytest.mark.slow
+def test_the_cnv_of_brevitas(tmp_path: Path) -> None:
+    """CNV_1W1A as Brevitas has it, 8-bit pixels and all, with random weights: every bit."""
+    torch.manual_seed(1)
+    module = CNV(10, weight_bit_width=1, act_bit_width=1, in_bit_width=8, in_ch=3).eval()
+    for norm in module.modules():
+        if isinstance(norm, nn.BatchNorm1d | nn.BatchNorm2d):
+            nn.init.normal_(norm.weight)
+            nn.init.normal_(norm.bias)
+            assert norm.running_mean is not None and norm.running_var is not None
+            norm.running_mean.normal_(std=3)
+            norm.running_var.uniform_(20, 200)
+    to_qonnx(module, (3, 32, 32), tmp_path / "cnv.onnx")
+    network, report = import_network(load_qonnx(tmp_path / "cnv.onnx"), images=3)
+    assert report["hidden_bits"] == 3 * network.shape.hidden_bits
+    assert report["differing_bits"] == report["differing_scores"] == 0
+    assert network.widths == (3072, 64, 64, 128, 128, 256, 256, 512, 512, 10)
+    # -1 to 127/128 in steps of 1/128: one of the 256 values is that of no pixel.
+    assert network.pixels is not None and network.pixels.values is not None
+    assert len(np.unique(network.pixels.values)) == 255
+    again, _ = import_network(Brevitas(module), images=1)
+    assert again == network
+
+
 @pytest.mark.one_quick
 @pytest.mark.parametrize("how", ["Conv", "SAME", "Pad"])
 def test_zeros_around_the_image_that_are_black(how: str) -> None:
@@ -502,8 +570,8 @@ def test_a_threshold_that_differs_from_place_to_place() -> None:
 @pytest.mark.parametrize(
     ("first", "says"),
     [
-        ([node("Identity", "x", "x1")], "takes 256 values, but a core's thermometer has up to 64"),
-        ([node("Greater", "x half", "p"), node("Where", "p x half", "x1")], "first convolution"),
+        ([node("Mul", "x x", "x1")], "takes 256 values, but a core's pixels are bits of a"),
+        ([node("Greater", "x half", "p"), node("Where", "p x two", "x1")], "takes 129 values"),
         ([node("Transpose", "x", "t", perm=[0, 1, 3, 2]), node("Sub", "t half", "x0"),
           node("Sign", "x0", "x1")], "must tell of one colour of one pixel"),
         ([node("ReduceMean", "x", "t", axes=[1]), node("Sub", "x t", "x0"),

@@ -14,7 +14,7 @@ from xnor_fcc.map_geometry import DRAIN
 from xnor_fcc.map_plan import Area, Stage, Window, image_area, plan, slot_place
 from xnor_fcc.pack import pack
 from xnor_fcc.random_network import Convolution, random_map_network
-from xnor_fcc.shape import MapShape
+from xnor_fcc.shape import PIXEL_BITS, MapShape
 
 # Courbariaux and Bengio's convolutional network, as FINN and BNN-PYNQ have it, with 7 levels.
 CNV = MapShape(
@@ -38,6 +38,11 @@ def test_the_steps_of_a_large_network() -> None:
     assert CNV.sides == (30, 14, 12, 5, 3, 1) and CNV.layers[6] == (256, 512, 1)
     maps = 30**2 * 64 + 14**2 * 64 + 12**2 * 128 + 5**2 * 128 + 3**2 * 256 + 256
     assert CNV.hidden_bits == maps + 512 + 512
+    # Pixels as numbers are read eight times, a plane of bits each, with the same weights.
+    numbers = replace(CNV, levels=0, orders=(PIXEL_BITS, *CNV.orders[1:]))
+    other = Geometry.for_widths(numbers, 32, 192, 4)
+    assert other.pass_cycles(numbers) == g.pass_cycles(CNV) + 7 * 450
+    assert other.weight_depth == 271 and other.pixel_levels == 0
     second = replace(CNV, orders=(1, *(2,) * 8))
     assert second.hidden_bits == 2 * CNV.hidden_bits
     other = Geometry.for_widths(second, 32, 192, 4)
@@ -63,7 +68,8 @@ def test_parameters_of_maps_are_those_of_map_cores_alone() -> None:
         ({"map_odd": 0}, "MAP_ODD=0 is outside"),
         ({"map_input": 0}, "MAP_EVEN and MAP_ODD must be 0"),
         ({"pixel_channels": 5}, "PIXEL_CHANNELS=5 is outside 1 to 4"),
-        ({"pixel_levels": 0}, "PIXEL_LEVELS=0 is outside 1 to 64"),
+        ({"pixel_levels": -1}, "PIXEL_LEVELS=-1 is outside 0 to 64"),
+        ({"pixel_levels": 0, "simd": 24, "pe": 8}, "SIMD=24 must be at least 27"),
         ({"pixel_levels": 8}, "SIMD=192 must be at least 216"),
         ({"lanes": 8}, "LANES=8 must be 4 \\* ORDER"),
         ({"order": 2}, "LANES=4 must be 4 \\* ORDER"),
@@ -127,6 +133,11 @@ def test_kinds_that_do_not_fit() -> None:
         g.require_fit(replace(CNV, orders=(1, *(2,) * 8)))
     with pytest.raises(KindError, match="ternary weights"):
         g.require_fit(replace(CNV, ternary=(True, *(False,) * 8)))
+    numbers = replace(CNV, levels=0, orders=(PIXEL_BITS, *CNV.orders[1:]))
+    with pytest.raises(KindError, match=r"takes pixels as numbers, but this core .* as bits of"):
+        g.require_fit(numbers)
+    with pytest.raises(KindError, match=r"as bits of a thermometer, but .*LEVELS=0.* as numbers"):
+        Geometry.for_widths(numbers, 32, 192, 4).require_fit(CNV)
     wide = replace(CNV, side=128, convolutions=((3, True), *CNV.convolutions[1:]))
     with pytest.raises(GeometryError, match="images of 128 pixels a side, but this core has room"):
         g.require_fit(wide)
@@ -142,7 +153,7 @@ def test_the_smallest_core_has_room_for_no_less(seed: int) -> None:
     assert len(memory.offsets) == sum(groups for _, groups in memory.table)
     for name in ("max_layers", "max_classes", "pixel_channels", "pixel_levels", "map_input",
                  "map_even", "map_odd"):  # fmt: skip
-        if getattr(g, name) > 1:
+        if getattr(g, name) > (0 if name == "pixel_levels" else 1):
             with pytest.raises(GeometryError):
                 replace(g, **{name: getattr(g, name) - 1}).require_fit(network.shape)
 

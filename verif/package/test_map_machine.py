@@ -32,7 +32,7 @@ def wrong_bits(network: IntegerNetwork, images: np.ndarray, machine: MapMachine)
     assert network.pixels is not None
     expected = evaluate(network, network.inputs_from(images))
     wrong = 0
-    for i, image in enumerate(network.pixels.bordered(images)):
+    for i, image in enumerate(network.pixels.numbers(images)):
         machine.store(image, i % 2)
         result = machine.run(i % 2)
         for seen, answers in zip(result.maps, expected.hidden, strict=True):
@@ -153,7 +153,7 @@ def test_steps_tell_what_they_read(seed: int) -> None:
     memory = memory_of(network, geometry)
     machine = MapMachine(memory)
     assert network.pixels is not None
-    image = network.pixels.bordered(images_of(network, np.random.default_rng(1), 1))[0]
+    image = network.pixels.numbers(images_of(network, np.random.default_rng(1), 1))[0]
     machine.store(image)
     result = machine.run()
     done = {group.step for group in result.groups}

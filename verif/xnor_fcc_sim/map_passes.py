@@ -123,7 +123,7 @@ class MapPasses:
                 await Timer((event.cycle - cycle) * CLOCK_NS, "ns")
                 cycle = event.cycle
             if isinstance(event, GroupSums):
-                self._compare_sums(event, image, seen)
+                self._compare_sums(event, image, schedule.shifts[event.layer], seen)
                 if self.every_cycle and cycle not in schedule.cycles:
                     self._nothing(cycle, schedule)
                 continue
@@ -176,8 +176,11 @@ class MapPasses:
                     len(wrong),
                 )
 
-    def _compare_sums(self, event: GroupSums, image: int, seen: ObservedMaps | None) -> None:
-        """The sums of a group at the first position of a block, in 2's complement."""
+    def _compare_sums(
+        self, event: GroupSums, image: int, shift: int, seen: ObservedMaps | None
+    ) -> None:
+        """The sums of a group at the first position of a block, in 2's complement, as they are
+        after `shift` halvings."""
         expected = self.results.expected
         assert isinstance(expected, MapExpected)
         g = self.geometry
@@ -187,7 +190,7 @@ class MapPasses:
         if sums.ndim == 3:
             sums = sums[event.y, event.x]
         first = event.group * g.pe
-        for p, want in enumerate((sums[first : first + g.pe] >> 1).tolist()):
+        for p, want in enumerate((sums[first : first + g.pe] >> 1 + shift).tolist()):
             self.sums_checked += 1
             got = packed >> p * bits & (1 << bits) - 1
             want &= (1 << bits) - 1
@@ -211,6 +214,8 @@ class _Schedule:
         assert isinstance(shape, MapShape)
         stages = plan(shape, geometry.pe, geometry.simd)
         events = list(pass_of(geometry, stages))
+        # How far the accumulators of each layer have been halved.
+        self.shifts = [stage.planes - 1 for stage in stages]
         self.deep = sorted(events, key=lambda event: event.cycle)
         self.writes = [event for event in events if isinstance(event, SlotWrite)]
         self.cycles = {event.cycle for event in self.writes}

@@ -48,7 +48,7 @@ def pass_of(geometry: Geometry, stages: Sequence[Stage]) -> Iterator[SlotWrite |
     begin = 1
     for layer, stage in enumerate(stages[:-1]):
         writer = _Writer(stage, geometry.map_even if layer % 2 else 0, parts)
-        steps = stage.rounds * stage.words
+        steps = stage.planes * stage.rounds * stage.words
         for line, column, repeat in stage.walk():
             for group in range(stage.groups):
                 begin += steps

@@ -13,6 +13,7 @@ from xnor_fcc.errors import UserError
 from xnor_fcc.geometry import Geometry, GeometryError, Shape
 from xnor_fcc.integer import IntegerNetwork
 from xnor_fcc.random_network import Convolution, random_map_network, random_network
+from xnor_fcc.shape import PIXEL_BITS
 from xnor_fcc_sim.packets import Beat
 
 
@@ -80,6 +81,8 @@ def random_map_network_for(rng: np.random.Generator, geometry: Geometry) -> Inte
         if layers > g.max_layers:
             continue
         orders = [1, *rng.integers(1, g.order + 1, layers - 1).tolist()]
+        if g.numbers:
+            orders[:2] = [PIXEL_BITS, 1]
         channels = [1, g.pe, g.slot - 1, g.slot, g.slot + 1, int(rng.integers(1, 3 * g.slot))]
         convolutions = [
             Convolution(
@@ -99,7 +102,7 @@ def random_map_network_for(rng: np.random.Generator, geometry: Geometry) -> Inte
                     int(rng.integers(1, g.max_classes + 1)),
                 ],
                 colours=int(rng.integers(1, g.pixel_channels + 1)),
-                levels=int(rng.integers(1, g.pixel_levels + 1)),
+                levels=0 if g.numbers else int(rng.integers(1, g.pixel_levels + 1)),
                 border=int(rng.integers(0, 2)),
                 orders=orders,
                 ternary=(rng.random(layers) < 0.5 * g.ternary).tolist(),
@@ -120,7 +123,8 @@ def make_maps(
     assert network.pixels is not None
     levels = network.pixels.levels
     shape = (images, network.inputs // len(levels), len(levels))
-    beside = rng.choice(levels.ravel(), shape) + rng.integers(-1, 2, shape)
+    steps = levels.ravel() if levels.size else np.array([0, 255])
+    beside = rng.choice(steps, shape) + rng.integers(-1, 2, shape)
     grey = np.where(rng.random(shape) < 0.5, beside.clip(0, 255), rng.integers(0, 256, shape))
     grey[0], grey[-1] = 0, 255
     pixels = grey.astype(np.uint8).reshape(images, network.inputs)

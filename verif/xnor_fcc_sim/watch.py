@@ -15,6 +15,7 @@ from xnor_fcc.geometry import Geometry, MapShape
 from xnor_fcc.map_geometry import DRAIN
 from xnor_fcc.map_plan import image_area
 from xnor_fcc.reference import activations
+from xnor_fcc.shape import PIXEL_BITS
 from xnor_fcc_sim.bench import Bench
 from xnor_fcc_sim.checks import Expected, MapExpected
 from xnor_fcc_sim.map_passes import ObservedMaps, first_of_blocks
@@ -174,24 +175,29 @@ def _map_layers(
         Layer(inputs, expected.x[image]),
         [Layer(found, wanted)
          for found, wanted in zip(seen.hidden, expected.maps(image), strict=True)],
-        [Layer(found, first_of_blocks(wanted) >> 1)
-         for found, wanted in zip(seen.sums, expected.sums_of(image), strict=False)],
+        # Of numbers the accumulators have been halved after each of their planes but the last.
+        [Layer(found, first_of_blocks(wanted) >> (order if order > 2 else 1))
+         for found, wanted, order in zip(seen.sums, expected.sums_of(image),
+                                         expected.network.shape.orders, strict=False)],
     )
 
 
 def first_map(
     geometry: Geometry, shape: MapShape, stored: Sequence[Sequence[int]]
 ) -> np.ndarray:
-    """The first map of an image, uint8 (side, side, colours * levels), as it was stored: (banks,
-    address, bits) of each write. Each has the bits of a column of three rows."""
+    """The first map of an image, uint8 (side, side, colours * levels), or numbers (side, side,
+    colours), as it was stored: (banks, address, bits) of each write. Each has the bits of a column
+    of three rows."""
     g, side = geometry, shape.side
     area = image_area(side)
     places = {area.place(y, x): (y, x) for y in range(side - 2) for x in range(side)}
-    bits = np.zeros((side, side, g.pixel_channels, g.pixel_levels), np.uint8)
+    bits = np.zeros((side, side, g.pixel_channels, g.pixel_levels or PIXEL_BITS), np.uint8)
     for banks, address, data in stored:
         y, x = places[banks.bit_length() - 1, address % g.map_input]
         raw = np.frombuffer(f"{data:0{bits[:3, 0].size}b}".encode(), np.uint8) - np.uint8(ord("0"))
         bits[y : y + 3, x] = raw[::-1].reshape(3, *bits.shape[2:])
+    if g.numbers:
+        return np.packbits(bits, axis=3, bitorder="little")[:, :, : shape.colours, 0]
     return bits[:, :, : shape.colours, : shape.levels].reshape(side, side, -1)
 
 

@@ -25,6 +25,8 @@ from .stage import Stage
 # Rows of products at random places; values, and rows, that are asked for at a time: a module runs
 # its layers in front on as many images.
 _TRIES, _BLOCK, _ROWS = 64, 1 << 22, 256
+# Changes of a neuron's answer that are tried at each place: an activation of order 2 has three.
+_CHANGES = 4
 
 Answers = Callable[[Stage, np.ndarray], np.ndarray]
 
@@ -90,18 +92,51 @@ class Behind:
 
     def answers(self, products: np.ndarray) -> np.ndarray:
         """What each filter answers to each row of products (rows, m), (rows, m); UserError if that
-        depends on the position."""
-        assert self.stage.window is not None
-        m, positions = products.shape[1], self.stage.window.positions
-        rows = max(1, min(_ROWS, _BLOCK // (m * positions)))
-        found = []
-        for first in range(0, len(products), rows):
-            block = np.repeat(products[first : first + rows], positions, axis=1)
-            answers = self.ask(self.stage, block)[:, self.order].reshape(len(block), -1, m)
-            if (answers != answers[:, :1]).any():
-                raise UserError(f"What follows {self.stage.name} differs from place to place.")
-            found.append(answers[:, 0])
-        return np.concatenate(found)
+        depends on the position.
+
+        Each row is asked at one place, and at all of them those next to which the answer changes: a
+        threshold that differs from place to place shows there.
+        """
+        rows, places = len(products), self.places
+        each = np.minimum(np.arange(-(-rows // places) * places), rows - 1)
+        found = self._at(products, np.broadcast_to(each[:, None], (len(each), products.shape[1])))
+        found = found.reshape(len(each), -1)[:rows]
+        turns = _beside_changes(found)
+        everywhere = self._at(products, np.repeat(turns, places, axis=0))
+        if (everywhere != np.take_along_axis(found, turns, 0)[:, None]).any():
+            raise UserError(f"What follows {self.stage.name} differs from place to place.")
+        return found
+
+    def _at(self, products: np.ndarray, chosen: np.ndarray) -> np.ndarray:
+        """What the filters answer to rows of products, the same for all of a pool: `chosen` int
+        (images * places, m) says which, filter by filter; (images, places, m)."""
+        window = self.stage.window
+        assert window is not None
+        m = products.shape[1]
+        high = window.side // 2 if self.pool else window.side
+        grids = chosen.reshape(-1, high, high, m).transpose(0, 3, 1, 2)
+        images = max(1, min(_ROWS, _BLOCK // (m * window.positions)))
+        answers = []
+        for first in range(0, len(grids), images):
+            grid = grids[first : first + images]
+            block = products[grid, np.arange(m)[:, None, None]]
+            if self.pool:
+                block = block.repeat(2, axis=2).repeat(2, axis=3)
+            answers.append(self.ask(self.stage, block.reshape(len(block), -1))[:, self.order])
+        return np.concatenate(answers).reshape(len(grids), -1, m)
+
+
+def _beside_changes(answers: np.ndarray) -> np.ndarray:
+    """Rows of answers (rows, m) before and behind each change down a column, the first and the last
+    row among them: int (any number, m). Of many changes, which no threshold has, only some."""
+    last = len(answers) - 1
+    changes = answers[1:] != answers[:-1]
+    rows = np.zeros((2 * _CHANGES + 2, answers.shape[1]), np.int64)
+    rows[1] = last
+    for column, changing in enumerate(changes.T):
+        before = np.flatnonzero(changing)[:_CHANGES]
+        rows[2 : 2 + 2 * len(before), column] = np.concatenate([before, before + 1])
+    return rows
 
 
 def _opposite(answers: np.ndarray, most: np.ndarray, least: np.ndarray) -> np.ndarray | None:

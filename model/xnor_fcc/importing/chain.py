@@ -92,8 +92,8 @@ def integers(
             output, scores = output_layer(stage, signs, grid, _answers(stage, products))
             break
         bits, mask = (signs.bits, signs.mask) if i else inputs.weights(signs)
-        # Those of an image are bits of a thermometer, whatever values these make.
-        order = 1 if i == 0 and stage.window is not None else grid.order
+        # Those of an image are bits of a thermometer, or numbers, whatever values these make.
+        order = grid.order if i else inputs.order
         try:
             behind = None
             if stage.window is not None:

@@ -48,8 +48,9 @@ with the values that black and white pixels have for the source (0 and 1 unless 
 images normalised by mean and deviation 1/2; -0.4242 2.8215 for MNIST's usual ones). A network
 without one, trained on black and white images, takes them as two values: --bits -1 1, or 0 1.
 In front of a convolution a pixel may have up to 65 values in even steps, each step a level of the
-core's thermometer. A network that is given the thermometer's bits, a channel for each level of the
-first colour, then of the next, takes --bits -1 1 --levels 32 64 96 128 160 192 224.
+core's thermometer, or up to 256, and then it is a number to the core's first layer. A network that
+is given the thermometer's bits, a channel for each level of the first colour, then of the next,
+takes --bits -1 1 --levels 32 64 96 128 160 192 224.
 
 The comparison runs the source itself (torch, qonnx, or plain numpy for arrays) on the images of
 --inputs (grey, or of 0 and 1 only, which are black and white), or on random ones, and counts
@@ -189,7 +190,7 @@ def text(report: dict[str, Any]) -> str:
     pixels = (
         f"pixel threshold {report['pixel_threshold']}"
         if levels is None
-        else f"{len(levels[0])} levels of {len(levels)} colours"
+        else f"{len(levels[0]) or 'no'} levels of {len(levels)} colours"
     )
     lines = [
         f"{report['source']}: {'-'.join(map(str, report['widths']))}, {kinds}, {pixels}",

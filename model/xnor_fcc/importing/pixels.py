@@ -20,6 +20,10 @@ class Entrance(Protocol):
     """How pixels become the inputs of network and source."""
 
     @property
+    def order(self) -> int:
+        """Of what the core's first layer takes."""
+
+    @property
     def grid(self) -> Grid:
         """Of what the source's first layer takes."""
 
@@ -58,6 +62,11 @@ class Inputs:
     residual: tuple[int, int] | None
     values: np.ndarray  # (256,): what the source is given for a pixel
     count: int
+
+    @property
+    def order(self) -> int:
+        """Of what the core's first layer takes."""
+        return self.grid.order
 
     @property
     def shape(self) -> tuple[int, ...]:

@@ -7,6 +7,8 @@ values in even steps: of a sign, a quantiser of a few bits, or thermometer bits 
 makes itself. It is found by running the source. Each step of each channel is a bit of the first
 map, the thermometer's level where it fires; where a channel falls, or has stepped before black, the
 weights of that bit have the other sign. Zeros around the image may be black pixels.
+
+Of more values, up to 256 in even steps, each is a number that the core takes as such (`Numbers`).
 """
 
 from __future__ import annotations
@@ -25,6 +27,8 @@ from .pixels import how_told, taken
 from .stage import Grid, Signs, Source
 
 _NEVER = 256
+# The greatest number that a pixel's colour may be.
+_TOP = 255
 _TRIES = 16
 
 
@@ -117,20 +121,26 @@ class Maps:
         count = len(np.unique(values))
         if count == 1:
             raise UserError(f"The input quantiser never switches for pixels {advice}.")
-        steps = most("PIXEL_LEVELS")
-        grid = Grid.steps_of(values, steps)
+        grid = Grid.steps_of(values, _TOP)
         if grid is None:
             raise UserError(
-                f"The first convolution takes {count} values, but a core's thermometer has up to "
-                f"{steps} even steps: quantise the inputs to bits, or to {steps + 1} values at "
-                f"most, for pixels {advice}."
+                f"The first convolution takes {count} values, but a core's pixels are bits of a "
+                f"thermometer, or numbers of {_TOP} even steps at most: quantise the inputs to 8 "
+                f"bits or fewer, for pixels {advice}."
             )
+        if grid.top > most("PIXEL_LEVELS"):
+            return Numbers.with_room(grid, form, shades, colours, values)
         table = grid.levels(values)
         steps_up, steps_down = ((sign * np.diff(table.astype(int), axis=0) > 0).any(axis=0)
                                 for sign in (1, -1))  # fmt: skip
         if (steps_up & steps_down).any():
             raise UserError("The input quantiser both rises and falls over the grey values.")
         return cls(grid, form, shades, colours, table)
+
+    @property
+    def order(self) -> int:
+        """Of what the core's first layer takes."""
+        return self.pixels.order
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -158,7 +168,7 @@ class Maps:
 
     def levels(self, grey: np.ndarray) -> np.ndarray:
         """The source's first map in levels, uint8 (N, H, W, channels)."""
-        pixels = self.pixels.bordered(grey)
+        pixels = self.pixels.bordered(grey)  # as the source is given them
         levels: np.ndarray = self.table[pixels[..., self.colours], np.arange(len(self.colours))]
         return levels
 
@@ -210,6 +220,46 @@ class Maps:
         bits = bits ^ turned if mask is None else (bits ^ turned) & mask
         flat = (len(bits), -1)
         return bits.reshape(flat), None if mask is None else mask.reshape(flat)
+
+
+@dataclass(frozen=True)
+class Numbers(Maps):
+    """The same where each channel is a colour of its own, of up to 256 values."""
+
+    @classmethod
+    def with_room(
+        cls, grid: Grid, form: Form, shades: Shades, colours: np.ndarray, values: np.ndarray
+    ) -> Numbers:
+        """With values (256, channels) on a grid that the colours of pixels may have more steps
+        than; UserError if two channels tell of one colour."""
+        if sorted(colours.tolist()) != [*range(form.colours)]:
+            raise UserError(
+                f"The first convolution takes {grid.top + 1} values of {len(colours)} channels "
+                f"from {form.colours} colours, but pixels are numbers colour by colour."
+            )
+        low = grid.centre - grid.half * grid.top
+        wide = Grid(low + grid.half * _TOP, grid.half, _TOP)
+        return cls(wide, form, shades, colours, wide.levels(values))
+
+    @property
+    def limits(self) -> np.ndarray:
+        """Pixels at which an input changes."""
+        return np.arange(1, 256)
+
+    @cached_property
+    def pixels(self) -> Pixels:
+        """As of the network."""
+        values = self.table.T[np.argsort(self.colours)]
+        return Pixels.of_numbers(self.form.side, values.copy(), self.form.border)
+
+    def weights(self, signs: Signs) -> tuple[np.ndarray, np.ndarray | None]:
+        """Bits and mask of the first layer's weights."""
+
+        def ordered(bits: np.ndarray) -> np.ndarray:
+            channels = bits.reshape(len(bits), -1, len(self.colours))
+            return channels[:, :, np.argsort(self.colours)].reshape(len(bits), -1)
+
+        return ordered(signs.bits), None if signs.mask is None else ordered(signs.mask)
 
 
 def _forms(source: Source, channels: int) -> Iterator[Form]:

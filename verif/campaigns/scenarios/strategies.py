@@ -30,6 +30,7 @@ from campaigns.scenarios.scenario import (
 )
 from xnor_fcc.geometry import IMAGE_WIDTHS, Geometry
 from xnor_fcc.registers import MAP, mask
+from xnor_fcc.shape import PIXEL_BITS
 
 # Steps of the widest layer, and beats of a streamed weight word.
 _STEPS, _STREAMED_STEPS, _BEATS = 250, 60, 8
@@ -207,6 +208,8 @@ def _map_networks(draw: st.DrawFn, core: dict[str, int]) -> Network:
     if core["order"] == 2:
         orders = draw(st.lists(st.integers(1, 2), min_size=layers - 1, max_size=layers - 1))
         kinds["orders"] = (1, *orders)
+    if core["pixel_levels"] == 0:
+        kinds["orders"] = (PIXEL_BITS, 1, *kinds.get("orders", (1,) * layers)[2:])
     if core["ternary"]:
         ternary = st.lists(st.booleans(), min_size=layers, max_size=layers)
         kinds["ternary"] = tuple(draw(ternary))
@@ -218,7 +221,7 @@ def _map_networks(draw: st.DrawFn, core: dict[str, int]) -> Network:
         side=side,
         convolutions=tuple(convolutions),
         colours=draw(st.integers(1, core["pixel_channels"])),
-        levels=draw(st.integers(1, core["pixel_levels"])),
+        levels=draw(st.integers(min(1, core["pixel_levels"]), core["pixel_levels"])),
         border=border,
         **kinds,
     )
@@ -228,9 +231,10 @@ def _map_networks(draw: st.DrawFn, core: dict[str, int]) -> Network:
 def map_scenarios(draw: st.DrawFn, episodes: int = 3) -> Scenario:
     """Any scenario of a core for convolutions, of up to so many episodes: a core that each of the
     networks just fits, or with some room left."""
-    channels, levels = draw(st.sampled_from(((1, 1), (1, 2), (2, 1), (3, 1), (4, 1))))
+    sizes = ((1, 1), (1, 2), (2, 1), (3, 1), (4, 1), (1, 0), (2, 0))
+    channels, levels = draw(st.sampled_from(sizes))
     pe = draw(st.integers(1, 4))
-    least = -(-3 * channels * levels // pe)
+    least = -(-3 * channels * (levels or 1) // pe)
     parts = draw(st.integers(least, least + 1))
     order = draw(st.sampled_from((1, 1, 2)))
     core = {

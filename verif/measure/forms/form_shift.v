@@ -111,6 +111,7 @@ module form_shift #(
       .step  (steps[LEVELS+1]),
       .last  (lasts[LEVELS+1]),
       .first (firsts[LEVELS]),
+      .halve (1'b0),
       .count (sum_reg),
       .offset(offset),
       .sum   (accumulator)

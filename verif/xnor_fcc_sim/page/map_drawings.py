@@ -94,8 +94,8 @@ def maps(
 
 
 def reached(inputs: Layer, colours: int) -> tuple[np.ndarray, np.ndarray]:
-    """Of the thermometer bits (H, W, colours * levels) of pixels, how many of each colour are 1,
-    and whether any of them is wrong: (H, W, colours) each."""
+    """Of the thermometer bits (H, W, colours * levels) of pixels, how many of each colour are 1, or
+    the numbers (H, W, colours), and whether any of them is wrong: (H, W, colours) each."""
     shape = (*inputs.seen.shape[:2], colours, -1)
     counts: np.ndarray = inputs.seen.reshape(shape).sum(axis=3, dtype=np.int32)
     return counts, np.asarray(inputs.wrong.reshape(shape).any(axis=3))

@@ -126,7 +126,7 @@ def map_name(trace: Trace, layer: int) -> str:
     shape = trace.shape
     assert isinstance(shape, MapShape)
     kernel, pool = shape.convolutions[layer]
-    channels = (shape.colours * shape.levels, *shape.widths[1:])
+    channels = (shape.channels, *shape.widths[1:])
     side, out = (shape.side, *shape.sides)[layer : layer + 2]
     pooled = ", 2x2 max-pool" if pool else ""
     return (

@@ -80,9 +80,12 @@ def _coloured(trace: Trace, shape: MapShape) -> list[Block]:
     counts, wrong = map_drawings.reached(trace.inputs, shape.colours)
     around = shape.side - side
     border = f", with a border of {around // 2} around it" if around else ""
+    of = "the grey" if shape.colours == 1 else "each colour"
     caption = (
         f"How many of its {shape.levels} levels each pixel reaches, as the core stored them: the "
-        f"thermometer bits of {'the grey' if shape.colours == 1 else 'each colour'}{border}"
+        f"thermometer bits of {of}{border}"
+        if shape.levels
+        else f"The numbers of 8 bits that the core stored of {of}{border}"
     )
     given = {1: "Grey", 3: "In colours"}.get(shape.colours)
     return [
@@ -93,7 +96,7 @@ def _coloured(trace: Trace, shape: MapShape) -> list[Block]:
                     for c, picture in enumerate(map_drawings.image(pixels, "The image"))
                 ),
                 Picture(
-                    map_drawings.maps(counts, wrong, shape.levels, "The image in the core",
+                    map_drawings.maps(counts, wrong, shape.levels or 255, "The image in the core",
                                       "colour"),
                     f"{caption}{_differing(trace.inputs)}",
                 ),
