@@ -23,7 +23,7 @@ module fcc_map_registers #(
     // Colours of a pixel.
     parameter PIXEL_CHANNELS = 1,
     // Thresholds of each colour; of all colours, 0 to 256.
-    parameter PIXEL_LEVELS = 1,
+    parameter PIXEL_LEVELS = 0,
     // $readmemh file with the thresholds after a reset, a byte each; "" for zeros.
     parameter PRESET = ""
 ) (
