@@ -139,7 +139,8 @@ proc validate {} {
   if {8 * $PIXEL_CHANNELS > $IMAGE_WIDTH} {
     send_message error "PIXEL_CHANNELS must be symbols of a beat."
   }
-  if {9 * $PIXEL_CHANNELS * $PIXEL_LEVELS > $SIMD} {
+  # Of a number there is one bit at a time.
+  if {9 * $PIXEL_CHANNELS * max(1, $PIXEL_LEVELS) > $SIMD} {
     send_message error "PIXEL_LEVELS must leave the bits of three pixels room in a slot."
   }
 }

@@ -296,7 +296,7 @@ def test_a_verilator_on_the_path_with_another_python(
     makefile = tmp_path / "verilator" / "include" / "verilated.mk"
     lines = makefile.read_text().splitlines()
     own = {"CXX =": "g++", "LINK =": "g++", "AR =": "ar", "PYTHON3 =": "/nowhere/python3"}
-    own |= {"CFG_CXXFLAGS_STD =": "-std=gnu++17", "CFG_CXXFLAGS_PCH_I =": "-include"}
+    own |= {"CFG_CXXFLAGS_STD =": "-std=gnu++20", "CFG_CXXFLAGS_PCH_I =": "-include"}
     for number, line in enumerate(lines):
         for name, value in own.items():
             if line.startswith(name):

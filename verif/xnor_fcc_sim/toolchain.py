@@ -30,9 +30,6 @@ from xnor_fcc_sim.children import LISTED, Names
 SIMULATORS = ("verilator", "icarus")
 # The oldest Verilator that cocotb 2 supports.
 _VERILATOR_MINIMUM = (5, 36)
-# Of C++, where no makefile says: that of 2020 has a quarter more headers to read, and only designs
-# that wait for a time need it.
-_STANDARD = "-std=gnu++17"
 # The stack is what Verilator's own script lifts before it calls the program.
 _DEEP = 'ulimit -s unlimited 2>/dev/null; exec "$0" "$@"'
 
@@ -105,14 +102,14 @@ class Verilator:
         own = [f"PYTHON3={names(sys.executable)}"]
         if self._compiler is None:
             own += ["CXX=g++", "LINK=g++", "AR=ar", "CFG_CXXFLAGS_PCH_I=-include"]
-            own += [f"CFG_CXXFLAGS_STD={_STANDARD}"]
+            own += ["CFG_CXXFLAGS_STD=-std=gnu++20"]
         return own
 
     @functools.cached_property
     def identity(self) -> tuple[str, ...]:
         """What builds of it depend on: itself, its makefiles, and the compiler that they call."""
         return (
-            *(os.path.realpath(self.path), self.said, _STANDARD),
+            *(os.path.realpath(self.path), self.said),
             hashlib.sha256(self._makefile.encode()).hexdigest(),
             *_program([*(self._compiler or ["g++"]), "--version"]),
         )
