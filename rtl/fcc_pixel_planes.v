@@ -18,7 +18,7 @@ module fcc_pixel_planes #(
     input  wire [            2:0] plane,
     // Number n of bank b at bit (b*NUMBERS + n)*8.
     input  wire [8*8*NUMBERS-1:0] numbers,
-    // Of bank b at bit b*SLOT, that of number n at bit n beyond it; the others are 0.
+    // That of number n of bank b at bit b*SLOT + n; the others are 0.
     output wire [     8*SLOT-1:0] bits
 );
 

@@ -331,7 +331,7 @@ def _pixels_text(pixels: PixelFacts) -> str:
         f"{side}x{side}, {f'{colours} colours' if colours > 1 else 'grey'}"
         + f", {border} black around them"
         * bool(border)
-        + (f"; bits are 1 from {levels} on" if levels.strip("; ") else "; numbers of 8 bits")
+        + (f"; bits are 1 from {levels} on" if any(pixels["levels"]) else "; numbers of 8 bits")
     )
 
 

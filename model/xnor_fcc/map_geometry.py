@@ -93,7 +93,7 @@ def default_sizes(shape: MapShape) -> tuple[int, int, int]:
     """PE, SIMD, LANES of a core whose slots suit a network: as many channels as its convolutions
     have, and the bits of three pixels, but rather not more than 64; two groups fill a slot."""
     count = len(shape.convolutions)
-    bits = SLOTS * shape.colours * (shape.levels or 1)
+    bits = SLOTS * shape.channels
     slot = max(bits, min(64, max(shape.widths[1 : count + 1])))
     slot = 1 << (slot - 1).bit_length()
     return max(1, slot // 2), SLOTS * slot, 4

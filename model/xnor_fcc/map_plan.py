@@ -151,6 +151,11 @@ class Stage:
         return 2 if self.ternary else 1
 
     @property
+    def group_steps(self) -> int:
+        """Steps of a group."""
+        return self.planes * self.rounds * self.words
+
+    @property
     def blocks(self) -> int:
         """Blocks a side."""
         return ceil_div(self.side, 2)
@@ -168,7 +173,7 @@ class Stage:
     @property
     def steps(self) -> int:
         """Steps of the layer."""
-        return self.blocks**2 * self.repeats * self.turn * self.planes
+        return self.blocks**2 * self.repeats * self.groups * self.group_steps
 
     @property
     def out_side(self) -> int:

@@ -66,9 +66,8 @@ class Pixels:
     def _check_values(self) -> None:
         values, colours = self.values, len(self.levels)
         assert values is not None
-        if values.dtype != np.uint8 or values.shape != (colours, 256) or not (
-            1 <= colours <= MOST_COLOURS and self.levels.shape[1] == 0
-        ):
+        legal = 1 <= colours <= MOST_COLOURS and not self.levels.size
+        if not legal or values.dtype != np.uint8 or values.shape != (colours, 256):
             raise NetworkFormatError(
                 f"The values of pixels must be a uint8 array of shape (colours, 256), 1 to "
                 f"{MOST_COLOURS} colours without levels."
@@ -88,6 +87,11 @@ class Pixels:
     def channels(self) -> int:
         """Channels of the first map: C * L bits, or C numbers."""
         return self.levels.size if self.values is None else self.colours
+
+    @property
+    def edges(self) -> np.ndarray:
+        """Pixels at which a bit changes, one dimension; of numbers the ends of their range."""
+        return self.levels.ravel() if self.values is None else np.array([0, 255], np.uint8)
 
     @property
     def map_side(self) -> int:
@@ -141,10 +145,11 @@ class Pixels:
         return isinstance(other, Pixels) and (
             (self.side, self.border) == (other.side, other.border)
             and np.array_equal(self.levels, other.levels)
+            # Equal levels: both have values, or neither.
             and (
-                self.values is other.values is None
-                or ((self.values is not None and other.values is not None)
-                and np.array_equal(self.values, other.values))
+                self.values is None
+                or other.values is None
+                or np.array_equal(self.values, other.values)
             )
         )
 

@@ -129,15 +129,12 @@ def parts(arrays: Mapping[str, np.ndarray], manifest: Mapping[str, Any]) -> dict
     known: dict[str, Any] = {"name": manifest["name"], "info": manifest["info"]}
     convolutions: list[list[Any]] = []
     if version in _WITH_MAPS:
-        name = "values" if version == NUMBERS_VERSION else "levels"
+        numbers = version == NUMBERS_VERSION
+        name, make = ("values", Pixels.of_numbers) if numbers else ("levels", Pixels)
         array = arrays.get(name)
         if array is None:
             raise NetworkFormatError(f"The array {name} is missing.")
-        pixels = known["pixels"] = (
-            Pixels.of_numbers(manifest["side"], array, manifest["border"])
-            if version == NUMBERS_VERSION
-            else Pixels(manifest["side"], array, manifest["border"])
-        )
+        pixels = known["pixels"] = make(manifest["side"], array, manifest["border"])
         convolutions = manifest["convolutions"]
         sizes = _sizes(widths, convolutions, pixels)
     else:

@@ -143,7 +143,7 @@ class Space:
         self.simds = step_sizes(self.shape.widths[:-1], MAX_SIMD)
         if isinstance(self.shape, MapShape):
             # Slots of layers that are read as maps or vectors; and three pixels fit one.
-            pixels = 3 * self.shape.colours * (self.shape.levels or 1)
+            pixels = 3 * self.shape.channels
             slots = step_sizes(self.shape.widths[1:-1], MAX_SIMD // SLOTS)
             self.simds = sorted({SLOTS * max(pixels, slot) for slot in slots})
         self.tried = self.fit = 0

@@ -58,6 +58,5 @@ def images_of(network: IntegerNetwork, rng: np.random.Generator, count: int) -> 
     assert pixels is not None
     shape = (count, pixels.side, pixels.side, pixels.colours)
     images = rng.integers(0, 256, shape, dtype=np.uint8)
-    levels = pixels.levels.ravel() if pixels.levels.size else np.array([0, 255])
-    edges = rng.choice(levels, shape).astype(int) - rng.integers(0, 2, shape)
+    edges = rng.choice(pixels.edges, shape).astype(int) - rng.integers(0, 2, shape)
     return np.where(rng.random(shape) < 0.3, edges.clip(0, 255).astype(np.uint8), images)

@@ -258,11 +258,10 @@ class Walk:
         dense = stage.window is Window.DENSE
         area = self.source(layer, half)
         turn = stage.rounds * stage.words
-        steps = stage.planes * turn
         every = [*stage.walk()]
         for y, x, repeat in every:
             for counted in range(stage.groups):
-                for number in range(steps):
+                for number in range(stage.group_steps):
                     plane, at = divmod(number, turn)
                     word = at % stage.words
                     row, piece = 0, word
@@ -277,7 +276,7 @@ class Walk:
                         repeat,
                         stage.groups - 1 - counted if output else counted,
                         number == 0,
-                        number == steps - 1,
+                        number == stage.group_steps - 1,
                         weight + counted * turn + at,
                         threshold + counted,
                         core.base(layer - 1) + word
@@ -290,5 +289,5 @@ class Walk:
                         plane > 0 and at == 0,
                         (y, x, repeat) == every[-1]
                         and counted == stage.groups - 1
-                        and number == steps - 1,
+                        and number == stage.group_steps - 1,
                     )

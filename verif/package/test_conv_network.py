@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from golden.map_cases import images_of
 from xnor_fcc import container, reference
 from xnor_fcc.errors import UserError
 from xnor_fcc.integer import IntegerNetwork, Layer, NetworkFormatError, OutputLayer, ShiftLayer
@@ -51,14 +52,7 @@ def make(size: str, seed: int = 0, kinds: bool = False) -> IntegerNetwork:
 
 def images_for(network: IntegerNetwork, count: int, seed: int = 1) -> np.ndarray:
     """Random images, pixels around the levels among them."""
-    pixels = network.pixels
-    assert pixels is not None
-    rng = np.random.default_rng(seed)
-    shape = (count, pixels.side, pixels.side, pixels.colours)
-    images = rng.integers(0, 256, shape, dtype=np.uint8)
-    steps = pixels.levels.ravel() if pixels.levels.size else np.array([0, 255])
-    edges = rng.choice(steps, shape) - rng.integers(0, 2, shape)
-    return np.where(rng.random(shape) < 0.3, edges.clip(0, 255).astype(np.uint8), images)
+    return images_of(network, np.random.default_rng(seed), count)
 
 
 # ---- the definition
@@ -242,6 +236,18 @@ def test_a_level_of_zero_never_fires() -> None:
     bits = pixels.inputs(np.array([[[[0, 0]]], [[[1, 255]]], [[[255, 255]]]], np.uint8))
     assert bits[:, 1, 1].tolist() == [[0] * 6, [1, 0, 0, 0, 0, 0], [1, 1, 0, 0, 0, 0]]
     assert bits.sum() == 3 and bits.shape == (3, 3, 3, 6)
+
+
+@pytest.mark.parametrize("size", ["border", "numbers"])
+def test_a_core_is_sent_its_colours_and_nothing_else(size: str) -> None:
+    """A pixel a beat, its border and all; of numbers what the pixels become."""
+    network = make(size)
+    pixels, images = network.pixels, images_for(network, 3)
+    assert pixels is not None
+    beats = pixels.packets(images, 4).reshape(3, pixels.map_side, pixels.map_side, 4)
+    want = network.inputs_from(images) if size == "numbers" else pixels.bordered(images)
+    assert (beats[..., : pixels.colours] == want).all() and not beats[..., pixels.colours :].any()
+    assert size != "numbers" or (want != pixels.bordered(images)).any()
 
 
 # ---- rules

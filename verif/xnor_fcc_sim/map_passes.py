@@ -14,6 +14,7 @@ from cocotb.triggers import Event, RisingEdge, Timer
 
 from xnor_fcc.geometry import Geometry, MapShape
 from xnor_fcc.map_plan import plan
+from xnor_fcc.shape import PIXEL_BITS
 from xnor_fcc_sim.checks import MapExpected, Results
 from xnor_fcc_sim.clock import CLOCK_NS, clock_cycle
 from xnor_fcc_sim.map_schedule import GroupSums, SlotWrite, pass_of
@@ -123,7 +124,7 @@ class MapPasses:
                 await Timer((event.cycle - cycle) * CLOCK_NS, "ns")
                 cycle = event.cycle
             if isinstance(event, GroupSums):
-                self._compare_sums(event, image, schedule.shifts[event.layer], seen)
+                self._compare_sums(event, image, seen)
                 if self.every_cycle and cycle not in schedule.cycles:
                     self._nothing(cycle, schedule)
                 continue
@@ -176,11 +177,8 @@ class MapPasses:
                     len(wrong),
                 )
 
-    def _compare_sums(
-        self, event: GroupSums, image: int, shift: int, seen: ObservedMaps | None
-    ) -> None:
-        """The sums of a group at the first position of a block, in 2's complement, as they are
-        after `shift` halvings."""
+    def _compare_sums(self, event: GroupSums, image: int, seen: ObservedMaps | None) -> None:
+        """The sums of a group at the first position of a block, in 2's complement."""
         expected = self.results.expected
         assert isinstance(expected, MapExpected)
         g = self.geometry
@@ -190,7 +188,8 @@ class MapPasses:
         if sums.ndim == 3:
             sums = sums[event.y, event.x]
         first = event.group * g.pe
-        for p, want in enumerate((sums[first : first + g.pe] >> 1 + shift).tolist()):
+        order = expected.network.layers[event.layer].order
+        for p, want in enumerate(accumulated(sums[first : first + g.pe], order).tolist()):
             self.sums_checked += 1
             got = packed >> p * bits & (1 << bits) - 1
             want &= (1 << bits) - 1
@@ -214,8 +213,6 @@ class _Schedule:
         assert isinstance(shape, MapShape)
         stages = plan(shape, geometry.pe, geometry.simd)
         events = list(pass_of(geometry, stages))
-        # How far the accumulators of each layer have been halved.
-        self.shifts = [stage.planes - 1 for stage in stages]
         self.deep = sorted(events, key=lambda event: event.cycle)
         self.writes = [event for event in events if isinstance(event, SlotWrite)]
         self.cycles = {event.cycle for event in self.writes}
@@ -247,6 +244,13 @@ class _Schedule:
         slots = self.slots(np.zeros(shape, np.uint8))
         slots[y, x, slices] = sum(got[:, plane] << plane for plane in range(got.shape[1]))
         return slots.reshape(*slots.shape[:2], -1)[:, :, : shape[-1]].reshape(shape)
+
+
+def accumulated(sums: np.ndarray, order: int) -> np.ndarray:
+    """What accumulators hold in the end of sums, as of `reference.preactivations`, of a layer whose
+    inputs are of `order`: all but bit 0. Of numbers they have been halved behind each plane of bits
+    but the last."""
+    return sums >> (PIXEL_BITS if order == PIXEL_BITS else 1)
 
 
 def first_of_blocks(sums: np.ndarray) -> np.ndarray:

@@ -48,10 +48,9 @@ def pass_of(geometry: Geometry, stages: Sequence[Stage]) -> Iterator[SlotWrite |
     begin = 1
     for layer, stage in enumerate(stages[:-1]):
         writer = _Writer(stage, geometry.map_even if layer % 2 else 0, parts)
-        steps = stage.planes * stage.rounds * stage.words
         for line, column, repeat in stage.walk():
             for group in range(stage.groups):
-                begin += steps
+                begin += stage.group_steps
                 last = begin - 1
                 yield GroupSums(last + SUMS[geometry.order], layer, 2 * line, 2 * column, group)
                 if group == stage.groups - 1 or group % parts == parts - 1:

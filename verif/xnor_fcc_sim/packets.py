@@ -50,11 +50,11 @@ def map_packet(network: IntegerNetwork, grey: np.ndarray, width: int) -> bytes:
     """Packet of an image uint8 (inputs,) for a core for convolutions, its border and all, a pixel a
     beat of `width` bits; the rest of a beat, which means nothing, is 0xA5, or 0 where pixels are
     numbers, because the core may have more colours than the network."""
-    assert network.pixels is not None
-    pixels = network.pixels.numbers(grey[None])[0].reshape(-1, network.pixels.colours)
-    rest = 0xA5 if network.pixels.values is None else 0
-    beats = np.full((len(pixels), width // 8), rest, np.uint8)
-    beats[:, : network.pixels.colours] = pixels
+    pixels = network.pixels
+    assert pixels is not None
+    beats = pixels.packets(grey[None], width // 8).reshape(-1, width // 8)
+    if pixels.values is None:
+        beats[:, pixels.colours :] = 0xA5
     return beats.tobytes()
 
 

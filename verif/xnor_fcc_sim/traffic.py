@@ -121,10 +121,9 @@ def make_maps(
     beside its levels as anywhere, the first image black and the last one white; and their first
     maps."""
     assert network.pixels is not None
-    levels = network.pixels.levels
-    shape = (images, network.inputs // len(levels), len(levels))
-    steps = levels.ravel() if levels.size else np.array([0, 255])
-    beside = rng.choice(steps, shape) + rng.integers(-1, 2, shape)
+    colours = network.pixels.colours
+    shape = (images, network.inputs // colours, colours)
+    beside = rng.choice(network.pixels.edges, shape) + rng.integers(-1, 2, shape)
     grey = np.where(rng.random(shape) < 0.5, beside.clip(0, 255), rng.integers(0, 256, shape))
     grey[0], grey[-1] = 0, 255
     pixels = grey.astype(np.uint8).reshape(images, network.inputs)

@@ -18,7 +18,7 @@ from xnor_fcc.reference import activations
 from xnor_fcc.shape import PIXEL_BITS
 from xnor_fcc_sim.bench import Bench
 from xnor_fcc_sim.checks import Expected, MapExpected
-from xnor_fcc_sim.map_passes import ObservedMaps, first_of_blocks
+from xnor_fcc_sim.map_passes import ObservedMaps, accumulated, first_of_blocks
 from xnor_fcc_sim.passes import FIRST_DONE, Observed
 from xnor_fcc_sim.trace import EVENTS, Layer, Trace, done_counts
 
@@ -175,10 +175,9 @@ def _map_layers(
         Layer(inputs, expected.x[image]),
         [Layer(found, wanted)
          for found, wanted in zip(seen.hidden, expected.maps(image), strict=True)],
-        # Of numbers the accumulators have been halved after each of their planes but the last.
-        [Layer(found, first_of_blocks(wanted) >> (order if order > 2 else 1))
-         for found, wanted, order in zip(seen.sums, expected.sums_of(image),
-                                         expected.network.shape.orders, strict=False)],
+        [Layer(found, accumulated(first_of_blocks(wanted), layer.order))
+         for found, wanted, layer in zip(seen.sums, expected.sums_of(image),
+                                         expected.network.layers, strict=False)],
     )
 
 
