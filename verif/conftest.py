@@ -32,6 +32,14 @@ def missing(name: str) -> bool:
         return True
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """What a run may be asked for beyond the suite."""
+    parser.addoption(
+        "--every-image", action="store_true",
+        help="compare networks with convolutions to Brevitas on the whole test set (minutes)",
+    )  # fmt: skip
+
+
 @pytest.hookimpl(tryfirst=True)  # before -m selects
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Skip a test marked `needs(name, ...)` where one of these is missing. Of a test marked

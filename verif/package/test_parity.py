@@ -18,7 +18,8 @@ import pytest
 import torch
 
 from package.made import FORMS, form_name, random_model
-from xnor_fcc.data import DATASETS, load_test_images
+from xnor_fcc.data import DATA_VARIABLE, DATASETS, load_test_images
+from xnor_fcc.errors import UserError
 from xnor_fcc.integer import IntegerNetwork, Layer
 from xnor_fcc.places import NETWORKS
 from xnor_fcc.reference import Evaluation, evaluate
@@ -34,7 +35,7 @@ NEEDED_ACCURACY = {
     "mnist": 0.986, "order2": 0.990, "pruned984": 0.984, "pruned980": 0.980, "fashion": 0.88,
     "fashion_order2": 0.89, "mnist_conv": 0.994, "fashion_conv": 0.91, "digits_conv": 0.93,
 }  # fmt: skip
-# Images of a network with convolutions whose every bit is compared.
+# Images of a network with convolutions whose every bit is compared, unless --every-image is given.
 MAPS_COMPARED = 500
 
 
@@ -103,17 +104,28 @@ def test_the_default_network_is_committed(mnist: Pair) -> None:
     assert mnist.network.widths == (784, 1024, 1024, 1024, 10) and not mnist.network.kinds
 
 
+def images_of(name: str) -> tuple[np.ndarray, np.ndarray]:
+    """The test set of that name; who has not got one that is not committed is left out."""
+    try:
+        return load_test_images(name)
+    except UserError as cause:
+        if DATASETS[name].committed:
+            raise
+        pytest.skip(str(cause))
+
+
 @pytest.mark.one_quick
-def test_no_difference_on_the_test_set(pair: Pair) -> None:
+def test_no_difference_on_the_test_set(pair: Pair, pytestconfig: pytest.Config) -> None:
     # Every committed network names its data set.
     name = pair.network.dataset
     assert name is not None and pair.info["dataset"] == name
-    grey, labels = load_test_images(name)
+    grey, labels = images_of(name)
     result = evaluate(pair.network, pair.network.inputs_from(grey))
     known = DATASETS[name]
     assert result.scores.shape == (known.test_images, len(known.classes))
     # Brevitas takes a minute for the maps of all.
-    some = grey[:MAPS_COMPARED] if pair.network.pixels else grey
+    few = pair.network.pixels and not pytestconfig.getoption("every_image")
+    some = grey[:MAPS_COMPARED] if few else grey
     hidden = tuple(each[: len(some)] for each in result.hidden)
     compared = Evaluation(result.classes[: len(some)], result.scores[: len(some)], hidden)
     assert set(differences(compared, brevitas(pair.model, some)).values()) == {0}
@@ -122,6 +134,17 @@ def test_no_difference_on_the_test_set(pair: Pair) -> None:
     assert right >= NEEDED_ACCURACY.get(pair.name, 0.9)
     assert right == pytest.approx(pair.info["test_accuracy"], abs=1e-9)
     assert right == pytest.approx(pair.network.info["test_accuracy"], abs=1e-9)
+
+
+def test_only_images_that_are_not_committed_may_be_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(DATA_VARIABLE, str(tmp_path))
+    with pytest.raises(pytest.skip.Exception, match="CIFAR-10 are not part of this project"):
+        images_of("cifar10")
+    monkeypatch.setitem(DATASETS, "digits", replace(DATASETS["digits"], name="none"))
+    with pytest.raises(UserError, match="none_test.npz"):
+        images_of("digits")
 
 
 @pytest.mark.slow
