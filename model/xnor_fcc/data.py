@@ -15,6 +15,7 @@ three forms, and none of its writers is among those trained on. A cut at random 
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 import socket
 import sys
@@ -103,7 +104,8 @@ def binarise(images: np.ndarray, threshold: int) -> np.ndarray:
     """Bits uint8 (N, pixels) of 0/1 from grey uint8 images (N, ...): bit = pixel >= threshold."""
     if not 1 <= threshold <= 255:
         raise UserError(f"The pixel threshold must be from 1 to 255, not {threshold}.")
-    return (images.reshape(len(images), -1) >= threshold).astype(np.uint8)
+    pixels = math.prod(images.shape[1:])
+    return (images.reshape(len(images), pixels) >= threshold).astype(np.uint8)
 
 
 def dataset(name: str) -> DataSet:

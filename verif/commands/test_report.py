@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import base64
 import dataclasses
+import io
 import json
 import os
 import re
@@ -18,13 +19,15 @@ from typing import Any, get_args, get_origin, get_type_hints
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from commands.made import Checker, external_references, texts
-from xnor_fcc.data import binarise, load_test_images
+from xnor_fcc.data import DATASETS, binarise, load_test_images
 from xnor_fcc.errors import UserError
 from xnor_fcc.files import write_json
 from xnor_fcc.geometry import Geometry
-from xnor_fcc.random_network import random_network
+from xnor_fcc.random_network import Convolution, random_map_network, random_network
+from xnor_fcc.shape import PIXEL_BITS
 from xnor_fcc_sim import provenance as report_source
 from xnor_fcc_sim.answers import Answers
 from xnor_fcc_sim.page import blocks as report_blocks
@@ -343,6 +346,46 @@ def test_every_misread_image_has_its_picture(complete_page: str) -> None:
         assert path is not None and np.array_equal(drawn(path[1]), bits[index])
 
 
+@pytest.mark.parametrize("colours, levels", [(1, 1), (3, 7), (2, 3), (3, 0)])
+def test_misread_images_have_the_shades_that_convolutions_see(
+    build: Path, colours: int, levels: int
+) -> None:
+    """In colours where they are three. Without levels the network takes numbers."""
+    rng = np.random.default_rng(1)
+    orders = [1, 1] if levels else [PIXEL_BITS, 1]
+    sizes = 8, [Convolution(4)], [10], colours, levels, 1, orders
+    network = random_map_network(rng, *sizes)
+    network.save(build / "sim" / "network.npz")
+    images = rng.integers(0, 256, (IMAGES, 8 * 8 * colours), dtype=np.uint8)
+    np.savez(build / "sim" / "images.npz", images=images)
+    answers = made_up_answers()
+    shown = section(made(build)[1], "confusion")
+    pixels = network.pixels
+    assert pixels is not None
+    for index in np.flatnonzero(answers.labels != answers.classes):
+        figure = re.search(rf"Test image {index}:.*?base64,(.*?)\"", shown, re.S)
+        assert figure is not None
+        picture = np.asarray(Image.open(io.BytesIO(base64.b64decode(figure[1]))))
+        want = np.zeros((10, 10, colours), int)
+        for y, x, c in np.ndindex(10, 10, colours):
+            inside = 1 <= y <= 8 and 1 <= x <= 8
+            pixel = images[index].reshape(8, 8, colours)[y - 1, x - 1, c] if inside else 0
+            if pixels.values is not None:
+                want[y, x, c] = pixels.values[c, pixel]
+            else:
+                fired = sum(0 < level <= pixel for level in pixels.levels[c].tolist())
+                want[y, x, c] = 255 * fired // levels
+        assert np.array_equal(picture, want if colours == 3 else want.sum(axis=2) // colours)
+
+
+def test_images_that_are_not_square_have_no_pictures(build: Path) -> None:
+    network = random_network(np.random.default_rng(1), (785, 12, 10))
+    network.save(build / "sim" / "network.npz")
+    np.savez(build / "sim" / "images.npz", images=np.zeros((IMAGES, 785), np.uint8))
+    shown = section(made(build)[1], "confusion")
+    assert "<figure" not in shown and "No image was misread." not in shown
+
+
 def drawn(path: str) -> np.ndarray:
     """The image that a path of boxes draws."""
     image = np.zeros((28, 28), np.uint8)
@@ -508,6 +551,9 @@ def test_classes_have_the_names_of_the_data_set(build: Path, complete_page: str)
     change(build, "sim", dataset="fashion")
     shown = section(made(build)[1], "confusion")
     assert "9 ankle boot" in shown and "0 T-shirt/top" in shown
+    first = load_test_images()[1][0]  # read as another
+    names = DATASETS["fashion"].classes
+    assert f"{names[first]} → {names[(first + 3) % 10]}" in shown
 
 
 def test_images_that_nobody_has_labels_for(build: Path) -> None:

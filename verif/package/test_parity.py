@@ -143,7 +143,7 @@ def test_only_images_that_are_not_committed_may_be_missing(
     with pytest.raises(pytest.skip.Exception, match="CIFAR-10 are not part of this project"):
         images_of("cifar10")
     monkeypatch.setitem(DATASETS, "digits", replace(DATASETS["digits"], name="none"))
-    with pytest.raises(UserError, match="none_test.npz"):
+    with pytest.raises(UserError, match=r"none_test\.npz"):
         images_of("digits")
 
 

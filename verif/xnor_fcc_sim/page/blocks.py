@@ -82,11 +82,11 @@ class Digit:
     """A test image that was misread."""
 
     index: int
-    label: int
-    answer: int
+    label: str
+    answer: str
     margin: str
-    path: str
-    """SVG path of its black pixels, one unit a pixel."""
+    drawing: Markup
+    """What an SVG of it holds, one unit a pixel."""
     anchor: str = ""
     """Where links to all images of this label and answer lead, at the first of them."""
 

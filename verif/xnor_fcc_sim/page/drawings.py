@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Drawings of the report: digits, what the core did cycle by cycle, and pictures of other tools."""
+"""Drawings of the report: images, what the core did cycle by cycle, and pictures of other tools."""
 
 from __future__ import annotations
 
 import base64
+import io
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -11,6 +12,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 from markupsafe import Markup, escape
+from PIL import Image
 
 from xnor_fcc.errors import UserError
 from xnor_fcc.geometry import Geometry
@@ -26,6 +28,17 @@ def svg(width: float, height: float, title: str, parts: Sequence[str], more: str
         f'<svg viewBox="0 0 {width:g} {height:g}" role="img"{more}><title>{escape(title)}</title>'
         f"{''.join(parts)}</svg>"
     )
+
+
+def shades(picture: np.ndarray) -> str:
+    """SVG image of a picture uint8 (height, width, C), a unit a pixel: its colours where they are
+    three, else their mean."""
+    height, width, colours = picture.shape
+    drawn = picture if colours == 3 else picture.mean(axis=2).astype(np.uint8)
+    png = io.BytesIO()
+    Image.fromarray(drawn).save(png, "PNG", optimize=True)
+    data = base64.b64encode(png.getvalue()).decode()
+    return f'<image width="{width}" height="{height}" href="data:image/png;base64,{data}"/>'
 
 
 def digit(bits: np.ndarray, width: int) -> str:

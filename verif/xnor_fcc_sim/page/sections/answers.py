@@ -8,6 +8,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
+from markupsafe import Markup
 
 from xnor_fcc.data import binarise, class_names
 from xnor_fcc.errors import UserError
@@ -36,7 +37,7 @@ from xnor_fcc_sim.page.blocks import (
     verdict,
     word,
 )
-from xnor_fcc_sim.page.drawings import digit, timeline
+from xnor_fcc_sim.page.drawings import digit, shades, timeline
 from xnor_fcc_sim.page.reports import Simulation
 from xnor_fcc_sim.page.sections.topic import Topic, sizes
 
@@ -113,18 +114,31 @@ def _answers(d: Simulation, path: Path) -> Answers:
     return answers
 
 
-def _pictures(path: Path) -> tuple[np.ndarray, int]:
-    """The images beside a file of answers, as bits (N, pixels), and the side of square ones."""
+def _drawings(path: Path, which: list[int]) -> tuple[list[Markup], int]:
+    """Some of the images beside a file of answers, as the core sees them, and their side: black
+    where bits are 1, the shades that convolutions tell from each other. None of images that are not
+    square."""
     images, _ = read_images(path.with_name("images.npz"))
-    threshold = IntegerNetwork.load(path.with_name("network.npz")).pixel_threshold
-    bits = binarise(images, threshold)
-    return bits, math.isqrt(bits.shape[1])
+    images = images[which]
+    network = IntegerNetwork.load(path.with_name("network.npz"))
+    pixels = network.pixels
+    if pixels is None:
+        bits = binarise(images, network.pixel_threshold)
+        side = math.isqrt(bits.shape[1])
+        square = bits if side * side == bits.shape[1] else bits[:0]
+        return [Markup('<path d="{}"/>').format(digit(each, side)) for each in square], side
+    seen = pixels.inputs(images)
+    if pixels.order == 1:
+        levels = pixels.levels.shape[1]
+        size = (len(which), pixels.map_side, pixels.map_side, pixels.colours, levels)
+        fired = seen.reshape(size).sum(axis=-1)
+        seen = (255 * fired // levels).astype(np.uint8)
+    return [Markup(shades(each)) for each in seen], pixels.map_side
 
 
 def confusion(d: Simulation, path: Path) -> View:
     """Which classes the hardware takes for which, and pictures of the images."""
     answers = _answers(d, path)
-    bits, side = _pictures(path)
     highest = int(max(answers.labels.max(), answers.classes.max()))
     size = max(answers.scores.shape[1], highest + 1)
     names = class_names(d.dataset, answers.scores.shape[1])
@@ -134,15 +148,16 @@ def confusion(d: Simulation, path: Path) -> View:
     wrong.sort(key=lambda i: (answers.labels[i], answers.classes[i], i))
     digits = []
     linked: set[tuple[int, int]] = set()
-    for index in wrong[:_SHOWN]:
+    drawings, side = _drawings(path, wrong[:_SHOWN])
+    for index, drawing in zip(wrong, drawings, strict=False):
         label, answer = int(answers.labels[index]), int(answers.classes[index])
         scores = answers.scores[index]
         known = max(label, answer) < len(scores)
         margin = f"{scores[answer] - scores[label]:+,}" if known else DASH
         anchor = "" if (label, answer) in linked else f"read-{label}-{answer}"
         linked.add((label, answer))
-        picture = digit(bits[index, : side * side], side)
-        digits.append(Digit(index, label, answer, margin, picture, anchor))
+        true, read = (names[c] if c < len(names) else str(c) for c in (label, answer))
+        digits.append(Digit(index, true, read, margin, drawing, anchor))
     rows = []
     for label in range(size):
         name = names[label] if label < len(names) else str(label)
@@ -171,7 +186,7 @@ def confusion(d: Simulation, path: Path) -> View:
             rows,
         ),
     ]
-    if digits and side * side == bits.shape[1]:
+    if digits:
         blocks.append(
             Digits(
                 f"{shown} misread images as the core sees them: what it is → what it was read as; "
@@ -181,7 +196,7 @@ def confusion(d: Simulation, path: Path) -> View:
                 side,
             )
         )
-    elif not digits:
+    elif not wrong:
         blocks.append(Text("No image was misread."))
     return View(NOTE, f"{len(wrong):,}", f"of {len(answers.labels):,} images misread", blocks)
 
