@@ -107,14 +107,14 @@ def run_main(main: Callable[[], int | None]) -> int:
     a file that cannot be opened or written its name and the reason, a signal its name. Where
     nobody reads on, as in `... | head`, it just ends.
     """
-    with _signals(), standard_streams() as streams, warnings.catch_warnings():
+    with _signals() as heard, standard_streams() as streams, warnings.catch_warnings():
         # tqdm does not even load with a value that it does not understand.
         for name in [name for name in os.environ if name.startswith("TQDM_")]:
             if name != "TQDM_DISABLE":
                 del os.environ[name]
         # PYTHONWARNINGS=error is meant for other programs: no warning of a library ends this one.
         warnings.filters = [each for each in warnings.filters if each[0] != "error"]
-        code = _code(main)
+        code = _code(main, heard)
         failure = streams.failure()
         if failure is None or code != Exit.RIGHT:
             return code
@@ -124,10 +124,16 @@ def run_main(main: Callable[[], int | None]) -> int:
         return Exit.USER
 
 
-def _code(main: Callable[[], int | None]) -> int:
+def _code(main: Callable[[], int | None], heard: list[BaseException]) -> int:
     """What `main` comes to, as an exit code; anything but a result is told."""
     try:
-        return main() or Exit.RIGHT
+        try:
+            return main() or Exit.RIGHT
+        except Exception:
+            # Where a library is being loaded, it may make something else of a signal's exception.
+            if heard:
+                raise heard[0] from None
+            raise
     except SystemExit as stop:  # argparse, after --help
         if stop.code is None or isinstance(stop.code, int):
             return stop.code or Exit.RIGHT
@@ -204,21 +210,28 @@ def _defect(error: Exception) -> int:
 
 
 @contextlib.contextmanager
-def _signals() -> Iterator[None]:
+def _signals() -> Iterator[list[BaseException]]:
     """Let SIGTERM and SIGHUP end the program by an exception, as Ctrl-C does; the same signal again
-    ends it at once."""
+    ends it at once. What is yielded fills with the exceptions."""
+    heard: list[BaseException] = []
 
     def end(number: int, _: FrameType | None) -> None:
-        signal.signal(number, signal.SIG_DFL)
-        raise _Signalled(number)
+        if number == signal.SIGINT:
+            heard.append(KeyboardInterrupt())
+        else:
+            signal.signal(number, signal.SIG_DFL)
+            heard.append(_Signalled(number))
+        raise heard[-1]
 
     kept = {}
     if threading.current_thread() is threading.main_thread():
-        for number in (signal.SIGTERM, signal.SIGHUP):
-            if signal.getsignal(number) == signal.SIG_DFL:  # nohup has it ignored
+        usual = {signal.SIGTERM: signal.SIG_DFL, signal.SIGHUP: signal.SIG_DFL,
+                 signal.SIGINT: signal.default_int_handler}  # fmt: skip
+        for number, handler in usual.items():
+            if signal.getsignal(number) == handler:  # nohup has SIGHUP ignored
                 kept[number] = signal.signal(number, end)
     try:
-        yield
+        yield heard
     finally:
-        for number, handler in kept.items():
-            signal.signal(number, handler)
+        for number, before in kept.items():
+            signal.signal(number, before)

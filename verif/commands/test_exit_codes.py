@@ -114,6 +114,26 @@ sys.exit(run_main(main))
     assert err == f"error: {said}.\n"
 
 
+@pytest.mark.parametrize("name", ["TERM", "HUP", "INT"])
+def test_a_signal_of_which_a_library_makes_something_else(name: str) -> None:
+    """As torch does where it comes while it is being loaded."""
+    usual = "default_int_handler" if name == "INT" else "SIG_DFL"
+    main = f"""
+signal.signal(signal.SIG{name}, signal.{usual})
+def main():
+    try:
+        os.kill(os.getpid(), signal.SIG{name})
+        time.sleep(60)
+    except BaseException:
+        raise SystemError("an error without a cause") from None
+sys.exit(run_main(main))
+"""
+    code, out, err = shell('exec "$PYTHON" -c "$MAIN"', MAIN=_CALL + main)
+    assert (code, out) == (128 + signal.Signals[f"SIG{name}"], "")
+    said = "interrupted from the keyboard" if name == "INT" else f"ended by SIG{name}"
+    assert err == f"error: {said}.\n"
+
+
 def test_nohup_stays() -> None:
     main = "sys.exit(run_main(lambda: print(os.kill(os.getpid(), signal.SIGHUP))))"
     code, out, _ = shell("trap '' HUP; exec \"$PYTHON\" -c \"$MAIN\"", MAIN=_CALL + main)
