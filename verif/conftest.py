@@ -4,10 +4,16 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import shutil
 from collections import Counter
 
 import pytest
+
+# Where there is a worker for each core, threads of numpy and torch would wait for each other.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+        os.environ.setdefault(variable, "1")
 
 # Programs and modules that are not everywhere, and where they come from.
 NEEDED = {

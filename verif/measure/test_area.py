@@ -44,8 +44,8 @@ def test_whole_cores(
 
 # Shapes, PE, SIMD: several groups a slot, and one; colours, order 2.
 MAPS = [
-    (8, [Convolution(12), Convolution(12, 3, True)], [10], 3, 2, (1, 2, 2), 6, 54),
-    (8, [Convolution(16), Convolution(16, 1, True)], [16, 10], 1, 3, (1, 1, 1, 1), 16, 48),
+    (6, [Convolution(6), Convolution(6, 3, True)], [4], 3, 1, (1, 2, 2), 3, 27),
+    (6, [Convolution(9), Convolution(9, 1, True)], [9, 4], 1, 3, (1, 1, 1, 1), 9, 27),
 ]
 
 
