@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """`make methods`: what each method is worth, from the committed networks and training reports.
 
-Compared are the dense networks that were trained on MNIST; those with convolutions take another
-core. Every such integer network of model/networks is evaluated by the reference on all test images,
-and must answer as many of them right as the report of its training says. Its cycles are those of
-`Geometry`, its area that of `area.estimate`, for the core that it would run in: PE, SIMD and LANES
-of the geometry `throughput`, and otherwise the smallest one. Reports of further runs, of other
-seeds or in float, are in model/results, with the networks that no core computes.
+Compared are the dense networks that were trained on MNIST; of those with convolutions, which take
+another core, `map_methods` tells. Every dense integer network of model/networks is evaluated by the
+reference on all test images, and must answer as many of them right as the report of its training
+says. Its cycles are those of `Geometry`, its area that of `area.estimate`, for the core that it
+would run in: PE, SIMD and LANES of the geometry `throughput`, and otherwise the smallest one.
+Reports of further runs, of other seeds or in float, are in model/results, with the networks that no
+core computes.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from typing import TYPE_CHECKING, Any, TypedDict
 import numpy as np
 from tqdm import tqdm
 
+from measure import map_methods
 from xnor_fcc import plot
 from xnor_fcc.area import estimate
 from xnor_fcc.data import load_test_images
@@ -237,6 +239,7 @@ class Report(TypedDict):
     pruned: list[Pruned]
     goals: list[Goal]
     binarisation: list[Cost]
+    convolutions: list[map_methods.MapRow]
 
 
 def measured_accuracy(run: Run, images: np.ndarray, labels: np.ndarray) -> float:
@@ -389,6 +392,7 @@ def measure(runs: Sequence[Run], images: np.ndarray, labels: np.ndarray) -> Repo
         ],
         "goals": [{"accuracy": goal, "name": quickest(pruned, goal)} for goal in GOALS],
         "binarisation": binarisation(rows),
+        "convolutions": map_methods.measure(),
     }
 
 
@@ -519,6 +523,8 @@ def page(report: Report) -> str:
         f"{table(report)}{beyond_text(report)}\n\n"
         f"**What binarisation costs**, the same layers throughout:\n\n{binarisation_table(report)}"
         f"\n\n**The quickest pruned networks:**\n\n{goals_table(report)}"
+        f"\n\n**Networks with convolutions**, each in the core that `make sim` takes for it:\n\n"
+        f"{map_methods.page(report['convolutions'])}"
     )
 
 
