@@ -7,8 +7,13 @@ import importlib.util
 import os
 import shutil
 from collections import Counter
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    import numpy as np
 
 # Where there is a worker for each core, threads of numpy and torch would wait for each other.
 if "PYTEST_XDIST_WORKER" in os.environ:
@@ -76,6 +81,25 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     for reason, count in reasons.most_common():
         tests = "tests" if count > 1 else "test"
         terminalreporter.write_line(f"left out: {count} {tests}: {reason}")
+
+
+@pytest.fixture(scope="session")
+def images_of() -> Callable[[str], tuple[np.ndarray, np.ndarray]]:
+    """Gives the test set of a name, images and labels; a test of one that is not committed is left
+    out where it is missing."""
+
+    def found(name: str) -> tuple[np.ndarray, np.ndarray]:
+        from xnor_fcc.data import DATASETS, load_test_images
+        from xnor_fcc.errors import UserError
+
+        try:
+            return load_test_images(name)
+        except UserError as cause:
+            if DATASETS[name].committed:
+                raise
+            pytest.skip(str(cause))
+
+    return found
 
 
 @pytest.fixture(scope="session")

@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -139,13 +140,15 @@ def core_of_all(of_one_bit: bool) -> Geometry:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", network_names())
 def test_every_committed_network(
-    tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+    tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+    images_of: Callable[[str], tuple[np.ndarray, np.ndarray]],
+) -> None:  # fmt: skip
     """100 of its data set's images and the page of one; or a sentence where no core computes it.
     Networks without convolutions share cores; the core that each would get for itself takes its
     words too."""
     network = IntegerNetwork.load(NETWORKS / f"{name}.npz")
     assert network.dataset is not None
+    images_of(network.dataset)
     arguments = ["--network", name, "--images", "100", "--output", str(tmp_path / "out")]
     arguments += ["--trace", "5"]
     if "power-of-two" in network.kinds:
@@ -164,7 +167,8 @@ def test_every_committed_network(
     report = json.loads((tmp_path / "out" / "report.json").read_text())
     assert report["images"] == 100 and report["wrong_bits"] == 0
     assert report["dataset"] == network.dataset and report["inputs"] == "test set"
-    assert report["accuracy"] == report["model_accuracy"] > 0.85
+    least = 0.7 if network.dataset == "cifar10" else 0.85
+    assert report["accuracy"] == report["model_accuracy"] > least
     assert report["cycles_per_image"] == report["model_cycles_per_image"]
     page = Path(report["trace"]).read_text()
     assert "PASS" in page and "FAIL" not in page and len(page) < 1_000_000

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -35,6 +36,7 @@ NEEDED_ACCURACY = {
     "mnist": 0.986, "order2": 0.990, "pruned984": 0.984, "pruned980": 0.980, "fashion": 0.88,
     "fashion_order2": 0.89, "mnist_conv": 0.994, "fashion_conv": 0.91, "digits_conv": 0.93,
 }  # fmt: skip
+ImagesOf = Callable[[str], tuple[np.ndarray, np.ndarray]]
 # Images of a network with convolutions whose every bit is compared, unless --every-image is given.
 MAPS_COMPARED = 500
 
@@ -104,18 +106,10 @@ def test_the_default_network_is_committed(mnist: Pair) -> None:
     assert mnist.network.widths == (784, 1024, 1024, 1024, 10) and not mnist.network.kinds
 
 
-def images_of(name: str) -> tuple[np.ndarray, np.ndarray]:
-    """The test set of that name; who has not got one that is not committed is left out."""
-    try:
-        return load_test_images(name)
-    except UserError as cause:
-        if DATASETS[name].committed:
-            raise
-        pytest.skip(str(cause))
-
-
 @pytest.mark.one_quick
-def test_no_difference_on_the_test_set(pair: Pair, pytestconfig: pytest.Config) -> None:
+def test_no_difference_on_the_test_set(
+    pair: Pair, pytestconfig: pytest.Config, images_of: ImagesOf
+) -> None:
     # Every committed network names its data set.
     name = pair.network.dataset
     assert name is not None and pair.info["dataset"] == name
@@ -137,7 +131,7 @@ def test_no_difference_on_the_test_set(pair: Pair, pytestconfig: pytest.Config) 
 
 
 def test_only_images_that_are_not_committed_may_be_missing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, images_of: ImagesOf
 ) -> None:
     monkeypatch.setenv(DATA_VARIABLE, str(tmp_path))
     with pytest.raises(pytest.skip.Exception, match="CIFAR-10 are not part of this project"):
