@@ -94,8 +94,8 @@ def test_a_defect_shows_where_if_asked(
     assert capsys.readouterr().err.startswith("Traceback (most recent call last)")
 
 
-@pytest.mark.parametrize("name", ["TERM", "HUP", "INT"])
-def test_signals_tidy_up(name: str) -> None:
+def signalled(name: str, then: str) -> tuple[int, str, str]:
+    """What comes of a command that gets a signal; `then` follows its `try`."""
     # What runs these tests in the background may ignore the signals, and its children with it.
     usual = "default_int_handler" if name == "INT" else "SIG_DFL"
     main = f"""
@@ -104,32 +104,25 @@ def main():
     try:
         os.kill(os.getpid(), signal.SIG{name})
         time.sleep(60)
-    finally:
-        print("tidied up")
+    {then}
 sys.exit(run_main(main))
 """
-    code, out, err = shell('exec "$PYTHON" -c "$MAIN"', MAIN=_CALL + main)
-    assert (code, out) == (128 + signal.Signals[f"SIG{name}"], "tidied up\n")
-    said = "interrupted from the keyboard" if name == "INT" else f"ended by SIG{name}"
-    assert err == f"error: {said}.\n"
+    return shell('exec "$PYTHON" -c "$MAIN"', MAIN=_CALL + main)
 
 
 @pytest.mark.parametrize("name", ["TERM", "HUP", "INT"])
-def test_a_signal_of_which_a_library_makes_something_else(name: str) -> None:
-    """As torch does where it comes while it is being loaded."""
-    usual = "default_int_handler" if name == "INT" else "SIG_DFL"
-    main = f"""
-signal.signal(signal.SIG{name}, signal.{usual})
-def main():
-    try:
-        os.kill(os.getpid(), signal.SIG{name})
-        time.sleep(60)
-    except BaseException:
-        raise SystemError("an error without a cause") from None
-sys.exit(run_main(main))
-"""
-    code, out, err = shell('exec "$PYTHON" -c "$MAIN"', MAIN=_CALL + main)
-    assert (code, out) == (128 + signal.Signals[f"SIG{name}"], "")
+@pytest.mark.parametrize(
+    ("then", "prints"),
+    [
+        ("finally: print('tidied up')", "tidied up\n"),
+        # As torch does where a signal comes while it is being loaded.
+        ("except BaseException: raise SystemError('a library has failed') from None", ""),
+    ],
+    ids=["passed on", "made into something else"],
+)
+def test_signals_end_a_command(name: str, then: str, prints: str) -> None:
+    code, out, err = signalled(name, then)
+    assert (code, out) == (128 + signal.Signals[f"SIG{name}"], prints)
     said = "interrupted from the keyboard" if name == "INT" else f"ended by SIG{name}"
     assert err == f"error: {said}.\n"
 
