@@ -36,10 +36,11 @@ class Fault:
     bad: str
     complaint: str
 
-    def sources(self, directory: Path) -> list[Path]:
-        """The core's sources with the faulty file, written into `directory`, in its place."""
+    def sources(self, directory: Path, sources: list[Path] | None = None) -> list[Path]:
+        """The core's sources, or `sources`, with the faulty file, written into `directory`, in its
+        place."""
         faulty = directory / self.file
-        sources = rtl_sources()
+        sources = sources or rtl_sources()
         text = next(path for path in sources if path.name == self.file).read_text()
         faulty.write_text(plant(self.file, text, self.good, self.bad))
         return [faulty if path.name == self.file else path for path in sources]

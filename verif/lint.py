@@ -10,7 +10,7 @@ Verilator    -Wall as strict Verilog-2005
 Icarus       a second reader of Verilog-2005
 Yosys        latches, loops, nets with several drivers
 
-The designs are the core and the DE1-SoC demo in several geometries, because a width that fits one
+The designs are the core, the DE1-SoC demo and the serial link in several sizes, because a width that fits one
 may not fit another. A waiver names what it waives, and its reason stands beside it: `readings`
 below, and `verilator lint_off` in a file. `make lint` runs ruff and mypy for the Python besides.
 """
@@ -34,7 +34,7 @@ from xnor_fcc.board.demo import Board, board_of
 from xnor_fcc.errors import UserError, run_main
 from xnor_fcc.geometry import NAMED, Geometry
 from xnor_fcc_sim import simulator, toolchain
-from xnor_fcc_sim.sources import ROOT, board_sources, rtl_sources
+from xnor_fcc_sim.sources import ROOT, board_sources, rtl_sources, uart_sources
 
 GEOMETRIES = (
     Geometry(),
@@ -73,6 +73,13 @@ GEOMETRIES = (
 # (PE, SIMD, LANES) and the clock in MHz; the small one is for Yosys.
 BOARDS = ((NAMED["throughput"], 50), ((8, 64, 2), 75), ((8, 64, 1), 100))
 
+# Both ends of every range.
+UARTS = (
+    {"IMAGE_WIDTH": 8, "DIVIDER": 8, "TIMEOUT": 12, "BUFFER_BITS": 4},
+    {"IMAGE_WIDTH": 64, "DIVIDER": 50, "TIMEOUT": 131072, "BUFFER_BITS": 11},
+    {"IMAGE_WIDTH": 512, "DIVIDER": 8192, "TIMEOUT": 131072, "BUFFER_BITS": 16},
+)
+
 
 @dataclass(frozen=True)
 class Design:
@@ -89,7 +96,7 @@ class Design:
 
 
 def designs() -> list[Design]:
-    """The core in GEOMETRIES, the board in BOARDS."""
+    """The core in GEOMETRIES, the board in BOARDS, the serial link in UARTS."""
     result = []
     for g in GEOMETRIES:
         name = f"PE={g.pe} SIMD={g.simd} LANES={g.lanes}"
@@ -99,6 +106,9 @@ def designs() -> list[Design]:
         name = f"the board with PE={pe} SIMD={simd} LANES={lanes} at {clock} MHz"
         board = board_of((pe, simd, lanes), clock_mhz=clock)
         result.append(Design(name, "de1_soc", board.parameters(), sources, pe * simd, board))
+    for parameters in UARTS:
+        name = "the serial link with IMAGE_WIDTH={IMAGE_WIDTH}".format(**parameters)
+        result.append(Design(name, "fcc_uart_host", parameters, uart_sources(), 0))
     return result
 
 
@@ -189,7 +199,9 @@ def slang(design: Design) -> str:
 
 def files_objected(root: Path) -> str:
     """What the gates on files have to say about a tree of the project, empty if nothing."""
-    hardware = verilog_files(root, "rtl/*.v", "quartus/*.v", "quartus/demo/*.v")
+    hardware = verilog_files(
+        root, "rtl/*.v", "rtl/uart/*.v", "quartus/*.v", "quartus/demo/*.v"
+    )
     headers = sorted(root.glob("rtl/*.vh")) + sorted(root.glob("verif/**/*.vh"))
     found = verilog_style.complaints([*verilog_files(root), *headers], hardware)
     for reading in readings(root):

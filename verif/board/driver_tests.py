@@ -122,7 +122,7 @@ async def errors(dut) -> None:  # type: ignore[no-untyped-def]
     def at_rest(core: Driver) -> None:
         assert core.read("STATUS") == 0 and core.read("CONTROL") & 1 == 0
         assert core.read("IMAGES") == core.read("ERROR") == 0
-        assert not core.image_dma.busy and not core.result_dma.busy
+        assert not transport.image_dma.pending and not transport.result_dma.pending
 
     def works(core: Driver) -> None:
         at_rest(core)

@@ -24,7 +24,7 @@ from cocotb.triggers import ClockCycles, Event, RisingEdge
 
 from xnor_fcc.board import msgdma
 from xnor_fcc.board.address_map import BASE, BUFFER_BYTES, OFFSET, REGISTER_BYTES, SPAN
-from xnor_fcc.board.transport import Transport
+from xnor_fcc.board.transport import DmaTransport
 from xnor_fcc_sim.clock import CLOCK_NS
 from xnor_fcc_sim.packets import beats_of, drive_beat
 from xnor_fcc_sim.streams import write_burst
@@ -157,6 +157,10 @@ class SimulatedTransport:
         self.writes += len(words)
         self.buffer[offset : offset + 4 * len(words)] = words.astype("<u4").view(np.uint8)
 
+    def mover(self) -> msgdma.DmaMover:
+        """The two engines."""
+        return msgdma.DmaMover(self)
+
     def now(self) -> float:
         """Simulated seconds."""
         return resume(_simulated_seconds)()
@@ -286,7 +290,7 @@ class Program:
         self.errors = errors
 
 
-def serve(command: Sequence[str], master: str, transport: Transport, directory: Path) -> Program:
+def serve(command: Sequence[str], master: str, transport: DmaTransport, directory: Path) -> Program:
     """Run a program and make the accesses it asks for, as that master sees the system.
 
     Its environment variable XFCC_REQUESTS names the descriptor to which it writes lines of

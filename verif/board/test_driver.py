@@ -30,7 +30,7 @@ from xnor_fcc.board.driver import (
     VersionError,
     WrongCoreError,
 )
-from xnor_fcc.board.msgdma import Msgdma
+from xnor_fcc.board.msgdma import DmaMover, Msgdma
 from xnor_fcc.board.transport import MappedTransport, TransportError
 from xnor_fcc.errors import UserError
 from xnor_fcc.geometry import NAMED, Geometry
@@ -249,6 +249,10 @@ class Echo:
 
     def write_buffer(self, offset: int, words: np.ndarray) -> None:
         """Write to the buffer."""
+
+    def mover(self) -> DmaMover:
+        """Engines."""
+        return DmaMover(self)  # type: ignore[arg-type]
 
     def now(self) -> float:
         """Seconds."""

@@ -15,12 +15,20 @@ RTL = Path(os.environ.get("XNOR_FCC_RTL", places.RTL))
 
 def listed(path: Path) -> list[Path]:
     """The files that a list names."""
-    return [RTL / file.name if file.parts[0] == "rtl" else ROOT / file for file in rtl.named(path)]
+    return [
+        RTL.joinpath(*file.parts[1:]) if file.parts[0] == "rtl" else ROOT / file
+        for file in rtl.named(path)
+    ]
 
 
 def rtl_sources() -> list[Path]:
     """Every Verilog file of the core."""
     return listed(places.RTL / "sources.f")
+
+
+def uart_sources() -> list[Path]:
+    """Every Verilog file of the serial host link."""
+    return listed(places.RTL / "uart" / "sources.f")
 
 
 def board_sources() -> list[Path]:

@@ -5,19 +5,20 @@
         core.load(IntegerNetwork.load("mnist.npz"))
         answers = core.classify(images)
 
-The registers of the core and of two DMA engines are in one window, the memory that the engines use
-in another (see `address_map`): images are put into that memory and sent from there as one packet
-each, and results come back beside them. A chunk is as many images as fit.
+Registers are the transport's, images and results its mover's, which takes a chunk of them at a time:
+DMA engines (`msgdma`) or a serial line (`uart`).
 
-Whatever goes wrong once a core has been recognised, it is left stopped, with nothing inside and the
-DMA engines empty; the loaded network stays. What has not been recognised is never written to.
+Whatever goes wrong once a core has been recognised, it is left stopped, with nothing inside and
+nothing on the way; the loaded network stays. What has not been recognised is never written to.
 """
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import TracebackType
+from typing import NoReturn
 
 import numpy as np
 
@@ -28,8 +29,7 @@ from ..loading import load_checks, load_writes
 from ..pack import pack
 from ..parameters import PARAMETERS
 from ..registers import ADDRESS, BIT, ID_VALUE, VERSION_VALUE, errors_in, field
-from .address_map import BASE, BUFFER_BYTES, DESCRIPTORS, OFFSET
-from .msgdma import Msgdma
+from .address_map import OFFSET
 from .transport import Transport
 
 _ENABLE = 1 << BIT["CONTROL"]["ENABLE"]
@@ -85,7 +85,7 @@ class TruncatedTransferError(DriverError):
 
 
 class DeviceTimeoutError(DriverError):
-    """The core or a DMA engine does not answer."""
+    """The core, or what moves its images, does not answer."""
 
 
 @dataclass(frozen=True)
@@ -113,8 +113,7 @@ class Driver:
         `UnsupportedCoreError`, or `DeviceTimeoutError` where it does not come to rest."""
         self.transport = transport
         self.timeout = timeout
-        self.image_dma = Msgdma(transport, OFFSET["image_csr"], OFFSET["image_descriptor"])
-        self.result_dma = Msgdma(transport, OFFSET["result_csr"], OFFSET["result_descriptor"])
+        self.mover = transport.mover()
         self.network: IntegerNetwork | None = None
         self.geometry = self._recognise()
         self.reset()
@@ -128,7 +127,8 @@ class Driver:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self.close()
+        with contextlib.suppress(UserError) if error else contextlib.nullcontext():
+            self.close()
 
     def close(self) -> None:
         """Stop the core and give the transport back."""
@@ -185,14 +185,14 @@ class Driver:
     def _stop(self) -> bool:
         """Stop everything at once; False if a part does not come to rest."""
         self.write("CONTROL", _SOFT_RESET)
-        engines = [dma.reset() for dma in (self.image_dma, self.result_dma)]
+        at_rest = self.mover.reset()
         # Once more: an engine that was cut off may have sent one more beat.
         self.write("CONTROL", _SOFT_RESET)
-        return all(engines) and self.read("STATUS") == 0
+        return at_rest and self.read("STATUS") == 0
 
     def reset(self) -> None:
-        """Stop the core and the DMA engines at once and drop what is inside; clears the counters.
-        The loaded network stays. Raises `DeviceTimeoutError`."""
+        """Stop the core and what moves its images at once and drop what is inside; clears the
+        counters. The loaded network stays. Raises `DeviceTimeoutError`."""
         if not self._stop():
             raise DeviceTimeoutError("The core or its DMA engines do not come out of reset.")
 
@@ -242,13 +242,12 @@ class Driver:
             raise ImageError("This network has second-order inputs and takes grey images only.")
         packets = self._packets(images, self.network, grey)
         words = self.network.classes + 1
-        # A packet begins at a multiple of the engine's beats, and a result of its words.
-        slot = -(-packets.shape[1] // self.beat_bytes) * self.beat_bytes
-        chunk = min(BUFFER_BYTES // (slot + 4 * words), DESCRIPTORS)
+        beat = self.geometry.image_width // 8
+        chunk = self.mover.chunk(packets.shape[1], words, beat)
         if chunk == 0:
             raise ImageError(
-                f"An image of {packets.shape[1]} bytes and its result do not fit the buffer of "
-                f"{BUFFER_BYTES} bytes."
+                f"An image of {packets.shape[1]} bytes and its result do not fit the buffer between "
+                "host and core."
             )
         results = np.empty((len(packets), words), np.uint32)
         self.reset()
@@ -256,7 +255,10 @@ class Driver:
             self._enable(grey)
             for first in range(0, len(packets), chunk):
                 part = slice(first, min(first + chunk, len(packets)))
-                results[part] = self._exchange(packets[part], slot, words)
+                try:
+                    results[part] = self.mover.exchange(packets[part], words, beat, self.timeout)
+                except TimeoutError:
+                    self._silent("The core does not answer")
                 self._check_answers(results[part], first)
                 if progress is not None:
                     progress(part.stop)
@@ -264,7 +266,8 @@ class Driver:
             self._wait(lambda: self.read("STATUS") == 0, "The core does not come to rest")
             counters = {name: self.read(name) for name in COUNTERS}
         except BaseException:
-            self._stop()
+            with contextlib.suppress(UserError):  # the first error is the one to tell
+                self._stop()
             raise
         counters["CYCLES"] |= self.read("CYCLES_HIGH") << 32
         self._stop()
@@ -273,11 +276,6 @@ class Driver:
             scores=results[:, :-1].astype(np.int32),
             counters=counters,
         )
-
-    @property
-    def beat_bytes(self) -> int:
-        """Bytes to a multiple of which packets are aligned in the buffer."""
-        return max(4, self.geometry.image_width // 8)
 
     def _packets(self, images: np.ndarray, network: IntegerNetwork, grey: bool) -> np.ndarray:
         """uint8 (N, bytes): the packets of images."""
@@ -300,21 +298,6 @@ class Driver:
         if errors:
             raise RefusedError(f"The core refused to start ({', '.join(errors)}).")
 
-    def _exchange(self, packets: np.ndarray, slot: int, words: int) -> np.ndarray:
-        """Send uint8 (n, bytes) as n packets; return uint32 (n, words), the result packets."""
-        count, size = packets.shape
-        padded = np.zeros((count, slot), np.uint8)
-        padded[:, :size] = packets
-        self.transport.write_buffer(0, padded.ravel().view("<u4"))
-        base = BASE["dma"]["buffer"]
-        self.result_dma.receive(base + count * slot, 4 * words * count)
-        for number in range(count):
-            self.image_dma.send(base + number * slot, size)
-        self._wait(lambda: not self.result_dma.busy, "The core does not answer")
-        raw = self.transport.read_buffer(count * slot, words * count)
-        # Streams have their first byte in the high-order bits, and so it is the first in memory.
-        return raw.astype("<u4").view(">u4").astype(np.uint32).reshape(count, words)
-
     def _check_answers(self, results: np.ndarray, first: int) -> None:
         """The core numbers the images: a number that is missing is an image that got lost."""
         wanted = np.arange(first, first + len(results)) & 0xFFFF
@@ -329,10 +312,14 @@ class Driver:
         start = self.transport.now()
         while not done():
             if self.transport.now() - start > self.timeout:
-                if self.read("DROPPED"):
-                    raise TruncatedTransferError(f"Images got lost on the way{self._dropped()}.")
-                raise DeviceTimeoutError(f"{complaint} within {self.timeout:g} s.")
+                self._silent(complaint)
             self.transport.pause()
+
+    def _silent(self, complaint: str) -> NoReturn:
+        """Nothing came in time: say what is known of it."""
+        if self.read("DROPPED"):
+            raise TruncatedTransferError(f"Images got lost on the way{self._dropped()}.")
+        raise DeviceTimeoutError(f"{complaint} within {self.timeout:g} s.")
 
     def _dropped(self) -> str:
         dropped, errors = self.read("DROPPED"), errors_in(self.read("ERROR"))

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One Altera Modular Scatter-Gather DMA engine (mSGDMA) with standard descriptors.
+"""Altera's Modular Scatter-Gather DMA engine (mSGDMA) with standard descriptors, and a pair of them
+which moves images and results.
 
 Its registers, 32 bits each, as the Embedded Peripherals IP user guide has them:
 
@@ -13,7 +14,14 @@ an engine from a stream to memory fills memory in the same order.
 
 from __future__ import annotations
 
-from .transport import Transport
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from .address_map import BASE, BUFFER_BYTES, DESCRIPTORS, OFFSET
+
+if TYPE_CHECKING:  # which names this module's mover
+    from .transport import DmaTransport, Transport
 
 STATUS, CONTROL = 0, 4
 STATUS_BUSY = 1 << 0
@@ -61,3 +69,50 @@ class Msgdma:
         self.transport.write(at + WRITE_ADDRESS, write)
         self.transport.write(at + LENGTH, length)
         self.transport.write(at + DESCRIPTOR_CONTROL, control)
+
+
+class DmaMover:
+    """`Mover` of two engines and the buffer between them and the host: images are put into that
+    memory and sent from there as one packet each, and results come back beside them."""
+
+    def __init__(self, transport: DmaTransport) -> None:
+        self.transport = transport
+        self.image_dma = Msgdma(transport, OFFSET["image_csr"], OFFSET["image_descriptor"])
+        self.result_dma = Msgdma(transport, OFFSET["result_csr"], OFFSET["result_descriptor"])
+
+    def reset(self) -> bool:
+        """Reset both engines; False if one does not come back."""
+        return all([dma.reset() for dma in (self.image_dma, self.result_dma)])
+
+    def chunk(self, size: int, words: int, beat: int) -> int:
+        """As many images as fit the buffer with their results."""
+        return min(BUFFER_BYTES // (_slot(size, beat) + 4 * words), DESCRIPTORS)
+
+    def exchange(
+        self, packets: np.ndarray, words: int, beat: int, timeout: float
+    ) -> np.ndarray:
+        """Send uint8 (n, bytes) as n packets; return uint32 (n, words), the result packets."""
+        count, size = packets.shape
+        slot = _slot(size, beat)
+        padded = np.zeros((count, slot), np.uint8)
+        padded[:, :size] = packets
+        self.transport.write_buffer(0, padded.ravel().view("<u4"))
+        base = BASE["dma"]["buffer"]
+        self.result_dma.receive(base + count * slot, 4 * words * count)
+        for number in range(count):
+            self.image_dma.send(base + number * slot, size)
+        start = self.transport.now()
+        while self.result_dma.busy:
+            if self.transport.now() - start > timeout:
+                raise TimeoutError
+            self.transport.pause()
+        raw = self.transport.read_buffer(count * slot, words * count)
+        # Streams have their first byte in the high-order bits, and so it is the first in memory.
+        return raw.astype("<u4").view(">u4").astype(np.uint32).reshape(count, words)
+
+
+def _slot(size: int, beat: int) -> int:
+    """Bytes of a packet in the buffer: it begins at a multiple of the engine's beats, and a result
+    at one of its words."""
+    whole = max(4, beat)
+    return -(-size // whole) * whole

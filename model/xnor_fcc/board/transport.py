@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How the driver reaches a core: the interface `Transport`, and the one for a real board.
+"""How the driver reaches a core: the interfaces `Transport` and `Mover`, and the transport of a
+board whose processor sees the core.
 
-A transport knows two windows of 32-bit words, addressed by byte offsets: the registers (those of
-the core and of the DMA engines) and the buffer (the memory that the DMA engines read and write). It
-knows nothing of what they mean. `MappedTransport` maps both from files, which are /dev/mem or UIO
-devices on the board; the tests have another one, which drives the ports of the simulated core.
+A transport reaches registers, by byte offsets, and has a mover, which brings images to the core and
+results back. Where DMA engines do that (`DmaTransport`, `msgdma.DmaMover`), the transport has a
+second window, the memory that they read and write. `MappedTransport` maps both from files, which
+are /dev/mem or UIO devices on the board; the tests have another one, which drives the ports of the
+simulated core. Over a serial line (`uart`) the transport is the mover.
 """
 
 from __future__ import annotations
@@ -19,14 +21,32 @@ import numpy as np
 
 from ..errors import UserError
 from .address_map import BASE, BUFFER_BYTES, REGISTER_BYTES
+from .msgdma import DmaMover
 
 
 class TransportError(UserError):
     """The hardware cannot be reached from this process; the sentence says why."""
 
 
+class Mover(Protocol):
+    """Brings images to the core and results back."""
+
+    def reset(self) -> bool:
+        """Forget whatever is on the way; False if it does not come to rest."""
+
+    def chunk(self, size: int, words: int, beat: int) -> int:
+        """How many images of `size` bytes, with results of so many words, go at a time; 0 if not
+        even one. `beat`: bytes of a beat of asi_image."""
+
+    def exchange(
+        self, packets: np.ndarray, words: int, beat: int, timeout: float
+    ) -> np.ndarray:
+        """Send uint8 (n, bytes) as n packets; return uint32 (n, words), the result packets.
+        `TimeoutError` where the core does not answer, for `timeout` seconds at most."""
+
+
 class Transport(Protocol):
-    """32-bit words in two windows, at byte offsets that are multiples of 4, and a clock."""
+    """Registers of 32 bits, at byte offsets that are multiples of 4, a mover, and a clock."""
 
     def read(self, offset: int) -> int:
         """A register."""
@@ -37,11 +57,8 @@ class Transport(Protocol):
     def write_many(self, offset: int, values: Sequence[int] | np.ndarray) -> None:
         """Write values to one register, one after the other."""
 
-    def read_buffer(self, offset: int, words: int) -> np.ndarray:
-        """uint32 (words,) from the buffer."""
-
-    def write_buffer(self, offset: int, words: np.ndarray) -> None:
-        """Write uint32 (N,) to the buffer; it has arrived when this returns."""
+    def mover(self) -> Mover:
+        """What moves images and results."""
 
     def now(self) -> float:
         """Seconds since some moment."""
@@ -51,6 +68,16 @@ class Transport(Protocol):
 
     def close(self) -> None:
         """Give the hardware back."""
+
+
+class DmaTransport(Transport, Protocol):
+    """One with the memory of DMA engines as a second window."""
+
+    def read_buffer(self, offset: int, words: int) -> np.ndarray:
+        """uint32 (words,) from the buffer."""
+
+    def write_buffer(self, offset: int, words: np.ndarray) -> None:
+        """Write uint32 (N,) to the buffer; it has arrived when this returns."""
 
 
 class Window:
@@ -127,6 +154,10 @@ class MappedTransport:
         # Registers are behind another bridge: only a read answered by this one proves that its
         # writes have not been overtaken.
         _ = int(self.buffer.words[last - 1])
+
+    def mover(self) -> Mover:
+        """DMA engines."""
+        return DmaMover(self)
 
     def now(self) -> float:
         """Seconds since some moment."""

@@ -1,0 +1,259 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The driver over the simulated serial link, with a core behind it; settings: `geometry`, and
+`widths` of the networks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import cocotb
+import numpy as np
+from cocotb.task import bridge
+
+from board.uart_port import BAUD, BIT_NS, SimulatedPort
+from xnor_fcc.board.driver import (
+    DeviceTimeoutError,
+    Driver,
+    DriverError,
+    RefusedError,
+    TruncatedTransferError,
+)
+from xnor_fcc.board.uart import LinkError, UartTransport
+from xnor_fcc.geometry import Geometry
+from xnor_fcc.integer import IntegerNetwork
+from xnor_fcc.random_network import random_network
+from xnor_fcc.reference import evaluate
+from xnor_fcc_sim.settings import settings
+
+# Simulated seconds.
+_TIMEOUT = 1e-3
+
+
+def _networks(count: int) -> list[IntegerNetwork]:
+    rng = np.random.default_rng(1)
+    return [random_network(rng, settings()["widths"]) for _ in range(count)]
+
+
+def _grey(network: IntegerNetwork, count: int) -> np.ndarray:
+    return np.random.default_rng(2).integers(0, 256, (count, network.inputs), np.uint8)
+
+
+def _check(core: Driver, network: IntegerNetwork, count: int) -> None:
+    """Images of both kinds, each score and class."""
+    grey = _grey(network, count)
+    expected = evaluate(network, network.inputs_from(grey))
+    for images in (grey, network.inputs_from(grey)):
+        answers = core.classify(images, grey=images is grey)
+        np.testing.assert_array_equal(answers.scores, expected.scores)
+        np.testing.assert_array_equal(answers.classes, expected.classes)
+        assert answers.counters["IMAGES"] == count and answers.counters["DROPPED"] == 0
+
+
+def _refused(kind: type[Exception], action: Callable[[], object]) -> str:
+    """The sentence of the error that `action` must end with."""
+    try:
+        action()
+    except kind as error:
+        assert str(error).endswith(".") and "\n" not in str(error)
+        return str(error)
+    raise AssertionError(f"no {kind.__name__}")
+
+
+async def _port(dut: Any, bit_ns: int = BIT_NS) -> SimulatedPort:
+    port = SimulatedPort(dut, bit_ns)
+    await port.start()
+    return port
+
+
+@cocotb.test(timeout_time=1, timeout_unit="sec")
+async def bit_exact(dut: Any) -> None:
+    """One network after the other over the link, from a sender that is two per cent too fast and
+    one that is too slow; the time that loading and images take."""
+    geometry = Geometry(**settings()["geometry"])
+    networks = _networks(2)
+    for bit_ns in (BIT_NS * 98 // 100, -(-BIT_NS * 102 // 100)):
+        port = await _port(dut, bit_ns)
+
+        def run(port: SimulatedPort = port) -> None:
+            with Driver(port.transport(), _TIMEOUT) as core:
+                assert replace(core.geometry, bank_depth=geometry.bank_depth) == geometry
+                for network in (*networks, networks[0]):
+                    core.load(network)
+                    _check(core, network, 5)
+            assert port.closed
+
+        await bridge(run)()
+
+
+@cocotb.test(timeout_time=1, timeout_unit="sec")
+async def rate(dut: Any) -> None:
+    """Images and weights take the bytes of their frames: the line does not rest."""
+    port = await _port(dut)
+    (network,) = _networks(1)
+
+    def run() -> None:
+        with Driver(port.transport(), _TIMEOUT) as core:
+            core.load(network)
+            bits = network.inputs_from(_grey(network, 40))
+            core.classify(bits[:1])
+            core._enable(False)
+            packets = core._packets(bits, network, False)
+            start = core.transport.now()
+            core.mover.exchange(packets, network.classes + 1, 1, _TIMEOUT)
+            seconds = core.transport.now() - start
+            frame = max(packets.shape[1] + 10, 4 * network.classes + 4 + 8)
+            assert seconds * BAUD < 1.02 * 10 * (frame * len(bits)) + 2000
+
+            words = np.arange(2520, dtype=np.uint32)
+            start = core.transport.now()
+            core.transport.write_many(4 * 63, words)
+            core.read("STATUS")
+            seconds = core.transport.now() - start
+            assert seconds * BAUD < 1.03 * 10 * 4 * len(words)
+
+    await bridge(run)()
+
+
+@cocotb.test(timeout_time=5, timeout_unit="sec")
+async def damage(dut: Any) -> None:
+    """A byte damaged, lost or twice, on either way, anywhere from the first access to the last
+    answer: an error or nothing, never a wrong answer, and the next load works."""
+    port = await _port(dut)
+    (network,) = _networks(1)
+    bits = network.inputs_from(_grey(network, 3))
+    expected = evaluate(network, bits)
+    rng = np.random.default_rng(3)
+
+    def session() -> None:
+        with Driver(port.transport(), _TIMEOUT) as core:
+            core.load(network)
+            answers = core.classify(bits)
+            np.testing.assert_array_equal(answers.scores, expected.scores)
+            np.testing.assert_array_equal(answers.classes, expected.classes)
+
+    def run() -> None:
+        port.count_from_here()
+        session()
+        totals = {"sending": port.sent, "receiving": port.received}
+        told = 0
+        for _ in range(int(settings()["damages"])):
+            way = str(rng.choice(["sending", "receiving"]))
+            place, kind = int(rng.integers(totals[way])), int(rng.integers(3))
+            turned = int(rng.integers(1, 256))
+
+            def mangle(
+                number: int, byte: int, place: int = place, kind: int = kind, turned: int = turned
+            ) -> bytes:
+                if number != place:
+                    return bytes([byte])
+                return (bytes([byte ^ turned]), b"", bytes([byte, byte]))[kind]
+
+            setattr(port, way, mangle)
+            port.count_from_here()
+            try:
+                session()
+            except (LinkError, DriverError) as error:
+                assert isinstance(error, LinkError), error
+                told += 1
+            setattr(port, way, None)
+            session()
+        assert told >= 0.9 * int(settings()["damages"])
+
+    await bridge(run)()
+
+
+@cocotb.test(timeout_time=5, timeout_unit="sec")
+async def cuts(dut: Any) -> None:
+    """A cable pulled in the middle of a load and plugged in again: the load fails, the same driver
+    stops the core, and the next load works."""
+    port = await _port(dut)
+    (network,) = _networks(1)
+
+    def run() -> None:
+        core = Driver(port.transport(), _TIMEOUT)
+        port.count_from_here()
+        core.load(network)
+        whole = port.sent
+        for end in (1, whole // 3, whole // 2, whole - 1):
+            port.count_from_here()
+            port.sending = lambda number, byte, end=end: bytes([byte] if number < end else [])
+            sentence = _refused(LinkError, lambda: core.load(network))
+            assert "any more" in sentence or "did not arrive whole" in sentence, sentence
+            port.sending = None
+            core.load(network)
+            _check(core, network, 2)
+        # Nothing comes back.
+        port.receiving = lambda number, byte: b""
+        assert "does not answer any more" in _refused(LinkError, lambda: core.load(network))
+        silent = port.transport()
+        assert "Nothing answers" in _refused(LinkError, lambda: Driver(silent, _TIMEOUT))
+        port.receiving = lambda number, byte: bytes([byte ^ 0x5A])
+        assert "no answer of" in _refused(LinkError, lambda: Driver(silent, _TIMEOUT))
+        port.receiving = None
+        core.load(network)
+        _check(core, network, 2)
+
+    await bridge(run)()
+
+
+@cocotb.test(timeout_time=5, timeout_unit="sec")
+async def errors(dut: Any) -> None:
+    """What the core refuses is told as over any other transport, and the core works afterwards."""
+    port = await _port(dut)
+    (network,) = _networks(1)
+
+    class Cutting(UartTransport):
+        """One that leaves out the last bytes of images."""
+
+        cut = 0
+
+        def exchange(self, packets: np.ndarray, *others: Any) -> np.ndarray:
+            """As it is, of shorter packets."""
+            return super().exchange(packets[:, : packets.shape[1] - self.cut], *others)
+
+    def run() -> None:
+        plain = port.transport()
+        link = Cutting(plain.port, plain.baud, plain.name, plain._silence * BAUD // 4, plain.clock)
+        core = Driver(link, _TIMEOUT)
+        core.load(network)
+        bits = network.inputs_from(_grey(network, 3))
+        link.cut = 1
+        short = _refused(TruncatedTransferError, lambda: core.classify(bits))
+        assert "PACKET_SHORT" in short
+        link.cut = 0
+        _check(core, network, 2)
+
+        # A core that has not been started.
+        core._enable = lambda grey: None  # type: ignore[method-assign]
+        _refused(DeviceTimeoutError, lambda: core.classify(bits))
+        del core._enable
+        _check(core, network, 2)
+
+        core.write("LAYERS", 0)
+        assert "BAD_TABLE" in _refused(RefusedError, lambda: core.classify(bits))
+        core.load(network)
+
+        # A network with another number of classes than the one that is loaded.
+        core.network = random_network(
+            np.random.default_rng(4), (*settings()["widths"][:-1], network.classes + 1)
+        )
+        assert "another length" in _refused(LinkError, lambda: core.classify(bits))
+        core.load(network)
+        _check(core, network, 2)
+
+        # Whatever ends the program leaves nothing running.
+        def interrupt(done: int) -> None:
+            raise KeyboardInterrupt
+
+        try:
+            with core:
+                core.classify(bits, progress=interrupt)
+        except KeyboardInterrupt:
+            pass
+        assert port.closed
+        again = Driver(port.transport(), _TIMEOUT)
+        assert again.read("STATUS") == 0 == again.read("IMAGES")
+
+    await bridge(run)()

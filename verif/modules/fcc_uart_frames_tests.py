@@ -1,0 +1,272 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Frames byte by byte, without the serial line: whole ones come out, damaged ones leave nothing
+behind but a fault; settings: `bits`, the parameter BUFFER_BITS."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import cocotb
+import numpy as np
+
+from modules.unit import drive, edge, settings, start
+from xnor_fcc.board.uart import frame
+
+DAMAGED, CUT, OVERRUN = 1, 2, 3
+# Cycles of a period of silence, and between bytes: a checksum takes nine.
+PERIOD, GAP = 64, 10
+
+
+class TB:
+    """The module, and what has come out of it."""
+
+    def __init__(self, dut: Any) -> None:
+        self.dut = dut
+        self.out = bytearray()
+        self.rng = np.random.default_rng(1)
+        self.reading = True
+
+    async def start(self) -> None:
+        """Reset, and silence until it listens."""
+        await start(
+            self.dut, tick=0, rx_valid=0, rx_data=0, rx_error=0, out_ready=0, flush=0,
+            fault_taken=0,
+        )  # fmt: skip
+        cocotb.start_soon(self._take())
+        await self.silence()
+
+    async def _take(self) -> None:
+        dut = self.dut
+        while True:
+            dut.out_ready.value = int(self.reading and self.rng.random() < 0.7)
+            await edge(dut)
+            if dut.out_valid.value == 1 and dut.out_ready.value == 1:
+                self.out.append(int(dut.out_data.value))
+
+    async def tick(self) -> None:
+        """A period of silence ends."""
+        drive(self.dut, tick=1)
+        await edge(self.dut)
+        drive(self.dut, tick=0)
+
+    async def silence(self) -> None:
+        """Two of them."""
+        for _ in range(2):
+            await self.tick()
+            await edge(self.dut, PERIOD)
+
+    async def send(self, data: bytes, bad: int | None = None) -> None:
+        """Bytes from the line, number `bad` without a stop bit."""
+        for number, byte in enumerate(data):
+            drive(self.dut, rx_valid=1, rx_data=byte, rx_error=number == bad)
+            await edge(self.dut)
+            drive(self.dut, rx_valid=0, rx_data=~byte & 0xFF, rx_error=1)
+            await edge(self.dut, GAP)
+        await edge(self.dut, GAP)
+
+    def frame(self, payload: int) -> bytes:
+        """A random one, as the host makes it."""
+        kind, number, wanted = self.rng.integers(0, (256, 256, 65536)).tolist()
+        return frame(kind, number, self.rng.bytes(payload), wanted)
+
+    async def passes(self, data: bytes) -> None:
+        """A frame comes through as it is, without its checksum, and leaves no fault."""
+        self.out.clear()
+        await self.send(data)
+        await edge(self.dut, 100 + 8 * len(data))
+        assert self.dut.fault.value == 0, "a fault where there is none"
+        assert self.out == data[:-4], "a good frame does not come through"
+
+    async def fails(self, fault: int, where: object) -> None:
+        """A fault stands and nothing has come out; the next frame is heard after silence."""
+        dut = self.dut
+        await edge(dut, 30)
+        assert not self.out, f"something of a damaged frame came through, {where}"
+        assert int(dut.fault.value), f"no fault, {where}"
+        assert int(dut.fault.value) == fault, where
+        await self.silence()
+        await self.send(self.frame(0))
+        await edge(dut, 60)
+        assert not self.out, f"a frame came through before the fault has been told, {where}"
+        await self.taken()
+        # Half of the silence is not enough.
+        await self.send(b"\x00")
+        await self.tick()
+        await edge(dut, 3)
+        await self.send(self.frame(0))
+        await edge(dut, 60)
+        assert not self.out and dut.fault.value == 0, "heard before silence"
+        await self.silence()
+        await self.passes(self.frame(3))
+
+    async def taken(self) -> None:
+        """The fault is told."""
+        drive(self.dut, fault_taken=1)
+        await edge(self.dut)
+        drive(self.dut, fault_taken=0)
+        await edge(self.dut)
+        await edge(self.dut)
+        assert self.dut.fault.value == 0
+
+
+def most() -> int:
+    """Bytes of the largest payload."""
+    return int((1 << settings()["bits"]) - 1 - 6)
+
+
+@cocotb.test(timeout_time=10, timeout_unit="ms")
+async def good_frames(dut: Any) -> None:
+    """Of every length, again and again round the buffer, many in a row."""
+    tb = TB(dut)
+    await tb.start()
+    for payload in (*range(most() + 1), most()):
+        await tb.passes(tb.frame(payload))
+    tb.out.clear()
+    frames = [tb.frame(n % 4) for n in range(30)]
+    for each in frames:
+        await tb.send(each)
+        await tb.tick()  # the host may pause between frames
+    await edge(dut, 60)
+    assert tb.out == b"".join(each[:-4] for each in frames) and dut.fault.value == 0
+
+
+@cocotb.test(timeout_time=20, timeout_unit="ms")
+async def damage(dut: Any) -> None:
+    """Each byte of a frame in its turn: a bit turned, every bit turned, no stop bit, lost, twice."""
+    tb = TB(dut)
+    await tb.start()
+    good = frame(0x85, 0x42, bytes([1, 2, 3, 4]), 0x0103)
+    for place in range(len(good)):
+        for turned in (1 << tb.rng.integers(8), 0xFF):
+            bad = bytearray(good)
+            bad[place] ^= turned
+            tb.out.clear()
+            await tb.send(bytes(bad))
+            if dut.fault.value == 0:  # a length that is too large by now waits for more
+                assert place in (2, 3), f"byte {place} may be anything"
+                await tb.silence()
+                await tb.fails(CUT, f"byte {place}")
+            else:
+                await tb.fails(OVERRUN if dut.fault.value == OVERRUN else DAMAGED, f"byte {place}")
+        tb.out.clear()
+        await tb.send(good, bad=place)
+        await tb.fails(DAMAGED, f"no stop bit in byte {place}")
+        lost = good[:place] + good[place + 1 :]
+        tb.out.clear()
+        await tb.send(lost)
+        await tb.silence()
+        await tb.fails(CUT if dut.fault.value == CUT else DAMAGED, f"byte {place} lost")
+        twice = good[: place + 1] + good[place:]
+        tb.out.clear()
+        await tb.send(twice)
+        await tb.silence()
+        if place in (len(good) - 1,):  # one whole frame, and something behind it
+            assert tb.out == good[:-4]
+            tb.out.clear()
+            await tb.fails(CUT, "the last byte twice")
+        else:
+            # A byte that equals its neighbour is the first of two just as well.
+            tb.out.clear() if twice[:-1] == good else None
+            await tb.fails(CUT if dut.fault.value == CUT else DAMAGED, f"byte {place} twice")
+
+
+@cocotb.test(timeout_time=10, timeout_unit="ms")
+async def cuts(dut: Any) -> None:
+    """Silence after every byte of a frame; a pause of less than that harms nothing."""
+    tb = TB(dut)
+    await tb.start()
+    good = tb.frame(4)
+    for place in range(1, len(good)):
+        tb.out.clear()
+        await tb.send(good[:place])
+        await tb.tick()
+        await edge(dut, 3)
+        assert dut.fault.value == 0, "cut too soon"
+        await tb.send(good[place : place + 1])
+        if place + 1 == len(good):
+            await edge(dut, 60)
+            assert tb.out == good[:-4]
+            continue
+        await tb.silence()
+        await tb.fails(CUT, place)
+    await tb.silence()
+    assert dut.fault.value == 0, "silence between frames is none"
+
+
+@cocotb.test(timeout_time=10, timeout_unit="ms")
+async def overruns(dut: Any) -> None:
+    """More than the buffer holds, in one frame and in several; what was whole stays."""
+    tb = TB(dut)
+    await tb.start()
+    tb.reading = False
+    await edge(dut)
+    for start_at in range(3):
+        tb.out.clear()
+        await tb.send(tb.frame(most() + 1))
+        assert int(dut.fault.value) == OVERRUN, "no fault"
+        await tb.taken()
+        await tb.silence()
+        kept = tb.frame(start_at)
+        await tb.send(kept)
+        await tb.send(tb.frame(most() - start_at - 6 + 1) if most() > 12 else tb.frame(most()))
+        assert int(dut.fault.value) == OVERRUN, "no fault"
+        await tb.taken()
+        await tb.silence()
+        assert not tb.out
+        tb.reading = True
+        await edge(dut, 100)
+        assert tb.out == kept[:-4]
+        # To the last byte of the buffer.
+        tb.reading = False
+        await edge(dut)
+        tb.out.clear()
+        full = tb.frame(most())
+        await tb.send(full)
+        assert dut.fault.value == 0
+        tb.reading = True
+        await edge(dut, 60 + 8 * most())
+        assert tb.out == full[:-4]
+        tb.reading = False
+        await edge(dut)
+
+
+@cocotb.test(timeout_time=10, timeout_unit="ms")
+async def flushes(dut: Any) -> None:
+    """A flush drops whole frames, a part of one and a fault, in any cycle; silence ends it."""
+    tb = TB(dut)
+    await tb.start()
+    good = tb.frame(4)
+    for part in (*range(0, len(good) + 1), -1):
+        tb.reading = False
+        await edge(dut)
+        tb.out.clear()
+        if settings()["bits"] > 5:
+            await tb.send(good)
+        await tb.send(good[:part] if part >= 0 else good, bad=0 if part < 0 else None)
+        assert bool(dut.fault.value) == (part < 0)
+        drive(dut, flush=1)
+        await edge(dut)
+        drive(dut, flush=0)
+        tb.reading = True
+        await edge(dut, 60)
+        assert not tb.out and dut.fault.value == 0, "something is left after a flush"
+        await tb.send(good)
+        await edge(dut, 60)
+        assert not tb.out, "heard after a flush and before silence"
+        await tb.silence()
+        await tb.passes(tb.frame(3))
+    # While the last checksum is being worked on.
+    for cycle in range(1, 16):
+        tb.out.clear()
+        await tb.send(good[:-1])
+        drive(dut, rx_valid=1, rx_data=good[-1], rx_error=0)
+        await edge(dut)
+        drive(dut, rx_valid=0)
+        await edge(dut, cycle)
+        drive(dut, flush=1)
+        await edge(dut)
+        drive(dut, flush=0)
+        await edge(dut, 60)
+        assert len(tb.out) <= 4 and dut.fault.value == 0, "something is left after a flush"
+        await tb.silence()
+        await tb.passes(tb.frame(3))

@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The modules of the serial host link, each alone; with a core behind it: board/test_uart.py."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from modules.uart_frame import FAULTS
+from xnor_fcc_sim import simulator
+from xnor_fcc_sim.sources import uart_sources
+
+
+def build(module: str, sources: list[Path] | None = None, **parameters: int) -> simulator.Model:
+    """One of the link's modules."""
+    return simulator.build(module, parameters, sources or uart_sources())
+
+
+# The smallest divider, an odd one and a large one.
+@pytest.mark.parametrize("divider", [8, 25])
+def test_fcc_uart_receiver(divider: int, tmp_path: Path) -> None:
+    """Every byte at rates off by two per cent, gaps, no stop bit, a line held low, glitches."""
+    model = build("fcc_uart_receiver", DIVIDER=divider)
+    model.run("modules.fcc_uart_receiver_tests", tmp_path, settings={"divider": divider})
+
+
+@pytest.mark.parametrize("divider", [8, 25])
+def test_fcc_uart_transmitter(divider: int, tmp_path: Path) -> None:
+    """Every byte to a receiver whose rate is off by two per cent, and the cycles of a byte."""
+    model = build("fcc_uart_transmitter", DIVIDER=divider)
+    model.run("modules.fcc_uart_transmitter_tests", tmp_path, settings={"divider": divider})
+
+
+def test_fcc_uart_crc(tmp_path: Path) -> None:
+    """CRC-32 byte by byte."""
+    build("fcc_uart_crc").run("modules.fcc_uart_crc_tests", tmp_path)
+
+
+# The smallest buffer, in which one frame fits, and one that several fill.
+@pytest.mark.parametrize("bits", [4, 6])
+def test_fcc_uart_frames(bits: int, tmp_path: Path) -> None:
+    """Damage in every byte, cuts, extra bytes, overruns, flushes."""
+    model = build("fcc_uart_frames", BUFFER_BITS=bits)
+    model.run("modules.fcc_uart_frames_tests", tmp_path, settings={"bits": bits})
+
+
+@pytest.mark.one_quick
+@pytest.mark.parametrize("width", [64, 8, 16, 32, 128, 256, 512])
+def test_fcc_uart_host(width: int, tmp_path: Path) -> None:
+    """Registers, images of every length in a beat, results, and everything that goes wrong."""
+    model = build("fcc_uart_host", DIVIDER=8, TIMEOUT=64, IMAGE_WIDTH=width, BUFFER_BITS=11)
+    model.run("modules.fcc_uart_host_tests", tmp_path, settings={"width": width})
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_fault_in_the_link_is_noticed(name: str, tmp_path: Path) -> None:
+    """The tests of the bridge and of its frames are ones that can fail."""
+    fault = FAULTS[name]
+    module = Path(fault.file).stem
+    sources = fault.sources(tmp_path, uart_sources())
+    parameters = (
+        {"BUFFER_BITS": 6}
+        if module == "fcc_uart_frames"
+        else {"DIVIDER": 8, "TIMEOUT": 64, "IMAGE_WIDTH": 64, "BUFFER_BITS": 11}
+    )
+    with pytest.raises(AssertionError, match=fault.complaint):
+        build(module, sources, **parameters).run(
+            f"modules.{module}_tests", tmp_path, settings={"bits": 6, "width": 64}
+        )
