@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Classifies image files with a network, by the reference that the simulated core is held to."""
+"""Classifies image files with a network, by the reference that the simulated core is held to, or by
+a core behind a serial port."""
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import shutil
 import sys
@@ -15,6 +17,8 @@ from typing import TypedDict
 import numpy as np
 from tqdm import tqdm
 
+from .board.driver import Driver
+from .board.uart import BAUD, open_uart
 from .data import class_names
 from .errors import CommandLine, UserError
 from .geometry_options import add_network
@@ -47,13 +51,15 @@ the ratio, centred. MNIST's digits are white on black and fill the middle 20x20:
 dark ink on white paper. Files may be compressed by gzip, whatever their names say. A network of
 three colours takes red, green and blue; arrays are rows, columns, colours then.
 
-The answers are the reference's (software). `xnor-fcc simulate --inputs FILE` asks the simulated
-core, and compares bit by bit.
+The answers are the reference's (software), or with --device those of a board whose core is behind a
+serial port (rtl/INTEGRATION.md): the network is loaded into it first. `xnor-fcc simulate --inputs
+FILE` asks the simulated core, and compares bit by bit.
 
 examples
   xnor-fcc classify digit.png
   xnor-fcc classify scan.jpg --resize --invert --network order2
   xnor-fcc classify t10k-images-idx3-ubyte.gz --labels t10k-labels-idx1-ubyte.gz --count 100 --json
+  xnor-fcc classify digit.png --device /dev/ttyUSB0
 """
 
 
@@ -85,6 +91,8 @@ def parser() -> CommandLine:
     add("--labels", type=Path, metavar="FILE", help="IDX or .npy file with the right classes")
     add("--resize", action="store_true", help="scale pictures to the network's input")
     add("--invert", action="store_true", help="turn black into white and white into black")
+    add("--device", metavar="PORT", help="ask the core behind this serial port, as /dev/ttyUSB0")
+    add("--baud", type=int, metavar="N", help=f"the board's bits a second (default: {BAUD})")
     add("--json", action="store_true", help="print one JSON object instead of text")
     return result
 
@@ -179,15 +187,35 @@ class Report(TypedDict):
     accuracy: float | None
 
 
-def classify(network: IntegerNetwork, images: Images) -> Report:
-    """The report: class, scores, label of each image; accuracy where labels are known."""
+def by_reference(network: IntegerNetwork, grey: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Scores (N, classes) and classes (N,) of images, as the reference has them."""
     scores = []
-    starts = range(0, len(images.grey), _BATCH)
+    starts = range(0, len(grey), _BATCH)
     for start in tqdm(starts, "classifying", unit="batch", delay=2, disable=None, leave=False):
-        some = images.grey[start : start + _BATCH]
+        some = grey[start : start + _BATCH]
         scores.append(evaluate(network, network.inputs_from(some)).scores)
     rows = np.concatenate(scores)
-    classes, labels = rows.argmax(axis=1), images.labels
+    return rows, rows.argmax(axis=1)
+
+
+def by_device(
+    network: IntegerNetwork, grey: np.ndarray, device: str, baud: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """The same as the core behind a serial port has them; `UserError` where it does not answer."""
+    with contextlib.closing(open_uart(device, baud)) as link, Driver(link) as core:
+        core.load(network)
+        with tqdm(
+            total=len(grey), desc="classifying", unit="image", delay=2, disable=None, leave=False
+        ) as bar:
+            answers = core.classify(grey, True, lambda done: bar.update(done - bar.n) and None)
+    return answers.scores, answers.classes
+
+
+def classify(
+    network: IntegerNetwork, images: Images, rows: np.ndarray, classes: np.ndarray
+) -> Report:
+    """The report: class, scores, label of each image; accuracy where labels are known."""
+    labels = images.labels
     names = class_names(network.dataset, network.classes)
     wrong = None if labels is None else int((classes != labels).sum())
     return {
@@ -296,9 +324,18 @@ def _has_blocks() -> bool:
 def main(argv: Sequence[str] | None = None) -> int:
     """Read, classify, print."""
     options = parser().parse_args(argv)
+    baud = BAUD if options.baud is None else options.baud
+    if options.device is None and options.baud is not None:
+        raise UserError("--baud is the rate of a --device; name one.")
+    if baud < 1:
+        raise UserError(f"--baud {baud} is not a rate; the board's own is needed.")
     network = IntegerNetwork.load(find_network(options.network))
     images = find_images(options, network)
     _note_blank(network, images)
-    report = classify(network, images)
+    if options.device is None:
+        answers = by_reference(network, images.grey)
+    else:
+        answers = by_device(network, images.grey, options.device, baud)
+    report = classify(network, images, *answers)
     print(json.dumps(report) if options.json else text(network, images, report))
     return 0

@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
 import numpy as np
+from tqdm import tqdm
 
 from ..errors import UserError
 from .transport import Mover, TransportError
@@ -134,7 +135,8 @@ class UartTransport:
         """Write values to one register, one after the other. What goes wrong with them may be told
         by a later access only."""
         data = np.asarray(values, np.uint32).astype(">u4").tobytes()
-        for first in range(0, len(data), PAYLOAD):
+        pieces = range(0, len(data), PAYLOAD)
+        for first in tqdm(pieces, "loading", unit="frame", delay=2, disable=None, leave=False):
             self._send(offset // 4, data[first : first + PAYLOAD], 0)
 
     def now(self) -> float:
