@@ -10,9 +10,10 @@ Verilator    -Wall as strict Verilog-2005
 Icarus       a second reader of Verilog-2005
 Yosys        latches, loops, nets with several drivers
 
-The designs are the core, the DE1-SoC demo and the serial link in several sizes, because a width that fits one
-may not fit another. A waiver names what it waives, and its reason stands beside it: `readings`
-below, and `verilator lint_off` in a file. `make lint` runs ruff and mypy for the Python besides.
+The designs are the core, the DE1-SoC demo and the serial link in several sizes, because a width
+that fits one may not fit another. A waiver names what it waives, and its reason stands beside it:
+`readings` below, and `verilator lint_off` in a file. `make lint` runs ruff and mypy for the Python
+besides.
 """
 
 from __future__ import annotations

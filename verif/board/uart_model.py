@@ -67,7 +67,8 @@ class Board:
         while not self.over:
             if self.fault == "flood":
                 os.write(self.master, bytes(64))
-            if not select.select([self.master], [], [], 0.001 if self.fault == "flood" else 0.05)[0]:
+            pause = 0.001 if self.fault == "flood" else 0.05
+            if not select.select([self.master], [], [], pause)[0]:
                 continue
             data = os.read(self.master, 4096)
             heard += len(data)
@@ -76,7 +77,8 @@ class Board:
                 os.close(self.master)
                 self.slave = self.master = -1
                 return
-            if self.fault in ("mute", "flood") or self.fault == "silent" and heard > self.life:
+            deaf = self.fault == "silent" and heard > self.life
+            if deaf or self.fault in ("mute", "flood"):
                 continue
             if self.fault == "noise":
                 os.write(self.master, bytes(range(100, 140)))

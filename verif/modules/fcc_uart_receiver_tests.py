@@ -8,7 +8,7 @@ from typing import Any
 
 import cocotb
 import numpy as np
-from cocotb.triggers import Timer
+from cocotb.triggers import RisingEdge, Timer
 from cocotbext.uart import UartSource
 
 from modules.unit import CLOCK_NS, drive, edge, settings, start
@@ -30,9 +30,9 @@ class TB:
 
     async def _listen(self) -> None:
         while True:
+            await RisingEdge(self.dut.valid)
             await edge(self.dut)
-            if self.dut.valid.value == 1:
-                self.heard.append((int(self.dut.data.value), int(self.dut.error.value)))
+            self.heard.append((int(self.dut.data.value), int(self.dut.error.value)))
 
     def source(self, bit_ns: float) -> UartSource:
         """A sender with bits of so many nanoseconds, which it rounds down."""

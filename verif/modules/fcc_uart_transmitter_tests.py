@@ -8,7 +8,7 @@ from typing import Any
 
 import cocotb
 import numpy as np
-from cocotb.triggers import Timer
+from cocotb.triggers import ReadOnly, RisingEdge, Timer
 from cocotbext.uart import UartSink
 
 from modules.unit import CLOCK_NS, drive, edge, settings, start
@@ -17,11 +17,13 @@ from modules.unit import CLOCK_NS, drive, edge, settings, start
 async def send(dut: Any, data: list[int], gaps: bool) -> None:
     """Hand over bytes, with random pauses or none."""
     rng = np.random.default_rng(2)
+    await edge(dut)
     for byte in data:
         drive(dut, valid=1, data=byte)
+        await ReadOnly()
+        if dut.ready.value != 1:
+            await RisingEdge(dut.ready)
         await edge(dut)
-        while dut.ready.value != 1:
-            await edge(dut)
         if gaps:
             drive(dut, valid=0, data=0x99)
             await edge(dut, int(rng.integers(1, 300)))

@@ -7,14 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from modules.uart_frame import FAULTS
+from modules.uart_faults import FAULTS
 from xnor_fcc_sim import simulator
 from xnor_fcc_sim.sources import uart_sources
 
+HOST = {"DIVIDER": 8, "TIMEOUT": 64, "IMAGE_WIDTH": 64, "BUFFER_BITS": 11}
 
-def build(module: str, sources: list[Path] | None = None, **parameters: int) -> simulator.Model:
+
+def build(module: str, **parameters: int) -> simulator.Model:
     """One of the link's modules."""
-    return simulator.build(module, parameters, sources or uart_sources())
+    return simulator.build(module, parameters, uart_sources())
 
 
 # The smallest divider, an odd one and a large one.
@@ -45,12 +47,18 @@ def test_fcc_uart_frames(bits: int, tmp_path: Path) -> None:
     model.run("modules.fcc_uart_frames_tests", tmp_path, settings={"bits": bits})
 
 
-@pytest.mark.one_quick
-@pytest.mark.parametrize("width", [64, 8, 16, 32, 128, 256, 512])
-def test_fcc_uart_host(width: int, tmp_path: Path) -> None:
+def test_fcc_uart_host(tmp_path: Path) -> None:
     """Registers, images of every length in a beat, results, and everything that goes wrong."""
-    model = build("fcc_uart_host", DIVIDER=8, TIMEOUT=64, IMAGE_WIDTH=width, BUFFER_BITS=11)
-    model.run("modules.fcc_uart_host_tests", tmp_path, settings={"width": width})
+    build("fcc_uart_host", **HOST).run("modules.fcc_uart_host_tests", tmp_path, None, {"width": 64})
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("width", [8, 512])
+def test_fcc_uart_host_with_other_beats(width: int, tmp_path: Path) -> None:
+    """The narrowest and the widest, in what depends on them."""
+    model = build("fcc_uart_host", **{**HOST, "IMAGE_WIDTH": width})
+    tests = ["registers", "images", "dead_core"]
+    model.run("modules.fcc_uart_host_tests", tmp_path, tests, {"width": width})
 
 
 @pytest.mark.slow
@@ -58,14 +66,10 @@ def test_fcc_uart_host(width: int, tmp_path: Path) -> None:
 def test_a_fault_in_the_link_is_noticed(name: str, tmp_path: Path) -> None:
     """The tests of the bridge and of its frames are ones that can fail."""
     fault = FAULTS[name]
+    test = name.partition(":")[0]
     module = Path(fault.file).stem
     sources = fault.sources(tmp_path, uart_sources())
-    parameters = (
-        {"BUFFER_BITS": 6}
-        if module == "fcc_uart_frames"
-        else {"DIVIDER": 8, "TIMEOUT": 64, "IMAGE_WIDTH": 64, "BUFFER_BITS": 11}
-    )
+    parameters = {"BUFFER_BITS": 6} if module == "fcc_uart_frames" else HOST
+    model = simulator.build(module, parameters, sources)
     with pytest.raises(AssertionError, match=fault.complaint):
-        build(module, sources, **parameters).run(
-            f"modules.{module}_tests", tmp_path, settings={"bits": 6, "width": 64}
-        )
+        model.run(f"modules.{module}_tests", tmp_path, test, {"bits": 6, "width": 64})

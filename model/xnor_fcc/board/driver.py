@@ -5,8 +5,8 @@
         core.load(IntegerNetwork.load("mnist.npz"))
         answers = core.classify(images)
 
-Registers are the transport's, images and results its mover's, which takes a chunk of them at a time:
-DMA engines (`msgdma`) or a serial line (`uart`).
+Registers are the transport's, images and results its mover's, which takes a chunk of them at a
+time: DMA engines (`msgdma`) or a serial line (`uart`).
 
 Whatever goes wrong once a core has been recognised, it is left stopped, with nothing inside and
 nothing on the way; the loaded network stays. What has not been recognised is never written to.
@@ -246,8 +246,8 @@ class Driver:
         chunk = self.mover.chunk(packets.shape[1], words, beat)
         if chunk == 0:
             raise ImageError(
-                f"An image of {packets.shape[1]} bytes and its result do not fit the buffer between "
-                "host and core."
+                f"An image of {packets.shape[1]} bytes and its result do not fit the buffer "
+                "between host and core."
             )
         results = np.empty((len(packets), words), np.uint32)
         self.reset()

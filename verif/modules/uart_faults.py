@@ -1,0 +1,25 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The faults that tests of the serial link are shown to find."""
+
+from __future__ import annotations
+
+from faults import Fault
+
+_FRAMES, _HOST = "fcc_uart_frames.v", "fcc_uart_host.v"
+_FLUSH = "      read_reg <= commit_reg;\n"
+
+# By the name of the test that must find it, and what it is.
+FAULTS = {
+    "damage: checksum": Fault(_FRAMES, "verified && crc != RESIDUE", "verified && 1'b0", "byte 0"),
+    "damage: stop bit": Fault(_FRAMES, "listening && rx_valid && rx_error", "1'b0", "stop bit"),
+    "cuts: silence": Fault(_FRAMES, "listening && silent && !idle", "1'b0", "no fault"),
+    "overruns: overrun": Fault(_FRAMES, "store && write_next == read_reg", "1'b0", "no fault"),
+    "cuts: fault waits": Fault(_FRAMES, "silent && fault == 3'd0", "silent", "before the fault"),
+    "flushes: flush": Fault(_FRAMES, _FLUSH, "", "flush"),
+    "images: empty": Fault(_HOST, "empty_reg <= empty_reg + 1'b1", "empty_reg <= 7'd0", "image"),
+    "dead_core: stuck": Fault(_HOST, "&& tick && waited_reg", "&& 1'b0", "no reply"),
+    "dead_core: result": Fault(
+        _HOST, "asi_result_endofpacket != (wanted_reg == 16'd1)", "1'b0", "status"
+    ),
+    "registers: address": Fault(_HOST, "kind_reg[5:0] + 1'b1", "kind_reg[5:0]", "registers"),
+}
