@@ -69,14 +69,12 @@ async def _port(dut: Any, bit_ns: int = BIT_NS) -> SimulatedPort:
 
 @cocotb.test(timeout_time=1, timeout_unit="sec")
 async def bit_exact(dut: Any) -> None:
-    """One network after the other over the link, from a sender that is two per cent too fast and
-    one that is too slow."""
+    """Networks over the link from senders that are too slow or too fast, and again where another
+    has been; settings: `bits`, nanoseconds of a bit and the number of networks for each sender."""
     geometry = Geometry(**settings()["geometry"])
-    networks = _networks(2)
-    for bit_ns, loaded in (
-        (BIT_NS * 98 // 100, networks), (-(-BIT_NS * 102 // 100), networks[:1])
-    ):  # fmt: skip
+    for bit_ns, count in settings()["bits"]:
         port = await _port(dut, bit_ns)
+        loaded = _networks(count)
 
         def run(port: SimulatedPort = port, loaded: list[IntegerNetwork] = loaded) -> None:
             with Driver(port.transport(), _TIMEOUT) as core:

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The bridge between a serial line of another author and a stand-in of the core; settings:
-`width`, bits of a beat of images. DIVIDER is 8, TIMEOUT 64, BUFFER_BITS 11."""
+`width`, bits of a beat of images. DIVIDER is 8, TIMEOUT 64, BUFFER_BITS 8."""
 
 from __future__ import annotations
 
@@ -15,8 +15,9 @@ from cocotb.triggers import RisingEdge, SimTimeoutError, Timer, with_timeout
 from cocotbext.uart import UartSink, UartSource
 
 from modules.unit import CLOCK_NS, drive, edge, settings, start
-from xnor_fcc.board.uart import BUFFER_BYTES, PAYLOAD, frame
+from xnor_fcc.board.uart import frame
 
+BUFFER_BYTES = (1 << 8) - 1
 BIT_NS = 8 * CLOCK_NS
 TIMEOUT_NS = 64 * BIT_NS
 IMAGE, FIRST, LAST = 0x80, 1, 2
@@ -138,7 +139,7 @@ class TB:
         try:
             while len(data) < 8 + 4 * words:
                 data += await with_timeout(
-                    self.sink.read(1), 30000 * BIT_NS, "ns"
+                    self.sink.read(1), 5000 * BIT_NS, "ns"
                 )
         except SimTimeoutError:
             raise AssertionError(f"no reply, but {data!r}") from None
@@ -175,7 +176,7 @@ async def registers(dut: Any) -> None:
     assert await tb.ask(62, b"", 4) == (0, [tb.register(a) for a in (62, 63, 0, 1)]), "registers"
     assert not tb.writes
     tb.reads.clear()
-    for words in (0, 1, 2, PAYLOAD // 4):
+    for words in (0, 1, 2, (BUFFER_BYTES - 6) // 4):
         values = tb.rng.integers(0, 1 << 32, words).tolist()
         tb.writes.clear()
         assert await tb.ask(27, np.array(values, ">u4").tobytes()) == (0, [])
@@ -200,18 +201,18 @@ async def images(dut: Any) -> None:
         assert await tb.ask(IMAGE | FIRST | LAST, image, len(wanted)) == (0, wanted), "status"
         assert tb.images.pop() == image, "image"
     # Pieces of several sizes, the last one of any; frames follow each other without a pause.
-    image = tb.rng.bytes(12 * beat - beat // 2)
-    ends = [beat, 2 * beat, 7 * beat, len(image)]
-    wanted = tb.result(250)
+    image = tb.rng.bytes(6 * beat - beat // 2)
+    ends = [beat, 2 * beat, 4 * beat, len(image)]
+    wanted = tb.result(40)
     begin = 0
     for number, end in enumerate(ends, 1):
         kind = IMAGE | FIRST * (begin == 0) | LAST * (end == len(image))
-        words = 250 if end == len(image) else 0
+        words = 40 if end == len(image) else 0
         await tb.source.write(frame(kind, number, image[begin:end], words))
         begin = end
     for number in range(1, len(ends)):
         assert await tb.reply(number) == (0, [])
-    assert await tb.reply(len(ends), 250) == (0, wanted), "status or result"
+    assert await tb.reply(len(ends), 40) == (0, wanted), "status or result"
     assert tb.images == [image], "image"
     await tb.works()
 
@@ -222,8 +223,8 @@ async def ahead(dut: Any) -> None:
     and the line from the host never waits; with more the first ones are, and the rest is told."""
     tb = TB(dut)
     await tb.start()
-    image = tb.rng.bytes(50)
-    frames = BUFFER_BYTES // 60
+    image = tb.rng.bytes(20)
+    frames = BUFFER_BYTES // 30
     results = [tb.result(2) for _ in range(frames)]
     begun = cocotb.utils.get_sim_time("ns")
     for number in range(frames):
@@ -234,10 +235,10 @@ async def ahead(dut: Any) -> None:
     # A frame is longer than its reply: the time is that of the frames, and of the last one's beats
     # and reply.
     bits = (cocotb.utils.get_sim_time("ns") - begun) / BIT_NS
-    assert bits < 10 * (60 * frames + 16) + 40 + 3 * 50 / tb.beat, "the line has rested"
+    assert bits < 10 * (30 * frames + 16) + 40 + 3 * 20 / tb.beat, "the line has rested"
     # The core takes nothing: what is sent stays in the buffer, until that is told.
     tb.taking = False
-    for number in range(BUFFER_BYTES // 60 + 5):
+    for number in range(frames + 5):
         await tb.source.write(frame(IMAGE | FIRST | LAST, number, image, 2))
     assert await tb.reply(0, 2) == (STUCK, [0, 0])
     await tb.source.wait()
@@ -252,7 +253,7 @@ async def overrun(dut: Any) -> None:
     """A frame larger than the buffer is told, and those before it have been obeyed."""
     tb = TB(dut)
     await tb.start()
-    await tb.source.write(frame(7, 1, b"\x00\x00\x00\x09", 0) + frame(3, 2, bytes(2100), 0))
+    await tb.source.write(frame(7, 1, b"\x00\x00\x00\x09", 0) + frame(3, 2, bytes(300), 0))
     assert await tb.reply(1) == (0, [])
     assert await tb.reply(0) == (OVERRUN, [])
     assert tb.writes == [(7, 9)]
@@ -284,8 +285,8 @@ async def cut(dut: Any) -> None:
     """A cable pulled in the middle of a load, and an image whose last piece does not come."""
     tb = TB(dut)
     await tb.start()
-    long = frame(27, 3, bytes(400), 0)
-    for place in (1, 5, 6, 200, len(long) - 1):
+    long = frame(27, 3, bytes(220), 0)
+    for place in (1, 5, 6, 100, len(long) - 1):
         await tb.source.write(long[:place])
         assert await tb.reply(0) == (CUT, [])
         await tb.silence()

@@ -11,7 +11,7 @@ from modules.uart_faults import FAULTS
 from xnor_fcc_sim import simulator
 from xnor_fcc_sim.sources import uart_sources
 
-HOST = {"DIVIDER": 8, "TIMEOUT": 64, "IMAGE_WIDTH": 64, "BUFFER_BITS": 11}
+HOST = {"DIVIDER": 8, "TIMEOUT": 64, "IMAGE_WIDTH": 64, "BUFFER_BITS": 8}
 
 
 def build(module: str, **parameters: int) -> simulator.Model:

@@ -15,10 +15,8 @@ RTL = Path(os.environ.get("XNOR_FCC_RTL", places.RTL))
 
 def listed(path: Path) -> list[Path]:
     """The files that a list names."""
-    return [
-        RTL.joinpath(*file.parts[1:]) if file.parts[0] == "rtl" else ROOT / file
-        for file in rtl.named(path)
-    ]
+    core = Path("rtl")
+    return [RTL / file.name if file.parent == core else ROOT / file for file in rtl.named(path)]
 
 
 def rtl_sources() -> list[Path]:
