@@ -19,7 +19,8 @@ from .places import ROOT, RTL
 TOP = "xnor_fcc"
 _FILE_TYPE = "verilogSource-2005"
 # What a copy holds, in the folders of the repository: the core, and the testbench of its core file.
-_COPIED = ("LICENSE", "rtl/*.v", "rtl/*.vh", "rtl/*.core", "rtl/sources.f", "verif/fusesoc/**/*")
+_COPIED = ("LICENSE", "rtl/*.v", "rtl/*.vh", "rtl/*.core", "rtl/sources.f", "rtl/uart/*",
+           "verif/fusesoc/**/*")  # fmt: skip
 
 _EPILOG = """\
 Without an option it prints a command file: the directory of the include files, then the sources,
