@@ -106,6 +106,7 @@ def test_classify_asks_the_board(
         ("flood", 0, "{} sends without end; check that it is the right port, and that the board's"),
         ("silent", 500, "{} does not answer any more; check the cable and the board."),
         ("unplugged", 500, "{} has gone away in the middle ("),
+        ("swallows", 0, "An answer from {} got lost on the way; check the cable."),
         ("damaged", 0, "An answer from {} arrived damaged; check the cable."),
     ],
 )

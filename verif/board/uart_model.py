@@ -25,7 +25,8 @@ class Board:
 
     What goes wrong with it, by `fault`: "mute" answers nothing, "noise" answers each frame with
     bytes that are none, "flood" sends without end, "damaged" turns a bit of every answer,
-    "unplugged" goes away after `life` bytes, "silent" answers nothing after so many.
+    "unplugged" goes away after `life` bytes, "silent" answers nothing after so many, "swallows"
+    leaves out the answer to the first weights.
     """
 
     def __init__(
@@ -39,6 +40,7 @@ class Board:
         self.chunks = memory.weight_chunks().size + memory.offset_chunks().size
         self.names = {address: name for name, address in ADDRESS.items()}
         self.loaded = self.images = 0
+        self.swallowed = False
         self.packet = b""
         self.master, self.slave = os.openpty()
         tty.setraw(self.slave)
@@ -101,6 +103,9 @@ class Board:
         body += zlib.crc32(body).to_bytes(4, "little")
         if self.fault == "damaged" and self.loaded:
             body = body[:-6] + bytes([body[-6] ^ 1]) + body[-5:]
+        if self.fault == "swallows" and self.loaded and not self.swallowed:
+            self.swallowed = True
+            return
         os.write(self.master, body)
 
     def _read(self, address: int) -> int:

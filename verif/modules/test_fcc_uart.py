@@ -64,12 +64,12 @@ def test_fcc_uart_host_with_other_beats(width: int, tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", FAULTS)
 def test_a_fault_in_the_link_is_noticed(name: str, tmp_path: Path) -> None:
-    """The tests of the bridge and of its frames are ones that can fail."""
+    """The tests are ones that can fail."""
     fault = FAULTS[name]
     test = name.partition(":")[0]
     module = Path(fault.file).stem
     sources = fault.sources(tmp_path, uart_sources())
-    parameters = {"BUFFER_BITS": 6} if module == "fcc_uart_frames" else HOST
-    model = simulator.build(module, parameters, sources)
+    needed = {"fcc_uart_frames": {"BUFFER_BITS": 6}, "fcc_uart_crc": {}, "fcc_uart_host": HOST}
+    model = simulator.build(module, needed.get(module, {"DIVIDER": 8}), sources)
     with pytest.raises(AssertionError, match=fault.complaint):
-        model.run(f"modules.{module}_tests", tmp_path, test, {"bits": 6, "width": 64})
+        model.run(f"modules.{module}_tests", tmp_path, test, {"bits": 6, "width": 64, "divider": 8})

@@ -194,7 +194,7 @@ class Driver:
         """Stop the core and what moves its images at once and drop what is inside; clears the
         counters. The loaded network stays. Raises `DeviceTimeoutError`."""
         if not self._stop():
-            raise DeviceTimeoutError("The core or its DMA engines do not come out of reset.")
+            raise DeviceTimeoutError("The core, or what moves its images, does not come to rest.")
 
     # ---- network
 

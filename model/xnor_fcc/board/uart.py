@@ -60,6 +60,10 @@ class LinkError(TransportError):
     """The serial line, or what is at its other end, failed; the sentence says how."""
 
 
+class _StuckError(LinkError):
+    """The core does not take an image, or does not answer."""
+
+
 class Port(Protocol):
     """What a serial port of pyserial has, and all that is needed of it."""
 
@@ -111,9 +115,10 @@ class UartTransport:
         self.baud = baud
         self.name = name
         self.clock = clock
-        # From the last byte of either side: two time-outs until a cut frame or a dead core is
-        # told, two until the link listens again. What waits to be sent is far less.
-        self._silence = 4 * timeout_bits / baud
+        # The link is quiet for at most two time-outs before it tells of a cut frame or a dead core,
+        # and listens again two after the last byte of either side. The third is for what still
+        # waits to be sent, here and in an adapter.
+        self._silence = 3 * timeout_bits / baud
         self._patience = 2 * self._silence + 10 * (BUFFER_BYTES + _REPLIES) / baud
         self._sent: deque[_Sent] = deque()
         self._number = 0
@@ -171,14 +176,17 @@ class UartTransport:
         """Send the packets, uint8 (n, bytes), and return the results, uint32 (n, words)."""
         pieces = range(0, packets.shape[1], PAYLOAD // beat * beat)
         rows = []
-        for packet in packets:
-            for first in pieces:
-                last = first == pieces[-1]
-                kind = _IMAGE | (_FIRST if first == 0 else 0) | (_LAST if last else 0)
-                data = packet[first : first + pieces.step].tobytes()
-                sent = self._send(kind, data, words if last else 0)
-            rows.append(sent)
-        return np.stack([self._answer(sent) for sent in rows])
+        try:
+            for packet in packets:
+                for first in pieces:
+                    last = first == pieces[-1]
+                    kind = _IMAGE | (_FIRST if first == 0 else 0) | (_LAST if last else 0)
+                    data = packet[first : first + pieces.step].tobytes()
+                    sent = self._send(kind, data, words if last else 0)
+                rows.append(sent)
+            return np.stack([self._answer(sent) for sent in rows])
+        except _StuckError as cause:
+            raise TimeoutError from cause
 
     # ---- frames
 
@@ -221,13 +229,16 @@ class UartTransport:
         if zlib.crc32(data[:-4]) != int.from_bytes(data[-4:], "little"):
             raise self._garbled()
         status = data[-5]
-        if status == _STUCK:
-            raise TimeoutError(f"{self.name}: {_STATUS[status]}.")
-        if status:
-            why = _STATUS.get(status, f"status {status}")
+        if status in (_DAMAGED, _CUT, _OVERRUN):
             raise LinkError(
-                f"The link at {self.name} tells that {why}, and nothing of it was used; check the "
-                "cable, or build both ends for a lower --baud."
+                f"The link at {self.name} tells that {_STATUS[status]}, and nothing of it was "
+                "used; check the cable, or build both ends for a lower --baud."
+            )
+        if status:
+            kind = _StuckError if status == _STUCK else LinkError
+            raise kind(
+                f"The link at {self.name} tells that {_STATUS.get(status, f'{status} is wrong')}; "
+                "load the network again."
             )
         if (data[0], words) != (sent.number, sent.wanted):
             raise LinkError(f"An answer from {self.name} got lost on the way; check the cable.")
