@@ -466,7 +466,7 @@ def test_a_core_that_never_answers(core: Board, network: Path) -> None:
         driver.classify(np.zeros((1, 30), np.uint8))
     assert core.word("core", 4 * ADDRESS["CONTROL"]) == 4, "not stopped"
     core.set("STATUS", 2)
-    with pytest.raises(DeviceTimeoutError, match="out of reset"):
+    with pytest.raises(DeviceTimeoutError, match="come to rest"):
         Driver(core.open())
 
 
