@@ -144,7 +144,6 @@ module fcc_uart_frames #(
     // What ended the work on a frame is told instead.
     if (flush) begin
       read_reg <= commit_reg;
-      fetched_reg <= 1'b0;
       fault <= 3'd0;
     end
     if (reset) begin

@@ -63,7 +63,6 @@ module fcc_uart_receiver #(
       end
     end
     if (reset) begin
-      line_reg <= 3'b000;
       active_reg <= 1'b0;
       valid <= 1'b0;
     end

@@ -187,6 +187,31 @@ async def damage(dut: Any) -> None:
             await tb.fails(CUT if dut.fault.value == CUT else DAMAGED, f"byte {place} twice")
 
 
+@cocotb.test(timeout_time=1, timeout_unit="ms")
+async def after_reset(dut: Any) -> None:
+    """Half of the silence is not enough, whatever was before the reset; the buffer is empty."""
+    tb = TB(dut)
+    await tb.start()
+    for reading in (True, False):
+        tb.reading = reading
+        await tb.send(tb.frame(1))
+        await tb.tick()
+        tb.out.clear()
+        drive(dut, reset=1)
+        await edge(dut)
+        drive(dut, reset=0)
+        await edge(dut)
+        assert dut.out_valid.value == 0 and dut.fault.value == 0
+        await tb.tick()
+        await tb.send(tb.frame(2))
+        await tb.wait(60)
+        tb.read_on()
+        await tb.wait(60)
+        assert not tb.out, "heard before silence"
+        await tb.silence()
+        await tb.passes(tb.frame(3))
+
+
 @cocotb.test(timeout_time=10, timeout_unit="ms")
 async def cuts(dut: Any) -> None:
     """Silence after every byte of a frame; a pause of less than that harms nothing."""

@@ -22,6 +22,7 @@ FAULTS = {
     "cuts: silence": Fault(_FRAMES, "listening && silent && !idle", "1'b0", "no fault"),
     "overruns: overrun": Fault(_FRAMES, "store && write_next == read_reg", "1'b0", "no fault"),
     "cuts: fault waits": Fault(_FRAMES, "silent && fault == 3'd0", "silent", "before the fault"),
+    "after_reset: quiet": Fault(_FRAMES, "quiet_reg  <= 1'b0", "quiet_reg  <= 1'b1", "silence"),
     "flushes: flush": Fault(_FRAMES, _FLUSH, "", "flush"),
     "images: empty": Fault(_HOST, "empty_reg <= empty_reg + 1'b1", "empty_reg <= 7'd0", "image"),
     "ahead: flush": Fault(_HOST, "flush = stuck ||", "flush = 1'b0 &&", "no reply"),
