@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -15,11 +16,13 @@ import pytest
 
 from board.uart_model import Board
 from board.uart_port import BIT_NS, DIVIDER, TIMEOUT
+from measure import synthesis
 from xnor_fcc import classify
 from xnor_fcc.board.uart import BAUD
 from xnor_fcc.errors import run_main
 from xnor_fcc.geometry import Geometry
 from xnor_fcc.integer import IntegerNetwork
+from xnor_fcc.places import RTL
 from xnor_fcc.random_network import random_network
 from xnor_fcc.reference import evaluate
 from xnor_fcc_sim import simulator
@@ -60,6 +63,17 @@ def test_images_of_several_frames_over_the_serial_link(image_width: int) -> None
     geometry = Geometry.for_widths(WIDE, 3, 20, 1, image_width=image_width)
     settings = {"widths": WIDE, "bits": [(BIT_NS, 1)], "images": 2}
     run(geometry, ["bit_exact"], f"wide-{image_width}", **settings)
+
+
+@pytest.mark.slow
+def test_the_link_is_as_small_as_the_document_says() -> None:
+    text = (RTL / "INTEGRATION.md").read_text()
+    found = re.search(r"The link takes (\d+) ALMs and (\d+) M10K", text)
+    assert found is not None
+    parameters = {"IMAGE_WIDTH": 64, "DIVIDER": 50, "TIMEOUT": 131072, "BUFFER_BITS": 11}
+    cost = synthesis.intel("fcc_uart_host", parameters, uart_sources())
+    assert cost.alm == pytest.approx(int(found[1]), rel=0.05)
+    assert cost.m10k == int(found[2])
 
 
 # ---- ports of the operating system

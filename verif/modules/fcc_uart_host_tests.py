@@ -39,6 +39,7 @@ class TB:
         self.images: list[bytes] = []
         self.results: deque[tuple[int, bool, bool]] = deque()
         self.taking = True
+        self.eager = False  # ready before there is a beat, as the core is
 
     async def start(self) -> None:
         """Reset, and silence until it listens."""
@@ -91,10 +92,11 @@ class TB:
                 if dut.aso_image_valid.value == 0:
                     break
             else:
-                await edge(dut, int(self.rng.integers(1, 20)))
-                drive(dut, aso_image_ready=1)
+                if not self.eager:
+                    await edge(dut, int(self.rng.integers(1, 20)))
+                    drive(dut, aso_image_ready=1)
                 await edge(dut)
-                drive(dut, aso_image_ready=0)
+                drive(dut, aso_image_ready=self.eager)
                 assert dut.aso_image_valid.value == 1 and dut.aso_image_error.value == 0
                 assert bool(dut.aso_image_startofpacket.value) == (not self.packet), "image start"
                 data = int(dut.aso_image_data.value).to_bytes(self.beat, "big")
@@ -315,9 +317,11 @@ async def dead_core(dut: Any) -> None:
     tb.taking = True
     await tb.silence()
     await tb.works()
-    assert await tb.ask(kind, image, 2) == (STUCK, [0, 0]), "no reply"
-    await tb.silence()
-    await tb.works()
+    for tb.eager in (False, True):
+        drive(dut, aso_image_ready=tb.eager)
+        assert await tb.ask(kind, image, 2) == (STUCK, [0, 0]), "no reply"
+        await tb.silence()
+        await tb.works()
     given = tb.result(3)
     tb.results.pop()
     assert await tb.ask(kind, image, 3) == (STUCK, [*given[:2], 0])

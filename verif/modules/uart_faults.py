@@ -27,6 +27,7 @@ FAULTS = {
     "images: empty": Fault(_HOST, "empty_reg <= empty_reg + 1'b1", "empty_reg <= 7'd0", "image"),
     "ahead: flush": Fault(_HOST, "flush = stuck ||", "flush = 1'b0 &&", "no reply"),
     "dead_core: stuck": Fault(_HOST, "&& tick && waited_reg", "&& 1'b0", "no reply"),
+    "dead_core: given": Fault(_HOST, "given = (state_reg == GIVE) &&", "given =", "no reply"),
     "dead_core: result": Fault(
         _HOST, "asi_result_endofpacket != (wanted_reg == 16'd1)", "1'b0", "status"
     ),
