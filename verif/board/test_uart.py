@@ -25,7 +25,7 @@ from xnor_fcc.integer import IntegerNetwork
 from xnor_fcc.places import RTL
 from xnor_fcc.random_network import random_network
 from xnor_fcc.reference import evaluate
-from xnor_fcc_sim import simulator
+from xnor_fcc_sim import simulator, toolchain
 from xnor_fcc_sim.sources import uart_sources
 
 SMALL = (30, 23, 9, 5)
@@ -63,6 +63,20 @@ def test_images_of_several_frames_over_the_serial_link(image_width: int) -> None
     geometry = Geometry.for_widths(WIDE, 3, 20, 1, image_width=image_width)
     settings = {"widths": WIDE, "bits": [(BIT_NS, 1)], "images": 2}
     run(geometry, ["bit_exact"], f"wide-{image_width}", **settings)
+
+
+@pytest.mark.parametrize(
+    ("name", "least", "most"),
+    [("DIVIDER", 8, 8192), ("TIMEOUT", 12, 131072), ("BUFFER_BITS", 4, 16)],
+)
+def test_impossible_parameters_are_refused(name: str, least: int, most: int) -> None:
+    """With the name of a module that says why; those at the ends are not."""
+    for value in (least - 1, least, most, most + 1):
+        command = ["--lint-only", "-Wno-fatal", "--top-module", "fcc_uart_host"]
+        command += [f"-G{name}={value}", *map(str, uart_sources())]
+        result = toolchain.verilator().run(command)
+        refused = f"{name}_must_be_{least}_to_{most}" in result.stderr
+        assert refused == (not least <= value <= most) == (result.returncode != 0), value
 
 
 @pytest.mark.slow

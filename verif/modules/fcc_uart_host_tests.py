@@ -279,6 +279,12 @@ async def damage(dut: Any) -> None:
         await tb.source.wait()
         await tb.silence()
         assert not tb.writes and not tb.reads and tb.sink.empty()
+    # Good frames before it are obeyed, also those that come to their turn after it.
+    first, second = ([tb.register(a + n) for n in range(20)] for a in (7, 9))
+    await tb.source.write(frame(7, 1, b"", 20) + frame(9, 2, b"", 20) + bytes(10))
+    assert await tb.reply(1, 20) == (0, first) and await tb.reply(2, 20) == (0, second), "status"
+    assert await tb.reply(0) == (DAMAGED, [])
+    await tb.silence()
     await tb.works()
 
 
@@ -340,6 +346,38 @@ async def dead_core(dut: Any) -> None:
         await tb.works()
 
 
+@cocotb.test(timeout_time=10, timeout_unit="ms")
+async def last_moment(dut: Any) -> None:
+    """An image that is taken, and a result that comes, in each cycle around the one in which
+    waiting ends: in that one and before it is soon enough."""
+    tb = TB(dut)
+    await tb.start()
+    for offset in range(-2, 3):
+        for taking in (True, False):
+            tb.taking = taking
+            reply = cocotb.start_soon(tb.ask(IMAGE | FIRST | LAST, bytes(tb.beat), 1))
+            await RisingEdge(dut.asi_result_ready if taking else dut.aso_image_valid)
+            await RisingEdge(dut.tick)
+            await edge(dut, TIMEOUT_NS // CLOCK_NS + offset)
+            result = {"asi_result_startofpacket": 1, "asi_result_endofpacket": 1}
+            if taking:
+                drive(dut, asi_result_valid=1, asi_result_data=77, **result)
+            else:
+                drive(dut, aso_image_ready=1)
+            await edge(dut)
+            drive(dut, aso_image_ready=0, asi_result_valid=0)
+            if not taking and offset <= 0:
+                await RisingEdge(dut.asi_result_ready)
+                drive(dut, asi_result_valid=1, asi_result_data=77, **result)
+                await edge(dut)
+                drive(dut, asi_result_valid=0)
+            assert await reply == ((0, [77]) if offset <= 0 else (STUCK, [0])), offset
+            tb.packet.clear()
+            await tb.silence()
+    tb.taking = True
+    await tb.works()
+
+
 @cocotb.test(timeout_time=100, timeout_unit="ms")
 async def reset_anywhere(dut: Any) -> None:
     """A reset in the middle of a frame and of a reply leaves nothing behind."""
@@ -361,5 +399,9 @@ async def reset_anywhere(dut: Any) -> None:
         tb.results.clear()
         assert tb.sink.empty()
         tb.packet.clear()
+        # Of the frame that was at work nothing is in the reply about another.
+        await tb.source.write(bytes(10))
+        assert await tb.reply(0) == (DAMAGED, [])
+        await tb.silence()
     await tb.silence()
     assert (await tb.ask(4, b"", 1))[0] == 0

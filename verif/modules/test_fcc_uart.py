@@ -63,8 +63,11 @@ def test_fcc_uart_host_with_other_beats(width: int, tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", FAULTS)
-def test_a_fault_in_the_link_is_noticed(name: str, tmp_path: Path) -> None:
+def test_a_fault_in_the_link_is_noticed(
+    name: str, quickest: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     """The tests are ones that can fail."""
+    monkeypatch.setenv("SIM", quickest)
     fault = FAULTS[name]
     test = name.partition(":")[0]
     module = Path(fault.file).stem

@@ -26,6 +26,10 @@ FAULTS = {
     "flushes: flush": Fault(_FRAMES, _FLUSH, "", "flush"),
     "images: empty": Fault(_HOST, "empty_reg <= empty_reg + 1'b1", "empty_reg <= 7'd0", "image"),
     "ahead: flush": Fault(_HOST, "flush = stuck ||", "flush = 1'b0 &&", "no reply"),
+    "damage: earlier": Fault(
+        _HOST, "status_reg <= 3'd0;\n          state_reg  <=", "state_reg <=", "status"
+    ),
+    "last_moment: answered": Fault(_HOST, "!given && !answered && tick", "!given && tick", "0"),
     "dead_core: stuck": Fault(_HOST, "&& tick && waited_reg", "&& 1'b0", "no reply"),
     "dead_core: given": Fault(_HOST, "given = (state_reg == GIVE) &&", "given =", "no reply"),
     "dead_core: result": Fault(
