@@ -14,14 +14,13 @@ import cocotb
 import numpy as np
 from cocotb.task import bridge
 
-from board.host_system import SimulatedTransport, serve
+from board.host_system import SimulatedTransport, refused, serve
 from xnor_fcc.board import host
 from xnor_fcc.board.address_map import BASE, OFFSET
 from xnor_fcc.board.driver import (
     CorruptedLoadError,
     DeviceTimeoutError,
     Driver,
-    DriverError,
     ImageError,
     NetworkTooLargeError,
     RefusedError,
@@ -99,16 +98,6 @@ async def mnist(dut) -> None:  # type: ignore[no-untyped-def]
     await bridge(run)()
 
 
-def _refused(kind: type[DriverError], action: Callable[[], object]) -> str:
-    """The sentence of the error that `action` must end with."""
-    try:
-        action()
-    except kind as error:
-        assert str(error).endswith(".") and "\n" not in str(error)
-        return str(error)
-    raise AssertionError(f"no {kind.__name__}")
-
-
 @cocotb.test(timeout_time=1, timeout_unit="sec")
 async def errors(dut) -> None:  # type: ignore[no-untyped-def]
     """Everything that goes wrong on the way says so, and the core works again afterwards."""
@@ -132,51 +121,51 @@ async def errors(dut) -> None:  # type: ignore[no-untyped-def]
     def run() -> None:
         # Not the core's first register; and nothing may be written to what is there.
         transport.shift = 4 * ADDRESS["VERSION"]
-        refusal = _refused(WrongCoreError, lambda: Driver(transport, _SHORT_TIMEOUT))
+        refusal = refused(WrongCoreError, lambda: Driver(transport, _SHORT_TIMEOUT))
         assert f"{VERSION_VALUE:#010x}" in refusal
         transport.shift = 0
         version = OFFSET["core"] + 4 * ADDRESS["VERSION"]
         transport.override = {version: VERSION_VALUE + 0x10000}
-        assert "newer" in _refused(VersionError, lambda: Driver(transport, _SHORT_TIMEOUT))
+        assert "newer" in refused(VersionError, lambda: Driver(transport, _SHORT_TIMEOUT))
         transport.override = {}
         assert transport.writes == 0
 
         core = Driver(transport, _SHORT_TIMEOUT)
         at_rest(core)
         large = random_network(rng, (core.geometry.max_width + 1, 3))
-        _refused(NetworkTooLargeError, lambda: core.load(large))
+        refused(NetworkTooLargeError, lambda: core.load(large))
         at_rest(core)
 
         transport.lose_writes = 1
-        _refused(CorruptedLoadError, lambda: core.load(network))
+        refused(CorruptedLoadError, lambda: core.load(network))
         transport.lose_writes = 0
         at_rest(core)
         transport.flip = 1 << 3
-        assert "WEIGHTS_CRC" in _refused(CorruptedLoadError, lambda: core.load(network))
+        assert "WEIGHTS_CRC" in refused(CorruptedLoadError, lambda: core.load(network))
         transport.flip = 0
         at_rest(core)
         core.load(network)
         works(core)
 
         transport.cut_packets = 1
-        assert "PACKET_SHORT" in _refused(TruncatedTransferError, lambda: core.classify(bits))
+        assert "PACKET_SHORT" in refused(TruncatedTransferError, lambda: core.classify(bits))
         transport.cut_packets = 0
         works(core)
 
         transport.dead_results = True
-        _refused(DeviceTimeoutError, lambda: core.classify(bits))
+        refused(DeviceTimeoutError, lambda: core.classify(bits))
         transport.dead_results = False
         works(core)
 
         # An engine that never sends.
         accept = transport.image_dma.accept
         transport.image_dma.accept = lambda descriptor: None
-        _refused(DeviceTimeoutError, lambda: core.classify(bits))
+        refused(DeviceTimeoutError, lambda: core.classify(bits))
         transport.image_dma.accept = accept
         works(core)
 
         core.write("LAYERS", 0)
-        assert "BAD_TABLE" in _refused(RefusedError, lambda: core.classify(bits))
+        assert "BAD_TABLE" in refused(RefusedError, lambda: core.classify(bits))
         at_rest(core)
         core.load(network)
         works(core)

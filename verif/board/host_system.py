@@ -163,7 +163,7 @@ class SimulatedTransport:
 
     def now(self) -> float:
         """Simulated seconds."""
-        return resume(_simulated_seconds)()
+        return simulated_seconds()
 
     def pause(self) -> None:
         """A few cycles."""
@@ -269,8 +269,23 @@ class SimulatedTransport:
         return self.pauses > 0 and self.rng.random() < self.pauses
 
 
-async def _simulated_seconds() -> float:
+def simulated_seconds() -> float:
+    """The clock of a driver in the simulator."""
+    return resume(_seconds)()
+
+
+async def _seconds() -> float:
     return float(cocotb.utils.get_sim_time("ns")) * 1e-9
+
+
+def refused(kind: type[Exception], action: Callable[[], object]) -> str:
+    """The sentence of the error that `action` must end with."""
+    try:
+        action()
+    except kind as error:
+        assert str(error).endswith(".") and "\n" not in str(error)
+        return str(error)
+    raise AssertionError(f"no {kind.__name__}")
 
 
 def _part(offset: int) -> tuple[str, int]:

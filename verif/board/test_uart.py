@@ -136,6 +136,7 @@ def test_classify_asks_the_board(
         ("unplugged", 500, "{} has gone away in the middle ("),
         ("swallows", 0, "An answer from {} got lost on the way; check the cable."),
         ("damaged", 0, "An answer from {} arrived damaged; check the cable."),
+        ("stuck", 0, "The link at {} tells that the core neither takes images nor answers; load "),
     ],
 )
 def test_what_goes_wrong_at_a_port_is_a_sentence(

@@ -24,9 +24,9 @@ class Board:
     """Its port is `device`. It knows the one network that it will be sent.
 
     What goes wrong with it, by `fault`: "mute" answers nothing, "noise" answers each frame with
-    bytes that are none, "flood" sends without end, "damaged" turns a bit of every answer,
+    bytes that are none, "flood" sends without end, "damaged" turns a bit of what it reads,
     "unplugged" goes away after `life` bytes, "silent" answers nothing after so many, "swallows"
-    leaves out the answer to the first weights.
+    leaves out the answer to the first weights, "stuck" tells of each frame that the core is dead.
     """
 
     def __init__(
@@ -95,13 +95,15 @@ class Board:
         payload, status = frame[6:], 0
         if kind & 0x80:
             words = self._image(kind, payload)
+        elif self.fault == "stuck":
+            words, status = [0] * wanted, 4
         else:
             words = [self._read(kind + n) for n in range(wanted)]
             self._write(kind, np.frombuffer(payload, ">u4"))
         body = bytes([number]) + len(words).to_bytes(2, "big")
         body += np.array(words, ">u4").tobytes() + bytes([status])
         body += zlib.crc32(body).to_bytes(4, "little")
-        if self.fault == "damaged" and self.loaded:
+        if self.fault == "damaged" and self.loaded and words:
             body = body[:-6] + bytes([body[-6] ^ 1]) + body[-5:]
         if self.fault == "swallows" and self.loaded and not self.swallowed:
             self.swallowed = True

@@ -13,6 +13,7 @@ from cocotb.task import resume
 from cocotb.triggers import ClockCycles, SimTimeoutError, with_timeout
 from cocotbext.uart import UartSink, UartSource
 
+from board.host_system import simulated_seconds
 from xnor_fcc.board.uart import UartTransport
 from xnor_fcc_sim.clock import CLOCK_NS
 
@@ -55,7 +56,7 @@ class SimulatedPort:
 
     def transport(self) -> UartTransport:
         """The transport over it."""
-        return UartTransport(self, BAUD, "the port", TIMEOUT, _seconds)
+        return UartTransport(self, BAUD, "the port", TIMEOUT, simulated_seconds)
 
     def count_from_here(self) -> None:
         """Bytes are numbered from here."""
@@ -93,11 +94,3 @@ class SimulatedPort:
                 mangled = self.receiving(self.received, byte) if self.receiving else bytes([byte])
                 self._waiting += mangled
                 self.received += 1
-
-
-def _seconds() -> float:
-    return resume(_simulated)()
-
-
-async def _simulated() -> float:
-    return float(cocotb.utils.get_sim_time("ns")) * 1e-9

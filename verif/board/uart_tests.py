@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -12,6 +11,7 @@ import cocotb
 import numpy as np
 from cocotb.task import bridge
 
+from board.host_system import refused
 from board.uart_port import BAUD, BIT_NS, TIMEOUT, SimulatedPort
 from xnor_fcc.board.driver import (
     DeviceTimeoutError,
@@ -49,16 +49,6 @@ def _check(core: Driver, network: IntegerNetwork, count: int) -> None:
         np.testing.assert_array_equal(answers.scores, expected.scores)
         np.testing.assert_array_equal(answers.classes, expected.classes)
         assert answers.counters["IMAGES"] == count and answers.counters["DROPPED"] == 0
-
-
-def _refused(kind: type[Exception], action: Callable[[], object]) -> str:
-    """The sentence of the error that `action` must end with."""
-    try:
-        action()
-    except kind as error:
-        assert str(error).endswith(".") and "\n" not in str(error)
-        return str(error)
-    raise AssertionError(f"no {kind.__name__}")
 
 
 async def _port(dut: Any, bit_ns: int = BIT_NS) -> SimulatedPort:
@@ -179,18 +169,18 @@ async def cuts(dut: Any) -> None:
         for end in (1, whole // 3, whole // 2, whole - 1):
             port.count_from_here()
             port.sending = lambda number, byte, end=end: bytes([byte] if number < end else [])
-            sentence = _refused(LinkError, lambda: core.load(network))
+            sentence = refused(LinkError, lambda: core.load(network))
             assert "any more" in sentence or "did not arrive whole" in sentence, sentence
             port.sending = None
             core.load(network)
             _check(core, network, 2)
         # Nothing comes back.
         port.receiving = lambda number, byte: b""
-        assert "does not answer any more" in _refused(LinkError, lambda: core.load(network))
+        assert "does not answer any more" in refused(LinkError, lambda: core.load(network))
         silent = port.transport()
-        assert "Nothing answers" in _refused(LinkError, lambda: Driver(silent, _TIMEOUT))
+        assert "Nothing answers" in refused(LinkError, lambda: Driver(silent, _TIMEOUT))
         port.receiving = lambda number, byte: bytes([byte ^ 0x5A])
-        assert "no answer of" in _refused(LinkError, lambda: Driver(silent, _TIMEOUT))
+        assert "no answer of" in refused(LinkError, lambda: Driver(silent, _TIMEOUT))
         port.receiving = None
         core.load(network)
         _check(core, network, 2)
@@ -220,26 +210,26 @@ async def errors(dut: Any) -> None:
         core.load(network)
         bits = network.inputs_from(_grey(network, 3))
         link.cut = 1
-        short = _refused(TruncatedTransferError, lambda: core.classify(bits))
+        short = refused(TruncatedTransferError, lambda: core.classify(bits))
         assert "PACKET_SHORT" in short
         link.cut = 0
         _check(core, network, 2)
 
         # A core that has not been started.
         core._enable = lambda grey: None  # type: ignore[method-assign]
-        _refused(DeviceTimeoutError, lambda: core.classify(bits))
+        refused(DeviceTimeoutError, lambda: core.classify(bits))
         del core._enable
         _check(core, network, 2)
 
         core.write("LAYERS", 0)
-        assert "BAD_TABLE" in _refused(RefusedError, lambda: core.classify(bits))
+        assert "BAD_TABLE" in refused(RefusedError, lambda: core.classify(bits))
         core.load(network)
 
         # A network with another number of classes than the one that is loaded.
         core.network = random_network(
             np.random.default_rng(4), (*settings()["widths"][:-1], network.classes + 1)
         )
-        assert "another length" in _refused(LinkError, lambda: core.classify(bits))
+        assert "another length" in refused(LinkError, lambda: core.classify(bits))
         core.load(network)
         _check(core, network, 2)
 

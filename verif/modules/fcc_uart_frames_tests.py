@@ -149,6 +149,23 @@ async def good_frames(dut: Any) -> None:
     assert tb.out == b"".join(each[:-4] for each in frames) and dut.fault.value == 0
 
 
+@cocotb.test(timeout_time=100, timeout_unit="ms")
+async def largest_frame(dut: Any) -> None:
+    """One that fills the buffer comes through; one with a byte more is an overrun."""
+    tb = TB(dut)
+    await tb.start()
+    await tb.passes(tb.frame(most()))
+    tb.reading = False
+    await edge(dut)
+    tb.out.clear()
+    await tb.send(tb.frame(most() + 1))
+    assert int(dut.fault.value) == OVERRUN, "no fault"
+    await tb.taken()
+    await tb.silence()
+    tb.read_on()
+    await tb.passes(tb.frame(3))
+
+
 @cocotb.test(timeout_time=20, timeout_unit="ms")
 async def damage(dut: Any) -> None:
     """Each byte of a frame in its turn: a bit turned, all of them, no stop bit, lost, twice."""

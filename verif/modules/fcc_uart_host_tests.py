@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The bridge between a serial line of another author and a stand-in of the core; settings:
-`width`, bits of a beat of images. DIVIDER is 8, TIMEOUT 64, BUFFER_BITS 8."""
+`width`, bits of a beat of images, and `timeout`, the parameter TIMEOUT. DIVIDER is 8, BUFFER_BITS
+8."""
 
 from __future__ import annotations
 
@@ -19,7 +20,6 @@ from xnor_fcc.board.uart import frame
 
 BUFFER_BYTES = (1 << 8) - 1
 BIT_NS = 8 * CLOCK_NS
-TIMEOUT_NS = 64 * BIT_NS
 IMAGE, FIRST, LAST = 0x80, 1, 2
 DAMAGED, CUT, OVERRUN, STUCK, LENGTH = range(1, 6)
 
@@ -33,6 +33,8 @@ class TB:
             logging.getLogger(f"cocotb.fcc_uart_host.{pin}").setLevel(logging.WARNING)
         self.rng = np.random.default_rng(settings()["width"])
         self.beat = settings()["width"] // 8
+        self.timeout_ns = settings()["timeout"] * BIT_NS
+        self.answering = True
         self.writes: list[tuple[int, int]] = []
         self.reads: list[int] = []
         self.packet = bytearray()
@@ -57,7 +59,7 @@ class TB:
 
     async def silence(self) -> None:
         """Until it listens again."""
-        await Timer(5 * TIMEOUT_NS, "ns")
+        await Timer(5 * self.timeout_ns, "ns")
 
     # ---- the core
 
@@ -74,6 +76,8 @@ class TB:
             await RisingEdge(dut.avm_csr_read)
             await edge(dut)
             self.reads.append(int(dut.avm_csr_address.value))
+            if not self.answering:
+                continue
             drive(dut, avm_csr_readdatavalid=1, avm_csr_readdata=self.register(self.reads[-1]))
             await edge(dut)
             drive(dut, avm_csr_readdatavalid=0, avm_csr_readdata=0xDEADBEEF)
@@ -141,7 +145,7 @@ class TB:
         try:
             while len(data) < 8 + 4 * words:
                 data += await with_timeout(
-                    self.sink.read(1), 5000 * BIT_NS, "ns"
+                    self.sink.read(1), 5000 * BIT_NS + 3 * self.timeout_ns, "ns"
                 )
         except SimTimeoutError:
             raise AssertionError(f"no reply, but {data!r}") from None
@@ -323,6 +327,13 @@ async def dead_core(dut: Any) -> None:
     tb.taking = True
     await tb.silence()
     await tb.works()
+    tb.answering = False
+    tb.reads.clear()
+    assert await tb.ask(3, b"", 2) == (STUCK, [0, 0]), "no reply"
+    assert tb.reads == [3], "asked once more"
+    tb.answering = True
+    await tb.silence()
+    await tb.works()
     for tb.eager in (False, True):
         drive(dut, aso_image_ready=tb.eager)
         assert await tb.ask(kind, image, 2) == (STUCK, [0, 0]), "no reply"
@@ -358,7 +369,7 @@ async def last_moment(dut: Any) -> None:
             reply = cocotb.start_soon(tb.ask(IMAGE | FIRST | LAST, bytes(tb.beat), 1))
             await RisingEdge(dut.asi_result_ready if taking else dut.aso_image_valid)
             await RisingEdge(dut.tick)
-            await edge(dut, TIMEOUT_NS // CLOCK_NS + offset)
+            await edge(dut, tb.timeout_ns // CLOCK_NS + offset)
             result = {"asi_result_startofpacket": 1, "asi_result_endofpacket": 1}
             if taking:
                 drive(dut, asi_result_valid=1, asi_result_data=77, **result)
@@ -405,3 +416,21 @@ async def reset_anywhere(dut: Any) -> None:
         await tb.silence()
     await tb.silence()
     assert (await tb.ask(4, b"", 1))[0] == 0
+
+
+@cocotb.test(timeout_time=1, timeout_unit="sec")
+async def patience(dut: Any) -> None:
+    """A frame is cut after one to two time-outs of silence, not before, and heard of once."""
+    tb = TB(dut)
+    await tb.start()
+    await tb.works()
+    begin = cocotb.utils.get_sim_time("ns")
+    await tb.source.write(frame(7, 3, b"\x12\x34\x56\x78", 0)[:-1])
+    assert await tb.reply(0) == (CUT, [])
+    # The frame's 13 bytes, silence, the reply's 8; and some cycles between them.
+    waited = cocotb.utils.get_sim_time("ns") - begin - 10 * (13 + 8) * BIT_NS
+    assert tb.timeout_ns - 20 * BIT_NS < waited < 2 * tb.timeout_ns + 20 * BIT_NS
+    await tb.silence()
+    assert tb.sink.empty()
+    tb.writes.clear()
+    await tb.works()

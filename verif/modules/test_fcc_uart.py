@@ -19,19 +19,28 @@ def build(module: str, **parameters: int) -> simulator.Model:
     return simulator.build(module, parameters, uart_sources())
 
 
-# The smallest divider, an odd one and a large one.
-@pytest.mark.parametrize("divider", [8, 25])
-def test_fcc_uart_receiver(divider: int, tmp_path: Path) -> None:
+# The smallest divider, an odd one and the largest, at which a byte takes 81,920 cycles: what step
+# there is from byte to byte, and which tests.
+DIVIDERS = pytest.mark.parametrize(
+    ("divider", "step", "tests"),
+    [(8, 1, None), (25, 15, None), pytest.param(8192, 85, "every_byte", marks=pytest.mark.slow)],
+)
+
+
+@DIVIDERS
+def test_fcc_uart_receiver(divider: int, step: int, tests: str | None, tmp_path: Path) -> None:
     """Every byte at rates off by two per cent, gaps, no stop bit, a line held low, glitches."""
     model = build("fcc_uart_receiver", DIVIDER=divider)
-    model.run("modules.fcc_uart_receiver_tests", tmp_path, settings={"divider": divider})
+    settings = {"divider": divider, "step": step}
+    model.run("modules.fcc_uart_receiver_tests", tmp_path, tests, settings)
 
 
-@pytest.mark.parametrize("divider", [8, 25])
-def test_fcc_uart_transmitter(divider: int, tmp_path: Path) -> None:
+@DIVIDERS
+def test_fcc_uart_transmitter(divider: int, step: int, tests: str | None, tmp_path: Path) -> None:
     """Every byte to a receiver whose rate is off by two per cent, and the cycles of a byte."""
     model = build("fcc_uart_transmitter", DIVIDER=divider)
-    model.run("modules.fcc_uart_transmitter_tests", tmp_path, settings={"divider": divider})
+    settings = {"divider": divider, "step": step}
+    model.run("modules.fcc_uart_transmitter_tests", tmp_path, tests, settings)
 
 
 def test_fcc_uart_crc(tmp_path: Path) -> None:
@@ -47,9 +56,29 @@ def test_fcc_uart_frames(bits: int, tmp_path: Path) -> None:
     model.run("modules.fcc_uart_frames_tests", tmp_path, settings={"bits": bits})
 
 
+@pytest.mark.slow
+def test_fcc_uart_frames_in_the_largest_buffer(tmp_path: Path) -> None:
+    """65,535 bytes, as many as a frame's length can tell but for the header."""
+    model = build("fcc_uart_frames", BUFFER_BITS=16)
+    model.run("modules.fcc_uart_frames_tests", tmp_path, "largest_frame", {"bits": 16})
+
+
 def test_fcc_uart_host(tmp_path: Path) -> None:
     """Registers, images of every length in a beat, results, and everything that goes wrong."""
-    build("fcc_uart_host", **HOST).run("modules.fcc_uart_host_tests", tmp_path, None, {"width": 64})
+    settings = {"width": 64, "timeout": HOST["TIMEOUT"]}
+    build("fcc_uart_host", **HOST).run("modules.fcc_uart_host_tests", tmp_path, None, settings)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("timeout", "tests"),
+    [(12, ["registers", "cut", "dead_core", "patience"]), (131072, ["patience"])],
+)
+def test_the_ends_of_patience(timeout: int, tests: list[str], tmp_path: Path) -> None:
+    """The shortest and the longest time-out."""
+    model = build("fcc_uart_host", **{**HOST, "TIMEOUT": timeout})
+    settings = {"width": 64, "timeout": timeout}
+    model.run("modules.fcc_uart_host_tests", tmp_path, tests, settings)
 
 
 @pytest.mark.slow
@@ -58,7 +87,8 @@ def test_fcc_uart_host_with_other_beats(width: int, tmp_path: Path) -> None:
     """The narrowest and the widest, in what depends on them."""
     model = build("fcc_uart_host", **{**HOST, "IMAGE_WIDTH": width})
     tests = ["registers", "images", "dead_core"]
-    model.run("modules.fcc_uart_host_tests", tmp_path, tests, {"width": width})
+    settings = {"width": width, "timeout": HOST["TIMEOUT"]}
+    model.run("modules.fcc_uart_host_tests", tmp_path, tests, settings)
 
 
 @pytest.mark.slow
@@ -75,4 +105,5 @@ def test_a_fault_in_the_link_is_noticed(
     needed = {"fcc_uart_frames": {"BUFFER_BITS": 6}, "fcc_uart_crc": {}, "fcc_uart_host": HOST}
     model = simulator.build(module, needed.get(module, {"DIVIDER": 8}), sources)
     with pytest.raises(AssertionError, match=fault.complaint):
-        model.run(f"modules.{module}_tests", tmp_path, test, {"bits": 6, "width": 64, "divider": 8})
+        settings = {"bits": 6, "width": 64, "timeout": HOST["TIMEOUT"], "divider": 8, "step": 1}
+        model.run(f"modules.{module}_tests", tmp_path, test, settings)

@@ -42,7 +42,8 @@ class Mover(Protocol):
         self, packets: np.ndarray, words: int, beat: int, timeout: float
     ) -> np.ndarray:
         """Send uint8 (n, bytes) as n packets; return uint32 (n, words), the result packets.
-        `TimeoutError` where the core does not answer, for `timeout` seconds at most."""
+        `TimeoutError` where the core does not answer within `timeout` seconds, or within what the
+        hardware in front of it allows."""
 
 
 class Transport(Protocol):

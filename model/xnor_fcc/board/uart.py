@@ -173,7 +173,8 @@ class UartTransport:
     def exchange(
         self, packets: np.ndarray, words: int, beat: int, timeout: float
     ) -> np.ndarray:
-        """Send the packets, uint8 (n, bytes), and return the results, uint32 (n, words)."""
+        """Send the packets, uint8 (n, bytes), and return the results, uint32 (n, words). How long
+        the core may take is the link's to say, not `timeout`'s."""
         pieces = range(0, packets.shape[1], PAYLOAD // beat * beat)
         rows = []
         try:
