@@ -235,6 +235,21 @@ def test_cosine_rises_then_falls_to_zero() -> None:
     assert all(a > b for a, b in pairwise(rates[10:]))
 
 
+def test_a_run_that_ends_sooner_cools_down_from_the_rates_of_the_longer_one() -> None:
+    """So that it may be decided upon while the longer one runs: its epochs so far are the same."""
+    long, short = Recipe(epochs=20), Recipe(epochs=12, horizon=20, cooldown=4)
+    before, after = ([r.rate(step, 10) for step in range(120)] for r in (long, short))
+    assert after[:81] == before[:81]
+    assert [a / b for a, b in zip(after[80:], before[80:], strict=True)] == pytest.approx(
+        [1 - step / 40 for step in range(40)]
+    )
+    whole = Recipe(epochs=20, horizon=20, cooldown=20)
+    assert whole.rate(0, 10) == long.rate(0, 10)
+    for known in ({"horizon": 11}, {"cooldown": 13}):
+        with pytest.raises(UserError, match="--epochs"):
+            Recipe(epochs=12, **known)
+
+
 def test_the_loss_is_the_labels_without_a_teacher_and_zero_divergence_with_an_equal_one() -> None:
     logits = torch.randn(6, 10)
     labels = torch.arange(6)
@@ -314,6 +329,9 @@ def test_distortion_shrinks_at_the_end() -> None:
         ["--recipe", "conv", "--border", "-1"],
         ["--recipe", "original", "--halving", "0"],
         ["--recipe", "original", "--average", "0.9"],
+        ["--recipe", "original", "--cooldown", "5"],
+        ["--epochs", "20", "--horizon", "19"],
+        ["--epochs", "20", "--cooldown", "21"],
         ["--halving", "10"],
         ["--distortion", "-1"],
         ["--order", "3"],

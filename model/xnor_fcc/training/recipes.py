@@ -66,6 +66,8 @@ class Recipe:
     exports: ClassVar[bool] = True
     # Evaluate a running average of the weights, with its own batch normalisation statistics.
     averages: ClassVar[bool] = True
+    # The learning rate follows a half cosine.
+    half_cosine: ClassVar[bool] = True
 
     dataset: str = "mnist"
     widths: tuple[int, ...] = DEFAULT_WIDTHS
@@ -101,6 +103,19 @@ class Recipe:
     # 8 epochs at 5e-3, 2e-3, 1e-3: validation loss 0.057, 0.062, 0.074 (98.40, 98.42, 97.84 %).
     lr: float = option(5e-3, "highest learning rate of the network")
     warmup_epochs: int = 1
+    horizon: int = option(
+        0,
+        "epochs after which the learning rate would be 0, for a run that ends sooner; 0: as many "
+        "as it has",
+        low=0,
+        needs="half_cosine",
+    )
+    cooldown: int = option(
+        0,
+        "last epochs, over which the learning rate falls to 0 from where it is",
+        low=0,
+        needs="half_cosine",
+    )
     teacher_epochs: int = option(
         12, "epochs of the float teacher; 0 trains on the labels alone", low=0
     )
@@ -134,6 +149,10 @@ class Recipe:
     def __post_init__(self) -> None:
         check(self)
         _ = self.form  # raises UserError where its parts do not go together
+        if self.horizon and self.horizon < self.epochs:
+            raise UserError("--horizon must be 0, or at least the number of --epochs.")
+        if self.cooldown > self.epochs:
+            raise UserError("--cooldown must be at most the number of --epochs.")
         if self.first_layer == "shifts" and len(self.widths) < 3:
             raise UserError("--first-layer shifts needs a hidden layer.")
 
@@ -181,7 +200,10 @@ class Recipe:
 
     def rate(self, step: int, steps: int) -> float:
         """The learning rate in a step counted from 0, with `steps` to the epoch."""
-        return self.lr * cosine(step, steps * self.epochs, steps * self.warmup_epochs)
+        horizon = self.horizon or self.epochs
+        rate = self.lr * cosine(step, steps * horizon, steps * self.warmup_epochs)
+        left = self.epochs - step / steps
+        return rate * min(1.0, left / self.cooldown) if self.cooldown else rate
 
     def hard_loss(self, logits: Tensor, labels: Tensor) -> Tensor:
         """The loss that the labels (N,) alone give the logits (N, classes)."""
@@ -204,6 +226,7 @@ class OriginalRecipe(Recipe):
     """The recipe `original`, see the module's description."""
 
     averages: ClassVar[bool] = False
+    half_cosine: ClassVar[bool] = False
 
     name: str = "original"
     epochs: int = 500
