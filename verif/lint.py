@@ -35,7 +35,13 @@ from xnor_fcc.board.demo import Board, board_of
 from xnor_fcc.errors import UserError, run_main
 from xnor_fcc.geometry import NAMED, Geometry
 from xnor_fcc_sim import simulator, toolchain
-from xnor_fcc_sim.sources import ROOT, board_sources, rtl_sources, uart_sources
+from xnor_fcc_sim.sources import (
+    ROOT,
+    board_sources,
+    rtl_sources,
+    serial_board_sources,
+    uart_sources,
+)
 
 GEOMETRIES = (
     Geometry(),
@@ -97,7 +103,7 @@ class Design:
 
 
 def designs() -> list[Design]:
-    """The core in GEOMETRIES, the board in BOARDS, the serial link in UARTS."""
+    """The core in GEOMETRIES, the board in BOARDS, the serial link in UARTS, and with a core."""
     result = []
     for g in GEOMETRIES:
         name = f"PE={g.pe} SIMD={g.simd} LANES={g.lanes}"
@@ -110,7 +116,11 @@ def designs() -> list[Design]:
     for parameters in UARTS:
         name = "the serial link with IMAGE_WIDTH={IMAGE_WIDTH}".format(**parameters)
         result.append(Design(name, "fcc_uart_host", parameters, uart_sources(), 0))
-    return result
+    g = Geometry.for_widths((64, 128, 96, 10), pe=4, simd=8, lanes=1)
+    design = Design(
+        "a core with a serial line", "xnor_fcc_uart", g.parameters(), serial_board_sources(), 32
+    )
+    return [*result, design]
 
 
 @dataclass(frozen=True)
@@ -201,7 +211,7 @@ def slang(design: Design) -> str:
 def files_objected(root: Path) -> str:
     """What the gates on files have to say about a tree of the project, empty if nothing."""
     hardware = verilog_files(
-        root, "rtl/*.v", "rtl/uart/*.v", "quartus/*.v", "quartus/demo/*.v"
+        root, "rtl/*.v", "rtl/uart/*.v", "rtl/boards/*.v", "quartus/*.v", "quartus/demo/*.v"
     )
     headers = sorted(root.glob("rtl/*.vh")) + sorted(root.glob("verif/**/*.vh"))
     found = verilog_style.complaints([*verilog_files(root), *headers], hardware)

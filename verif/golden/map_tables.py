@@ -187,7 +187,8 @@ def random_stages(
             ternary = bool(rng.integers(0, core.ternary + 1))
             if layer == 0:
                 planes = PIXEL_BITS if core.numbers else 1
-                stage = Stage(Window.PIXELS, 1, int(rng.choice(sides)), groups, planes=planes)
+                side = sides[int(rng.integers(len(sides)))]
+                stage = Stage(Window.PIXELS, 1, side, groups, planes=planes)
             elif layer < convolutions:
                 before = stages[-1]
                 slices, side = before.slices(core.parts), before.out_side

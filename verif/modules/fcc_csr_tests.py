@@ -639,7 +639,7 @@ class Beside:
     async def begin(self) -> None:
         """Clock running, at the end of a reset."""
         await start(self.dut, **dict.fromkeys(_INPUTS, 0))
-        self.dut.reset.value = 1
+        drive(self.dut, reset=1)
         await edge(self.dut)
 
     async def cycle(self, **given: int) -> dict[str, int]:

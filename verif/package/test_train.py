@@ -245,9 +245,10 @@ def test_a_run_that_ends_sooner_cools_down_from_the_rates_of_the_longer_one() ->
     )
     whole = Recipe(epochs=20, horizon=20, cooldown=20)
     assert whole.rate(0, 10) == long.rate(0, 10)
-    for known in ({"horizon": 11}, {"cooldown": 13}):
-        with pytest.raises(UserError, match="--epochs"):
-            Recipe(epochs=12, **known)
+    with pytest.raises(UserError, match="--epochs"):
+        Recipe(epochs=12, horizon=11)
+    with pytest.raises(UserError, match="--epochs"):
+        Recipe(epochs=12, cooldown=13)
 
 
 def test_the_loss_is_the_labels_without_a_teacher_and_zero_divergence_with_an_equal_one() -> None:

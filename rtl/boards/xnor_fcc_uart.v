@@ -1,37 +1,62 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A core behind a serial line, as a board's top level has them: fcc_uart_host and xnor_fcc, wired
-// port by port. The tests of the link run on it.
+// A core behind a serial line: fcc_uart_host and xnor_fcc, wired port by port. With a clock and two
+// wires it is all that a small board needs. Parameters as in those two.
 
 `default_nettype none
 
-module uart_system #(
+module xnor_fcc_uart #(
+    // Clock cycles of a bit, as in fcc_uart_host.
     parameter DIVIDER = 50,
+    // Bits that pass in silence before a frame counts as cut, as in fcc_uart_host.
     parameter TIMEOUT = 131072,
+    // Neurons computed at once; this and those below as in xnor_fcc.
     parameter PE = 32,
+    // Synapses per PE and cycle.
     parameter SIMD = 128,
+    // Images computed in step.
     parameter LANES = 4,
+    // Most inputs or neurons of a layer.
     parameter MAX_WIDTH = 1024,
+    // Ring positions that PEs see.
     parameter TAPS = 1,
+    // Layers of the largest network.
     parameter MAX_LAYERS = 8,
+    // Classes of the largest network.
     parameter MAX_CLASSES = 16,
+    // Words of the weight memory.
     parameter WEIGHT_DEPTH = 768,
+    // Words of one bank of it.
     parameter BANK_DEPTH = 256,
+    // Words of the threshold memory.
     parameter THRESHOLD_DEPTH = 128,
+    // 0: no host streams weights over this line.
     parameter WEIGHT_STREAM = 0,
+    // Most bits of an activation.
     parameter ORDER = 1,
+    // 1 for a core that takes ternary weights too.
     parameter TERNARY = 0,
+    // Words of a bank for an image in a core for convolutions; 0 for one of dense layers only.
     parameter MAP_INPUT = 0,
+    // Words of a bank for the feature maps of even layers.
     parameter MAP_EVEN = 0,
+    // Words of a bank for the feature maps of odd layers.
     parameter MAP_ODD = 0,
+    // Colours of a pixel in a core for convolutions.
     parameter PIXEL_CHANNELS = 3,
+    // Thresholds of each colour in a core for convolutions.
     parameter PIXEL_LEVELS = 7,
-    parameter IMAGE_WIDTH = 64
+    // Bits of a beat of the core's image stream.
+    parameter IMAGE_WIDTH = 64,
+    // Path and prefix of memory files for a core that comes up with its network.
+    parameter PRESET = ""
 ) (
     input  wire clk,
     input  wire reset,
     input  wire rxd,
-    output wire txd
+    output wire txd,
+    // 1 for the cycle in which the end of a result has left the core.
+    output wire answered
 );
 
   wire        image_valid;
@@ -56,6 +81,8 @@ module uart_system #(
   wire        weight_ready;
   wire        irq;
   wire        unused = &{1'b0, weight_ready, irq, result_empty};
+
+  assign answered = result_valid && result_ready && result_endofpacket;
 
   fcc_uart_host #(
       .DIVIDER    (DIVIDER),
@@ -107,7 +134,7 @@ module uart_system #(
       .PIXEL_CHANNELS (PIXEL_CHANNELS),
       .PIXEL_LEVELS   (PIXEL_LEVELS),
       .IMAGE_WIDTH    (IMAGE_WIDTH),
-      .PRESET         ("")
+      .PRESET         (PRESET)
   ) core (
       .clk                     (clk),
       .reset                   (reset),
