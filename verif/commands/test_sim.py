@@ -143,13 +143,15 @@ def test_every_committed_network(
     tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
     images_of: Callable[[str], tuple[np.ndarray, np.ndarray]],
 ) -> None:  # fmt: skip
-    """100 of its data set's images and the page of one; or a sentence where no core computes it.
+    """100 of its data set's images (16 of those in colour, where a core takes long for each) and the
+    page of one; or a sentence where no core computes it.
     Networks without convolutions share cores; the core that each would get for itself takes its
     words too."""
     network = IntegerNetwork.load(NETWORKS / f"{name}.npz")
     assert network.dataset is not None
     images_of(network.dataset)
-    arguments = ["--network", name, "--images", "100", "--output", str(tmp_path / "out")]
+    count = 16 if network.dataset == "cifar10" else 100
+    arguments = ["--network", name, "--images", str(count), "--output", str(tmp_path / "out")]
     arguments += ["--trace", "5"]
     if "power-of-two" in network.kinds:
         result = run(tmp_path / "out", *arguments)
@@ -165,9 +167,9 @@ def test_every_committed_network(
         monkeypatch.setattr(sim, "find_geometry", lambda *_: core)
     assert sim.main(arguments) == 0, capsys.readouterr()
     report = json.loads((tmp_path / "out" / "report.json").read_text())
-    assert report["images"] == 100 and report["wrong_bits"] == 0
+    assert report["images"] == count and report["wrong_bits"] == 0
     assert report["dataset"] == network.dataset and report["inputs"] == "test set"
-    least = 0.7 if network.dataset == "cifar10" else 0.85
+    least = 0.5 if network.dataset == "cifar10" else 0.85
     assert report["accuracy"] == report["model_accuracy"] > least
     assert report["cycles_per_image"] == report["model_cycles_per_image"]
     page = Path(report["trace"]).read_text()
