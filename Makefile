@@ -19,8 +19,9 @@ MARKS := $(VENV)/.installed-
 # As many tests at a time as JOBS says: logical is one for each core, or what the environment variable
 # PYTEST_XDIST_AUTO_NUM_WORKERS has; 0 runs them in pytest itself. Here and not in pyproject.toml,
 # because a test called by name is there sooner without workers, and campaigns call pytest themselves.
+# Tests start a thousand Pythons: bytecode is kept, even where the environment says otherwise.
 JOBS ?= logical
-PYTEST = $(PY) -m pytest --numprocesses $(call quoted,JOBS) --durations 10
+PYTEST = PYTHONDONTWRITEBYTECODE= $(PY) -m pytest --numprocesses $(call quoted,JOBS) --durations 10
 
 .DEFAULT_GOAL := help
 .PHONY: help sim test fast icarus lint lint-verilog lint-python formal bench explore area route activity mutate coverage softerrors soak methods reference report train facts registers pictures board quartus tools clean

@@ -380,7 +380,8 @@ def _own_test_batch(wanted: DataSet) -> bytes:
     if contents is None:
         raise UserError(
             f"The test images of {wanted.title} are not part of this project, and {directory} has "
-            f"no original {name}; set the variable {DATA_VARIABLE} to a directory that has it."
+            f"no original {name}; set the variable {DATA_VARIABLE} to a directory with the "
+            "published binary version."
         )
     return contents
 

@@ -143,8 +143,8 @@ def test_every_committed_network(
     tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
     images_of: Callable[[str], tuple[np.ndarray, np.ndarray]],
 ) -> None:  # fmt: skip
-    """100 of its data set's images (16 of those in colour, where a core takes long for each) and the
-    page of one; or a sentence where no core computes it.
+    """100 of its data set's images (16 of those in colour, each of which takes long) and the page
+    of one; or a sentence where no core computes it.
     Networks without convolutions share cores; the core that each would get for itself takes its
     words too."""
     network = IntegerNetwork.load(NETWORKS / f"{name}.npz")
