@@ -102,7 +102,7 @@ class Verilator:
         own = [f"PYTHON3={names(sys.executable)}"]
         if self._compiler is None:
             own += ["CXX=g++", "LINK=g++", "AR=ar", "CFG_CXXFLAGS_PCH_I=-include"]
-            own += ["CFG_CXXFLAGS_STD=-std=gnu++17"]
+            own += ["CFG_CXXFLAGS_STD=-std=gnu++20"]
         return own
 
     @functools.cached_property
