@@ -35,13 +35,7 @@ from xnor_fcc.board.demo import Board, board_of
 from xnor_fcc.errors import UserError, run_main
 from xnor_fcc.geometry import NAMED, Geometry
 from xnor_fcc_sim import simulator, toolchain
-from xnor_fcc_sim.sources import (
-    ROOT,
-    board_sources,
-    rtl_sources,
-    serial_board_sources,
-    uart_sources,
-)
+from xnor_fcc_sim.sources import ROOT, board_sources, rtl_sources, uart_sources
 
 GEOMETRIES = (
     Geometry(),
@@ -116,11 +110,10 @@ def designs() -> list[Design]:
     for parameters in UARTS:
         name = "the serial link with IMAGE_WIDTH={IMAGE_WIDTH}".format(**parameters)
         result.append(Design(name, "fcc_uart_host", parameters, uart_sources(), 0))
-    g = Geometry.for_widths((64, 128, 96, 10), pe=4, simd=8, lanes=1)
-    design = Design(
-        "a core with a serial line", "xnor_fcc_uart", g.parameters(), serial_board_sources(), 32
-    )
-    return [*result, design]
+    sources = [*uart_sources(), *rtl_sources()]
+    name, parameters = "a core with a serial line", {"PE": 4, "SIMD": 8, "LANES": 1}
+    result.append(Design(name, "xnor_fcc_uart", parameters, sources, 4 * 8))
+    return result
 
 
 @dataclass(frozen=True)
@@ -211,7 +204,7 @@ def slang(design: Design) -> str:
 def files_objected(root: Path) -> str:
     """What the gates on files have to say about a tree of the project, empty if nothing."""
     hardware = verilog_files(
-        root, "rtl/*.v", "rtl/uart/*.v", "rtl/boards/*.v", "quartus/*.v", "quartus/demo/*.v"
+        root, "rtl/*.v", "rtl/uart/*.v", "quartus/*.v", "quartus/demo/*.v"
     )
     headers = sorted(root.glob("rtl/*.vh")) + sorted(root.glob("verif/**/*.vh"))
     found = verilog_style.complaints([*verilog_files(root), *headers], hardware)

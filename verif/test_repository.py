@@ -95,7 +95,6 @@ def test_figures_in_the_readme_are_those_of_the_repository() -> None:
 LISTS = {
     "rtl/sources.f": ["rtl/*.v"],
     "rtl/uart/sources.f": ["rtl/uart/*.v"],
-    "rtl/boards/sources.f": ["rtl/boards/*.v"],
     "quartus/sources.f": ["quartus/de1_soc.v", "quartus/demo/*.v"],
 }
 

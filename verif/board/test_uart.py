@@ -26,7 +26,7 @@ from xnor_fcc.places import RTL
 from xnor_fcc.random_network import random_network
 from xnor_fcc.reference import evaluate
 from xnor_fcc_sim import simulator, toolchain
-from xnor_fcc_sim.sources import serial_board_sources, uart_sources
+from xnor_fcc_sim.sources import uart_sources
 
 SMALL = (30, 23, 9, 5)
 # Grey images of it take two frames.
@@ -35,10 +35,12 @@ TESTS = ["bit_exact", "rate", "damage", "cuts", "errors"]
 
 
 def run(geometry: Geometry, tests: list[str], name: str, **settings: object) -> None:
+    parameters = geometry.parameters()
+    assert parameters.pop("WEIGHT_STREAM") == 0  # there is no way for them over the line
     model = simulator.build(
         "xnor_fcc_uart",
-        {**geometry.parameters(), "DIVIDER": DIVIDER, "TIMEOUT": TIMEOUT},
-        serial_board_sources(),
+        {**parameters, "DIVIDER": DIVIDER, "TIMEOUT": TIMEOUT},
+        [*simulator.rtl_sources(), *uart_sources()],
         nets=("clk", "reset", "rxd", "txd"),
     )
     model.run(

@@ -29,12 +29,6 @@ def uart_sources() -> list[Path]:
     return listed(places.RTL / "uart" / "sources.f")
 
 
-def serial_board_sources() -> list[Path]:
-    """Every Verilog file of a core with a serial line."""
-    boards = listed(places.RTL / "boards" / "sources.f")
-    return [*boards, *uart_sources(), *rtl_sources()]
-
-
 def board_sources() -> list[Path]:
     """Every Verilog file of the DE1-SoC demo, those of the core included."""
     return [*listed(ROOT / "quartus" / "sources.f"), *rtl_sources()]

@@ -31,11 +31,15 @@ SMALL = SAVED / "the-smallest-core.json"
 Judge = Callable[[Scenario, str], str]
 
 
-@pytest.fixture(autouse=True)
-def iverilog(monkeypatch: pytest.MonkeyPatch) -> None:
+def without_iverilog(monkeypatch: pytest.MonkeyPatch) -> None:
     """Most tests here simulate nothing, so that they need no simulator."""
     if shutil.which("iverilog") is None:
         monkeypatch.setattr(soak.shutil, "which", lambda name: name)
+
+
+@pytest.fixture(autouse=True)
+def iverilog(monkeypatch: pytest.MonkeyPatch) -> None:
+    without_iverilog(monkeypatch)
 
 
 def simulate_by(judge: Judge, monkeypatch: pytest.MonkeyPatch) -> list[tuple[Scenario, str]]:
@@ -98,9 +102,9 @@ def a_flagged_packet(scenario: Scenario, sim: str) -> str:
 _ALONE = """
 import sys, pytest
 from pathlib import Path
-from campaigns.scenarios.test_soak import a_flagged_packet, run, simulate_by
+from campaigns.scenarios.test_soak import a_flagged_packet, run, simulate_by, without_iverilog
 patch = pytest.MonkeyPatch()
-patch.setattr("campaigns.scenarios.soak.shutil.which", lambda name: name)
+without_iverilog(patch)
 simulate_by(a_flagged_packet, patch)
 sys.exit(run(Path(sys.argv[1]), "--seed", "7"))
 """

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // A core behind a serial line: fcc_uart_host and xnor_fcc, wired port by port. With a clock and two
-// wires it is all that a small board needs. Parameters as in those two.
+// wires it is all that a small board needs.
 
 `default_nettype none
 
@@ -30,8 +30,6 @@ module xnor_fcc_uart #(
     parameter BANK_DEPTH = 256,
     // Words of the threshold memory.
     parameter THRESHOLD_DEPTH = 128,
-    // 0: no host streams weights over this line.
-    parameter WEIGHT_STREAM = 0,
     // Most bits of an activation.
     parameter ORDER = 1,
     // 1 for a core that takes ternary weights too.
@@ -47,16 +45,12 @@ module xnor_fcc_uart #(
     // Thresholds of each colour in a core for convolutions.
     parameter PIXEL_LEVELS = 7,
     // Bits of a beat of the core's image stream.
-    parameter IMAGE_WIDTH = 64,
-    // Path and prefix of memory files for a core that comes up with its network.
-    parameter PRESET = ""
+    parameter IMAGE_WIDTH = 64
 ) (
     input  wire clk,
     input  wire reset,
     input  wire rxd,
-    output wire txd,
-    // 1 for the cycle in which the end of a result has left the core.
-    output wire answered
+    output wire txd
 );
 
   wire        image_valid;
@@ -81,8 +75,6 @@ module xnor_fcc_uart #(
   wire        weight_ready;
   wire        irq;
   wire        unused = &{1'b0, weight_ready, irq, result_empty};
-
-  assign answered = result_valid && result_ready && result_endofpacket;
 
   fcc_uart_host #(
       .DIVIDER    (DIVIDER),
@@ -125,7 +117,7 @@ module xnor_fcc_uart #(
       .WEIGHT_DEPTH   (WEIGHT_DEPTH),
       .BANK_DEPTH     (BANK_DEPTH),
       .THRESHOLD_DEPTH(THRESHOLD_DEPTH),
-      .WEIGHT_STREAM  (WEIGHT_STREAM),
+      .WEIGHT_STREAM  (0),
       .ORDER          (ORDER),
       .TERNARY        (TERNARY),
       .MAP_INPUT      (MAP_INPUT),
@@ -134,7 +126,7 @@ module xnor_fcc_uart #(
       .PIXEL_CHANNELS (PIXEL_CHANNELS),
       .PIXEL_LEVELS   (PIXEL_LEVELS),
       .IMAGE_WIDTH    (IMAGE_WIDTH),
-      .PRESET         (PRESET)
+      .PRESET         ("")
   ) core (
       .clk                     (clk),
       .reset                   (reset),
@@ -147,7 +139,7 @@ module xnor_fcc_uart #(
       .asi_image_error         (image_error),
       .asi_weight_valid        (1'b0),
       .asi_weight_ready        (weight_ready),
-      .asi_weight_data         ({((WEIGHT_STREAM > 0) ? WEIGHT_STREAM : 8) {1'b0}}),
+      .asi_weight_data         (8'd0),
       .asi_weight_startofpacket(1'b0),
       .asi_weight_endofpacket  (1'b0),
       .aso_result_valid        (result_valid),
