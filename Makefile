@@ -103,7 +103,7 @@ soak: $(MARKS)test ## random systems, traffic and faults for MINUTES; a failure 
 softerrors: $(MARKS)package $(MARKS)plots ## accuracy against flipped bits in the memories, a plot (four minutes)
 	@$(PY) -m measure.soft_errors $(ARGS)
 
-methods: $(MARKS)package $(MARKS)plots ## accuracy, cycles, area of every committed network and method, a plot (a minute)
+methods: $(MARKS)package $(MARKS)plots ## accuracy, cycles, area of every committed network and method, two plots (a minute)
 	@$(PY) -m measure.methods $(ARGS)
 
 reference: $(MARKS)package ## images a second that the software reference classifies

@@ -137,7 +137,7 @@ def test_what_does_not_fit(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (["nothing"], "There is no network nothing; there are cifar10, digits, "),
+        (["nothing"], "There is no network nothing; there are cifar10, cifar10_order2, "),
         (["--pe", "0"], "PE=0 is outside 1 to 4096"),
         (["order2", "--lanes", "3"], "LANES=3 must be even"),
         (["--weight-stream", "12"], "neither 0 nor a multiple of 8"),

@@ -35,8 +35,10 @@ OUTPUT = simulator.BUILD / "bench"
 
 # Images through each simulated core.
 IMAGES = {"throughput": 10_000, "latency": 1_000, "default": 1_000, "original": 200}
-# CNV, whose weights and images are random.
+# CNV, whose weights and images are random, and the same layers with activations of two bits, in a
+# core that the DE1-SoC has room for.
 CNV_IMAGES, SEED = 20, 1
+ORDER2_SIZES = (16, 192, 8)
 # The law of the lanes: a port of 64 bits, a small core behind it, six batches.
 PORT_BITS, PORT_PE, PORT_SIMD, PORT_BATCHES = 64, 16, 64, 6
 PORT_LANES = (1, 2, 4, 8)
@@ -81,7 +83,7 @@ class Core(Whole):
 
 
 class Convolutions(Whole):
-    """The same of a core for convolutions; its weights are random, and so are its images."""
+    """The same of a core for convolutions; its images are random."""
 
     network: str
     hidden_bits_checked: int
@@ -109,6 +111,7 @@ class Benchmark(TypedDict):
     default: Core
     original: Core
     cnv: Convolutions
+    cnv_order2: Convolutions
     lanes_scaling: list[Port]
     ecp5: route_report.Report
     images_per_second: float
@@ -175,19 +178,18 @@ def core(name: str, network: IntegerNetwork) -> Core:
     }
 
 
-def convolutions() -> Convolutions:
-    """Cycles and area of the whole core for CNV."""
-    network = cnv_network(np.random.default_rng(SEED))
-    network.save(OUTPUT / "cnv.npz")
-    pe, simd, lanes = MAPS
+def convolutions(name: str, network: Path, sizes: Sequence[int]) -> Convolutions:
+    """Cycles and area of the whole core of PE, SIMD and LANES for a network with convolutions."""
+    pe, simd, lanes = sizes
     run = simulate(
-        "cnv",
-        ["--network", str(OUTPUT / "cnv.npz"), "--inputs", "random", "--images", str(CNV_IMAGES),
+        name,
+        ["--network", str(network), "--inputs", "random", "--images", str(CNV_IMAGES),
          "--pe", str(pe), "--simd", str(simd), "--lanes", str(lanes)],
     )  # fmt: skip
+    shape = IntegerNetwork.load(network).shape
     return {
-        **whole("cnv", Geometry.for_widths(network.shape, *MAPS), run),
-        "network": network.name,
+        **whole(name, Geometry.for_widths(shape, pe, simd, lanes), run),
+        "network": IntegerNetwork.load(network).name,
         "hidden_bits_checked": run["hidden_bits_checked"],
         "latency_cycles": run["latency_cycles"],
         "model_latency_cycles": run["model_latency_cycles"],
@@ -230,6 +232,8 @@ def measure() -> Benchmark:
     print("bench: synthesising the PE array", flush=True)
     array = area.TABLE["rtl"].cost(128)
     throughput = core("throughput", network)
+    cnv = OUTPUT / "cnv.npz"
+    cnv_network(np.random.default_rng(SEED)).save(cnv)
     return {
         "xnor_per_cycle_per_alm": area.PE * 128 / array.alm,
         "busy": throughput["busy"],
@@ -237,7 +241,8 @@ def measure() -> Benchmark:
         "latency": core("latency", network),
         "default": core("default", network),
         "original": core("original", network),
-        "cnv": convolutions(),
+        "cnv": convolutions("cnv", cnv, MAPS),
+        "cnv_order2": convolutions("cnv_order2", find_network("cifar10_order2"), ORDER2_SIZES),
         "lanes_scaling": lanes_scaling(),
         "ecp5": route(),
         "images_per_second": throughput["images_per_second"],
@@ -270,14 +275,15 @@ def show(report: Benchmark) -> None:
              f"{ours['cycles_per_image']:g}", f"{ours['cycles']}",
              f"{ours['alm']:,.0f} ALM, {ours['m10k']} M10K (Yosys)", f"{ours['images']:,} images")
         )
-    cnv = report["cnv"]
-    g = cnv["geometry"]
-    rows.append(
-        (f"xnor-fcc, PE={g['pe']} SIMD={g['simd']} LANES={g['lanes']}",
-         "CNV: 64-64-P-128-128-P-256-256-512-512-10, 1-bit, random weights", "-",
-         f"{cnv['cycles_per_image']:g}", f"{cnv['latency_cycles']}",
-         f"{cnv['alm']:,.0f} ALM, {cnv['m10k']} M10K (Yosys)", f"{cnv['images']:,} images")
-    )
+    kinds = {"1-bit, random weights": report["cnv"], "2-bit": report["cnv_order2"]}
+    for kind, cnv in kinds.items():
+        g = cnv["geometry"]
+        rows.append(
+            (f"xnor-fcc, PE={g['pe']} SIMD={g['simd']} LANES={g['lanes']}",
+             f"CNV: 64-64-P-128-128-P-256-256-512-512-10, {kind}", "-",
+             f"{cnv['cycles_per_image']:g}", f"{cnv['latency_cycles']}",
+             f"{cnv['alm']:,.0f} ALM, {cnv['m10k']} M10K (Yosys)", f"{cnv['images']:,} images")
+        )
     print("\n" + markdown(head, rows))
     images = BOARD_MHZ * 1e6 / report["throughput"]["cycles_per_image"]
     answer = report["latency"]["cycles"] / BOARD_MHZ

@@ -8,9 +8,11 @@ Cycles are those of `Geometry`, areas those of `area.estimate`, in the core that
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TypedDict
+from typing import TYPE_CHECKING, TypedDict
 
+from xnor_fcc import plot
 from xnor_fcc.area import estimate
 from xnor_fcc.data import DATASETS
 from xnor_fcc.geometry import Geometry, MapShape
@@ -18,6 +20,11 @@ from xnor_fcc.integer import ConvLayer, IntegerNetwork
 from xnor_fcc.map_geometry import default_sizes
 from xnor_fcc.places import NETWORKS
 from xnor_fcc.tables import markdown
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+PICTURE = Path(__file__).with_name("map_methods.svg")
 
 
 class MapRow(TypedDict):
@@ -100,3 +107,69 @@ def page(rows: list[MapRow]) -> str:
         for row in rows
     ]  # fmt: skip
     return markdown(head, cells)
+
+
+# ---- picture
+
+_COLOURS = ("#1f77b4", "#d62728", "#3a9a4b", "#9467bd")
+_MARKS = {1: "o", 2: "D"}
+_TICKS = (1, 2, 3, 5)
+
+
+@dataclass(frozen=True)
+class Point:
+    """A network with convolutions."""
+
+    name: str
+    dataset: str
+    order: int
+    cycles: float
+    error: float
+    """Share of the test images."""
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """What the picture shows."""
+
+    points: list[Point]
+
+
+def drawn(rows: list[MapRow]) -> Drawn:
+    """What to draw of the rows."""
+    return Drawn(
+        [
+            Point(row["name"], DATASETS[row["dataset"]].title, row["order"],
+                  row["cycles_per_image"], 1 - row["accuracy"])
+            for row in rows
+        ]
+    )  # fmt: skip
+
+
+def draw(shown: Drawn) -> Axes:
+    """The plot: error over cycles an image, both logarithmic; `UserError` without matplotlib."""
+    axes = plot.axes(7.2, 5.4)
+    titles = list(dict.fromkeys(point.dataset for point in shown.points))
+    colours = dict(zip(titles, _COLOURS, strict=False))
+    for point in shown.points:
+        axes.plot(point.cycles, point.error, _MARKS[point.order], markersize=7,
+                  color=colours[point.dataset])  # fmt: skip
+        axes.annotate(point.name, (point.cycles, point.error), (7, 4), fontsize=8.5,
+                      textcoords="offset points")  # fmt: skip
+    for title, colour in colours.items():
+        axes.plot([], [], _MARKS[1], color=colour, label=title)
+    if any(point.order == 2 for point in shown.points):
+        axes.plot([], [], _MARKS[2], color="black", label="activations of 2 bits")
+    axes.set(xscale="log", yscale="log")
+    axes.margins(x=0.3, y=0.1)
+    plot.logarithmic(axes.xaxis, _TICKS, ",g")
+    plot.logarithmic(axes.yaxis, _TICKS, ".3g", " %", scale=100)
+    axes.set_xlabel("cycles an image, each in the core that make sim takes for it")
+    axes.set_ylabel("error")
+    axes.figure.legend(loc="outside lower left", ncols=3, frameon=False, alignment="left")
+    return axes
+
+
+def picture(shown: Drawn) -> str:
+    """The networks as SVG."""
+    return plot.svg(draw(shown), "Error and cycles an image of networks with convolutions", shown)

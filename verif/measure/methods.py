@@ -654,10 +654,10 @@ def parser() -> CommandLine:
         description="Tables and a picture of what each method is worth: accuracy, weight bits, "
         "cycles, area, and a proxy of the energy, for every committed network on MNIST.",
         epilog="With make, write options in ARGS: make methods ARGS=--write. Writes report.json "
-        "and methods.svg. verif/measure/METHODS.md says what is measured and how.",
+        "and two pictures. verif/measure/METHODS.md says what is measured and how.",
     )
     add = result.add_argument
-    add("--write", action="store_true", help="put the tables and the picture into METHODS.md")
+    add("--write", action="store_true", help="put the tables and the pictures into METHODS.md")
     add("--output", type=Path, default=OUTPUT, help="directory of the results (build/methods)")
     return result
 
@@ -671,12 +671,15 @@ def main() -> int:
     measured_on = source()
     report = measure(load_runs(), *load_test_images(DATASET))
     write_json(output / "report.json", {**report, "source": measured_on})
-    drawing = picture(drawn(report))
-    (output / PICTURE.name).write_text(drawing)
+    maps = map_methods.picture(map_methods.drawn(report["convolutions"]))
+    drawings = {PICTURE: picture(drawn(report)), map_methods.PICTURE: maps}
+    for path, drawing in drawings.items():
+        (output / path.name).write_text(drawing)
     print(page(report))
     if options.write:
         fill(PAGE, page(report), "methods")
-        PICTURE.write_text(drawing)
+        for path, drawing in drawings.items():
+            path.write_text(drawing)
     return 0
 
 

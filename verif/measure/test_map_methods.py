@@ -3,13 +3,16 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from measure import map_methods
+from xnor_fcc import plot
 from xnor_fcc.random_network import Convolution, random_map_network, random_network
 
 LAYERS = [Convolution(4, 3, True), Convolution(6, 1)]
@@ -53,3 +56,33 @@ def test_cycles_are_those_of_the_core_that_make_sim_takes(tmp_path: Path) -> Non
     assert (row["pe"], row["simd"], row["lanes"]) == (4, 24, 4)
     assert row["cycles_per_image"] == 9 + 4 * 4 * 2 + 2 * 3 + 1 + 3 * 11
     assert row["latency_cycles"] > row["cycles_per_image"] and row["alm"] > 0 and row["m10k"] >= 0
+
+
+def test_what_the_picture_shows(tmp_path: Path) -> None:
+    commit(tmp_path / "a.npz", "cifar10", 0.8, (1, 1, 2, 1), colours=3)
+    commit(tmp_path / "b.npz", "mnist", 0.5)
+    rows = map_methods.measure(tmp_path)
+    points = map_methods.drawn(rows).points
+    assert [(point.name, point.dataset, point.order) for point in points] == [
+        ("b", "MNIST", 1), ("a", "CIFAR-10", 2)
+    ]  # fmt: skip
+    for row, point in zip(rows, points, strict=True):
+        assert (point.cycles, point.error) == (row["cycles_per_image"], 1 - row["accuracy"])
+
+
+def test_the_picture_is_of_the_committed_networks() -> None:
+    shown = map_methods.drawn(map_methods.measure())
+    assert plot.shows(map_methods.PICTURE.read_text(), shown), "run `make methods ARGS=--write`"
+
+
+@pytest.mark.needs("matplotlib")
+def test_names_do_not_cover_each_other() -> None:
+    shown = map_methods.drawn(map_methods.measure())
+    axes = map_methods.draw(shown)
+    axes.figure.draw_without_rendering()
+    boxes = {text.get_text(): text.get_window_extent() for text in axes.texts}
+    assert boxes.keys() == {point.name for point in shown.points}
+    for (one, here), (other, there) in itertools.combinations(boxes.items(), 2):
+        assert not here.overlaps(there), f"{one} and {other}"
+    plotted = axes.get_window_extent()
+    assert all(plotted.x1 > box.x1 for box in boxes.values())
