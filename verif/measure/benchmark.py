@@ -178,18 +178,18 @@ def core(name: str, network: IntegerNetwork) -> Core:
     }
 
 
-def convolutions(name: str, network: Path, sizes: Sequence[int]) -> Convolutions:
+def convolutions(name: str, path: Path, sizes: Sequence[int]) -> Convolutions:
     """Cycles and area of the whole core of PE, SIMD and LANES for a network with convolutions."""
+    network = IntegerNetwork.load(path)
     pe, simd, lanes = sizes
     run = simulate(
         name,
-        ["--network", str(network), "--inputs", "random", "--images", str(CNV_IMAGES),
+        ["--network", str(path), "--inputs", "random", "--images", str(CNV_IMAGES),
          "--pe", str(pe), "--simd", str(simd), "--lanes", str(lanes)],
     )  # fmt: skip
-    shape = IntegerNetwork.load(network).shape
     return {
-        **whole(name, Geometry.for_widths(shape, pe, simd, lanes), run),
-        "network": IntegerNetwork.load(network).name,
+        **whole(name, Geometry.for_widths(network.shape, pe, simd, lanes), run),
+        "network": network.name,
         "hidden_bits_checked": run["hidden_bits_checked"],
         "latency_cycles": run["latency_cycles"],
         "model_latency_cycles": run["model_latency_cycles"],

@@ -651,8 +651,9 @@ def parser() -> CommandLine:
     """The command line."""
     result = CommandLine(
         prog="make methods",
-        description="Tables and a picture of what each method is worth: accuracy, weight bits, "
-        "cycles, area, and a proxy of the energy, for every committed network on MNIST.",
+        description="Tables and pictures of what each method is worth: accuracy, weight bits, "
+        "cycles, area, and a proxy of the energy, for every committed dense network on MNIST; the "
+        "same but the last for those with convolutions.",
         epilog="With make, write options in ARGS: make methods ARGS=--write. Writes report.json "
         "and two pictures. verif/measure/METHODS.md says what is measured and how.",
     )

@@ -79,7 +79,7 @@ def test_the_picture_is_of_the_committed_networks() -> None:
 def test_names_do_not_cover_each_other() -> None:
     shown = map_methods.drawn(map_methods.measure())
     axes = map_methods.draw(shown)
-    axes.figure.draw_without_rendering()
+    axes.figure.canvas.figure.draw_without_rendering()
     boxes = {text.get_text(): text.get_window_extent() for text in axes.texts}
     assert boxes.keys() == {point.name for point in shown.points}
     for (one, here), (other, there) in itertools.combinations(boxes.items(), 2):

@@ -279,7 +279,7 @@ def test_the_page_and_the_picture_are_what_the_command_writes(committed: methods
 @pytest.mark.needs("matplotlib")
 def test_names_do_not_cover_each_other(committed: methods.Report) -> None:
     axes = methods.draw(methods.drawn(committed))
-    axes.figure.draw_without_rendering()
+    axes.figure.canvas.figure.draw_without_rendering()
     boxes = {text.get_text(): text.get_window_extent() for text in axes.texts if text.get_text()}
     assert len(boxes) >= 10
     for (one, here), (other, there) in itertools.combinations(boxes.items(), 2):
