@@ -15,6 +15,7 @@ from package.made import compare, random_parameters
 from xnor_fcc import container
 from xnor_fcc.errors import UserError
 from xnor_fcc.integer import IntegerNetwork
+from xnor_fcc.training import layers
 from xnor_fcc.training.convolution import ConvolutionalNetwork, thermometer
 from xnor_fcc.training.export import export
 from xnor_fcc.training.form import Form
@@ -122,9 +123,13 @@ def test_thermometer_of_grey_images_and_of_their_border() -> None:
     assert int(reached.sum()) == 6
 
 
+@pytest.mark.parametrize("rough_type", [torch.float32, torch.bfloat16])
 @pytest.mark.parametrize("order", [1, 2])
-def test_training_computes_what_counts_but_for_bfloat16(order: int) -> None:
+def test_training_computes_what_counts_but_for_rounding(
+    order: int, rough_type: torch.dtype, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """On the statistics of the batch itself, nearly every bit of a layer; the pool comes first."""
+    monkeypatch.setattr(layers, "ROUGH", rough_type)
     # So many inputs that not much hangs on a single value of P.
     plan = replace(PLANS["grey"], maps="30p,40,20x1")
     model = random_network(plan, 7, order)
@@ -134,7 +139,7 @@ def test_training_computes_what_counts_but_for_bfloat16(order: int) -> None:
             layer.norm.momentum = None
             layer.norm.weight.abs_()
             layer.norm.reset_running_stats()
-            rough = layer.train()(x.to(torch.bfloat16))
+            rough = layer.train()(x.to(rough_type))
             x = layer.eval()(x)
             assert rough.shape == x.shape
             assert (rough == x).float().mean() > 0.98

@@ -13,14 +13,20 @@ from brevitas.nn import QuantLinear
 from package.made import FORMS, WIDTHS, form_name, random_grey, random_model, random_signs
 from xnor_fcc import container
 from xnor_fcc.errors import UserError
+from xnor_fcc.training import layers, precision
 from xnor_fcc.training.form import Form
 from xnor_fcc.training.layers import BinaryLinear, HiddenLayer, PowerLinear
 from xnor_fcc.training.network import BinaryNetwork, pixel_residual, to_inputs
 from xnor_fcc.training.trained import from_compact, load_trained, save_trained, to_compact
 
 
+@pytest.mark.parametrize("narrow", [False, True])
 @pytest.mark.parametrize("inputs", [1, 7, 784, 1025])
-def test_product_is_the_integer_one_in_training_and_in_evaluation(inputs: int) -> None:
+def test_product_is_the_integer_one_in_training_and_in_evaluation(
+    inputs: int, narrow: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whichever type of number this processor is quick with."""
+    monkeypatch.setattr(precision, "NARROW", narrow)
     rng = np.random.default_rng(inputs)
     x = random_signs(rng, 33, inputs)
     layer = BinaryLinear(inputs, 19)
@@ -31,7 +37,11 @@ def test_product_is_the_integer_one_in_training_and_in_evaluation(inputs: int) -
     assert isinstance(layer, QuantLinear)
 
 
-def test_gradients_of_the_fast_product_are_the_straight_through_ones() -> None:
+@pytest.mark.parametrize("rough", [torch.float32, torch.bfloat16])
+def test_gradients_of_the_fast_product_are_the_straight_through_ones(
+    rough: torch.dtype, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(layers, "ROUGH", rough)
     rng = np.random.default_rng(0)
     x = random_signs(rng, 16, 30).requires_grad_()
     layer = BinaryLinear(30, 8).train()

@@ -6,11 +6,12 @@ as channels every layer is binary. A convolutional layer computes what a dense o
 at every position of the map, and a 2x2 max-pool follows the sign.
 
 Outside training every bit is a function of the exact P alone, by the same arithmetic as in a dense
-layer. In training products are formed in bfloat16, and the pool comes first, as the greatest
-product: the bits are the same as long as gamma is not negative (`ConvolutionalNetwork.rising`),
-which costs nothing, as the weights have signs. So the gradient goes to the position that decided a
-bit, batch normalisation balances the bits that go on, and there is a quarter of them to measure.
-It measures products without alpha, which it would divide out; alpha is in the statistics it keeps.
+layer. In training products are formed in `precision.ROUGH`, and the pool comes first, as the
+greatest product: the bits are the same as long as gamma is not negative
+(`ConvolutionalNetwork.rising`), which costs nothing, as the weights have signs. So the gradient
+goes to the position that decided a bit, batch normalisation balances the bits that go on, and there
+is a quarter of them to measure. It measures products without alpha, which it would divide out;
+alpha is in the statistics it keeps.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from .form import Form
 from .layers import BinaryConvolution, HiddenLayer
 from .network import BinaryNetwork
 from .plan import Convolution, Plan
+from .precision import ROUGH
 
 
 class _Sign(torch.autograd.Function):
@@ -63,7 +65,7 @@ class ConvolutionLayer(HiddenLayer):
         return functional.max_pool2d(y, 2) if self.pool else y
 
     def _rough(self, x: Tensor) -> Tensor:
-        """As in training; bfloat16, channels last."""
+        """As in training; `precision.ROUGH`, channels last."""
         assert isinstance(self.linear, BinaryConvolution)
         norm = self.norm
         product = self.linear.rough(x)
@@ -112,7 +114,7 @@ class ConvolutionalNetwork(BinaryNetwork):
 
     def trace(self, x: Tensor) -> tuple[list[Tensor], Tensor]:
         """Every map's activations (N, T, T, channels), every dense layer's (N, m), the scores."""
-        x = x.to(torch.bfloat16 if self.training else torch.float32)
+        x = x.to(ROUGH if self.training else torch.float32)
         activations = []
         maps = len(self.plan.convolutions)
         for i, layer in enumerate(self.hidden):

@@ -15,6 +15,7 @@ from torch.nn import functional
 
 from ..errors import UserError
 from .form import Form
+from .precision import ROUGH, exact_product
 from .shift import ShiftBatchNorm, ap2
 
 # float32 holds every integer up to 2**24, so sums of that many +-1 are exact.
@@ -44,31 +45,27 @@ class UnitSign(SignedBinaryActPerTensorConst):
 
 
 class _ExactProduct(torch.autograd.Function):
-    """Activations times weights through int8, for training.
+    """Activations times weights, for training.
 
     x (N, n) of -3..3, values int8 (m, n) of -1..1: the quantised form of the latent `weight`.
     The forward result is the same integer that Brevitas' float32 path gives, several times
-    faster.  Gradients pass straight through the quantisation and are formed in bfloat16.
+    faster.  Gradients pass straight through the quantisation and are formed in `precision.ROUGH`.
     """
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, values: Tensor) -> Tensor:
         activations = x.to(torch.int8)
         ctx.save_for_backward(activations, values)
-        if values.shape[1] == 1:
-            # With one input the transpose's strides make _int_mm return garbage on CPUs
-            # (pytorch issue 195066); the product is a plain outer one then.
-            return activations.to(torch.float32) * values.t()
-        return torch._int_mm(activations, values.t()).to(torch.float32)
+        return exact_product(activations, values)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor, None]:
         activations, values = ctx.saved_tensors
-        narrow = gradient.to(torch.bfloat16)
+        rough = gradient.to(ROUGH)
         to_x = None
         if ctx.needs_input_grad[0]:
-            to_x = (narrow @ values.to(torch.bfloat16)).to(torch.float32)
-        return to_x, (narrow.t() @ activations.to(torch.bfloat16)).to(torch.float32), None
+            to_x = (rough @ values.to(ROUGH)).to(torch.float32)
+        return to_x, (rough.t() @ activations.to(ROUGH)).to(torch.float32), None
 
 
 class BinaryLinear(QuantLinear):
@@ -146,11 +143,11 @@ class BinaryLinear(QuantLinear):
 
 
 class _SignOfWeights(torch.autograd.Function):
-    """Latent weights to bfloat16 +-1; straight-through gradient."""
+    """Latent weights to +-1 of `precision.ROUGH`; straight-through gradient."""
 
     @staticmethod
     def forward(ctx: Any, weight: Tensor) -> Tensor:
-        signs = (weight >= 0).to(torch.bfloat16).mul_(2).sub_(1)
+        signs = (weight >= 0).to(ROUGH).mul_(2).sub_(1)
         return signs.contiguous(memory_format=torch.channels_last)
 
     @staticmethod
@@ -176,7 +173,7 @@ class BinaryConvolution(QuantConv2d):
         return product.round()
 
     def rough(self, x: Tensor) -> Tensor:
-        """The product for training, bfloat16 like x."""
+        """The product for training, `precision.ROUGH` like x."""
         return functional.conv2d(x, _SignOfWeights.apply(self.weight))
 
     def bits(self) -> np.ndarray:

@@ -11,6 +11,7 @@ from torch.nn import functional
 
 from . import checkpoint
 from .examples import Split, batches, fingerprint, generator, inputs_of
+from .precision import NARROW
 from .recipes import Recipe, cosine
 from .scores import accuracy, scores_of
 from .steps import Progress
@@ -50,7 +51,7 @@ class Teacher(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         images = x.float().reshape(-1, *self.maps)
-        with torch.autocast("cpu", dtype=torch.bfloat16):
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=NARROW):
             logits: Tensor = self.layers(images)
         return logits.float()
 
