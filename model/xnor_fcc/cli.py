@@ -50,6 +50,7 @@ COMMANDS = {
     "simulate": Command(
         "xnor_fcc_sim.simulate", "images through the simulated core, every bit and cycle checked"
     ),
+    "serve": Command("xnor_fcc_sim.serve", "a simulated core for hosts in any language, over TCP"),
     "classify": Command("xnor_fcc.classify", "classify image files; shows digit, class, scores"),
     "pack": Command("xnor_fcc.packing", "memory files or register writes that load a network"),
     "train": Command("xnor_fcc.training.train", "train a network (torch and Brevitas)"),

@@ -55,6 +55,12 @@ def add_geometry(
         )
 
 
+def no_wider(sizes: Sequence[int], shape: Shape) -> tuple[int, int, int]:
+    """PE, SIMD, LANES of which no part would idle with a network of `shape`."""
+    pe, simd, lanes = sizes
+    return min(pe, max(shape.widths[1:])), min(simd, max(shape.widths[:-1])), lanes
+
+
 def sizes_of(
     options: argparse.Namespace, default: Sequence[int] = NAMED["default"]
 ) -> tuple[int, int, int]:

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The Platform Designer system around the simulated core: what a host sees of it.
 
-`MsgdmaModel` has the registers of an mSGDMA engine; `SimulatedTransport` puts two of them, a buffer
-memory and the ports of the simulated core behind the driver's `Transport`, so that the driver runs
-against the RTL unchanged. The driver's blocking calls come from a thread of `cocotb.task.bridge`.
+`SimulatedTransport` puts two models of an mSGDMA engine, a buffer memory and the ports of the
+simulated core behind the driver's `Transport`, so that the driver runs against the RTL unchanged.
+The driver's blocking calls come from a thread of `cocotb.task.bridge`.
 `serve` lets another program make the accesses, in C or Tcl, over a pair of pipes.
 """
 
@@ -23,48 +23,12 @@ from cocotb.task import Task, resume
 from cocotb.triggers import ClockCycles, Event, RisingEdge
 
 from xnor_fcc.board import msgdma
-from xnor_fcc.board.address_map import BASE, BUFFER_BYTES, OFFSET, REGISTER_BYTES, SPAN
+from xnor_fcc.board.address_map import BASE, BUFFER_BYTES, REGISTER_BYTES
 from xnor_fcc.board.transport import DmaTransport
 from xnor_fcc_sim.clock import CLOCK_NS
+from xnor_fcc_sim.msgdma_model import MsgdmaModel, part_of
 from xnor_fcc_sim.packets import beats_of, drive_beat
-from xnor_fcc_sim.streams import write_burst
-
-
-class MsgdmaModel:
-    """The two ports of an engine: `accept` gets (read address, write address, bytes, control) of
-    every descriptor that is handed over, `forget` is called at a reset."""
-
-    def __init__(
-        self, accept: Callable[[tuple[int, int, int, int]], None], forget: Callable[[], None]
-    ) -> None:
-        self.accept = accept
-        self.forget = forget
-        self.words = [0, 0, 0, 0]
-        self.pending = 0
-        self.posted: list[tuple[int, int, int, int]] = []
-
-    def read_csr(self, offset: int) -> int:
-        """A register of the control and status port."""
-        return (msgdma.STATUS_BUSY if self.pending else 0) if offset == msgdma.STATUS else 0
-
-    def write_csr(self, offset: int, value: int) -> None:
-        """Write there."""
-        if offset == msgdma.CONTROL and value & msgdma.CONTROL_RESET:
-            self.pending = 0
-            self.forget()
-
-    def write_descriptor(self, offset: int, value: int) -> None:
-        """Write to the descriptor port; the control word with GO hands it over."""
-        self.words[offset // 4] = value
-        if offset == msgdma.DESCRIPTOR_CONTROL and value & msgdma.GO:
-            descriptor = (self.words[0], self.words[1], self.words[2], self.words[3])
-            self.posted.append(descriptor)
-            self.pending += 1
-            self.accept(descriptor)
-
-    def finished(self) -> None:
-        """A descriptor has been worked off."""
-        self.pending -= 1
+from xnor_fcc_sim.streams import read_register, write_burst
 
 
 class SimulatedTransport:
@@ -121,9 +85,9 @@ class SimulatedTransport:
         """A register."""
         if offset in self.override:
             return self.override[offset]
-        place, part = _part(offset + self.shift)
+        place, part = part_of(offset + self.shift)
         if place == "core":
-            return resume(self._read_core)(part // 4)
+            return resume(read_register)(self.dut, part // 4)
         # A read of a DMA engine takes time too, in which the engine moves on.
         self.pause()
         engine = self._engine(place)
@@ -135,7 +99,7 @@ class SimulatedTransport:
 
     def write_many(self, offset: int, values: Sequence[int] | np.ndarray) -> None:
         """Write values to one register, one after the other."""
-        place, part = _part(offset)
+        place, part = part_of(offset)
         engine = self._engine(place)
         plain = np.asarray(values).tolist()
         self.writes += len(plain)
@@ -177,18 +141,6 @@ class SimulatedTransport:
 
     async def _cycles(self, count: int) -> None:
         await ClockCycles(self.dut.clk, count)
-
-    async def _read_core(self, address: int) -> int:
-        dut, edge = self.dut, RisingEdge(self.dut.clk)
-        await edge
-        dut.avs_csr_address.value = address
-        dut.avs_csr_read.value = 1
-        await edge
-        dut.avs_csr_read.value = 0
-        await edge
-        # What the component description promises: no wait states, data one cycle later.
-        assert dut.avs_csr_readdatavalid.value == 1
-        return int(dut.avs_csr_readdata.value)
 
     def _engine(self, place: str) -> MsgdmaModel | None:
         return {"image": self.image_dma, "result": self.result_dma}.get(place.partition("_")[0])
@@ -286,14 +238,6 @@ def refused(kind: type[Exception], action: Callable[[], object]) -> str:
         assert str(error).endswith(".") and "\n" not in str(error)
         return str(error)
     raise AssertionError(f"no {kind.__name__}")
-
-
-def _part(offset: int) -> tuple[str, int]:
-    """(part of the system, offset in it) of an offset in the window of registers."""
-    for name, start in OFFSET.items():
-        if start <= offset < start + SPAN[name]:
-            return name, offset - start
-    return "nothing", 0
 
 
 class Program:

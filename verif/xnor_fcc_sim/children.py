@@ -100,27 +100,43 @@ class Names:
 def call(
     command: Sequence[str], directory: Path, variables: Mapping[str, str], log: BinaryIO
 ) -> int:
-    """Run a program in `directory`, what it prints into `log`; its exit code, or less than 0 for
-    the signal that ended it; 126 or 127 where it does not start.
+    """Run a program as `running` does, to its end; its exit code, or less than 0 for the signal
+    that ended it; 126 or 127 where it does not start."""
+    with running(command, directory, variables, log) as child:
+        return child.wait()
 
-    Ctrl-C, any other exception and the end of this program end all that it has started.
+
+@contextlib.contextmanager
+def running(
+    command: Sequence[str],
+    directory: Path,
+    variables: Mapping[str, str],
+    log: BinaryIO,
+    descriptors: Sequence[int] = (),
+) -> Iterator[subprocess.Popen[bytes]]:
+    """A program that runs in `directory`, what it prints into `log`; it has the open files
+    `descriptors` of ours too.
+
+    The end of the context, Ctrl-C, any other exception and the end of this program end all that it
+    has started.
     """
     with _watch() as told:
         child = subprocess.Popen(
             ["/bin/sh", "-c", _BEGIN, *command], bufsize=0, cwd=directory, env=variables,
             stdin=subprocess.PIPE, stdout=log, stderr=subprocess.STDOUT, start_new_session=True,
+            pass_fds=descriptors,
         )  # fmt: skip
         try:
             assert child.stdin is not None
             told.write(b"%d\n" % child.pid)
             child.stdin.write(b"\n")
             child.stdin.close()
-            return child.wait()
-        except BaseException:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(child.pid, signal.SIGKILL)
-            child.wait()
-            raise
+            yield child
+        finally:
+            if child.poll() is None:
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(child.pid, signal.SIGKILL)
+                child.wait()
 
 
 @contextlib.contextmanager

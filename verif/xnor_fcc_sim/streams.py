@@ -10,10 +10,17 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import cocotb
 from cocotb.triggers import Event, RisingEdge
+
+
+class Settable(Protocol):
+    """An event, or what else wants to know."""
+
+    def set(self) -> None:
+        """It has happened."""
 
 
 class ImageDriver:
@@ -22,15 +29,19 @@ class ImageDriver:
     def __init__(self, dut: Any, width: int) -> None:
         self.dut = dut
         self.size = width // 8
-        self.queue: deque[tuple[bytes, Event | None]] = deque()
+        self.queue: deque[tuple[bytes, Settable | None]] = deque()
         self.waiting = Event()
         dut.asi_image_valid.value = 0
-        cocotb.start_soon(self._run())
+        self.task = cocotb.start_soon(self._run())
 
-    def append(self, packet: bytes, event: Event | None = None) -> None:
+    def append(self, packet: bytes, event: Settable | None = None) -> None:
         """Queue a packet; `event` is set when its last beat has been taken."""
         self.queue.append((packet, event))
         self.waiting.set()
+
+    def kill(self) -> None:
+        """Send no more, not even the rest of a packet."""
+        self.task.cancel()
 
     async def _run(self) -> None:
         dut, size = self.dut, self.size
@@ -105,3 +116,16 @@ async def write_burst(dut: Any, address: int, values: Sequence[int]) -> None:
         dut.avs_csr_writedata.value = value
         await edge
     dut.avs_csr_write.value = 0
+
+
+async def read_register(dut: Any, address: int) -> int:
+    """The value of a register, which follows a cycle after the read: there are no wait states."""
+    edge = RisingEdge(dut.clk)
+    await edge
+    dut.avs_csr_address.value = address
+    dut.avs_csr_read.value = 1
+    await edge
+    dut.avs_csr_read.value = 0
+    await edge
+    assert dut.avs_csr_readdatavalid.value == 1
+    return int(dut.avs_csr_readdata.value)

@@ -1,0 +1,359 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The core as a Python object: numpy in, simulated RTL out.
+
+    with SimulatedCore("mnist", geometry="throughput") as core:
+        answers = core.classify(images)
+
+The simulation is a process of its own that stays up until the object is closed. Registers, loading
+and images go through the driver of a board, `xnor_fcc.board.driver.Driver`: what is written against
+`core.driver` runs on hardware unchanged.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import subprocess
+import tempfile
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from multiprocessing import Pipe
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+
+from xnor_fcc.board.driver import Answers, Driver, ImageError
+from xnor_fcc.board.transport import Mover
+from xnor_fcc.errors import ToolError
+from xnor_fcc.geometry import NAMED, Geometry, MapShape, Shape
+from xnor_fcc.geometry_options import no_wider
+from xnor_fcc.integer import IntegerNetwork, find_network
+from xnor_fcc.map_geometry import default_sizes
+from xnor_fcc.renamed import current
+from xnor_fcc_sim import children, simulator
+from xnor_fcc_sim.clock import CLOCK_NS
+from xnor_fcc_sim.trace import Trace
+
+# Images that are sent at a time, full batches of any number of lanes that is a power of two.
+_CHUNK = 256
+# Clock cycles without an answer after which a core counts as dead, besides those of its passes:
+# longer than PARTIAL_TIMEOUT lets a lone image wait.
+_PATIENCE = 100_000
+# Seconds that a simulation may take to end when nobody makes requests any more.
+_GOODBYE = 5.0
+
+
+class SimulationError(ToolError):
+    """The simulation is gone; the text says how it went, and where its log is."""
+
+
+@dataclass(frozen=True)
+class SimulatedAnswers(Answers):
+    """Answers, and what only a simulation tells of each of the N images.
+
+    `ids` int64 (N,): the core's numbers, from 0. `cycles` int64 (N,): clock cycles from its last
+    beat in to its class out. `hidden`: the bits or levels of every hidden layer, uint8 (N, m) or
+    (N, H, W, m), where they were asked for.
+    """
+
+    ids: np.ndarray
+    cycles: np.ndarray
+    hidden: tuple[np.ndarray, ...] | None = None
+
+
+def suited(shape: Shape, geometry: str | None = None) -> Geometry:
+    """The smallest core of the sizes of `geometry` ("throughput", ...) that runs a network of
+    `shape`, without a name the default one, no wider than the network. `GeometryError` where there
+    is none."""
+    if geometry is not None:
+        return Geometry.for_widths(shape, *NAMED[current(geometry)])
+    if isinstance(shape, MapShape):
+        return Geometry.for_widths(shape, *default_sizes(shape))
+    return Geometry.for_widths(shape, *no_wider(NAMED["default"], shape))
+
+
+class SimulatedCore:
+    """A simulated core with a network in it. Not for several threads at once.
+
+    `geometry`, `network` and `driver` are what it is, what it has loaded, and who drives it.
+    """
+
+    def __init__(
+        self, network: str | Path | IntegerNetwork = "mnist", geometry: str | Geometry | None = None
+    ) -> None:
+        """`network`: a name, a file, or the network itself. `geometry`: a name, or all of it;
+        without one a core that suits the network.
+
+        Where this core has not been built before, that takes a minute or two. `UserError` where the
+        network does not fit, `ToolError` where the simulator does not build or start."""
+        if not isinstance(network, IntegerNetwork):
+            network = IntegerNetwork.load(find_network(str(network)))
+        if not isinstance(geometry, Geometry):
+            geometry = suited(network.shape, geometry)
+        self.geometry = geometry
+        self._transport = transport = SimulationTransport(geometry)
+        try:
+            self.driver = Driver(transport)
+            self.load(network)
+        except BaseException:
+            transport.close()
+            raise
+
+    def __enter__(self) -> SimulatedCore:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the simulation."""
+        self._transport.close()
+
+    @property
+    def network(self) -> IntegerNetwork:
+        """What is loaded."""
+        assert self.driver.network is not None
+        return self.driver.network
+
+    def load(self, network: str | Path | IntegerNetwork) -> None:
+        """Load another network into the same core. Errors as those of `Driver.load`."""
+        if not isinstance(network, IntegerNetwork):
+            network = IntegerNetwork.load(find_network(str(network)))
+        self.driver.load(network)
+        cycles = 4 * self.geometry.period_cycles(network.shape) + _PATIENCE
+        self.driver.timeout = cycles * CLOCK_NS * 1e-9
+
+    def read(self, register: str) -> int:
+        """Value of a register (rtl/REGISTERS.md)."""
+        return self.driver.read(register)
+
+    def write(self, register: str, value: int) -> None:
+        """Write a register."""
+        self.driver.write(register, value)
+
+    def classify(
+        self,
+        images: np.ndarray,
+        grey: bool = False,
+        hidden: bool = False,
+        progress: Callable[[int], None] | None = None,
+    ) -> SimulatedAnswers:
+        """Classify `images` as `Driver.classify` does. With `hidden` each goes through the core
+        alone, as the first after a reset, while all that its hidden layers answer is written down;
+        the counters are those of the last one."""
+        transport = self._transport
+        if not hidden:
+            transport.seen.clear()
+            answers = self.driver.classify(images, grey, progress)
+            return SimulatedAnswers(**vars(answers), **transport.all_seen())
+        if not len(images):
+            raise ImageError("There is no image whose hidden bits could be looked at.")
+        parts, layers, cycles = [], [], []
+        for number in range(len(images)):
+            trace, answers = self._traced(images[number : number + 1], grey, {})
+            parts.append(answers)
+            cycles.append(transport.all_seen()["cycles"])
+            layers.append([layer.seen for layer in trace.hidden])
+            if progress is not None:
+                progress(number + 1)
+        return SimulatedAnswers(
+            classes=np.concatenate([each.classes for each in parts]),
+            scores=np.concatenate([each.scores for each in parts]),
+            counters=parts[-1].counters,
+            ids=np.zeros(len(parts), np.int64),
+            cycles=np.concatenate(cycles),
+            hidden=tuple(np.stack(layer) for layer in zip(*layers, strict=True)),
+        )
+
+    def trace(self, image: np.ndarray, grey: bool = False, label: int | None = None) -> Trace:
+        """One image (...,) on its way through the core: bits, sums, scores, and in which cycle what
+        was done, beside what the reference says; `label` is its right class, if that is known."""
+        return self._traced(np.asarray(image)[None], grey, {"label": label})[0]
+
+    def _traced(
+        self, image: np.ndarray, grey: bool, about: dict[str, Any]
+    ) -> tuple[Trace, Answers]:
+        network, transport = self.network, self._transport
+        if image.size != network.inputs:
+            raise ImageError(f"An image of {network.inputs} pixels is needed, not of {image.size}.")
+        about = {
+            "label": None, "simulator": simulator.chosen(), "network": network.name,
+            "dataset": network.dataset, "inputs": "given", "flip": None, **about,
+        }  # fmt: skip
+        # Bits as the pixels that become them, whatever the threshold.
+        pixels = image.reshape(-1).astype(np.uint8) * np.uint8(1 if grey else 255)
+        transport.seen.clear()
+        transport.tracing = (network, pixels, about)
+        try:
+            answers = self.driver.classify(image, grey)
+        finally:
+            transport.tracing = None
+        assert transport.trace is not None
+        return transport.trace, answers
+
+
+class SimulationTransport:
+    """`Transport` and `Mover` to a simulation of its own, of a core of `geometry`.
+
+    `tracing`: network, pixels and more about the next image, of which `trace` is to be made. `seen`
+    has, of each part of the last images, their ids and cycles.
+    """
+
+    def __init__(self, geometry: Geometry) -> None:
+        """Build if need be, and start. `ToolError` where that fails."""
+        self.tracing: tuple[IntegerNetwork, np.ndarray, dict[str, Any]] | None = None
+        self.trace: Trace | None = None
+        self.seen: list[tuple[np.ndarray, np.ndarray]] = []
+        self._lock = threading.Lock()
+        self._running = contextlib.ExitStack()
+        model = simulator.build("xnor_fcc", geometry.parameters())
+        runs = simulator.run_directory("core")
+        runs.mkdir(parents=True, exist_ok=True)
+        self.directory = Path(tempfile.mkdtemp(prefix="", dir=runs))
+        self._connection, other = Pipe()
+        try:
+            settings = {"geometry": asdict(geometry)}
+            self.process: subprocess.Popen[bytes] = self._running.enter_context(
+                model.resident(
+                    "xnor_fcc_sim.resident", self.directory, settings, other.fileno()
+                )
+            )
+            other.close()
+            self._answer()
+        except BaseException:
+            other.close()
+            self._end()
+            raise
+
+    # ---- Transport
+
+    def read(self, offset: int) -> int:
+        """A register."""
+        return int(self.ask("read", offset // 4))
+
+    def write(self, offset: int, value: int) -> None:
+        """Write a register."""
+        self.ask("write", offset // 4, [value])
+
+    def write_many(self, offset: int, values: Sequence[int] | np.ndarray) -> None:
+        """Write values to one register, one after the other."""
+        self.ask("write", offset // 4, np.asarray(values, np.uint32).tolist())
+
+    def mover(self) -> Mover:
+        """The simulation moves images and results itself."""
+        return self
+
+    def now(self) -> float:
+        """Simulated seconds."""
+        return float(self.ask("seconds"))
+
+    def pause(self) -> None:
+        """Some clock cycles."""
+        self.ask("wait", 16)
+
+    @property
+    def ended(self) -> bool:
+        """Whether there is no simulation any more."""
+        return self._connection.closed or self.process.poll() is not None
+
+    def close(self) -> None:
+        """End the simulation, which leaves nothing behind."""
+        with self._lock:
+            self._connection.close()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.process.wait(_GOODBYE)
+            self._running.close()
+            shutil.rmtree(self.directory, ignore_errors=True)
+
+    # ---- Mover
+
+    def reset(self) -> bool:
+        """Forget what is on the way."""
+        self.ask("forget")
+        return True
+
+    def chunk(self, size: int, words: int, beat: int) -> int:
+        """Images of a part, after each of which progress is told."""
+        return _CHUNK
+
+    def exchange(
+        self, packets: np.ndarray, words: int, beat: int, timeout: float
+    ) -> np.ndarray:
+        """Send the packets, uint8 (n, bytes), and return the results, uint32 (n, words)."""
+        patience = round(timeout / (CLOCK_NS * 1e-9))
+        if self.tracing is None:
+            sent = [packet.tobytes() for packet in packets]
+            found, taken, answered = self.ask("exchange", sent, patience)
+        else:
+            network, grey, about = self.tracing
+            sent = packets[0].tobytes()
+            self.trace, found, taken, answered = self.ask(
+                "trace", network, grey, sent, patience, about
+            )
+        if any(len(packet) != 4 * words for packet in found):
+            raise SimulationError("A result is not of the length of the network's.")
+        results = np.frombuffer(b"".join(found), ">u4").astype(np.uint32).reshape(-1, words)
+        self.seen.append((results[:, -1].astype(np.int64) & 0xFFFF, answered - taken))
+        return results
+
+    def all_seen(self) -> dict[str, Any]:
+        """`ids` and `cycles` of the last images."""
+        ids, cycles = zip(*self.seen, strict=True) if self.seen else ((), ())
+        empty = np.empty(0, np.int64)
+        return {"ids": np.concatenate([empty, *ids]), "cycles": np.concatenate([empty, *cycles])}
+
+    # ---- requests
+
+    def ask(self, name: str, *arguments: object) -> Any:
+        """The answer to a request, see `resident.Resident`."""
+        with self._lock:
+            if self._connection.closed:
+                raise SimulationError("The simulation has been closed.")
+            try:
+                self._connection.send((name, *arguments))
+                return self._answer()
+            except (SimulationError, TimeoutError):
+                raise
+            except (EOFError, OSError) as cause:
+                raise self._gone() from cause
+            except BaseException:
+                # Whatever it was, the answer to this request would be taken for that to the next.
+                self._end()
+                raise
+
+    def _answer(self) -> Any:
+        try:
+            good, answer = self._connection.recv()
+        except (EOFError, OSError) as cause:
+            raise self._gone() from cause
+        if good:
+            return answer
+        if isinstance(answer, TimeoutError):
+            raise answer
+        raise SimulationError(
+            f"The simulation failed ({answer or type(answer).__name__}); its log is {self._log}."
+        )
+
+    @property
+    def _log(self) -> Path:
+        return self.directory / "simulation.log"
+
+    def _gone(self) -> SimulationError:
+        try:
+            end = children.end_of(self.process.wait(_GOODBYE))
+        except subprocess.TimeoutExpired:
+            end = "does not answer"
+        self._end()
+        return SimulationError(f"The simulator {end}; its log is {self._log}.")
+
+    def _end(self) -> None:
+        self._connection.close()
+        self._running.close()
