@@ -22,12 +22,15 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 
 # Programs and modules that are not everywhere, and where they come from.
 NEEDED = {
+    "brevitas": "pip install -e '.[train]'",
+    "chromium": "Debian: apt install chromium",
     "iverilog": "Debian: apt install iverilog",
     "tclsh": "Debian: apt install tcl",
     "cocotb_coverage": "for Python 3.11 and newer",
     "cocotbext.avalon": "for Python below 3.14",
     "importlinter": "pip install -e '.[lint]'",
     "matplotlib": "pip install -e '.[plots]'",
+    "playwright": "not for every machine",
     "pylibfst": "not for every machine",
     "pywellen": "not for every machine",
     "sklearn": "pip install -e '.[train]'",
@@ -54,10 +57,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 @pytest.hookimpl(tryfirst=True)  # before -m selects
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Skip a test marked `needs(name, ...)` where one of these is missing. Of a test marked
-    `one_quick`, all but the first parameters are slow."""
+    `one_quick`, all but the first parameters are slow; one marked `verilator` is not for Icarus."""
     absent = {name for name in NEEDED if missing(name)}
     seen = set()
     for item in items:
+        if item.get_closest_marker("verilator") and os.environ.get("SIM") == "icarus":
+            reason = "too long for Icarus; make test runs it in Verilator"
+            item.add_marker(pytest.mark.skip(reason=reason))
         if item.get_closest_marker("one_quick"):
             test = item.nodeid.partition("[")[0]
             if test in seen:

@@ -59,7 +59,7 @@ class TB:
 
     async def silence(self) -> None:
         """Until it listens again."""
-        await Timer(5 * self.timeout_ns, "ns")
+        await Timer(3 * self.timeout_ns + 100 * BIT_NS, "ns")
 
     # ---- the core
 

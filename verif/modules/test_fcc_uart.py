@@ -23,7 +23,11 @@ def build(module: str, **parameters: int) -> simulator.Model:
 # there is from byte to byte, and which tests.
 DIVIDERS = pytest.mark.parametrize(
     ("divider", "step", "tests"),
-    [(8, 1, None), (25, 15, None), pytest.param(8192, 85, "every_byte", marks=pytest.mark.slow)],
+    [
+        (8, 1, None),
+        (25, 15, None),
+        pytest.param(8192, 85, "every_byte", marks=[pytest.mark.slow, pytest.mark.verilator]),
+    ],
 )
 
 
@@ -57,6 +61,7 @@ def test_fcc_uart_frames(bits: int, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.verilator
 def test_fcc_uart_frames_in_the_largest_buffer(tmp_path: Path) -> None:
     """65,535 bytes, as many as a frame's length can tell but for the header."""
     model = build("fcc_uart_frames", BUFFER_BITS=16)
@@ -72,7 +77,10 @@ def test_fcc_uart_host(tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("timeout", "tests"),
-    [(12, ["registers", "cut", "dead_core", "patience"]), (131072, ["patience"])],
+    [
+        (12, ["registers", "cut", "dead_core", "patience"]),
+        pytest.param(131072, ["patience"], marks=pytest.mark.verilator),
+    ],
 )
 def test_the_ends_of_patience(timeout: int, tests: list[str], tmp_path: Path) -> None:
     """The shortest and the longest time-out."""

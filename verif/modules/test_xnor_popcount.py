@@ -28,7 +28,13 @@ def test_xnor_popcount(tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("pe", "simd"),
-    [(2, 448), (1, 447), (1, 512), (2, 1020), (1, 1024)],
+    [
+        (2, 448),
+        (1, 447),
+        (1, 512),
+        pytest.param(2, 1020, marks=pytest.mark.verilator),
+        pytest.param(1, 1024, marks=pytest.mark.verilator),
+    ],
 )
 def test_the_longest_words(pe: int, simd: int, tmp_path: Path) -> None:
     """Counts of one size at a time."""
@@ -43,7 +49,9 @@ def test_the_most_planes(width: int, carries: int, tmp_path: Path) -> None:
 
 
 @pytest.mark.one_quick
-@pytest.mark.parametrize("width", [448, 513, 1024])
+@pytest.mark.parametrize(
+    "width", [448, 513, pytest.param(1024, marks=pytest.mark.verilator)]
+)
 def test_the_widest_coders(width: int, tmp_path: Path) -> None:
     """Hundreds of blocks of bits."""
     run("fcc_parity_coder", {"WIDTH": width}, "one_coder", tmp_path)
