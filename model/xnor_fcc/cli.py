@@ -52,6 +52,9 @@ COMMANDS = {
     ),
     "serve": Command("xnor_fcc_sim.serve", "a simulated core for hosts in any language, over TCP"),
     "classify": Command("xnor_fcc.classify", "classify image files; shows digit, class, scores"),
+    "demo": Command(
+        "xnor_fcc_sim.demo.command", "a page in the browser: the simulated core reads what you draw"
+    ),
     "pack": Command("xnor_fcc.packing", "memory files or register writes that load a network"),
     "train": Command("xnor_fcc.training.train", "train a network (torch and Brevitas)"),
     "report": Command("xnor_fcc_sim.page.report", "one HTML page of all that has been measured"),
@@ -62,6 +65,7 @@ COMMANDS = {
 _EXTRAS = {
     **dict.fromkeys(("torch", "torchvision", "brevitas", "sklearn"), "train"),
     **dict.fromkeys(("onnx", "qonnx"), "import"),
+    **dict.fromkeys(("starlette", "uvicorn", "websockets"), "demo"),
 }
 
 _EPILOG = """\

@@ -23,7 +23,8 @@ from xnor_fcc.places import DATA, NETWORKS, ROOT
 from xnor_fcc.random_network import random_network
 
 NAMES = (
-    "import", "info", "explore", "simulate", "serve", "classify", "pack", "train", "report", "rtl"
+    "import", "info", "explore", "simulate", "serve", "classify", "demo", "pack", "train", "report",
+    "rtl",
 )  # fmt: skip
 
 

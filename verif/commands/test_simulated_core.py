@@ -77,7 +77,11 @@ def test_cycles_of_an_image(core: SimulatedCore) -> None:
     assert alone.cycles.tolist() == [model] == [alone.counters["LATENCY"]]
     core.write("PARTIAL_TIMEOUT", 256)
     assert core.read("PARTIAL_TIMEOUT") == 256
-    fed = core.classify(BITS[:100]).cycles
+    answers = core.classify(BITS[:100])
+    fed = answers.cycles
+    # A batch of two leaves as often as the model says, and no image is taken before another.
+    np.testing.assert_array_equal(answers.answered[2:] - answers.answered[:-2],
+                                  np.full(98, SMALL.period_cycles(NETWORK.shape)))
     # The first batch is partial or full; behind it a batch at most is computed, and one waits.
     assert max(fed[4:]) < 4 * SMALL.period_cycles(NETWORK.shape) + model - 300 < model
     assert min(fed) > SMALL.pass_cycles(NETWORK.shape)
@@ -108,16 +112,17 @@ def test_hidden_bits_are_those_of_the_hardware(core: SimulatedCore) -> None:
     assert not np.array_equal(wanted.hidden[0], EXPECTED.hidden[0][:8])
     try:
         core.load(other)
+        trace = core.trace(BITS[0], against=NETWORK)
         core.driver.network = NETWORK
         answers = core.classify(BITS[:8], hidden=True)
         assert answers.hidden is not None
         np.testing.assert_array_equal(answers.hidden[0], wanted.hidden[0])
         np.testing.assert_array_equal(answers.scores, wanted.scores)
-        assert core.trace(BITS[0]).wrong_values == int(
+        assert trace.wrong_values == int(
             (wanted.hidden[0][0] != EXPECTED.hidden[0][0]).sum()
             + (wanted.hidden[1][0] != EXPECTED.hidden[1][0]).sum()
             + (wanted.scores[0] != EXPECTED.scores[0]).sum()
-        )
+        ) > 0
     finally:
         core.load(NETWORK)
 
@@ -158,6 +163,8 @@ def test_refusals_leave_the_simulated_core_up(core: SimulatedCore) -> None:
             core.classify(images, grey)
     with pytest.raises(ImageError):
         core.trace(BITS[0, 1:])
+    with pytest.raises(UserError, match="of the loaded one's shape only"):
+        core.trace(BITS[0], against=large)
     with pytest.raises(ImageError):
         core.classify(BITS[:0], hidden=True)
     assert len(core.classify(BITS[:0]).cycles) == 0
@@ -169,6 +176,9 @@ def test_refusals_leave_the_simulated_core_up(core: SimulatedCore) -> None:
 def test_a_network_that_does_not_fit_starts_nothing() -> None:
     with pytest.raises(UserError, match="There is no network nobody"):
         SimulatedCore("nobody")
+    with pytest.raises(UserError, match="There is no core quick: known are default, latency, "):
+        SimulatedCore(NETWORK, "quick")
+    assert suited(NETWORK.shape, (8, 16, 2)) == Geometry.for_widths(NETWORK.shape, 8, 16, 2)
     with pytest.raises(GeometryError):
         suited(IntegerNetwork.load(find_network("digits_conv")).shape, "original")
     large = random_network(np.random.default_rng(1), (SMALL.max_width + 1, 3))

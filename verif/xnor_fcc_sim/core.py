@@ -27,7 +27,7 @@ import numpy as np
 
 from xnor_fcc.board.driver import Answers, Driver, ImageError
 from xnor_fcc.board.transport import Mover
-from xnor_fcc.errors import ToolError
+from xnor_fcc.errors import ToolError, UserError
 from xnor_fcc.geometry import NAMED, Geometry, MapShape, Shape
 from xnor_fcc.geometry_options import no_wider
 from xnor_fcc.integer import IntegerNetwork, find_network
@@ -54,22 +54,33 @@ class SimulationError(ToolError):
 class SimulatedAnswers(Answers):
     """Answers, and what only a simulation tells of each of the N images.
 
-    `ids` int64 (N,): the core's numbers, from 0. `cycles` int64 (N,): clock cycles from its last
-    beat in to its class out. `hidden`: the bits or levels of every hidden layer, uint8 (N, m) or
-    (N, H, W, m), where they were asked for.
+    `ids` int64 (N,): the core's numbers, from 0. `taken` and `answered` int64 (N,): the clock cycle
+    in which its last beat went in, and that in which its class came out. `hidden`: the bits or
+    levels of every hidden layer, uint8 (N, m) or (N, H, W, m), where they were asked for.
     """
 
     ids: np.ndarray
-    cycles: np.ndarray
+    taken: np.ndarray
+    answered: np.ndarray
     hidden: tuple[np.ndarray, ...] | None = None
 
+    @property
+    def cycles(self) -> np.ndarray:
+        """Clock cycles from the last beat in to the class out, int64 (N,)."""
+        return self.answered - self.taken
 
-def suited(shape: Shape, geometry: str | None = None) -> Geometry:
-    """The smallest core of the sizes of `geometry` ("throughput", ...) that runs a network of
-    `shape`, without a name the default one, no wider than the network. `GeometryError` where there
-    is none."""
+
+def suited(shape: Shape, geometry: str | Sequence[int] | None = None) -> Geometry:
+    """The smallest core of the sizes of `geometry` ("throughput", ...), or of PE, SIMD and LANES,
+    that runs a network of `shape`; without them the default core, no wider than the network.
+    `UserError` where there is none."""
+    if isinstance(geometry, str):
+        if (name := current(geometry)) not in NAMED:
+            raise UserError(f"There is no core {geometry}: known are {', '.join(sorted(NAMED))}.")
+        geometry = NAMED[name]
     if geometry is not None:
-        return Geometry.for_widths(shape, *NAMED[current(geometry)])
+        pe, simd, lanes = geometry
+        return Geometry.for_widths(shape, pe, simd, lanes)
     if isinstance(shape, MapShape):
         return Geometry.for_widths(shape, *default_sizes(shape))
     return Geometry.for_widths(shape, *no_wider(NAMED["default"], shape))
@@ -82,10 +93,12 @@ class SimulatedCore:
     """
 
     def __init__(
-        self, network: str | Path | IntegerNetwork = "mnist", geometry: str | Geometry | None = None
+        self,
+        network: str | Path | IntegerNetwork = "mnist",
+        geometry: str | Sequence[int] | Geometry | None = None,
     ) -> None:
-        """`network`: a name, a file, or the network itself. `geometry`: a name, or all of it;
-        without one a core that suits the network.
+        """`network`: a name, a file, or the network itself. `geometry`: a name, or PE, SIMD and
+        LANES, or all of it; without one a core that suits the network.
 
         Where this core has not been built before, that takes a minute or two. `UserError` where the
         network does not fit, `ToolError` where the simulator does not build or start."""
@@ -132,7 +145,8 @@ class SimulatedCore:
         self.driver.timeout = cycles * CLOCK_NS * 1e-9
 
     def read(self, register: str) -> int:
-        """Value of a register (rtl/REGISTERS.md)."""
+        """Value of a register (rtl/REGISTERS.md). After `classify` the counters are 0 again: its
+        answers have them."""
         return self.driver.read(register)
 
     def write(self, register: str, value: int) -> None:
@@ -156,11 +170,11 @@ class SimulatedCore:
             return SimulatedAnswers(**vars(answers), **transport.all_seen())
         if not len(images):
             raise ImageError("There is no image whose hidden bits could be looked at.")
-        parts, layers, cycles = [], [], []
+        parts, layers, times = [], [], []
         for number in range(len(images)):
-            trace, answers = self._traced(images[number : number + 1], grey, {})
+            trace, answers = self._traced(images[number : number + 1], grey, self.network, None)
             parts.append(answers)
-            cycles.append(transport.all_seen()["cycles"])
+            times += transport.seen
             layers.append([layer.seen for layer in trace.hidden])
             if progress is not None:
                 progress(number + 1)
@@ -168,30 +182,41 @@ class SimulatedCore:
             classes=np.concatenate([each.classes for each in parts]),
             scores=np.concatenate([each.scores for each in parts]),
             counters=parts[-1].counters,
-            ids=np.zeros(len(parts), np.int64),
-            cycles=np.concatenate(cycles),
+            ids=np.concatenate([ids for ids, _, _ in times]),
+            taken=np.concatenate([taken for _, taken, _ in times]),
+            answered=np.concatenate([answered for _, _, answered in times]),
             hidden=tuple(np.stack(layer) for layer in zip(*layers, strict=True)),
         )
 
-    def trace(self, image: np.ndarray, grey: bool = False, label: int | None = None) -> Trace:
+    def trace(
+        self,
+        image: np.ndarray,
+        grey: bool = False,
+        label: int | None = None,
+        against: IntegerNetwork | None = None,
+    ) -> Trace:
         """One image (...,) on its way through the core: bits, sums, scores, and in which cycle what
-        was done, beside what the reference says; `label` is its right class, if that is known."""
-        return self._traced(np.asarray(image)[None], grey, {"label": label})[0]
+        was done, beside what the reference says of `against`, a network of the same shape as the
+        loaded one, which it is unless given. `label` is its right class, if that is known."""
+        network = self.network if against is None else against
+        return self._traced(np.asarray(image)[None], grey, network, label)[0]
 
     def _traced(
-        self, image: np.ndarray, grey: bool, about: dict[str, Any]
+        self, image: np.ndarray, grey: bool, against: IntegerNetwork, label: int | None
     ) -> tuple[Trace, Answers]:
         network, transport = self.network, self._transport
         if image.size != network.inputs:
             raise ImageError(f"An image of {network.inputs} pixels is needed, not of {image.size}.")
+        if against.shape != network.shape:
+            raise UserError("A core can be compared with a network of the loaded one's shape only.")
         about = {
-            "label": None, "simulator": simulator.chosen(), "network": network.name,
-            "dataset": network.dataset, "inputs": "given", "flip": None, **about,
+            "label": label, "simulator": simulator.chosen(), "network": network.name,
+            "dataset": network.dataset, "inputs": "given", "flip": None,
         }  # fmt: skip
         # Bits as the pixels that become them, whatever the threshold.
         pixels = image.reshape(-1).astype(np.uint8) * np.uint8(1 if grey else 255)
         transport.seen.clear()
-        transport.tracing = (network, pixels, about)
+        transport.tracing = (against, pixels, about)
         try:
             answers = self.driver.classify(image, grey)
         finally:
@@ -204,14 +229,14 @@ class SimulationTransport:
     """`Transport` and `Mover` to a simulation of its own, of a core of `geometry`.
 
     `tracing`: network, pixels and more about the next image, of which `trace` is to be made. `seen`
-    has, of each part of the last images, their ids and cycles.
+    has, of each part of the last images, their ids, and when they went in and were answered.
     """
 
     def __init__(self, geometry: Geometry) -> None:
         """Build if need be, and start. `ToolError` where that fails."""
         self.tracing: tuple[IntegerNetwork, np.ndarray, dict[str, Any]] | None = None
         self.trace: Trace | None = None
-        self.seen: list[tuple[np.ndarray, np.ndarray]] = []
+        self.seen: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
         self._lock = threading.Lock()
         self._running = contextlib.ExitStack()
         model = simulator.build("xnor_fcc", geometry.parameters())
@@ -301,14 +326,17 @@ class SimulationTransport:
         if any(len(packet) != 4 * words for packet in found):
             raise SimulationError("A result is not of the length of the network's.")
         results = np.frombuffer(b"".join(found), ">u4").astype(np.uint32).reshape(-1, words)
-        self.seen.append((results[:, -1].astype(np.int64) & 0xFFFF, answered - taken))
+        self.seen.append((results[:, -1].astype(np.int64) & 0xFFFF, taken, answered))
         return results
 
     def all_seen(self) -> dict[str, Any]:
-        """`ids` and `cycles` of the last images."""
-        ids, cycles = zip(*self.seen, strict=True) if self.seen else ((), ())
-        empty = np.empty(0, np.int64)
-        return {"ids": np.concatenate([empty, *ids]), "cycles": np.concatenate([empty, *cycles])}
+        """`ids`, `taken` and `answered` of the last images."""
+        none = np.empty(0, np.int64)
+        columns = zip(*self.seen, strict=True) if self.seen else ((), (), ())
+        return {
+            name: np.concatenate([none, *parts])
+            for name, parts in zip(("ids", "taken", "answered"), columns, strict=True)
+        }
 
     # ---- requests
 
