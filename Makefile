@@ -24,7 +24,7 @@ JOBS ?= logical
 PYTEST = PYTHONDONTWRITEBYTECODE= $(PY) -m pytest --numprocesses $(call quoted,JOBS) --durations 10
 
 .DEFAULT_GOAL := help
-.PHONY: help sim test fast icarus lint lint-verilog lint-python formal bench explore area route activity mutate coverage softerrors soak methods reference report train facts registers pictures board quartus tools clean
+.PHONY: help sim test fast icarus lint lint-verilog lint-python formal bench explore area route activity mutate coverage softerrors soak methods reference report demo train facts registers pictures board quartus tools clean
 
 help: ## what there is to make
 	@echo "usage: make TARGET [VARIABLE=value ...]"
@@ -121,6 +121,9 @@ quartus: ## build the DE1-SoC demo with Quartus, see quartus/README.md
 
 report: $(MARKS)package ## one HTML page of what the other targets measured: build/report/report.html
 	@$(XNOR_FCC) report $(ARGS)
+
+demo: $(MARKS)package $(MARKS)demo ## a page in the browser: draw a digit, the simulated core reads it
+	@$(XNOR_FCC) demo $(call option,--geometry,GEOMETRY) $(call option,--network,NETWORK) $(ARGS)
 
 train: $(MARKS)train ## train the network again into build/train (an hour; resumes); ARGS='--recipe original' or float
 	@$(XNOR_FCC) train $(ARGS)
