@@ -15,6 +15,7 @@ from xnor_fcc.integer import IntegerNetwork
 from xnor_fcc.pack import pack
 from xnor_fcc.registers import BIT, errors_in, mask
 from xnor_fcc_sim.bench import Bench
+from xnor_fcc_sim.clock import let_pass
 from xnor_fcc_sim.packets import beats_of, bit_packet, image_packet
 from xnor_fcc_sim.settings import settings
 from xnor_fcc_sim.traffic import (
@@ -202,7 +203,7 @@ async def refuses_to_start_without_a_fitting_network(dut: Any) -> None:
     for entry in entries:
         await bench.write("LAYER_TABLE", entry, index=1)
         await bench.write("CONTROL", 1)
-        await ClockCycles(dut.clk, 30)
+        await let_pass(dut.clk, 30)
         assert "BAD_TABLE" in errors_in(await bench.read("ERROR")), hex(entry)
         await bench.write("ERROR", mask("ERROR"))
     await bench.write("LAYER_TABLE", groups << 16 | words, index=1)
@@ -213,7 +214,7 @@ async def refuses_to_start_without_a_fitting_network(dut: Any) -> None:
         before = await bench.read(register)
         await bench.write(register, value)
         await bench.write("CONTROL", 1)
-        await ClockCycles(dut.clk, 30)
+        await let_pass(dut.clk, 30)
         assert "BAD_TABLE" in errors_in(await bench.read("ERROR")), (register, value)
         assert await bench.read("STATUS") == 0
         await bench.write("ERROR", mask("ERROR"))
@@ -304,7 +305,7 @@ async def interrupt_and_backlog(dut: Any) -> None:
     dut.aso_result_ready.value = 0
     for image in range(images):
         bench.append(image, image_packet(network, bits[image], grey, rng))
-    await ClockCycles(dut.clk, 6 * geometry.period_cycles(shape) + 300)
+    await let_pass(dut.clk, 6 * geometry.period_cycles(shape) + 300)
     assert bench.results.head == 0
     assert await bench.read("STALL_CYCLES") > 0
     assert dut.ins_csr_irq.value == 0
@@ -353,7 +354,7 @@ async def weights_out_of_step(dut: Any) -> None:
                     [b for row in bits for b in beats_of(bit_packet(row), geometry.image_width)]
                 )
             )
-            await ClockCycles(dut.clk, patience(geometry, widths, 60))
+            await let_pass(dut.clk, patience(geometry, widths, 60))
             stream.cancel()
             dut.asi_image_valid.value = 0
             assert errors_in(await bench.read("ERROR")) == ["WEIGHT_FRAME"], kind

@@ -37,6 +37,7 @@ from xnor_fcc.pack import pack
 from xnor_fcc.random_network import random_network
 from xnor_fcc.registers import ADDRESS, BIT, errors_in
 from xnor_fcc_sim.bench import Bench
+from xnor_fcc_sim.clock import let_pass
 from xnor_fcc_sim.packets import Beat, drive_beat
 from xnor_fcc_sim.settings import settings
 from xnor_fcc_sim.streams import write_burst
@@ -213,7 +214,7 @@ async def locked_while_the_table_is_checked(dut: Any) -> None:
         if wait:
             await ClockCycles(dut.clk, wait)
         await write_burst(dut, ADDRESS["LAYERS"], [0])
-        await ClockCycles(dut.clk, 3 * len(memory.table) + 8)
+        await let_pass(dut.clk, 3 * len(memory.table) + 8)
         refused = errors_in(await bench.read("ERROR")) == ["CONFIG_BUSY"]
         if not refused or await bench.read("LAYERS") != len(memory.table):
             accepted.append(wait)

@@ -15,6 +15,7 @@ from xnor_fcc.integer import IntegerNetwork
 from xnor_fcc.pack import pack
 from xnor_fcc.registers import BIT, errors_in, mask
 from xnor_fcc_sim.bench import Bench
+from xnor_fcc_sim.clock import let_pass
 from xnor_fcc_sim.packets import beats_of, map_packet
 from xnor_fcc_sim.settings import settings
 from xnor_fcc_sim.traffic import (
@@ -148,7 +149,7 @@ async def refuses_to_start_without_a_fitting_network(dut: Any) -> None:
 
     async def refused(name: str, control: int = _ENABLE) -> None:
         await bench.write("CONTROL", control)
-        await ClockCycles(dut.clk, 8 * geometry.max_layers + 20)
+        await let_pass(dut.clk, 8 * geometry.max_layers + 20)
         assert await bench.read("STATUS") == 0
         assert errors_in(await bench.read("ERROR")) == [name]
         await bench.write("ERROR", mask("ERROR"))
@@ -204,7 +205,7 @@ async def reset_in_mid_flight(dut: Any) -> None:
     for moment in sorted(rng.integers(1, span + 20, 12).tolist()):
         bench.passes.stop()
         await bench.write("CONTROL", _ENABLE)
-        await ClockCycles(dut.clk, 8 * geometry.max_layers + 10)
+        await let_pass(dut.clk, 8 * geometry.max_layers + 10)
         stream = cocotb.start_soon(
             bench.drive_beats([b for p in packets for b in beats_of(p, geometry.image_width)])
         )
@@ -241,7 +242,7 @@ async def interrupt_and_backlog(dut: Any) -> None:
     dut.aso_result_ready.value = 0
     for image in range(6):
         bench.append(image, map_packet(network, grey[image], geometry.image_width))
-    await ClockCycles(dut.clk, 6 * geometry.period_cycles(network.shape, True) + 300)
+    await let_pass(dut.clk, 6 * geometry.period_cycles(network.shape, True) + 300)
     assert bench.results.head == 0
     assert await bench.read("STALL_CYCLES") > 0
     assert dut.ins_csr_irq.value == 0

@@ -18,7 +18,7 @@ from typing import Any
 
 import cocotb
 import numpy as np
-from cocotb.triggers import ClockCycles, RisingEdge
+from cocotb.triggers import RisingEdge
 
 from core.peer import Peer, weight_packets
 from xnor_fcc.geometry import Geometry, ceil_div
@@ -26,6 +26,7 @@ from xnor_fcc.pack import pack
 from xnor_fcc.random_network import random_network
 from xnor_fcc.registers import BIT
 from xnor_fcc_sim.checks import Expected
+from xnor_fcc_sim.clock import let_pass
 from xnor_fcc_sim.packets import bit_packet
 from xnor_fcc_sim.settings import settings
 from xnor_fcc_sim.traffic import patience, random_widths
@@ -113,7 +114,7 @@ async def no_x_comes_out(dut: Any) -> None:
     await peer.read_all()
     await peer.write("IRQ_ENABLE", 3)
     await peer.write("CONTROL", 1 << BIT["CONTROL"]["ENABLE"])  # nothing is loaded
-    await ClockCycles(dut.clk, 3 * geometry.max_layers + 8)
+    await let_pass(dut.clk, 3 * geometry.max_layers + 8)
     assert await peer.read("ERROR") == 1 << BIT["ERROR"]["BAD_TABLE"]
     for layers in (1, 3, 2):
         widths = random_widths(rng, geometry, layers)
@@ -131,7 +132,7 @@ async def no_x_comes_out(dut: Any) -> None:
             await peer.start()
             peer.send([bit_packet(row) for row in bits], bad, weight_packets(memory) * batches)
             if in_mid_flight:
-                await ClockCycles(dut.clk, int(rng.integers(1, 3 * geometry.period_cycles(widths))))
+                await let_pass(dut.clk, int(rng.integers(1, 3 * geometry.period_cycles(widths))))
             else:
                 await peer.answers(Expected(network, bits), bad, quiet)
             await peer.read_all()

@@ -14,12 +14,11 @@ from typing import Any
 
 import cocotb
 import numpy as np
-from cocotb.triggers import ClockCycles
 
 from xnor_fcc.geometry import Geometry
 from xnor_fcc.integer import IntegerNetwork
 from xnor_fcc_sim.bench import Bench
-from xnor_fcc_sim.clock import CLOCK_NS, clock_cycle
+from xnor_fcc_sim.clock import CLOCK_NS, clock_cycle, let_pass
 from xnor_fcc_sim.settings import settings
 from xnor_fcc_sim.streams import ImageDriver, ResultMonitor, read_register, write_burst
 from xnor_fcc_sim.trace import Trace
@@ -68,7 +67,7 @@ class Resident:
 
     async def wait(self, cycles: int) -> None:
         """Let clock cycles go by."""
-        await ClockCycles(self.dut.clk, cycles)
+        await let_pass(self.dut.clk, cycles)
 
     async def forget(self) -> None:
         """Nothing is on the way any more: the core is being reset."""
@@ -95,7 +94,7 @@ class Resident:
     async def collect(self, cycles: int) -> tuple[list[bytes], int]:
         """Let clock cycles go by. Answers: the results that have come out since the last call, and
         how many images went in since then."""
-        await ClockCycles(self.dut.clk, cycles)
+        await let_pass(self.dut.clk, cycles)
         found = [packet for packet, _ in self.results]
         taken = sum(stamp.cycle > 0 for stamp in self.stamps)
         self.results.clear()
@@ -124,7 +123,7 @@ class Resident:
                 waited, seen = 0, len(self.results)
             if waited > patience:
                 raise TimeoutError
-            await ClockCycles(self.dut.clk, _GLANCE)
+            await let_pass(self.dut.clk, _GLANCE)
             waited += _GLANCE
 
     def _found(self) -> tuple[list[bytes], np.ndarray, np.ndarray]:
@@ -155,7 +154,7 @@ class Resident:
             answer = self.results[0][0]
             bench.results.receive(answer)
             # The tracer goes on until it has seen that.
-            await ClockCycles(self.dut.clk, _GLANCE)
+            await let_pass(self.dut.clk, _GLANCE)
             return tracer.trace(answer, grey, about), *self._found()
         finally:
             bench.passes.stop()

@@ -18,6 +18,7 @@ from xnor_fcc.integer import IntegerNetwork
 from xnor_fcc.pack import pack
 from xnor_fcc_sim.answers import Answers
 from xnor_fcc_sim.bench import Bench
+from xnor_fcc_sim.clock import let_pass
 from xnor_fcc_sim.packets import bit_packet, map_packet
 from xnor_fcc_sim.reports import Measured
 from xnor_fcc_sim.settings import settings
@@ -133,7 +134,7 @@ async def stream(dut) -> None:  # type: ignore[no-untyped-def]
     for image in range(images):
         waited_since, head = bench.cycle(), bench.results.head
         while image - bench.results.head > _QUEUE:
-            await ClockCycles(dut.clk, 32)
+            await let_pass(dut.clk, 32)
             if bench.results.head != head:
                 waited_since, head = bench.cycle(), bench.results.head
             assert bench.cycle() - waited_since < patience, f"no answer to image {head - 1}"

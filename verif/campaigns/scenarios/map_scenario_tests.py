@@ -29,6 +29,7 @@ from xnor_fcc.integer import IntegerNetwork
 from xnor_fcc.pack import Memory, pack
 from xnor_fcc.registers import ADDRESS, BIT, errors_in, mask
 from xnor_fcc_sim.bench import Bench
+from xnor_fcc_sim.clock import let_pass
 from xnor_fcc_sim.packets import Beat, beats_of, map_packet
 from xnor_fcc_sim.settings import settings
 from xnor_fcc_sim.streams import write_burst
@@ -137,7 +138,7 @@ class Player:
         bench = self.bench
         await bench.write("ERROR", mask("ERROR"))
         await bench.write("CONTROL", _ENABLE)
-        await ClockCycles(self.dut.clk, 8 * self.geometry.max_layers + 20)
+        await let_pass(self.dut.clk, 8 * self.geometry.max_layers + 20)
         assert errors_in(await bench.read("ERROR")) == [name]
         assert await bench.read("STATUS") == 0
 
@@ -299,7 +300,7 @@ class Player:
         accesses = cocotb.start_soon(self._accesses(episode))
         waited, before = 0, packets.taken
         while packets.taken < wanted:
-            await ClockCycles(dut.clk, 16)
+            await let_pass(dut.clk, 16)
             waited = waited + 16 if packets.taken == before else 0
             before = packets.taken
             assert waited <= quiet, f"no beat was taken for {quiet} cycles"
