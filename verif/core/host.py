@@ -7,12 +7,11 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from cocotb.triggers import RisingEdge
+from cocotb.triggers import ClockCycles, RisingEdge
 
 from golden.twin import RISING, Twin
 from xnor_fcc.registers import ADDRESS, BIT, MAP
 from xnor_fcc_sim.bench import Bench
-from xnor_fcc_sim.clock import let_pass
 
 ENABLE = 1 << BIT["CONTROL"]["ENABLE"]
 SOFT_RESET = 1 << BIT["CONTROL"]["SOFT_RESET"]
@@ -102,7 +101,7 @@ async def progress(twin: Twin, beats: int, cycles: int) -> None:
     """Wait until so many beats have been taken, at most `cycles` without one."""
     waited, before = 0, twin.beats
     while twin.beats < beats:
-        await let_pass(twin.dut.clk, 16)
+        await ClockCycles(twin.dut.clk, 16)
         waited = waited + 16 if twin.beats == before else 0
         before = twin.beats
         assert waited <= cycles, f"no beat was taken for {cycles} cycles"
@@ -112,7 +111,7 @@ async def try_to_start(twin: Twin) -> bool:
     """Enable the core with what has been written; the twin knows whether it may start. If so, it is
     stopped again."""
     await twin.bench.write("CONTROL", ENABLE)
-    await let_pass(twin.dut.clk, 3 * twin.geometry.max_layers + 8)
+    await ClockCycles(twin.dut.clk, 3 * twin.geometry.max_layers + 8)
     started = twin.running
     for name in ("STATUS", "ERROR", "IRQ_STATUS"):
         await twin.bench.read(name)
