@@ -15,6 +15,7 @@
 #include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -63,7 +64,8 @@ uint32_t bus_read(uint32_t address)
         line[0] = '\0';
     value = strtoul(line, &end, 16);
     if (end == line || *end != '\n') {
-        fprintf(stderr, "error: the server says: %s\n", line[0] ? line : "nothing any more.");
+        line[strcspn(line, "\n")] = '\0';
+        fprintf(stderr, "%s\n", line[0] ? line : "error: the server has gone.");
         exit(2);
     }
     return (uint32_t)value;

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -48,7 +49,7 @@ def register(name: str) -> int:
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[Server]:
-    with Server(("127.0.0.1", 0), CORE) as serving:
+    with Server(("127.0.0.1", 0), CORE, turn=0.1) as serving:
         thread = threading.Thread(target=serving.serve_forever, kwargs={"poll_interval": 0.05})
         thread.start()
         try:
@@ -193,6 +194,9 @@ def test_c_host_with_a_served_core(server: Server, tmp_path: Path) -> None:
     ("w ff200000", "error 'w ff200000' is neither"),
     ("r 100000000 1", "error 'r 100000000 1' is neither"),
     ("r -4 1", "error 'r -4 1' is neither"),
+    ("r +4 1", "error 'r +4 1' is neither"),
+    ("r 1_0 1", "error 'r 1_0 1' is neither"),
+    ("r 00ff200000 ", "error 'r 00ff200000' is neither"),
     ("\xff\xfe", r"error '\\xff\\xfe' is neither"),
     ("r ff200002 1", "error Address 0xff200002 is no multiple of 4."),
     ("r ff200000 0", "error A read has one count"),
@@ -324,6 +328,40 @@ def test_serve_with_a_port_that_is_taken(server: Server, tmp_path: Path) -> None
     port = str(server.server_address[1])
     with pytest.raises(UserError, match=f"Port {port} of 127.0.0.1 cannot be listened at"):
         main(["--network", str(tmp_path / "net.npz"), "--port", port])
+
+
+def test_serve_where_nothing_can_be_built(tmp_path: Path) -> None:
+    """It is not the port that is to blame."""
+    NETWORK.save(tmp_path / "net.npz")
+    (tmp_path / "file").touch()
+    command = [sys.executable, "-m", "xnor_fcc_sim.serve", "--network", str(tmp_path / "net.npz")]
+    done = subprocess.run(
+        [*command, "--port", "0"], env={**os.environ, "XNOR_FCC_BUILD": str(tmp_path / "file")},
+        capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 2 and "Port" not in done.stderr
+    assert str(tmp_path / "file") in done.stderr and done.stderr.count("\n") == 1
+
+
+def test_a_simulation_that_cannot_start_again(
+    server: Server, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """The host hears why, and so does who started the server; then all is well again."""
+    with client(server) as host:
+        os.kill(server.simulation().process.pid, signal.SIGKILL)
+        host.send(f"r {register('ID'):x} 1")
+        assert host.line().startswith("error The simulator was killed")
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", "/somewhere")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("xnor_fcc_sim.serve.SimulationTransport", full)
+        with client(server) as host:
+            pass
+    assert "No space left on device" in capfd.readouterr().err
+    with client(server) as host:
+        assert host.read(register("ID")) == [ID_VALUE]
 
 
 @pytest.mark.parametrize("as_json", [False, True])

@@ -190,6 +190,39 @@ def test_keys_are_enough(seen: Seen) -> None:
     assert page.inner_text("#label") == "Rightly: the test set says 1."
 
 
+def test_the_last_of_many_images_is_read(seen: Seen) -> None:
+    """However quickly they are chosen one after the other, and drawing goes on afterwards."""
+    page = seen.page
+    page.evaluate("for (const button of [...document.querySelectorAll('#row button')].slice(0, 9))"
+                  " button.click()")  # fmt: skip
+    shown, told = seen.verdict()
+    assert shown == str(told["answer"])
+    assert [sent for sent in seen.sent if sent["do"] == "show"][-1]["number"] == 8
+    page.evaluate("for (let i = 0; i < 9; i++) document.getElementById('random').click()")
+    seen.verdict()
+    seen.draw(7)
+    assert seen.verdict()[0] == "7"
+
+
+def test_a_problem_leaves_no_verdict_of_another_image(seen: Seen, worker: Worker) -> None:
+    page = seen.page
+    seen.draw(7)
+    seen.verdict()
+    page.set_input_files("#file", {"name": "a.png", "mimeType": "image/png", "buffer": b"none"})
+    page.wait_for_selector("#message.fail")
+    assert page.inner_text("#digit") == "\u2013" and page.inner_text("#agree") == ""
+    page.locator("#row button").first.click()
+    seen.verdict()
+    assert worker.core is not None
+    worker.core._transport.process.kill()
+    page.locator("#row button").nth(1).click()
+    page.wait_for_selector("#message.fail")
+    assert page.inner_text("#digit") == "\u2013" and page.inner_text("#agree") == ""
+    page.locator("#row button").nth(2).click()  # starts a new simulation
+    shown, told = seen.verdict()
+    assert shown == str(told["answer"])
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_a_telephone_has_room_for_it(browser: Browser, server: str, scheme: Any) -> None:
     seen = Seen(browser, server, 400)

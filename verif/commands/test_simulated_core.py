@@ -16,13 +16,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from xnor_fcc.board.driver import DeviceTimeoutError, ImageError, NetworkTooLargeError
+from xnor_fcc.board.driver import (
+    DeviceTimeoutError,
+    ImageError,
+    NetworkTooLargeError,
+    NotLoadedError,
+)
 from xnor_fcc.data import load_test_images
 from xnor_fcc.errors import UserError
 from xnor_fcc.geometry import Geometry, GeometryError
 from xnor_fcc.integer import IntegerNetwork, find_network
 from xnor_fcc.random_network import random_network
 from xnor_fcc.reference import evaluate
+from xnor_fcc.registers import ADDRESS, ID_VALUE
 from xnor_fcc_sim.core import SimulatedCore, SimulationError, suited
 
 # As in tests of the driver, which so build the same core.
@@ -178,6 +184,9 @@ def test_a_network_that_does_not_fit_starts_nothing() -> None:
         SimulatedCore("nobody")
     with pytest.raises(UserError, match="There is no core quick: known are default, latency, "):
         SimulatedCore(NETWORK, "quick")
+    for sizes in ((8, 16), (), ("a", 1, 1), (8, 16, 2, 1)):
+        with pytest.raises(UserError, match="A core has three sizes, PE, SIMD and LANES"):
+            suited(NETWORK.shape, sizes)  # type: ignore[arg-type]
     assert suited(NETWORK.shape, (8, 16, 2)) == Geometry.for_widths(NETWORK.shape, 8, 16, 2)
     with pytest.raises(GeometryError):
         suited(IntegerNetwork.load(find_network("digits_conv")).shape, "original")
@@ -200,10 +209,91 @@ def test_a_core_that_does_not_answer_is_a_timeout(core: SimulatedCore) -> None:
     np.testing.assert_array_equal(core.classify(BITS[:9]).scores, EXPECTED.scores[:9])
 
 
+def test_what_cannot_be_written_changes_nothing(core: SimulatedCore) -> None:
+    for value in (np.int64(77), np.uint32(78), 79, True):
+        core.write("PARTIAL_TIMEOUT", value)  # type: ignore[arg-type]
+        assert core.read("PARTIAL_TIMEOUT") == int(value)
+    core.write("PARTIAL_TIMEOUT", 256)
+    for wrong in (64.0, 1 << 32, -1, "64", None):
+        with pytest.raises(UserError, match="takes a whole number of 32 bits, not "):
+            core.write("PARTIAL_TIMEOUT", wrong)  # type: ignore[arg-type]
+    # What the simulator itself refuses leaves no strobe behind.
+    with pytest.raises(SimulationError, match="The simulation failed"):
+        core._transport.ask("write", ADDRESS["PARTIAL_TIMEOUT"], [7, "x"])
+    for _ in range(3):
+        assert core.read("PARTIAL_TIMEOUT") in (7, 256) and core.read("ID") == ID_VALUE
+    core.write("PARTIAL_TIMEOUT", 256)
+    np.testing.assert_array_equal(core.classify(BITS).scores, EXPECTED.scores)
+
+
+def test_a_simulated_core_serves_one_call_at_a_time(core: SimulatedCore) -> None:
+    refusals = []
+
+    def again(done: int) -> None:
+        for call in (lambda: core.classify(BITS), lambda: core.trace(BITS[0]),
+                     lambda: core.load(NETWORK)):  # fmt: skip
+            with pytest.raises(UserError, match="at another call") as refused:
+                call()
+            refusals.append(refused)
+
+    answers = core.classify(BITS, progress=again)
+    assert len(refusals) == 6 and len(answers.ids) == len(BITS)
+    np.testing.assert_array_equal(answers.scores, EXPECTED.scores)
+
+
+def test_a_core_without_a_network_says_so(core: SimulatedCore) -> None:
+    core.driver.network = None
+    try:
+        for call in (lambda: core.network, lambda: core.trace(BITS[0]),
+                     lambda: core.classify(BITS[:1], hidden=True),
+                     lambda: core.classify(BITS[:1])):  # fmt: skip
+            with pytest.raises(NotLoadedError):
+                call()
+    finally:
+        core.load(NETWORK)
+
+
+def test_a_child_is_not_served(core: SimulatedCore) -> None:
+    """It would take answers that are meant for its parent."""
+    child = os.fork()
+    if not child:
+        try:
+            core.read("ID")
+        except SimulationError:
+            core.close()
+            os._exit(7)
+        os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
+    np.testing.assert_array_equal(core.classify(BITS[:9]).scores, EXPECTED.scores[:9])
+
+
 # ---- ends
 
 
+def test_a_stalled_simulation_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Though a thread waits for its answer."""
+    monkeypatch.setattr("xnor_fcc_sim.core._GOODBYE", 0.3)
+    core = SimulatedCore(NETWORK, SMALL)
+    process = core._transport.process.pid
+    os.kill(process, signal.SIGSTOP)
+    errors: list[Exception] = []
+
+    def read() -> None:
+        try:
+            core.read("ID")
+        except SimulationError as error:
+            errors.append(error)
+
+    waiting = threading.Thread(target=read)
+    waiting.start()
+    time.sleep(0.2)
+    core.close()
+    waiting.join(20)
+    assert not waiting.is_alive() and len(errors) == 1 and gone(process)
+
+
 def test_a_killed_simulation_is_a_sentence() -> None:
+    """Which names its log, that is still there when the core has been closed."""
     core = SimulatedCore(NETWORK, SMALL)
     transport = core._transport
     assert core.classify(BITS[:2]).classes.tolist() == EXPECTED.classes[:2].tolist()
@@ -211,11 +301,11 @@ def test_a_killed_simulation_is_a_sentence() -> None:
     with pytest.raises(SimulationError) as gone_first:
         core.classify(BITS[:2])
     assert "was killed by SIGKILL" in str(gone_first.value)
-    assert Path(str(gone_first.value).rpartition(" ")[2].rstrip(".")).exists(), "the log is there"
     assert transport.ended
-    with pytest.raises(SimulationError, match="closed"):
+    with pytest.raises(SimulationError, match="has ended"):
         core.read("ID")
     core.close()
+    assert Path(str(gone_first.value).rpartition(" ")[2].rstrip(".")).exists(), "the log is there"
 
 
 def test_a_closed_simulation_leaves_nothing() -> None:
@@ -224,7 +314,7 @@ def test_a_closed_simulation_leaves_nothing() -> None:
         assert directory.exists() and not core._transport.ended
     assert gone(process) and not directory.exists() and core._transport.ended
     core.close()
-    with pytest.raises(SimulationError, match="closed"):
+    with pytest.raises(SimulationError, match="has ended"):
         core.classify(BITS)
 
 

@@ -12,11 +12,13 @@ and images go through the driver of a board, `xnor_fcc.board.driver.Driver`: wha
 from __future__ import annotations
 
 import contextlib
+import operator
+import os
 import shutil
 import subprocess
 import tempfile
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from multiprocessing import Pipe
 from pathlib import Path
@@ -25,7 +27,7 @@ from typing import Any
 
 import numpy as np
 
-from xnor_fcc.board.driver import Answers, Driver, ImageError
+from xnor_fcc.board.driver import Answers, Driver, ImageError, NotLoadedError
 from xnor_fcc.board.transport import Mover
 from xnor_fcc.errors import ToolError, UserError
 from xnor_fcc.geometry import NAMED, Geometry, MapShape, Shape
@@ -79,6 +81,8 @@ def suited(shape: Shape, geometry: str | Sequence[int] | None = None) -> Geometr
             raise UserError(f"There is no core {geometry}: known are {', '.join(sorted(NAMED))}.")
         geometry = NAMED[name]
     if geometry is not None:
+        if len(geometry) != 3 or not all(isinstance(size, int) for size in geometry):
+            raise UserError(f"A core has three sizes, PE, SIMD and LANES, not {geometry}.")
         pe, simd, lanes = geometry
         return Geometry.for_widths(shape, pe, simd, lanes)
     if isinstance(shape, MapShape):
@@ -87,7 +91,8 @@ def suited(shape: Shape, geometry: str | Sequence[int] | None = None) -> Geometr
 
 
 class SimulatedCore:
-    """A simulated core with a network in it. Not for several threads at once.
+    """A simulated core with a network in it. It serves one call at a time, of the process that
+    made it; what interrupts a call ends the simulation.
 
     `geometry`, `network` and `driver` are what it is, what it has loaded, and who drives it.
     """
@@ -107,6 +112,7 @@ class SimulatedCore:
         if not isinstance(geometry, Geometry):
             geometry = suited(network.shape, geometry)
         self.geometry = geometry
+        self._turn = threading.Lock()
         self._transport = transport = SimulationTransport(geometry)
         try:
             self.driver = Driver(transport)
@@ -133,14 +139,16 @@ class SimulatedCore:
     @property
     def network(self) -> IntegerNetwork:
         """What is loaded."""
-        assert self.driver.network is not None
+        if self.driver.network is None:
+            raise NotLoadedError("No network has been loaded; load one.")
         return self.driver.network
 
     def load(self, network: str | Path | IntegerNetwork) -> None:
         """Load another network into the same core. Errors as those of `Driver.load`."""
         if not isinstance(network, IntegerNetwork):
             network = IntegerNetwork.load(find_network(str(network)))
-        self.driver.load(network)
+        with self._alone():
+            self.driver.load(network)
         cycles = 4 * self.geometry.period_cycles(network.shape) + _PATIENCE
         self.driver.timeout = cycles * CLOCK_NS * 1e-9
 
@@ -150,7 +158,7 @@ class SimulatedCore:
         return self.driver.read(register)
 
     def write(self, register: str, value: int) -> None:
-        """Write a register."""
+        """Write a register: a whole number of 32 bits."""
         self.driver.write(register, value)
 
     def classify(
@@ -163,12 +171,22 @@ class SimulatedCore:
         """Classify `images` as `Driver.classify` does. With `hidden` each goes through the core
         alone, as the first after a reset, while all that its hidden layers answer is written down;
         the counters are those of the last one."""
+        with self._alone():
+            return self._classify(np.asarray(images), grey, hidden, progress)
+
+    def _classify(
+        self,
+        images: np.ndarray,
+        grey: bool,
+        hidden: bool,
+        progress: Callable[[int], None] | None,
+    ) -> SimulatedAnswers:
         transport = self._transport
         if not hidden:
             transport.seen.clear()
             answers = self.driver.classify(images, grey, progress)
             return SimulatedAnswers(**vars(answers), **transport.all_seen())
-        if not len(images):
+        if not images.ndim or not len(images):
             raise ImageError("There is no image whose hidden bits could be looked at.")
         parts, layers, times = [], [], []
         for number in range(len(images)):
@@ -199,7 +217,18 @@ class SimulatedCore:
         was done, beside what the reference says of `against`, a network of the same shape as the
         loaded one, which it is unless given. `label` is its right class, if that is known."""
         network = self.network if against is None else against
-        return self._traced(np.asarray(image)[None], grey, network, label)[0]
+        with self._alone():
+            return self._traced(np.asarray(image)[None], grey, network, label)[0]
+
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Nobody else's call between what belongs together."""
+        if not self._turn.acquire(blocking=False):
+            raise UserError("This core is at another call: it serves one at a time.")
+        try:
+            yield
+        finally:
+            self._turn.release()
 
     def _traced(
         self, image: np.ndarray, grey: bool, against: IntegerNetwork, label: int | None
@@ -238,6 +267,8 @@ class SimulationTransport:
         self.trace: Trace | None = None
         self.seen: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
         self._lock = threading.Lock()
+        self._owner = os.getpid()
+        self._died = False
         self._running = contextlib.ExitStack()
         model = simulator.build("xnor_fcc", geometry.parameters())
         runs = simulator.run_directory("core")
@@ -265,8 +296,14 @@ class SimulationTransport:
         return int(self.ask("read", offset // 4))
 
     def write(self, offset: int, value: int) -> None:
-        """Write a register."""
-        self.ask("write", offset // 4, [value])
+        """Write a register. `UserError` for what is no whole number of 32 bits."""
+        try:
+            word = operator.index(value)
+        except TypeError:
+            word = -1
+        if not 0 <= word < 1 << 32:
+            raise UserError(f"A register takes a whole number of 32 bits, not {value!r}.")
+        self.ask("write", offset // 4, [word])
 
     def write_many(self, offset: int, values: Sequence[int] | np.ndarray) -> None:
         """Write values to one register, one after the other."""
@@ -290,12 +327,20 @@ class SimulationTransport:
         return self._connection.closed or self.process.poll() is not None
 
     def close(self) -> None:
-        """End the simulation, which leaves nothing behind."""
-        with self._lock:
+        """End the simulation. Nothing is left behind but the log of one that has died."""
+        if os.getpid() != self._owner:  # a child has but copies
             self._connection.close()
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                self.process.wait(_GOODBYE)
-            self._running.close()
+            return
+        if self._lock.acquire(timeout=_GOODBYE):
+            try:
+                self._connection.close()
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    self.process.wait(_GOODBYE)
+            finally:
+                self._lock.release()
+        # Else a thread waits for an answer, which it gets now.
+        self._running.close()
+        if not self._died:
             shutil.rmtree(self.directory, ignore_errors=True)
 
     # ---- Mover
@@ -343,8 +388,10 @@ class SimulationTransport:
     def ask(self, name: str, *arguments: object) -> Any:
         """The answer to a request, see `resident.Resident`."""
         with self._lock:
+            if os.getpid() != self._owner:
+                raise SimulationError("A simulation serves the process that has started it alone.")
             if self._connection.closed:
-                raise SimulationError("The simulation has been closed.")
+                raise SimulationError("The simulation has ended: nothing can be asked any more.")
             try:
                 self._connection.send((name, *arguments))
                 return self._answer()
@@ -366,6 +413,7 @@ class SimulationTransport:
             return answer
         if isinstance(answer, TimeoutError):
             raise answer
+        self._died = True  # which its log is kept for
         raise SimulationError(
             f"The simulation failed ({answer or type(answer).__name__}); its log is {self._log}."
         )
@@ -375,6 +423,7 @@ class SimulationTransport:
         return self.directory / "simulation.log"
 
     def _gone(self) -> SimulationError:
+        self._died = True
         try:
             end = children.end_of(self.process.wait(_GOODBYE))
         except subprocess.TimeoutExpired:

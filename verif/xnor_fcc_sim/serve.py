@@ -7,6 +7,7 @@ import argparse
 import contextlib
 import ipaddress
 import json
+import re
 import socket
 import socketserver
 import sys
@@ -17,7 +18,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from xnor_fcc.board.address_map import BASE, BUFFER_BYTES, REGISTER_BYTES
-from xnor_fcc.errors import CommandLine, UserError, run_main
+from xnor_fcc.errors import CommandLine, UserError, first_line, run_main
 from xnor_fcc.geometry import Geometry
 from xnor_fcc.geometry_options import add_geometry, add_network
 from xnor_fcc.integer import IntegerNetwork, find_network
@@ -29,7 +30,8 @@ _MASTER = BASE["hps"]
 _REGISTERS, _BUFFER = _MASTER["registers"], _MASTER["buffer"]
 # Clock cycles that go by while a host reads a register of an engine.
 _POLL = 64
-# Bytes of a line at most.
+# A number in a line, and bytes of a line at most.
+_WORD = re.compile(r"0*[0-9a-fA-F]{1,8}")
 _LINE = 1 << 20
 # Seconds in which a client must take an answer.
 _PATIENCE = 30.0
@@ -185,16 +187,12 @@ class System:
 def obey(system: System, line: str) -> str | None:
     """What a line is answered, if it is; `ProtocolError`."""
     kind, *words = line.split()
-    try:
-        numbers = [int(word, 16) for word in words]
-    except ValueError:
-        numbers = []
-    if kind not in ("r", "w") or len(numbers) < 2 or not all(0 <= n < 1 << 32 for n in numbers):
+    if kind not in ("r", "w") or len(words) < 2 or not all(map(_WORD.fullmatch, words)):
         raise ProtocolError(
             f"{line[:40]!a} is neither 'r ADDRESS COUNT' nor 'w ADDRESS VALUE ...' of hexadecimal "
             "numbers of 32 bits."
         )
-    address, *values = numbers
+    address, *values = (int(word, 16) for word in words)
     if kind == "w":
         system.write(address, values)
         return None
@@ -211,20 +209,28 @@ class _Client(socketserver.StreamRequestHandler):
     disable_nagle_algorithm = True
 
     def handle(self) -> None:
-        if not self.server.free.acquire(blocking=False):
+        if not self.server.free.acquire(timeout=self.server.turn):
             self._refuse("Another host is connected: there is one at a time.")
             return
         wrong = ""
         try:
-            self._serve(System(self.server.simulation()))
+            system = self._system()
+            with contextlib.suppress(OSError):  # it has gone away
+                self._serve(system)
         except UserError as error:
             wrong = str(error)
-        except OSError:
-            pass  # it has gone away
         finally:
             self.server.free.release()
         if wrong:
             self._refuse(wrong)
+
+    def _system(self) -> System:
+        try:
+            return System(self.server.simulation())
+        except (UserError, OSError) as cause:
+            wrong = str(cause) if isinstance(cause, UserError) else f"{first_line(cause)}."
+            print(f"error: {wrong}", file=sys.stderr, flush=True)
+            raise UserError(wrong) from cause
 
     def _serve(self, system: System) -> None:
         while raw := self.rfile.readline(_LINE + 1):
@@ -255,27 +261,24 @@ class _Client(socketserver.StreamRequestHandler):
 
 
 class Server(socketserver.ThreadingTCPServer):
-    """Listens, and lets one host at a time use a core of `geometry`."""
+    """Listens, and lets one host at a time use a core of `geometry`; the next one waits `turn`
+    seconds for the one before to go."""
 
     allow_reuse_address = True
     daemon_threads = True
 
-    def __init__(self, address: tuple[str, int], geometry: Geometry) -> None:
-        """Build if need be, start, listen. `ToolError`, `OSError`."""
+    def __init__(self, address: tuple[str, int], geometry: Geometry, turn: float = 2.0) -> None:
+        """Listen; `OSError` where that is not to be had."""
         self.geometry = geometry
+        self.turn = turn
         self.free = threading.Lock()
         self._transport: SimulationTransport | None = None
         if ":" in address[0]:
             self.address_family = socket.AF_INET6
         super().__init__(address, _Client)
-        try:
-            self.simulation()
-        except BaseException:
-            self.server_close()
-            raise
 
     def simulation(self) -> SimulationTransport:
-        """The simulation, a new one if somebody has ended the last."""
+        """The simulation, built and started if need be: `ToolError`."""
         if self._transport is None or self._transport.ended:
             self._transport = SimulationTransport(self.geometry)
         return self._transport
@@ -317,6 +320,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             "another one with --port."
         ) from cause
     with server:
+        server.simulation()
         port = server.server_address[1]
         where = {"host": options.host, "port": port, "geometry": geometry.parameters()}
         text = json.dumps(where) if options.json else f"serving at {options.host}:{port}"

@@ -112,10 +112,12 @@ async def write_burst(dut: Any, address: int, values: Sequence[int]) -> None:
     await edge
     dut.avs_csr_address.value = address
     dut.avs_csr_write.value = 1
-    for value in values:
-        dut.avs_csr_writedata.value = value
-        await edge
-    dut.avs_csr_write.value = 0
+    try:
+        for value in values:
+            dut.avs_csr_writedata.value = value
+            await edge
+    finally:
+        dut.avs_csr_write.value = 0
 
 
 async def read_register(dut: Any, address: int) -> int:

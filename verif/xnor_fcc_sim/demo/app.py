@@ -86,8 +86,7 @@ def application(worker: Worker, hosts: list[str] | None = None) -> Starlette:
 
     async def talk(socket: WebSocket) -> None:
         # A page of another site may open a WebSocket to this one: browsers only tell.
-        origin = socket.headers.get("origin")
-        if origin is not None and urlsplit(origin).netloc != socket.headers.get("host"):
+        if not _own(socket.headers.get("origin"), socket.headers.get("host")):
             await socket.close(1008)
             return
         await socket.accept()
@@ -110,6 +109,14 @@ def application(worker: Worker, hosts: list[str] | None = None) -> Starlette:
     return Starlette(routes=routes, middleware=[trusted])
 
 
+def _own(origin: str | None, host: str | None) -> bool:
+    """Whether a page of `origin` is one of this server's."""
+    try:
+        return origin is None or urlsplit(origin).netloc == host
+    except ValueError:
+        return False
+
+
 async def _text(socket: WebSocket) -> str:
     """The next message; an empty one where it is not of text."""
     message = await socket.receive()
@@ -123,7 +130,7 @@ def hear(worker: Worker, tab: Tab, text: str) -> None:
     number: object = None
     try:
         message = _parsed(text)
-        number = message.get("id")
+        number = message["id"] if isinstance(message.get("id"), int) else None
         _obey(worker, tab, message)
     except UserError as error:
         tab.send({"kind": "problem", "text": str(error), "id": number})

@@ -110,6 +110,7 @@ const hear = {
     done();
   },
   problem(message) {
+    if (Number.isInteger(message.id)) blank(); // what is shown is of another image
     tell(message.text, true);
     choices(subject);
     done();
@@ -137,6 +138,7 @@ function connect() {
     // An answer to what is no longer shown.
     const late = Number.isInteger(message.id) && message.id < oldest;
     if (!late) hear[message.kind]?.(message);
+    else if (message.kind !== "image" && message.id === number) done();
   };
   socket.onclose = () => {
     subject = null;
@@ -324,6 +326,7 @@ async function take(file) {
 by("clear").onclick = clear;
 by("sheet").addEventListener("clear", clear);
 by("random").onclick = () => {
+  if (subject === null) return;
   const which = Math.floor(Math.random() * subject.tests);
   say({ do: "row", first: which });
   test(which);

@@ -46,7 +46,10 @@ export class Pen {
   }
 
   start(point) {
-    if (this.image) this.clear();
+    if (this.image) {
+      this.strokes = []; // but this stroke has begun
+      this.image = null;
+    }
     this.strokes.push([point]);
   }
 

@@ -163,6 +163,8 @@ class Worker:
             text = f"{error} The next image starts a new one."
         except UserError as error:
             text = str(error)
+        except OSError as error:
+            text = f"{error.filename or 'A file'}: {error.strerror or first_line(error)}."
         except Exception as error:  # the pages stay up, whatever it is
             self._drop()
             text = f"A defect of this program: {type(error).__name__}: {first_line(error)}."
