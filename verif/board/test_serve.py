@@ -6,6 +6,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -30,7 +31,8 @@ from xnor_fcc.random_network import random_network
 from xnor_fcc.reference import evaluate
 from xnor_fcc.register_script import register_script
 from xnor_fcc.registers import ADDRESS, BIT, ID_VALUE
-from xnor_fcc_sim.serve import Server, check_host, main
+from xnor_fcc_sim.listening import listen
+from xnor_fcc_sim.serve import Server, main
 
 # As in tests of the hosts, which so build the same core.
 CORE = Geometry(pe=4, simd=7, lanes=2, max_width=30, weight_depth=120, bank_depth=32,
@@ -49,7 +51,7 @@ def register(name: str) -> int:
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[Server]:
-    with Server(("127.0.0.1", 0), CORE, turn=0.1) as serving:
+    with Server(listen("127.0.0.1", 0), CORE, turn=0.1) as serving:
         thread = threading.Thread(target=serving.serve_forever, kwargs={"poll_interval": 0.05})
         thread.start()
         try:
@@ -309,24 +311,24 @@ def test_a_thousand_random_requests(server: Server) -> None:
 
 def test_serve_needs_an_address_and_a_port(capsys: pytest.CaptureFixture[str]) -> None:
     for host, port, message in (
-        ("localhost", 5000, "no address of this machine in numbers"),
-        ("1.2.3", 5000, "no address"),
-        ("127.0.0.1", 65536, "outside 0 to 65535"),
-        ("127.0.0.1", -1, "outside 0 to 65535"),
+        ("nowhere.invalid", 5000, "--host nowhere.invalid is no address of this computer."),
+        ("192.0.2.1", 5000, "--host 192.0.2.1 is no address of this computer."),
+        ("127.0.0.1", 65536, "--port 65536 is outside 0 to 65535."),
+        ("127.0.0.1", -1, "--port -1 is outside 0 to 65535."),
     ):
-        with pytest.raises(UserError, match=message):
-            check_host(host, port)
-    for host in ("127.0.0.1", "::1", "127.8.8.8"):
-        check_host(host, 65535)
+        with pytest.raises(UserError, match=re.escape(message)):
+            listen(host, port)
+    for host in ("127.0.0.1", "localhost", "127.8.8.8"):
+        listen(host, 0).close()
     assert capsys.readouterr().err == ""
-    check_host("0.0.0.0", 0)
-    assert capsys.readouterr().err.startswith("warning: at 0.0.0.0 other machines can use")
+    listen("0.0.0.0", 0).close()
+    assert capsys.readouterr().err.startswith("warning: --host 0.0.0.0 lets everybody in who can")
 
 
 def test_serve_with_a_port_that_is_taken(server: Server, tmp_path: Path) -> None:
     NETWORK.save(tmp_path / "net.npz")
     port = str(server.server_address[1])
-    with pytest.raises(UserError, match=f"Port {port} of 127.0.0.1 cannot be listened at"):
+    with pytest.raises(UserError, match=f"Port {port} is taken: name another with --port"):
         main(["--network", str(tmp_path / "net.npz"), "--port", port])
 
 

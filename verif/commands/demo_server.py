@@ -24,6 +24,7 @@ from xnor_fcc_sim.demo import command
 from xnor_fcc_sim.demo.messages import Message
 from xnor_fcc_sim.demo.subjects import geometry_of
 from xnor_fcc_sim.demo.worker import Worker
+from xnor_fcc_sim.listening import listen
 
 Point = tuple[float, float]
 
@@ -105,7 +106,7 @@ class Listener:
 def served(worker: Worker) -> Iterator[str]:
     """The server of the command; gives its address."""
     with (
-        command.listen("127.0.0.1", 0) as listener,
+        listen("127.0.0.1", 0) as listener,
         command.serving(worker, listener, "127.0.0.1") as address,
     ):
         yield address

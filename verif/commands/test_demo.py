@@ -43,6 +43,7 @@ from xnor_fcc_sim.demo import command
 from xnor_fcc_sim.demo.app import LIMIT, LONGEST
 from xnor_fcc_sim.demo.drawing import STYLES, drawn
 from xnor_fcc_sim.demo.worker import Worker
+from xnor_fcc_sim.listening import listen
 from xnor_fcc_sim.trace import Trace
 
 
@@ -344,7 +345,7 @@ def test_files_name_no_other_host(server: str) -> None:
 
 
 def test_what_cannot_be_listened_at(capsys: pytest.CaptureFixture[str]) -> None:
-    with contextlib.closing(command.listen("127.0.0.1", 0)) as taken:
+    with contextlib.closing(listen("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(UserError, match=rf"^Port {port} is taken: name another with --port"):
             command.main(["--port", str(port), "--no-browser"])

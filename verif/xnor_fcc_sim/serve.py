@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import ipaddress
 import json
 import re
 import socket
@@ -23,6 +22,7 @@ from xnor_fcc.geometry import Geometry
 from xnor_fcc.geometry_options import add_geometry, add_network
 from xnor_fcc.integer import IntegerNetwork, find_network
 from xnor_fcc_sim.core import SimulationTransport
+from xnor_fcc_sim.listening import add_listening, listen
 from xnor_fcc_sim.msgdma_model import MsgdmaModel, part_of
 from xnor_fcc_sim.simulate import find_geometry
 
@@ -67,15 +67,7 @@ def parser() -> CommandLine:
     )
     add_network(result)
     add_geometry(result, streamed=False)
-    result.add_argument(
-        "--port", type=int, default=5000, metavar="N", help="0: any that is free (default: 5000)"
-    )
-    result.add_argument(
-        "--host",
-        default="127.0.0.1",
-        metavar="ADDRESS",
-        help="another address lets other machines in, all of them (default: %(default)s)",
-    )
+    add_listening(result, 5000)
     result.add_argument(
         "--json", action="store_true", help="print where it listens, and the core, as JSON"
     )
@@ -267,15 +259,15 @@ class Server(socketserver.ThreadingTCPServer):
     allow_reuse_address = True
     daemon_threads = True
 
-    def __init__(self, address: tuple[str, int], geometry: Geometry, turn: float = 2.0) -> None:
-        """Listen; `OSError` where that is not to be had."""
+    def __init__(self, listener: socket.socket, geometry: Geometry, turn: float = 2.0) -> None:
+        """`listener` is the server's from now on."""
         self.geometry = geometry
         self.turn = turn
         self.free = threading.Lock()
         self._transport: SimulationTransport | None = None
-        if ":" in address[0]:
-            self.address_family = socket.AF_INET6
-        super().__init__(address, _Client)
+        super().__init__(listener.getsockname(), _Client, bind_and_activate=False)
+        self.socket.close()
+        self.socket = listener
 
     def simulation(self) -> SimulationTransport:
         """The simulation, built and started if need be: `ToolError`."""
@@ -290,36 +282,15 @@ class Server(socketserver.ThreadingTCPServer):
             self._transport.close()
 
 
-def check_host(host: str, port: int) -> None:
-    """Raise `UserError` for what is no address; warn of one that other machines reach."""
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
-        raise UserError(f"--host {host} is no address of this machine in numbers.") from None
-    if not 0 <= port <= 65535:
-        raise UserError(f"--port {port} is outside 0 to 65535.")
-    if not address.is_loopback:
-        print(f"warning: at {host} other machines can use this core, without a password.",
-              file=sys.stderr)  # fmt: skip
-
-
 def main(argv: Sequence[str] | None = None) -> int:
     """Build, listen, until somebody ends it."""
     options = parser().parse_args(argv)
-    check_host(options.host, options.port)
     network = IntegerNetwork.load(find_network(options.network))
     geometry = find_geometry(options, network)
     notes = sys.stderr if options.json else sys.stdout
-    note = "building takes a minute or two, once for each geometry"
-    print(f"{geometry.label}: {note}", file=notes, flush=True)
-    try:
-        server = Server((options.host, options.port), geometry)
-    except OSError as cause:
-        raise UserError(
-            f"Port {options.port} of {options.host} cannot be listened at ({cause.strerror}); name "
-            "another one with --port."
-        ) from cause
-    with server:
+    with Server(listen(options.host, options.port), geometry) as server:
+        note = "building takes a minute or two, once for each geometry"
+        print(f"{geometry.label}: {note}", file=notes, flush=True)
         server.simulation()
         port = server.server_address[1]
         where = {"host": options.host, "port": port, "geometry": geometry.parameters()}

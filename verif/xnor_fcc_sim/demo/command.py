@@ -5,8 +5,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import errno
-import ipaddress
 import json
 import os
 import socket
@@ -18,13 +16,14 @@ from collections.abc import Iterator, Sequence
 import uvicorn
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
-from xnor_fcc.errors import CommandLine, UserError, run_main
+from xnor_fcc.errors import CommandLine, run_main
 from xnor_fcc.geometry import Geometry
 from xnor_fcc.geometry_options import add_geometry, add_network
 from xnor_fcc.integer import IntegerNetwork
 from xnor_fcc_sim.demo.app import LIMIT, application
 from xnor_fcc_sim.demo.subjects import geometry_of
 from xnor_fcc_sim.demo.worker import Worker
+from xnor_fcc_sim.listening import add_listening, is_own, listen
 from xnor_fcc_sim.simulate import find_geometry
 
 PORT = 8484
@@ -57,15 +56,7 @@ def parser() -> CommandLine:
     )
     add_network(result)
     add_geometry(result, streamed=False)
-    result.add_argument(
-        "--port", type=int, default=PORT, metavar="N",
-        help="0 for any that is free (default: %(default)s)",
-    )  # fmt: skip
-    result.add_argument(
-        "--host", default="127.0.0.1", metavar="ADDRESS",
-        help="address to listen at; any but this computer's own lets others in "
-        "(default: %(default)s)",
-    )  # fmt: skip
+    add_listening(result, PORT)
     result.add_argument("--no-browser", action="store_true", help="print the address, open nothing")
     result.add_argument(
         "--json", action="store_true", help="print the address as a JSON object, {\"url\": ...}"
@@ -73,39 +64,15 @@ def parser() -> CommandLine:
     return result
 
 
-def listen(host: str, port: int) -> socket.socket:
-    """A socket at that address; `UserError` where that cannot be had."""
-    if not 0 <= port <= 65535:
-        raise UserError(f"--port {port} is outside 0 to 65535.")
-    try:
-        family, _, _, _, address = socket.getaddrinfo(
-            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )[0]
-    except (OSError, UnicodeError) as cause:
-        raise UserError(f"--host {host} is no address of this computer.") from cause
-    try:
-        return socket.create_server(address[:2], family=family)
-    except OSError as cause:
-        if cause.errno == errno.EADDRINUSE:
-            raise UserError(
-                f"Port {port} is taken: name another with --port, or 0 for any that is free."
-            ) from cause
-        if cause.errno == errno.EADDRNOTAVAIL:
-            raise UserError(f"--host {host} is no address of this computer.") from cause
-        raise UserError(
-            f"Nothing can listen at port {port} of {host} ({os.strerror(cause.errno or 0)})."
-        ) from cause
-
-
-def _hosts(at: str, asked: str) -> list[str] | None:
-    """By which names a browser of this computer may call a server at address `at`; None for any,
-    where others are let in.
+def _hosts(listener: socket.socket, asked: str) -> list[str] | None:
+    """By which names a browser of this computer may call a server; None for any, where others are
+    let in.
 
     Without that a page of some other site could come in, under a name that leads here.
     """
-    if not ipaddress.ip_address(at.partition("%")[0]).is_loopback:
+    if not is_own(listener):
         return None
-    return ["localhost", "127.0.0.1", "[::1]", at, asked]
+    return ["localhost", "127.0.0.1", "[::1]", listener.getsockname()[0], asked]
 
 
 @contextlib.contextmanager
@@ -113,8 +80,8 @@ def serving(worker: Worker, listener: socket.socket, asked: str) -> Iterator[str
     """A server in a thread of its own until the context ends; gives the address of its page."""
     at, port = listener.getsockname()[:2]
     config = uvicorn.Config(
-        application(worker, _hosts(at, asked)), lifespan="off", log_config=None, log_level="error",
-        access_log=False, ws=WebSocketsSansIOProtocol, ws_max_size=LIMIT,
+        application(worker, _hosts(listener, asked)), lifespan="off", log_config=None,
+        log_level="error", access_log=False, ws=WebSocketsSansIOProtocol, ws_max_size=LIMIT,
         timeout_graceful_shutdown=1,
     )  # fmt: skip
     server = uvicorn.Server(config)
@@ -146,18 +113,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         return find_geometry(options, network) if name == _OWN else geometry_of(network, name)
 
     worker = Worker(options.network, _OWN if own else options.geometry or "default", find)
-    with listen(options.host, options.port) as listener:
-        if _hosts(listener.getsockname()[0], options.host) is None:
-            print(
-                f"warning: --host {options.host} lets everybody in who can reach this computer.",
-                file=sys.stderr,
-            )
-        with serving(worker, listener, options.host) as address:
-            said = json.dumps({"url": address}) if options.json else f"{address} (Ctrl-C ends it)"
-            print(said, flush=True)
-            if not options.no_browser:
-                _open(address)
-            worker.run()
+    with (
+        listen(options.host, options.port) as listener,
+        serving(worker, listener, options.host) as address,
+    ):
+        said = json.dumps({"url": address}) if options.json else f"{address} (Ctrl-C ends it)"
+        print(said, flush=True)
+        if not options.no_browser:
+            _open(address)
+        worker.run()
     return 0
 
 
