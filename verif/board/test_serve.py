@@ -374,6 +374,8 @@ def test_serve_until_it_is_interrupted(as_json: bool, tmp_path: Path) -> None:
     with subprocess.Popen(
         [*command, *(["--json"] if as_json else [])],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
+        # Which who has started the tests may have ignored.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     ) as child:  # fmt: skip
         assert child.stdout is not None and child.stderr is not None
         notes = child.stderr if as_json else child.stdout

@@ -324,9 +324,14 @@ def test_an_exception_in_the_middle_ends_the_simulation() -> None:
     process = core._transport.process.pid
     main = threading.main_thread().ident
     assert main is not None
-    threading.Timer(0.5, lambda: signal.pthread_kill(main, signal.SIGINT)).start()
-    with pytest.raises(KeyboardInterrupt):
-        core._transport.ask("wait", 10**9)
+    # Which who has started the tests may have ignored.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        threading.Timer(0.5, lambda: signal.pthread_kill(main, signal.SIGINT)).start()
+        with pytest.raises(KeyboardInterrupt):
+            core._transport.ask("wait", 10**8)
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert gone(process)
     core.close()
 
@@ -346,6 +351,7 @@ def test_however_the_program_ends_no_process_is_left(number: int, tmp_path: Path
     with subprocess.Popen(
         [sys.executable, str(program)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
         start_new_session=True, text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     ) as child:  # fmt: skip
         assert child.stdout is not None
         simulation = int(child.stdout.readline())
