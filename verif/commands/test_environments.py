@@ -258,7 +258,9 @@ def attempt(it: Trial, yard: Path, site: Path) -> subprocess.CompletedProcess[by
             time.sleep(it.interrupt[1])
             process.send_signal(it.interrupt[0])
         try:
-            output, error = process.communicate(timeout=60)
+            # A server goes on until it is ended.
+            server = it.arguments[0] in ("serve", "demo")
+            output, error = process.communicate(timeout=5 if server else 60)
         except subprocess.TimeoutExpired:
             process.terminate()
             output, error = process.communicate(timeout=30)
