@@ -17,7 +17,7 @@ from typing import Any
 
 import cocotb
 import numpy as np
-from cocotb.triggers import ClockCycles, RisingEdge
+from cocotb.triggers import ClockCycles, RisingEdge, Timer
 
 from core.host import (
     ENABLE,
@@ -37,7 +37,7 @@ from xnor_fcc.pack import pack
 from xnor_fcc.random_network import random_network
 from xnor_fcc.registers import ADDRESS, BIT, errors_in
 from xnor_fcc_sim.bench import Bench
-from xnor_fcc_sim.clock import let_pass
+from xnor_fcc_sim.clock import CLOCK_NS, let_pass
 from xnor_fcc_sim.packets import Beat, drive_beat
 from xnor_fcc_sim.settings import settings
 from xnor_fcc_sim.streams import write_burst
@@ -222,3 +222,17 @@ async def locked_while_the_table_is_checked(dut: Any) -> None:
         await bench.write("CONTROL", SOFT_RESET)
         await bench.write("LAYERS", len(memory.table))
     assert not accepted, f"LAYERS could be written {accepted} cycles after ENABLE"
+
+
+@cocotb.test(timeout_time=1, timeout_unit="ms")
+async def waiting(dut: Any) -> None:
+    """`let_pass` ends with the edge with which cocotb's `ClockCycles` does, wherever it begins."""
+    Bench(dut, Geometry(**settings()["geometry"]), full_rate=True)
+    for begin in (0, 1, CLOCK_NS // 2, CLOCK_NS // 2 + 4):
+        for cycles in (1, 2, 17):
+            await RisingEdge(dut.clk)
+            edge = cocotb.utils.get_sim_time("ns")
+            if begin:
+                await Timer(begin, "ns")
+            await let_pass(dut.clk, cycles)
+            assert cocotb.utils.get_sim_time("ns") == edge + cycles * CLOCK_NS, (begin, cycles)

@@ -86,11 +86,13 @@ def test_flood_finds(fault: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.mark.needs("iverilog")
-def test_locked_while_the_table_is_checked(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("case", ["locked_while_the_table_is_checked", "waiting"])
+def test_locked_while_the_table_is_checked(case: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And that a wait is as long as it says, by which other tests time what they do."""
     monkeypatch.setenv("SIM", "icarus")
     simulator.build("xnor_fcc", FLOODED.parameters()).run(
         "core.flood_tests",
-        simulator.run_directory("flood-locked"),
-        testcase="locked_while_the_table_is_checked",
+        simulator.run_directory(f"flood-{case}"),
+        testcase=case,
         settings={"geometry": asdict(FLOODED)},
     )
