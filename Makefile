@@ -24,7 +24,7 @@ JOBS ?= logical
 PYTEST = PYTHONDONTWRITEBYTECODE= $(PY) -m pytest --numprocesses $(call quoted,JOBS) --durations 10
 
 .DEFAULT_GOAL := help
-.PHONY: help sim test fast icarus lint lint-verilog lint-python formal bench explore area route activity mutate coverage softerrors soak methods reference report demo train facts registers pictures board quartus tools clean
+.PHONY: help sim test fast icarus lint lint-verilog lint-python formal bench explore area route activity mutate coverage softerrors soak methods learn reference report demo train facts registers pictures board quartus tools clean
 
 help: ## what there is to make
 	@echo "usage: make TARGET [VARIABLE=value ...]"
@@ -36,7 +36,7 @@ help: ## what there is to make
 	@echo "variables of formal: ONLY=ring,argmax ARGS='--jobs 4'"
 	@echo "variables of explore: DEVICE=de1-soc|de10-nano|c5g|de0-cv WIDTHS=784-1024-10 NETWORK= ARGS="
 	@echo "variables of soak: MINUTES=10 SEED= ARGS=--write"
-	@echo "variables of train, area, route, activity, mutate, coverage, softerrors, methods, reference, board, report, quartus: ARGS='--option ...', see make train ARGS=--help"
+	@echo "variables of train, area, route, activity, mutate, coverage, softerrors, methods, learn, reference, board, report, quartus: ARGS='--option ...', see make train ARGS=--help"
 
 sim: $(MARKS)package $(if $(TRACE),$(MARKS)plots) ## images through the simulated core, every bit and cycle checked
 	@$(XNOR_FCC) simulate $(call option,--images,IMAGES) $(call option,--geometry,GEOMETRY) \
@@ -105,6 +105,9 @@ softerrors: $(MARKS)package $(MARKS)plots ## accuracy against flipped bits in th
 
 methods: $(MARKS)package $(MARKS)plots ## accuracy, cycles, area of every committed network and method, two plots (a minute)
 	@$(PY) -m measure.methods $(ARGS)
+
+learn: $(MARKS)train $(MARKS)plots ## the last layer learns other tasks in the simulated core, beside the model (ten minutes)
+	@$(PY) -m measure.learn $(ARGS)
 
 reference: $(MARKS)package ## images a second that the software reference classifies
 	@$(PY) -m measure.reference_speed $(ARGS)

@@ -35,6 +35,7 @@ module fcc_batcher #(
     input  wire                           pairs,
     input  wire                           planes,
     input  wire [                   15:0] staged_id,
+    input  wire [                    7:0] staged_label,
     output wire                           batch_valid,
     // The sequencer has begun with the batch; it is not offered again.
     input  wire                           batch_taken,
@@ -43,9 +44,11 @@ module fcc_batcher #(
     // Lane l at bit l*CAPACITY.
     output reg  [     LANES*CAPACITY-1:0] images,
     output wire                           waiting,
-    // The batch in the rings, from the cycle after `load_image` to the next one: lanes taken, ids.
+    // The batch in the rings, from the cycle after `load_image` to the next one: lanes taken, ids,
+    // labels.
     output reg  [$clog2(LANES+1)-1:0] batch_count,
     output reg  [           LANES*16-1:0] batch_ids,
+    output reg  [            LANES*8-1:0] batch_labels,
     // Value of `now` in the cycle of the oldest image's last beat.
     output reg  [                   31:0] batch_stamp
 );
@@ -55,6 +58,7 @@ module fcc_batcher #(
 
   reg [COUNT_BITS-1:0] count_reg;
   reg [LANES*16-1:0] ids_reg;
+  reg [LANES*8-1:0] labels_reg;
   reg [31:0] stamp_reg;
   // Cycles left to wait for another image, and whether they are over.
   reg [31:0] left_reg;
@@ -89,6 +93,7 @@ module fcc_batcher #(
         if (take && mine) begin
           images[l*CAPACITY+:CAPACITY] <= residual ? staged_residual : staged_bits;
           ids_reg[l*16+:16] <= staged_id;
+          labels_reg[l*8+:8] <= staged_label;
         end
       end
     end
@@ -114,6 +119,7 @@ module fcc_batcher #(
       count_reg <= {COUNT_BITS{1'b0}};
       batch_count <= count_reg;
       batch_ids <= ids_reg;
+      batch_labels <= labels_reg;
       batch_stamp <= stamp_reg;
     end
 

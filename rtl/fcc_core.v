@@ -3,8 +3,8 @@
 // The core behind the parameter checks of xnor_fcc, which describes its ports: wires its modules
 // together, and nothing else. It exists so that each of them can be read and tested alone.
 //
-//   asi_image -> fcc_image_sink -> fcc_batcher -> fcc_engine -> fcc_result_source -> aso_result
-//                                    asi_weight ----^
+//   asi_image -> fcc_image_input -> fcc_engine -> fcc_result_source -> aso_result
+//                       asi_weight ----^
 //   avs_csr -> fcc_csr -> what fcc_engine is loaded with
 //
 // Timing: see xnor_fcc.v. `make facts` writes the list of parameters.
@@ -38,6 +38,8 @@ module fcc_core #(
     parameter ORDER = 1,
     // 1 for a core that takes ternary weights too.
     parameter TERNARY = 0,
+    // Classes whose output layer can learn; 0 for a core that does not.
+    parameter LEARN = 0,
     // Bits of a beat of asi_image.
     parameter IMAGE_WIDTH = 8,
     // Path and prefix of memory files for a core that no host loads.
@@ -113,21 +115,17 @@ module fcc_core #(
   wire                             check_not_loaded;
   wire                             pairs;
   // Images in.
-  wire                             staged_valid;
-  wire                             staged_ready;
-  wire [             CAPACITY-1:0] staged_bits;
-  wire [             CAPACITY-1:0] staged_residual;
-  wire [                     15:0] staged_id;
   wire [                      1:0] packets_dropped;
   wire                             packet_short;
   wire                             packet_long;
   wire                             packet_frame;
   wire                             packet_flagged;
-  wire                             waiting;
+  wire                             input_busy;
   wire                             batch_valid;
   wire [       LANES*CAPACITY-1:0] images;
   wire [      $clog2(LANES+1)-1:0] batch_count;
   wire [             LANES*16-1:0] batch_ids;
+  wire [              LANES*8-1:0] batch_labels;
   wire [                     31:0] batch_stamp;
   // Batches.
   wire                             sequencer_busy;
@@ -148,7 +146,16 @@ module fcc_core #(
   wire                             results_sent;
   wire                             image_sent;
   wire [                     31:0] latency;
-  wire core_busy = staged_valid || waiting || sequencer_busy || settling || result_busy;
+  // Learning.
+  wire [                      5:0] csr_address;
+  wire [                     31:0] csr_readdata;
+  wire                             learning;
+  wire                             bad_label;
+  wire                             score_valid;
+  wire [      $clog2(LANES+1)-1:0] score_lane;
+  wire [$clog2(MAX_CLASSES+1)-1:0] score_class;
+  wire [           SCORE_BITS-1:0] score;
+  wire core_busy = input_busy || sequencer_busy || settling || result_busy;
 
   fcc_csr #(
       .PE             (PE),
@@ -165,15 +172,16 @@ module fcc_core #(
       .WEIGHT_STREAM  (WEIGHT_STREAM),
       .ORDER          (ORDER),
       .TERNARY        (TERNARY),
+      .LEARN          (LEARN),
       .PRESET         ((PRESET != "") ? {PRESET, "_config.hex"} : "")
   ) csr (
       .clk                  (clk),
       .reset                (reset),
-      .avs_address          (avs_csr_address),
+      .avs_address          (csr_address),
       .avs_read             (avs_csr_read),
       .avs_write            (avs_csr_write),
       .avs_writedata        (avs_csr_writedata),
-      .avs_readdata         (avs_csr_readdata),
+      .avs_readdata         (csr_readdata),
       .avs_readdatavalid    (avs_csr_readdatavalid),
       .irq                  (ins_csr_irq),
       .core_reset           (core_reset),
@@ -215,24 +223,32 @@ module fcc_core #(
       .sequencer_stall      (stall),
       .weight_stall         (weight_stall),
       .weight_fault         (weight_fault),
+      .bad_label            (bad_label),
       .image_sent           (image_sent),
       .results_sent         (results_sent),
       .latency              (latency)
   );
 
-  fcc_image_sink #(
+  fcc_image_input #(
       .WIDTH   (IMAGE_WIDTH),
+      .LANES   (LANES),
       .CAPACITY(CAPACITY),
-      .ORDER   (ORDER)
-  ) image_sink (
+      .ORDER   (ORDER),
+      .LEARN   ((LEARN != 0) ? 1 : 0)
+  ) image_input (
       .clk              (clk),
       .reset            (core_reset),
       .enable           (running),
       .restart          (check_start),
+      .labelled         (learning),
       .inputs           (inputs),
       .pixel_mode       (pixel_mode),
       .pixel_threshold  (pixel_threshold),
       .pixel_residual   (pixel_residual),
+      .timeout          (partial_timeout),
+      .pairs            (pairs),
+      .planes           (table_entries[15]),
+      .now              (now),
       .asi_valid        (asi_image_valid),
       .asi_ready        (asi_image_ready),
       .asi_data         (asi_image_data),
@@ -240,43 +256,20 @@ module fcc_core #(
       .asi_endofpacket  (asi_image_endofpacket),
       .asi_empty        (asi_image_empty),
       .asi_error        (asi_image_error),
-      .staged_valid     (staged_valid),
-      .staged_ready     (staged_ready),
-      .staged_bits      (staged_bits),
-      .staged_residual  (staged_residual),
-      .staged_id        (staged_id),
+      .batch_valid      (batch_valid),
+      .batch_taken      (load_image),
+      .load_image       (load_image_s2),
+      .images           (images),
+      .batch_count      (batch_count),
+      .batch_ids        (batch_ids),
+      .batch_labels     (batch_labels),
+      .batch_stamp      (batch_stamp),
+      .busy             (input_busy),
       .dropped          (packets_dropped),
       .error_short      (packet_short),
       .error_long       (packet_long),
       .error_frame      (packet_frame),
       .error_flag       (packet_flagged)
-  );
-
-  fcc_batcher #(
-      .LANES   (LANES),
-      .CAPACITY(CAPACITY),
-      .ORDER   (ORDER)
-  ) batcher (
-      .clk            (clk),
-      .reset          (core_reset),
-      .enable         (running),
-      .timeout        (partial_timeout),
-      .now            (now),
-      .staged_valid   (staged_valid),
-      .staged_ready   (staged_ready),
-      .staged_bits    (staged_bits),
-      .staged_residual(staged_residual),
-      .pairs          (pairs),
-      .planes         (table_entries[15]),
-      .staged_id      (staged_id),
-      .batch_valid    (batch_valid),
-      .batch_taken    (load_image),
-      .load_image     (load_image_s2),
-      .images         (images),
-      .waiting        (waiting),
-      .batch_count    (batch_count),
-      .batch_ids      (batch_ids),
-      .batch_stamp    (batch_stamp)
   );
 
   fcc_engine #(
@@ -297,6 +290,7 @@ module fcc_core #(
       .WEIGHT_STREAM  (WEIGHT_STREAM),
       .ORDER          (ORDER),
       .TERNARY        (TERNARY),
+      .LEARN          (LEARN),
       .PRESET         (PRESET)
   ) engine (
       .clk                     (clk),
@@ -326,6 +320,14 @@ module fcc_core #(
       .weights_crc             (weights_crc),
       .thresholds_crc          (thresholds_crc),
       .load_overflow           (load_overflow),
+      .avs_address             (avs_csr_address),
+      .avs_read                (avs_csr_read),
+      .avs_write               (avs_csr_write),
+      .avs_writedata           (avs_csr_writedata),
+      .avs_readdata            (avs_csr_readdata),
+      .csr_address             (csr_address),
+      .csr_readdata            (csr_readdata),
+      .locked                  (locked),
       .asi_weight_valid        (asi_weight_valid),
       .asi_weight_ready        (asi_weight_ready),
       .asi_weight_data         (asi_weight_data),
@@ -341,6 +343,13 @@ module fcc_core #(
       .scores                  (scores),
       .parity                  (parity),
       .results_sent            (results_sent),
+      .learning                (learning),
+      .labels                  (batch_labels),
+      .score_valid             (score_valid),
+      .score_lane              (score_lane),
+      .score_class             (score_class),
+      .score                   (score),
+      .bad_label               (bad_label),
       .sequencer_busy          (sequencer_busy),
       .settling                (settling),
       .step                    (step),
@@ -372,6 +381,10 @@ module fcc_core #(
       .busy             (result_busy),
       .results_sent     (results_sent),
       .image_sent       (image_sent),
+      .score_valid      (score_valid),
+      .score_lane       (score_lane),
+      .score_class      (score_class),
+      .score            (score),
       .latency          (latency),
       .aso_valid        (aso_result_valid),
       .aso_ready        (aso_result_ready),
@@ -381,9 +394,6 @@ module fcc_core #(
   );
 
   assign aso_result_empty = 2'd0;
-
-  // Bits that only some parameters use, and what only a core for feature maps asks for.
-  wire unused = &{1'b0, classes, locked};
 
 endmodule
 

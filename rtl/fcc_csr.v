@@ -38,6 +38,8 @@ module fcc_csr #(
     parameter ORDER = 1,
     // 1: layers may have ternary weights.
     parameter TERNARY = 0,
+    // Classes that can learn; 0: there are no labels that could be wrong.
+    parameter LEARN = 0,
     // $readmemh file with the registers that have a preset word, see REGISTERS.md, as they shall be
     // after a reset; "" for the reset values of the register map.
     parameter PRESET = ""
@@ -97,6 +99,7 @@ module fcc_csr #(
     input  wire                     sequencer_stall,
     input  wire                     weight_stall,
     input  wire                     weight_fault,
+    input  wire                     bad_label,
     input  wire                     image_sent,
     input  wire                     results_sent,
     input  wire [             31:0] latency
@@ -104,6 +107,7 @@ module fcc_csr #(
 
   `include "fcc_registers.vh"
 
+  localparam ERRORS = (LEARN != 0) ? ERROR_BITS : ERROR_LABEL;
   localparam PRESET_WORDS = PRESET_LAYER_TABLE + MAX_LAYERS;
 
   reg         running_reg;
@@ -112,7 +116,7 @@ module fcc_csr #(
   reg         autostart_reg;
   // ENABLE has not been taken back while the table is checked.
   reg         wanted_reg;
-  reg  [ERROR_BITS-1:0] error_reg;
+  reg  [ERRORS-1:0] error_reg;
   reg  [ 1:0] irq_enable_reg;
   reg  [ 1:0] irq_status_reg;
   reg  [15:0] inputs_reg;
@@ -242,6 +246,7 @@ module fcc_csr #(
     error_event[ERROR_PACKET_FRAME] = packet_frame;
     error_event[ERROR_PACKET_FLAGGED] = packet_flagged;
     error_event[ERROR_WEIGHT_FRAME] = weight_fault;
+    error_event[ERROR_LABEL] = (LEARN != 0) && bad_label;
   end
 
   reg [1:0] irq_event;
@@ -251,15 +256,15 @@ module fcc_csr #(
     irq_event[IRQ_STATUS_ERROR] = |error_event;
   end
 
-  wire [ERROR_BITS-1:0] error_clear = (avs_write && avs_address == REG_ERROR)
-      ? avs_writedata[ERROR_BITS-1:0] : {ERROR_BITS{1'b0}};
+  wire [ERRORS-1:0] error_clear = (avs_write && avs_address == REG_ERROR)
+      ? avs_writedata[ERRORS-1:0] : {ERRORS{1'b0}};
   wire [1:0] irq_clear = (avs_write && avs_address == REG_IRQ_STATUS) ? avs_writedata[1:0] : 2'd0;
 
   always @(posedge clk) begin
     check_start <= enable_request && !locked && !reset_request;
     autostart_reg <= 1'b0;
     soft_reset_reg <= reset_request;
-    error_reg <= (error_reg & ~error_clear) | error_event;
+    error_reg <= (error_reg & ~error_clear) | error_event[ERRORS-1:0];
     irq_status_reg <= (irq_status_reg & ~irq_clear) | irq_event;
     if (avs_write && avs_address == REG_IRQ_ENABLE) begin
       irq_enable_reg <= {avs_writedata[IRQ_ENABLE_ERROR], avs_writedata[IRQ_ENABLE_RESULT]};
@@ -283,7 +288,7 @@ module fcc_csr #(
       irq_enable_reg <= 2'd0;
     end
     if (core_reset) begin
-      error_reg <= {ERROR_BITS{1'b0}};
+      error_reg <= {ERRORS{1'b0}};
       irq_status_reg <= 2'd0;
     end
     if (reset) begin
@@ -355,7 +360,7 @@ module fcc_csr #(
         value[STATUS_RUNNING] = running_reg;
         value[STATUS_BUSY] = busy;
       end
-      REG_ERROR: value = {{32 - ERROR_BITS{1'b0}}, error_reg};
+      REG_ERROR: value = {{32 - ERRORS{1'b0}}, error_reg};
       REG_IRQ_ENABLE: value = {30'd0, irq_enable_reg};
       REG_IRQ_STATUS: value = {30'd0, irq_status_reg};
       REG_INPUTS: value = {16'd0, inputs_reg};

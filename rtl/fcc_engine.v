@@ -6,6 +6,7 @@
 //
 //   fcc_sequencer -> fcc_weight_source, fcc_threshold_source -> fcc_lanes
 //   fcc_table_check, fcc_load_crc: whether the network is one, and whether it came as it was sent
+//   fcc_learner (LEARN): moves the weights of the output layer between two batches
 //
 // Schedule: load_image_s2 and `images` come 2 cycles after `load_image`, load_output_s3 comes 3
 // cycles after the load of the output layer, `scores_done` with `scores` and `parity` 8 cycles
@@ -50,6 +51,8 @@ module fcc_engine #(
     parameter ORDER = 1,
     // 1: layers may have ternary weights. 0: they have none.
     parameter TERNARY = 0,
+    // Classes that can learn; 0 for a core that does not (see fcc_learner).
+    parameter LEARN = 0,
     // Base name of memory files at power-up (see xnor_fcc); "" for none.
     parameter PRESET = ""
 ) (
@@ -87,6 +90,15 @@ module fcc_engine #(
     output wire [                    31:0] weights_crc,
     output wire [                    31:0] thresholds_crc,
     output wire                            load_overflow,
+    // Registers of learning (see fcc_learn_registers), in front of those of fcc_csr.
+    input  wire [                     5:0] avs_address,
+    input  wire                            avs_read,
+    input  wire                            avs_write,
+    input  wire [                    31:0] avs_writedata,
+    output wire [                    31:0] avs_readdata,
+    output wire [                     5:0] csr_address,
+    input  wire [                    31:0] csr_readdata,
+    input  wire                            locked,
     input  wire                            asi_weight_valid,
     output wire                            asi_weight_ready,
     input  wire [((WEIGHT_STREAM > 0) ? WEIGHT_STREAM : 8)-1:0] asi_weight_data,
@@ -105,7 +117,15 @@ module fcc_engine #(
     output wire [                  PE-1:0] parity,
     // All results of a batch have been sent.
     input  wire                            results_sent,
-    // Control words follow; a group may still be on its way to its scores.
+    // Learning: it is on, its batch's labels, its scores on their way out (see fcc_learner).
+    output wire                            learning,
+    input  wire [             LANES*8-1:0] labels,
+    input  wire                            score_valid,
+    input  wire [     $clog2(LANES+1)-1:0] score_lane,
+    input  wire [$clog2(MAX_CLASSES+1)-1:0] score_class,
+    input  wire [          SCORE_BITS-1:0] score,
+    output wire                            bad_label,
+    // Control words follow; a group may still be on its way to its scores, or move weights.
     output wire                            sequencer_busy,
     output wire                            settling,
     // What this cycle is spent on: a step, waiting for results to leave, waiting for weights.
@@ -125,6 +145,20 @@ module fcc_engine #(
 
   wire                      weight_overflow;
   wire                      threshold_overflow;
+  wire                      latent_overflow;
+  wire                      table_bad;
+  wire                      table_not_loaded;
+  wire                      table_ok;
+  wire                      learn_bad_table;
+  wire                      learn_not_loaded;
+  wire                      learn_rotate;
+  wire [    LANES*SIMD-1:0] shown;
+  wire                      lanes_settling;
+  wire                      hold;
+  wire                      seek;
+  wire [   WEIGHT_BITS-1:0] seek_address;
+  wire                      patch_valid;
+  wire [              31:0] patch_chunk;
   wire                      weight_ready;
   wire [   WEIGHT_BITS-1:0] weight_address;
   wire [THRESHOLD_BITS-1:0] threshold_address;
@@ -172,9 +206,9 @@ module fcc_engine #(
       .thresholds_loaded(thresholds_loaded),
       .busy             (check_busy),
       .done             (check_done),
-      .ok               (check_ok),
-      .bad_table        (check_bad_table),
-      .not_loaded       (check_not_loaded),
+      .ok               (table_ok),
+      .bad_table        (table_bad),
+      .not_loaded       (table_not_loaded),
       .pairs            (pairs)
   );
 
@@ -195,7 +229,7 @@ module fcc_engine #(
       .reset            (core_reset),
       .table_entries    (table_entries),
       .layers           (layers[LAYER_BITS-1:0]),
-      .batch_valid      (batch_valid),
+      .batch_valid      (batch_valid && !hold),
       .weight_ready     (weight_ready),
       .results_sent     (results_sent),
       .busy             (sequencer_busy),
@@ -225,7 +259,8 @@ module fcc_engine #(
       .DEPTH     (WEIGHT_DEPTH),
       .BANK_DEPTH(BANK_DEPTH),
       .BEAT      (WEIGHT_STREAM),
-      .PRESET    (PRESET)
+      .PRESET    (PRESET),
+      .PATCH     ((LEARN != 0) ? 1 : 0)
   ) weight_source (
       .clk              (clk),
       .reset            (reset),
@@ -236,6 +271,10 @@ module fcc_engine #(
       .restart          (weight_restart),
       .chunk_valid      (weight_chunk_valid),
       .chunk            (chunk),
+      .seek             (seek),
+      .seek_address     (seek_address),
+      .patch_valid      (patch_valid),
+      .patch_chunk      (patch_chunk),
       .loaded           (weights_loaded),
       .overflow         (weight_overflow),
       .asi_valid        (asi_weight_valid),
@@ -307,7 +346,7 @@ module fcc_engine #(
       .load_hidden   (load_hidden),
       .load_late     (load_late),
       .load_output   (load_output),
-      .rotate        (rotate),
+      .rotate        (rotate || learn_rotate),
       .step          (step),
       .first         (first),
       .last          (last),
@@ -326,13 +365,88 @@ module fcc_engine #(
       .scores_done   (scores_done),
       .scores_group  (scores_group),
       .scores        (scores),
-      .settling      (settling)
+      .shown         (shown),
+      .settling      (lanes_settling)
   );
+
+  generate
+    if (LEARN != 0) begin : g_learn
+      fcc_learner #(
+          .LANES       (LANES),
+          .PE          (PE),
+          .SIMD        (SIMD),
+          .RING        (RING),
+          .CLASSES     (LEARN),
+          .SCORE_BITS  (SCORE_BITS),
+          .MAX_WIDTH   (MAX_WIDTH),
+          .MAX_LAYERS  (MAX_LAYERS),
+          .MAX_CLASSES (MAX_CLASSES),
+          .WEIGHT_DEPTH(WEIGHT_DEPTH)
+      ) learner (
+          .clk           (clk),
+          .reset         (reset),
+          .core_reset    (core_reset),
+          .avs_address   (avs_address),
+          .avs_read      (avs_read),
+          .avs_write     (avs_write),
+          .avs_writedata (avs_writedata),
+          .avs_readdata  (avs_readdata),
+          .csr_address   (csr_address),
+          .csr_readdata  (csr_readdata),
+          .locked        (locked),
+          .table_entries (table_entries),
+          .layers        (layers),
+          .classes       (classes),
+          .enable        (learning),
+          .bad_table     (learn_bad_table),
+          .not_loaded    (learn_not_loaded),
+          .overflow      (latent_overflow),
+          .load_image    (load_image),
+          .labels        (labels),
+          .score_valid   (score_valid),
+          .score_lane    (score_lane),
+          .score_class   (score_class),
+          .score         (score),
+          .results_sent  (results_sent),
+          .bad_label     (bad_label),
+          .hold          (hold),
+          .step          (step),
+          .output_layer  (output_layer),
+          .weight_address(weight_address),
+          .rotate        (learn_rotate),
+          .shown         (shown),
+          .seek          (seek),
+          .seek_address  (seek_address),
+          .patch_valid   (patch_valid),
+          .patch_chunk   (patch_chunk)
+      );
+    end else begin : g_fixed
+      assign avs_readdata = csr_readdata;
+      assign csr_address = avs_address;
+      assign learning = 1'b0;
+      assign learn_bad_table = 1'b0;
+      assign learn_not_loaded = 1'b0;
+      assign latent_overflow = 1'b0;
+      assign bad_label = 1'b0;
+      assign hold = 1'b0;
+      assign learn_rotate = 1'b0;
+      assign seek = 1'b0;
+      assign seek_address = {WEIGHT_BITS{1'b0}};
+      assign patch_valid = 1'b0;
+      assign patch_chunk = 32'd0;
+      wire unused_learn = &{1'b0, avs_read, avs_write, avs_writedata, locked, labels, score_valid,
+                            score_lane, score_class, score, shown};
+    end
+  endgenerate
 
   // The threshold loader takes the low bits of a chunk; where SCORE_BITS is 32, all of them.
   wire unused = &{1'b0, chunk};
 
-  assign load_overflow = weight_overflow || threshold_overflow;
+  assign load_overflow = weight_overflow || threshold_overflow || latent_overflow;
+  assign settling = lanes_settling || hold;
+  assign check_bad_table = table_bad || learn_bad_table;
+  assign check_not_loaded = table_not_loaded || (learn_not_loaded && !check_bad_table);
+  assign check_ok = table_ok && !learn_bad_table && !learn_not_loaded;
 
 endmodule
 

@@ -59,6 +59,8 @@ module fcc_lane #(
     output reg                    scores_done,
     output reg  [ GROUP_BITS-1:0] scores_group,
     output wire [PE*ACC_BITS-1:0] sums,
+    // What the ring shows at its first tap.
+    output wire [       SIMD-1:0] shown,
     // Bits of the group whose sums came two cycles before; unused where ORDER is 1.
     input  wire [         PE-1:0] decided
 );
@@ -129,6 +131,7 @@ module fcc_lane #(
       end
     end
     for (k = 0; k < SIMD; k = k + 1) begin : g_plane
+      assign shown[k] = taps[k*TAPS];
       wire [COPIES*TAPS-1:0] copies = {COPIES{coded[k*TAPS+:TAPS]}};
       assign activation[k*PE+:PE] = copies[PE-1:0];
       // The last copy may be longer than the PEs that are left.

@@ -72,6 +72,8 @@ module fcc_lanes #(
     output wire [       GROUP_BITS-1:0] scores_group,
     // Without bit 0: of lane l, PE p at bit (l*PE + p)*ACC_BITS.
     output wire [LANES*PE*ACC_BITS-1:0] scores,
+    // What each ring shows at its first tap, lane l at bit l*SIMD: 3 cycles from `rotate`.
+    output wire [       LANES*SIMD-1:0] shown,
     // A group may still be on its way to its scores.
     output wire                         settling
 );
@@ -164,6 +166,7 @@ module fcc_lanes #(
           .scores_done (lane_done[l]),
           .scores_group(lane_group[l*GROUP_BITS+:GROUP_BITS]),
           .sums        (sums[l*PE*ACC_BITS+:PE*ACC_BITS]),
+          .shown       (shown[l*SIMD+:SIMD]),
           .decided     (decided[l*PE+:PE])
       );
     end

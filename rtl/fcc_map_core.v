@@ -166,6 +166,10 @@ module fcc_map_core #(
   wire                             results_sent;
   wire                             image_sent;
   wire [                     31:0] latency;
+  wire                             score_valid;
+  wire                             score_lane;
+  wire [$clog2(MAX_CLASSES+1)-1:0] score_class;
+  wire [           SCORE_BITS-1:0] score;
   wire core_busy = waiting || sequencer_busy || settling || result_busy;
 
   fcc_map_registers #(
@@ -204,6 +208,7 @@ module fcc_map_core #(
       .WEIGHT_STREAM  (WEIGHT_STREAM),
       .ORDER          (ORDER),
       .TERNARY        (TERNARY),
+      .LEARN          (0),
       .PRESET         ((PRESET != "") ? {PRESET, "_config.hex"} : "")
   ) csr (
       .clk                  (clk),
@@ -254,6 +259,7 @@ module fcc_map_core #(
       .sequencer_stall      (stall),
       .weight_stall         (1'b0),
       .weight_fault         (1'b0),
+      .bad_label            (1'b0),
       .image_sent           (image_sent),
       .results_sent         (results_sent),
       .latency              (latency)
@@ -384,6 +390,10 @@ module fcc_map_core #(
       .busy             (result_busy),
       .results_sent     (results_sent),
       .image_sent       (image_sent),
+      .score_valid      (score_valid),
+      .score_lane       (score_lane),
+      .score_class      (score_class),
+      .score            (score),
       .latency          (latency),
       .aso_valid        (aso_result_valid),
       .aso_ready        (aso_result_ready),
@@ -398,7 +408,7 @@ module fcc_map_core #(
   // What concerns dense cores only, and bits that only some parameters use.
   wire unused = &{1'b0, classes, pixel_threshold, pixel_residual, partial_timeout,
                   asi_weight_valid, asi_weight_data, asi_weight_startofpacket,
-                  asi_weight_endofpacket};
+                  asi_weight_endofpacket, score_valid, score_lane, score_class, score};
 
 endmodule
 

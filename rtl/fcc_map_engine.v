@@ -360,7 +360,8 @@ module fcc_map_engine #(
       .DEPTH     (WEIGHT_DEPTH),
       .BANK_DEPTH(BANK_DEPTH),
       .BEAT      (0),
-      .PRESET    (PRESET)
+      .PRESET    (PRESET),
+      .PATCH     (0)
   ) weight_source (
       .clk              (clk),
       .reset            (reset),
@@ -371,6 +372,10 @@ module fcc_map_engine #(
       .restart          (weight_restart),
       .chunk_valid      (weight_chunk_valid),
       .chunk            (chunk),
+      .seek             (1'b0),
+      .seek_address     ({$clog2(WEIGHT_DEPTH) {1'b0}}),
+      .patch_valid      (1'b0),
+      .patch_chunk      (32'd0),
       .loaded           (weights_loaded),
       .overflow         (weight_overflow),
       .asi_valid        (1'b0),

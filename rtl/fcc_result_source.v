@@ -46,6 +46,11 @@ module fcc_result_source #(
     output wire                               busy,
     output wire                               results_sent,
     output wire                               image_sent,
+    // A score on its way out, and whose it is.
+    output wire                               score_valid,
+    output wire [          $clog2(LANES+1)-1:0] score_lane,
+    output wire [      $clog2(MAX_CLASSES+1)-1:0] score_class,
+    output reg  [              SCORE_BITS-1:0] score,
     // Cycles from the last beat of the oldest image of the batch to the beat with its class.
     output reg  [                       31:0] latency,
     output reg                                aso_valid,
@@ -73,7 +78,6 @@ module fcc_result_source #(
   wire [                  COUNT_BITS-1:0] next_lane = pairs ? one_more + 1'b1 : one_more;
   wire                                    last_lane = (next_lane == count_reg);
   wire [                  CLASS_BITS-1:0] best;
-  reg  [                  SCORE_BITS-1:0] score;
   reg  [                            15:0] id;
   reg  [      MAX_CLASSES*SCORE_BITS-1:0] lane_scores;
 
@@ -120,7 +124,7 @@ module fcc_result_source #(
       .INDEX_BITS(CLASS_BITS)
   ) argmax (
       .clk  (clk),
-      .valid(advance && is_score),
+      .valid(score_valid),
       .first(class_reg == 0),
       .score(score),
       .index(class_reg),
@@ -129,6 +133,9 @@ module fcc_result_source #(
 
   assign busy = sending_reg || aso_valid;
   assign results_sent = advance && !is_score && last_lane;
+  assign score_valid = advance && is_score;
+  assign score_lane = lane_reg;
+  assign score_class = class_reg;
   assign image_sent = aso_valid && aso_ready && aso_endofpacket;
 
   always @(posedge clk) begin

@@ -74,13 +74,18 @@ module fcc_threshold_source #(
       .CHUNK       (SCORE_BITS),
       .WIDTH       (WIDTH),
       .DEPTH       (DEPTH),
-      .PRESET_WORDS((PRESET != "") ? DEPTH : 0)
+      .PRESET_WORDS((PRESET != "") ? DEPTH : 0),
+      .PATCH       (0)
   ) loader (
       .clk          (clk),
       .reset        (reset),
       .restart      (restart),
       .chunk_valid  (chunk_valid),
       .chunk        (chunk),
+      .seek         (1'b0),
+      .seek_address ({ADDRESS_BITS{1'b0}}),
+      .patch_valid  (1'b0),
+      .patch_chunk  ({SCORE_BITS{1'b0}}),
       .write        (write),
       .write_address(write_address),
       .write_data   (write_data),

@@ -20,7 +20,9 @@ module fcc_weight_source #(
     parameter BEAT = 0,
     // Memory files at power-up: PRESET_weights_bb_sss.hex for slice sss of the words in bank bb
     // (see fcc_weight_memory); "" for none, and for a stream.
-    parameter PRESET = ""
+    parameter PRESET = "",
+    // 1: words of the memory can be written again.
+    parameter PATCH = 0
 ) (
     input  wire                              clk,
     // Forgets how much is loaded.
@@ -35,6 +37,11 @@ module fcc_weight_source #(
     input  wire                              restart,
     input  wire                              chunk_valid,
     input  wire [                      31:0] chunk,
+    // Writing loaded words again (see fcc_word_loader).
+    input  wire                              seek,
+    input  wire [         $clog2(DEPTH)-1:0] seek_address,
+    input  wire                              patch_valid,
+    input  wire [                      31:0] patch_chunk,
     // Words loaded; of a stream as many as any network can need.
     output wire [                      31:0] loaded,
     // The chunk was one too many: there is no room left, or no memory.
@@ -86,7 +93,8 @@ module fcc_weight_source #(
           .word             (word)
       );
 
-      wire unused = &{1'b0, reset, restart, chunk, address};
+      wire unused = &{1'b0, reset, restart, chunk, address, seek, seek_address, patch_valid,
+                      patch_chunk};
     end else begin : g_loaded
       wire                     write;
       wire [$clog2(DEPTH)-1:0] write_address;
@@ -102,13 +110,18 @@ module fcc_weight_source #(
           .CHUNK       (32),
           .WIDTH       (WIDTH),
           .DEPTH       (DEPTH),
-          .PRESET_WORDS((PRESET != "") ? DEPTH : 0)
+          .PRESET_WORDS((PRESET != "") ? DEPTH : 0),
+          .PATCH       (PATCH)
       ) loader (
           .clk          (clk),
           .reset        (reset),
           .restart      (restart),
           .chunk_valid  (chunk_valid),
           .chunk        (chunk),
+          .seek         (seek),
+          .seek_address (seek_address),
+          .patch_valid  (patch_valid),
+          .patch_chunk  (patch_chunk),
           .write        (write),
           .write_address(write_address),
           .write_data   (write_data),

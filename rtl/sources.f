@@ -10,9 +10,16 @@ rtl/fcc_counter_5to3.v
 rtl/fcc_csr.v
 rtl/fcc_engine.v
 rtl/fcc_hidden_block.v
+rtl/fcc_image_input.v
 rtl/fcc_image_sink.v
+rtl/fcc_label_splitter.v
 rtl/fcc_lane.v
 rtl/fcc_lanes.v
+rtl/fcc_latents.v
+rtl/fcc_learn_moves.v
+rtl/fcc_learn_registers.v
+rtl/fcc_learn_walk.v
+rtl/fcc_learner.v
 rtl/fcc_load_crc.v
 rtl/fcc_map_core.v
 rtl/fcc_map_engine.v
@@ -37,6 +44,7 @@ rtl/fcc_result_source.v
 rtl/fcc_ring.v
 rtl/fcc_ring_block.v
 rtl/fcc_sequencer.v
+rtl/fcc_sign_coder.v
 rtl/fcc_table_check.v
 rtl/fcc_threshold_memory.v
 rtl/fcc_threshold_source.v

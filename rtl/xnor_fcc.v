@@ -46,6 +46,9 @@ module xnor_fcc #(
     parameter ORDER = 1,
     // 1 for a core that takes ternary weights too (0 or 1).
     parameter TERNARY = 0,
+    // Classes whose output layer can learn; 0 for a core that does not (0 to min(32, MAX_CLASSES)).
+    // Where it is not 0, TAPS and ORDER are 1, and TERNARY, WEIGHT_STREAM and MAP_INPUT 0.
+    parameter LEARN = 0,
     // Words of a bank for an image in a core for convolutions; 0 for one of dense layers only (0 to
     // 8192). Where it is not 0, LANES is 4 * ORDER, SIMD is three slots of SIMD / 3 channels, which
     // PE divides, TAPS is 1 and WEIGHT_STREAM is 0.
@@ -134,6 +137,12 @@ module xnor_fcc #(
       LANES_must_be_even_where_ORDER_is_2 refused ();
     end else if (TERNARY != 0 && TERNARY != 1) begin : g_ternary
       TERNARY_must_be_0_or_1 refused ();
+    end else if (LEARN < 0 || LEARN > 32 || LEARN > MAX_CLASSES) begin : g_learn
+      LEARN_must_be_0_to_32_and_at_most_MAX_CLASSES refused ();
+    end else if (LEARN != 0
+        && (TAPS != 1 || ORDER != 1 || TERNARY != 0 || WEIGHT_STREAM != 0 || MAP_INPUT != 0))
+    begin : g_learn_kinds
+      LEARN_needs_TAPS_1_ORDER_1_and_no_TERNARY_WEIGHT_STREAM_or_MAP_INPUT refused ();
     end else if (THRESHOLD_DEPTH < 2) begin : g_threshold_depth
       THRESHOLD_DEPTH_must_be_at_least_2 refused ();
     end else if (!IMAGE_WIDTH_LEGAL) begin : g_image_width
@@ -228,6 +237,7 @@ module xnor_fcc #(
           .WEIGHT_STREAM  (WEIGHT_STREAM),
           .ORDER          (ORDER),
           .TERNARY        (TERNARY),
+          .LEARN          (LEARN),
           .IMAGE_WIDTH    (IMAGE_WIDTH),
           .PRESET         (PRESET)
       ) core (

@@ -45,6 +45,10 @@ GEOMETRIES = (
     Geometry.for_widths((1, 1), pe=1, simd=1, lanes=1, image_width=512),
     Geometry(pe=32, simd=12, taps=8, weight_depth=8000),
     Geometry(pe=69, simd=205, lanes=2),
+    # Cores that learn: classes in more than one group of odd PEs, and what is smallest.
+    Geometry(learn=10),
+    Geometry(pe=3, simd=7, lanes=3, max_width=40, max_classes=11, learn=11, image_width=8),
+    Geometry(pe=1, simd=1, lanes=1, max_width=1, max_classes=1, learn=1, weight_depth=2),
     Geometry.for_widths((50, 30, 10), pe=6, simd=7, lanes=2, weight_stream=24),
     # Cores for convolutions: one bit a slot more than a pixel has; a slot of a PE, and memories of
     # a word; every kind of layer, and the widest pixel; pixels as numbers.

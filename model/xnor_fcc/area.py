@@ -41,6 +41,9 @@ _CODER_PER_BIT = 0.93
 _RING_PER_BIT = 0.95  # a choice of four and the way in of the late word (fcc_ring_block)
 _LANE = 6.0  # control of a lane and of its PE array
 _LANE_PER_GROUP = 0.6  # the enable of a group's hidden bits (fcc_lane, fcc_hidden_block)
+_LEARN, _LEARN_PER_BEAT_BIT = 222.0, 0.9  # fcc_learner, fcc_label_splitter
+_LEARN_PER_CLASS, _LEARN_PER_CLASS_LANE = 18.7, 5.1  # fcc_latents, fcc_learn_moves
+_LEARN_PER_SHIFTED = 6.0  # fcc_sign_coder
 _SINK = 85.0  # packet control (fcc_image_sink) ...
 _SINK_PER_SYMBOL = 15.0  # ... a comparator and a mask for every byte of a beat ...
 _SINK_PER_BIT = 0.09  # ... and a decoded enable for every granule
@@ -167,6 +170,8 @@ def memories(geometry: Geometry) -> list[tuple[int, int]]:
         words.append((2 * g.pe * (g.score_bits - 1), g.threshold_depth))
     if g.map_input:
         words += map_area.own_memories(g)
+    if g.learn:
+        words.append((8 * g.learn, g.max_width))
     return words
 
 
@@ -188,6 +193,16 @@ def pair_alm(geometry: Geometry) -> float:
     g = geometry
     each = g.pe * g.score_bits + _PAIR_PER_LANE_BIT * g.capacity
     return g.lanes / 2 * each + _SINK_RESIDUAL_PER_SYMBOL * g.image_width / 8 + _PAIR_CONTROL
+
+
+def learner_alm(geometry: Geometry) -> float:
+    """ALMs of learning: control and registers, the label's way, the bit of each lane's word, every
+    class and what of it is there for each lane, and, where PEs do not fill chunks, a shifter."""
+    g = geometry
+    classes = g.learn * (_LEARN_PER_CLASS + _LEARN_PER_CLASS_LANE * g.lanes)
+    shifter = _LEARN_PER_SHIFTED * min(g.pe, g.learn) if g.pe % 32 else 0.0
+    bits = g.lanes * multiplexer_alm(g.simd)
+    return _LEARN + _LEARN_PER_BEAT_BIT * g.image_width + bits + classes + shifter
 
 
 def lane_alm(geometry: Geometry) -> dict[str, float]:
@@ -229,4 +244,5 @@ def estimate(geometry: Geometry, shapes: Shapes = M10K_SHAPES) -> Area:
     )
     parts["pairs of lanes"] = pair_alm(g) if g.order == 2 else 0.0
     parts["registers and control"] = _FIXED + (_ROUNDS if g.ternary else 0.0)
+    parts["learning"] = learner_alm(g) if g.learn else 0.0
     return Area(sum(parts.values()), block_count(g, shapes), parts)

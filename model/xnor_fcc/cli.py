@@ -52,6 +52,9 @@ COMMANDS = {
     ),
     "serve": Command("xnor_fcc_sim.serve", "a simulated core for hosts in any language, over TCP"),
     "classify": Command("xnor_fcc.classify", "classify image files; shows digit, class, scores"),
+    "learn": Command(
+        "xnor_fcc_sim.learn", "let the last layer learn from labelled images, as the core does"
+    ),
     "demo": Command(
         "xnor_fcc_sim.demo.command", "a page in the browser: the simulated core reads what you draw"
     ),

@@ -120,6 +120,8 @@ class Geometry:
     """Most bit planes of an activation; with 2 the lanes can work in pairs."""
     ternary: int = default("TERNARY")
     """1: layers may have ternary weights."""
+    learn: int = default("LEARN")
+    """Classes whose output layer can learn; 0 for a core that does not."""
     map_input: int = default("MAP_INPUT")
     """Words of a bank for an image; 0 for a core of dense layers."""
     map_even: int = default("MAP_EVEN")
@@ -160,6 +162,14 @@ class Geometry:
         self._check("ternary")
         if self.order == 2 and self.lanes % 2:
             raise GeometryError(f"LANES={self.lanes} must be even where ORDER is 2.")
+        self._check("learn", high=min(most("LEARN"), self.max_classes))
+        if self.learn and (
+            self.taps > 1 or self.order > 1 or self.ternary or self.weight_stream or self.map_input
+        ):
+            raise GeometryError(
+                "A core that learns (LEARN) has TAPS=1 and ORDER=1, and neither TERNARY nor "
+                "WEIGHT_STREAM nor MAP_INPUT."
+            )
         if self.map_input:
             map_geometry.check(self)
         elif self.map_even or self.map_odd:
@@ -217,11 +227,11 @@ class Geometry:
         )
 
     def parameters(self) -> dict[str, int]:
-        """RTL parameters of `xnor_fcc`; those of maps only of a core for convolutions."""
+        """RTL parameters of `xnor_fcc` that a core of its kind, with maps or without, has."""
         return {
-            field.name.upper(): getattr(self, field.name)
-            for field in fields(self)
-            if self.map_input or field.name not in map_geometry.LIMITS
+            name: getattr(self, name.lower())
+            for name, parameter in PARAMETERS.items()
+            if parameter.number and not (parameter.dense if self.map_input else parameter.maps)
         }
 
     def lane_parameters(self) -> dict[str, int]:
@@ -280,6 +290,7 @@ class Geometry:
     def label(self) -> str:
         """The sizes as people write them: PE=32 SIMD=128 LANES=4, and ORDER=2 TERNARY=1 if so."""
         kinds = " ORDER=2" * (self.order == 2) + " TERNARY=1" * (self.ternary == 1)
+        kinds += f" LEARN={self.learn}" * (self.learn > 0)
         return f"PE={self.pe} SIMD={self.simd} LANES={self.lanes}{kinds}"
 
     @property

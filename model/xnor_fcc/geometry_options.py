@@ -5,10 +5,12 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from dataclasses import replace
 
-from .geometry import NAMED, Geometry, MapShape, Shape
+from .geometry import NAMED, Geometry, GeometryError, KindError, MapShape, Shape
 from .integer import network_names
 from .map_geometry import default_sizes
+from .parameters import most
 from .renamed import current
 
 
@@ -91,3 +93,32 @@ def geometry_of(
         default = default_sizes(shape) if isinstance(shape, MapShape) else NAMED["default"]
     sizes = sizes_of(options, default)
     return Geometry.for_widths(shape, *sizes, weight_stream=options.weight_stream)
+
+
+def learning(geometry: Geometry, shape: Shape | Sequence[int]) -> Geometry:
+    """The same core with LEARN for the classes of a network of `shape`.
+
+    `KindError` where no core learns a network of its kind, `GeometryError` where none learns so
+    many classes, or none of this geometry learns.
+    """
+    shape = Shape.of(shape)
+    for what, there in (
+        ("begins with convolutions", isinstance(shape, MapShape)),
+        ("has second-order activations", shape.pairs),
+        ("has ternary weights", any(shape.ternary)),
+    ):
+        if there:
+            raise KindError(f"The network {what}, and a core that learns (LEARN) takes none such.")
+    classes = shape.widths[-1]
+    if classes > most("LEARN"):
+        raise GeometryError(
+            f"The network has {classes} classes, and a core learns at most {most('LEARN')}."
+        )
+    if geometry.learn >= classes:
+        return geometry
+    if geometry.taps > 1:
+        raise GeometryError(
+            f"A core of {geometry.label} has TAPS={geometry.taps}, and one that learns has TAPS=1: "
+            "take a smaller PE."
+        )
+    return replace(geometry, learn=classes)

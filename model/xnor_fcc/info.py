@@ -149,6 +149,8 @@ class FileFacts(TypedDict):
     weight_bits: int
     constant_neurons: int
     layers: list[LayerFacts]
+    latents: int
+    """Of an output layer that has learnt, one for each weight; else 0."""
     info: dict[str, Any]
 
 
@@ -231,6 +233,7 @@ def describe(network: IntegerNetwork) -> FileFacts:
         "weight_bits": sum(layer["weight_bits"] for layer in layers),
         "constant_neurons": sum(sum(layer["constant"].values()) for layer in layers),
         "layers": layers,
+        "latents": 0 if network.output.latents is None else network.output.latents.size,
         "info": dict(network.info),
     }
 
@@ -307,6 +310,12 @@ def text(report: FileFacts) -> str:
     accuracy = report["info"].get("test_accuracy")
     if isinstance(accuracy, float):
         lines.append(f"  accuracy     {accuracy:.4f} of the test images, as its file says")
+    if report["latents"]:
+        origin = report["info"].get("learnt_from")
+        lines.append(
+            f"  latents      {report['latents']:,}, from which its last layer goes on learning"
+            + f"; learnt from {origin}" * bool(origin)
+        )
     for i, layer in enumerate(report["layers"]):
         order = f"{layer['input_order'] or 8}-bit"
         dead = ", ".join(f"{n} always {answer}" for answer, n in layer["constant"].items())

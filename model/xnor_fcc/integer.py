@@ -275,13 +275,15 @@ class IntegerNetwork:
         return 2 * bits + (pixels >= np.where(bits, upper, lower)).astype(np.uint8)
 
     def __eq__(self, other: object) -> bool:
-        """Equal in everything that decides an answer; `name` and `info` do not count.
+        """Equal in everything that decides an answer; `name`, `info` and latents do not count.
 
         The orders follow from what is compared: `pixel_residual`, and which layers have `lower`.
         """
         if not isinstance(other, IntegerNetwork):
             return NotImplemented
         mine, theirs = self._arrays(), other._arrays()
+        for arrays in (mine, theirs):
+            arrays.pop("latents_out", None)
         return (
             self.widths == other.widths
             and self.pixel_threshold == other.pixel_threshold
@@ -323,19 +325,21 @@ class IntegerNetwork:
             for extra in sorted(arrays.keys() - network._arrays().keys()):
                 raise NetworkFormatError(f"The array {extra} does not belong to such a network.")
             if manifest["version"] != network._version():
+                latents = "with" if network.output.latents is not None else "without"
                 raise NetworkFormatError(
                     f"Format version {manifest['version']} is not that of a network of "
-                    f"{', '.join(sorted(network.kinds)) or 'single bits'}."
+                    f"{', '.join(sorted(network.kinds)) or 'single bits'} {latents} latents."
                 )
             return network
         except NetworkFormatError as cause:
             raise NetworkFormatError(f"In the {network_file.NOUN} {path}: {cause}") from cause
 
     def _version(self) -> int:
+        version = network_file.KINDS_VERSION if self.kinds else network_file.PLAIN_VERSION
         if self.pixels is not None:
             numbers = self.pixels.values is not None
-            return network_file.NUMBERS_VERSION if numbers else network_file.MAPS_VERSION
-        return network_file.KINDS_VERSION if self.kinds else network_file.PLAIN_VERSION
+            version = network_file.NUMBERS_VERSION if numbers else network_file.MAPS_VERSION
+        return version + (network_file.LATENTS if self.output.latents is not None else 0)
 
     def _kernels(self) -> list[list[int | bool]]:
         return [[layer.kernel, bool(layer.pool)] for layer in self.convolutions]

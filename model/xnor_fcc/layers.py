@@ -177,19 +177,38 @@ class ShiftLayer(_Dense):
 class OutputLayer(_Counting):
     """The last layer: weights uint8 (classes, inputs) of 0/1, bias int32 (classes,).
 
-    `mask` and `order` are as of a `Layer`.
+    `mask` and `order` are as of a `Layer`.  `latents` int8 (classes, inputs): what `learning` goes
+    on from, at least 0 exactly where the weight is +1; they decide no answer.  Other weights need
+    other latents, or none.
     """
 
     weights: np.ndarray
     bias: np.ndarray
     mask: np.ndarray | None = None
     order: int = 1
+    latents: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         self._check_counting()
         _check_vector(self.bias, "bias", self.outputs)
         if int(np.abs(self.bias.astype(np.int64)).max()) > _BIAS_LIMIT:
             raise NetworkFormatError(f"A bias is outside -{_BIAS_LIMIT} to {_BIAS_LIMIT}.")
+        if self.latents is not None:
+            self._check_latents(self.latents)
+
+    def _check_latents(self, latents: np.ndarray) -> None:
+        if self.ternary or self.order != 1:
+            raise NetworkFormatError(
+                "Latents are for binary weights on inputs of order 1, and no others have them."
+            )
+        if not isinstance(latents, np.ndarray) or latents.dtype != np.int8:
+            raise NetworkFormatError("The latents must be an int8 array.")
+        if latents.shape != self.weights.shape:
+            raise NetworkFormatError(
+                f"The latents must have shape {self.weights.shape}, not {latents.shape}."
+            )
+        if not np.array_equal(latents >= 0, self.weights):
+            raise NetworkFormatError("The sign of a latent is not that of its weight.")
 
 
 def _check_bits(bits: np.ndarray, name: str) -> None:

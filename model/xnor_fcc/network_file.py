@@ -35,6 +35,10 @@ Version 4 is of those whose first layer takes pixels as numbers.  It is as versi
 first order is 8, and that in place of `levels` it has
 
     values                uint8 (colours, 256)      what pixels become, see `maps.Pixels`
+
+Versions 5 to 8 are versions 1 to 4 of networks whose output layer has learnt, and can go on:
+
+    latents_out           int8 (classes, inputs)    at least 0 exactly where the weight is +1
 """
 
 from __future__ import annotations
@@ -53,6 +57,9 @@ from .maps import Pixels
 KIND = "xnor-fcc-network"
 PLAIN_VERSION, KINDS_VERSION, MAPS_VERSION, NUMBERS_VERSION = 1, 2, 3, 4
 _WITH_MAPS = (MAPS_VERSION, NUMBERS_VERSION)
+_VERSIONS = (PLAIN_VERSION, KINDS_VERSION, *_WITH_MAPS)
+# What latents add to the version.
+LATENTS = len(_VERSIONS)
 NOUN = "network file"
 
 Hidden = Layer | ShiftLayer
@@ -65,6 +72,8 @@ def arrays_of(
     arrays = {"weights_out": _pack(output.weights), "bias_out": output.bias}
     if output.mask is not None:
         arrays["mask_out"] = _pack(output.mask)
+    if output.latents is not None:
+        arrays["latents_out"] = output.latents
     for i, layer in enumerate(hidden):
         arrays[f"weights{i}"] = _pack(layer.weights)
         arrays[f"thresholds{i}"] = layer.thresholds
@@ -87,9 +96,9 @@ def read(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
 
     Raises NetworkFormatError with one sentence on what is wrong.
     """
-    versions = (PLAIN_VERSION, KINDS_VERSION, *_WITH_MAPS)
+    versions = (*_VERSIONS, *(version + LATENTS for version in _VERSIONS))
     arrays, manifest = container.read(path, KIND, versions, NOUN, NetworkFormatError)
-    version = manifest["version"]
+    version = _without_latents(manifest["version"])
     widths = manifest.get("widths")
     if (
         not isinstance(widths, list)
@@ -124,7 +133,7 @@ def parts(arrays: Mapping[str, np.ndarray], manifest: Mapping[str, Any]) -> dict
 
     Raises NetworkFormatError with one sentence on what is wrong.
     """
-    version, widths = manifest["version"], manifest["widths"]
+    version, widths = _without_latents(manifest["version"]), manifest["widths"]
     sizes, orders = list(pairwise(widths)), manifest.get("orders", [1] * (len(widths) - 1))
     known: dict[str, Any] = {"name": manifest["name"], "info": manifest["info"]}
     convolutions: list[list[Any]] = []
@@ -152,8 +161,14 @@ def parts(arrays: Mapping[str, np.ndarray], manifest: Mapping[str, Any]) -> dict
         _take(arrays, "bias_out", np.dtype(np.int32), (m,)),
         _take_mask(arrays, "mask_out", n, m),
         orders[-1],
+        arrays.get("latents_out"),
     )
     return known
+
+
+def _without_latents(version: int) -> int:
+    """The version of the same network if it had no latents."""
+    return version - LATENTS if version > LATENTS else version
 
 
 def _sizes(

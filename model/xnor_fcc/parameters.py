@@ -27,6 +27,7 @@ class Parameter:
     component_high: int | None = None
     legal: str = ""
     maps: bool = False
+    dense: bool = False
     detail: str = ""
 
     @property

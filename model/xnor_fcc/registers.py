@@ -43,6 +43,8 @@ READINGS: dict[bool, dict[str, list[str]]] = {
 }
 # Registers that only a core for convolutions has; unlisted addresses in one for dense layers.
 OF_MAPS = frozenset(r["name"] for r in MAP["registers"] if r.get("maps"))
+# Registers that only a core that learns has: at addresses of those of maps, which it has not.
+OF_LEARNING = frozenset(r["name"] for r in MAP["registers"] if r.get("learn"))
 # Bits that a plain register keeps of what is written to it.
 BITS: dict[str, int] = {r["name"]: r["bits"] for r in MAP["registers"] if "bits" in r}
 # What a register reads after a hardware reset; those aside that read a parameter of the core.

@@ -110,6 +110,7 @@ module demo #(
       .WEIGHT_STREAM  (0),
       .ORDER          (1),
       .TERNARY        (0),
+      .LEARN          (0),
       .MAP_INPUT      (0),
       .MAP_EVEN       (0),
       .MAP_ODD        (0),

@@ -78,6 +78,8 @@
 #define XFCC_ERROR_PACKET_FLAGGED 0x00000080u
 /* asi_weight was not in step with the passes, see fcc_weight_stream; nothing is computed until SOFT_RESET. */
 #define XFCC_ERROR_WEIGHT_FRAME 0x00000100u
+/* Core that learns: a label was neither a class nor 255; its image was answered and moved nothing. */
+#define XFCC_ERROR_LABEL 0x00000200u
 /* Which events raise the interrupt. */
 #define XFCC_REG_IRQ_ENABLE 0x0000004cu
 /* The results of a batch have been handed over. */
@@ -156,6 +158,24 @@
 #define XFCC_PIXEL_CHANNELS 0x000000ffu
 /* PIXEL_LEVELS. */
 #define XFCC_PIXEL_LEVELS 0x0000ff00u
+/* Core that learns: the next latents of 8 bits, four classes in a word, the lowest one lowest; a row has ceil(LEARNING.CLASSES / 4) words, and synapse k is row k. Writes go on from LEARNING.RESTART, reads from the last write of LEARNING; reads 0 while RUNNING or BUSY. */
+#define XFCC_REG_LATENTS 0x000000acu
+/* Core that learns: what it learns, and how. Writing it begins to read LATENTS at row 0; 0 in a core that does not learn. */
+#define XFCC_REG_LEARNING 0x000000b4u
+/* Packets have a label behind the image, a byte, 255 for none, and the output layer learns. Without INPUTS rows of latents the core does not start (NOT_LOADED), nor with more classes than CLASSES (BAD_TABLE). */
+#define XFCC_LEARNING_ENABLE 0x00000001u
+/* The parameter LEARN; read only. */
+#define XFCC_LEARNING_CLASSES 0x0000007eu
+/* Writing 1 forgets the latents and begins to load them at row 0. Reads 0. */
+#define XFCC_LEARNING_RESTART 0x00000080u
+/* How far beyond 0 a score has to be so that its class does not move. */
+#define XFCC_LEARNING_MARGIN 0x0000ff00u
+/* Inputs of the output layer, at least 1: rows of latents in use. */
+#define XFCC_LEARNING_INPUTS 0x7fff0000u
+/* Core that learns: images with a label that is a class since reset. */
+#define XFCC_REG_LEARNT 0x000000b8u
+/* Core that learns: those of them that moved a latent. */
+#define XFCC_REG_MOVED 0x000000bcu
 /* Layer l at address 48 + l. A flag that the core was built without is a BAD_TABLE. */
 #define XFCC_REG_LAYER_TABLE 0x000000c0u
 /* Words of its input, SIMD bits each. */

@@ -69,6 +69,8 @@ set parameters {
       {Most bits of an activation}
   TERNARY         INTEGER 0     {0:1}
       {1 for a core that takes ternary weights too}
+  LEARN           INTEGER 0     {0:32}
+      {Classes whose output layer can learn; 0 for a core that does not}
   MAP_INPUT       INTEGER 0     {0:8192}
       {Words of a bank for an image in a core for convolutions; 0 for one of dense layers only}
   MAP_EVEN        INTEGER 0     {0:8192}
@@ -99,7 +101,7 @@ foreach {name type default legal meaning} $parameters {
 proc validate {} {
   foreach name {
     PE SIMD LANES MAX_WIDTH TAPS MAX_CLASSES WEIGHT_DEPTH BANK_DEPTH WEIGHT_STREAM ORDER
-    IMAGE_WIDTH MAP_INPUT MAP_EVEN MAP_ODD PIXEL_CHANNELS PIXEL_LEVELS
+    TERNARY LEARN IMAGE_WIDTH MAP_INPUT MAP_EVEN MAP_ODD PIXEL_CHANNELS PIXEL_LEVELS
   } {
     set $name [get_parameter_value $name]
   }
@@ -117,6 +119,13 @@ proc validate {} {
   }
   if {$ORDER == 2 && $LANES % 2} {
     send_message error "LANES must be even where ORDER is 2."
+  }
+  if {$LEARN > $MAX_CLASSES} {
+    send_message error "LEARN must be at most MAX_CLASSES."
+  }
+  if {$LEARN != 0
+      && ($TAPS != 1 || $ORDER != 1 || $TERNARY != 0 || $WEIGHT_STREAM != 0 || $MAP_INPUT != 0)} {
+    send_message error "LEARN needs TAPS 1, ORDER 1, and no TERNARY, WEIGHT_STREAM or MAP_INPUT."
   }
   if {$MAP_INPUT == 0} {
     if {$MAP_EVEN != 0 || $MAP_ODD != 0} {

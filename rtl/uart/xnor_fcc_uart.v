@@ -34,6 +34,8 @@ module xnor_fcc_uart #(
     parameter ORDER = 1,
     // 1 for a core that takes ternary weights too.
     parameter TERNARY = 0,
+    // Classes whose output layer can learn; 0 for a core that does not.
+    parameter LEARN = 0,
     // Words of a bank for an image in a core for convolutions; 0 for one of dense layers only.
     parameter MAP_INPUT = 0,
     // Words of a bank for the feature maps of even layers.
@@ -120,6 +122,7 @@ module xnor_fcc_uart #(
       .WEIGHT_STREAM  (0),
       .ORDER          (ORDER),
       .TERNARY        (TERNARY),
+      .LEARN          (LEARN),
       .MAP_INPUT      (MAP_INPUT),
       .MAP_EVEN       (MAP_EVEN),
       .MAP_ODD        (MAP_ODD),

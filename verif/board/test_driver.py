@@ -10,6 +10,7 @@ import subprocess
 import sys
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -36,12 +37,13 @@ from xnor_fcc.errors import UserError
 from xnor_fcc.geometry import NAMED, Geometry
 from xnor_fcc.images import read_images
 from xnor_fcc.integer import IntegerNetwork, ShiftLayer, find_network
+from xnor_fcc.learning import NO_LABEL, Learner
 from xnor_fcc.loading import load_checks
 from xnor_fcc.pack import pack
 from xnor_fcc.places import DATA
 from xnor_fcc.random_network import Convolution, random_map_network, random_network
 from xnor_fcc.reference import evaluate
-from xnor_fcc.registers import ADDRESS, ID_VALUE, VERSION_VALUE
+from xnor_fcc.registers import ADDRESS, ID_VALUE, VERSION_VALUE, word
 from xnor_fcc_sim import simulator
 
 SMALL = Geometry(pe=4, simd=7, lanes=2, max_width=30, weight_depth=120, bank_depth=32,
@@ -486,6 +488,71 @@ def test_images_of_the_wrong_kind(
     driver.network = IntegerNetwork.load(network)
     with pytest.raises(ImageError, match=message):
         driver.classify(images, grey)
+
+
+def learner_of(core: Board, classes: int) -> Driver:
+    """The driver of a core that learns so many classes, with a network in it."""
+    core.set("LEARNING", word("LEARNING", CLASSES=classes))
+    driver = Driver(core.open())
+    driver.network = random_network(np.random.default_rng(5), WIDTHS)
+    return driver
+
+
+LABELS = np.array([0, 4, NO_LABEL], np.uint8)
+
+
+@pytest.mark.parametrize(
+    "classes, change, error, message",
+    [
+        (0, {}, UnsupportedCoreError, r"^This core \(LEARN=0\) was built without learning\.$"),
+        (4, {}, UnsupportedNetworkError, r"has 5 classes, and this core \(LEARN=4\) was built to "),
+        (5, {"kind": "none"}, NotLoadedError, r"^Load a network before learning\.$"),
+        (5, {"kind": "second-order activations"}, UserError, "inputs of order 2"),
+        (5, {"kind": "ternary weights"}, UserError, "ternary weights"),
+        (5, {"labels": LABELS[:2]}, UserError, r"3 images, but labels of shape \(2,\)"),
+        (5, {"labels": LABELS / 1}, UserError, "whole numbers of 0 to 255, not float64"),
+        (5, {"labels": LABELS.astype(int) + 1}, UserError, "from 0 to 255"),
+        (5, {"labels": -LABELS.astype(int)}, UserError, "from 0 to 255"),
+        (5, {"margin": 256}, UserError, "from 0 to 255, not 256"),
+        (5, {"start": 128}, UserError, "at 0 to 127, not at 128"),
+        (5, {"images": np.zeros((3, 31), np.uint8)}, ImageError, r"shape \(N, 30\)"),
+        (5, {"images": np.full((3, 30), 2, np.uint8)}, ImageError, "0 and 1"),
+    ],
+)
+def test_what_cannot_be_learnt_is_refused(
+    core: Board, classes: int, change: dict[str, Any], error: type[UserError], message: str
+) -> None:
+    """In one sentence, before anything is written."""
+    driver = learner_of(core, classes)
+    assert driver.geometry.learn == classes
+    given = {"images": np.zeros((3, 30), np.uint8), "labels": LABELS, **change}
+    if "kind" in given:
+        driver.network = networks_of_every_kind().get(given.pop("kind"))
+    before, network = core.registers.read_bytes(), driver.network
+    with pytest.raises(error, match=message):
+        driver.learn(**given)
+    assert core.registers.read_bytes() == before and driver.network is network
+
+
+def test_weights_that_latents_do_not_have_are_loaded_first(core: Board) -> None:
+    """Which writing to LATENTS would not do; then the core, which is none, does not start."""
+    driver = learner_of(core, 5)
+    network = driver.network
+    assert network is not None
+    zeros = Learner(network, start=0).network
+    assert zeros != network
+    images = np.zeros((3, 30), np.uint8)
+    driver.timeout = 0.05
+    with pytest.raises(DeviceTimeoutError, match="does not start"):
+        driver.learn(images, LABELS)
+    driver.network = network
+    with pytest.raises(CorruptedLoadError):
+        driver.learn(images, LABELS, start=0)
+    for register, value in load_checks(pack(zeros, SMALL)).items():
+        core.set(register, value)
+    driver.network = network
+    with pytest.raises(DeviceTimeoutError, match="does not start"):
+        driver.learn(images, LABELS, start=0)
 
 
 @pytest.mark.parametrize(

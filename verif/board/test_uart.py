@@ -25,7 +25,7 @@ from xnor_fcc.integer import IntegerNetwork
 from xnor_fcc.places import RTL
 from xnor_fcc.random_network import random_network
 from xnor_fcc.reference import evaluate
-from xnor_fcc_sim import simulator, toolchain
+from xnor_fcc_sim import learn, simulator, toolchain
 from xnor_fcc_sim.sources import uart_sources
 
 SMALL = (30, 23, 9, 5)
@@ -126,6 +126,20 @@ def test_classify_asks_the_board(
         told = json.loads(capsys.readouterr().out)
         assert [row["class"] for row in told["images"]] == expected.classes.tolist()
         assert [row["scores"] for row in told["images"]] == expected.scores.tolist()
+
+
+def test_learn_asks_the_board(
+    files: tuple[str, ...], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """This one was built without learning, which it says once it has the network."""
+    np.savez(tmp_path / "x.npz", images=np.load(files[0]), labels=np.arange(7) % 5)
+    out = tmp_path / "out.npz"
+    given = ["--inputs", str(tmp_path / "x.npz"), "--out", str(out), *files[1:]]
+    with board(files) as link:
+        assert run_main(lambda: learn.main([*given, "--device", link.device, *FAST])) == 2
+        assert link.loaded == link.chunks, "the network was not loaded"
+    assert "(LEARN=0) was built without learning" in capsys.readouterr().err
+    assert not out.exists()
 
 
 @pytest.mark.parametrize(

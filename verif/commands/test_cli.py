@@ -23,8 +23,8 @@ from xnor_fcc.places import DATA, NETWORKS, ROOT
 from xnor_fcc.random_network import random_network
 
 NAMES = (
-    "import", "info", "explore", "simulate", "serve", "classify", "demo", "pack", "train", "report",
-    "rtl",
+    "import", "info", "explore", "simulate", "serve", "classify", "learn", "demo", "pack", "train",
+    "report", "rtl",
 )  # fmt: skip
 
 
@@ -116,6 +116,7 @@ def test_version() -> None:
         (["info", "--frobnicate"], "xnor-fcc info --help explains it"),
         (["info", "nothing"], "There is no network nothing"),
         (["classify"], "required: IMAGE"),
+        (["learn", "--out", "x.npz"], "--inputs --dataset is required"),
         (["pack"], "--output DIR"),
         (["report", "--build", "nowhere"], "There is no directory nowhere"),
         (["explore", "--device", "none"], "is not known"),
@@ -240,6 +241,7 @@ def test_json_is_all_there_is_on_stdout(tmp_path: Path) -> None:
     network.save(tmp_path / "net.npz")
     images = np.random.default_rng(1).integers(0, 256, (3, 16), np.uint8)
     np.save(tmp_path / "images.npy", images)
+    np.savez(tmp_path / "labelled.npz", images=images, labels=np.arange(3))
     np.savez(
         tmp_path / "arrays.npz",
         weights0=np.where(network.weights[0], 1, -1),
@@ -250,6 +252,7 @@ def test_json_is_all_there_is_on_stdout(tmp_path: Path) -> None:
         (["info", "net.npz", "--device", "de0-cv"], "layers"),
         (["explore", "--network", "net.npz", "--max-lanes", "2", "--output", "out"], "picks"),
         (["classify", "images.npy", "--network", "net.npz"], "images"),
+        (["learn", "--inputs", "labelled.npz", "--network", "net.npz", "--out", "o.npz"], "moved"),
         (["pack", "--network", "net.npz", "--output", "out", "--out", "net.txt"], "files"),
         (["import", "arrays.npz", "--out", "arrays_out.npz"], "differing_bits"),
         (["report", "--build", ".", "--output", "page"], "sections"),

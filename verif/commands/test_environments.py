@@ -40,6 +40,11 @@ WORKING: dict[str, list[tuple[str, ...]]] = {
         ("--network", "net.npz", "--inputs", "z\udcfc.png", *_SIZES, "--output", "out", "--json"),
     ],
     "classify": [("z\udcfc.png", "--network", "net.npz"), ("images.npy", "--network", "net.npz")],
+    "learn": [
+        ("--network", "net.npz", "--inputs", "labelled.npz", "--out", "out.npz"),
+        ("--network", "net.npz", "--inputs", "labelled.npz", "--held-out", "1", "--every", "1",
+         "--out", "z\udcfc.npz", "--json"),
+    ],
     "pack": [
         ("--network", "net.npz", "--output", "out", "--out", "out/writes.txt"),
         ("--network", "net.npz", "--out", "z\udcfc.txt", "--images", "images.npy", "--json"),
@@ -199,6 +204,7 @@ def yard(tmp_path: Path) -> Path:
     random_network(np.random.default_rng(0), (16, 12, 4)).save(tmp_path / "net.npz")
     images = np.random.default_rng(1).integers(0, 256, (3, 4, 4), np.uint8)
     np.save(tmp_path / "images.npy", images)
+    np.savez(tmp_path / "labelled.npz", images=images, labels=np.arange(3))
     weights = np.random.default_rng(2).choice([-1, 1], (12, 16))
     np.savez(tmp_path / "arrays.npz", weights0=weights, thresholds0=np.zeros(12),
              weights1=weights[:4, :12])  # fmt: skip

@@ -140,7 +140,7 @@ def test_sim_compares_every_word(tree: Path) -> None:
     [
         ("verif/fusesoc/xnor_fcc_tb.v", "(result_startofpacket)", "()", f"{WORDS} of them wrong"),
         ("verif/fusesoc/xnor_fcc_tb.v", "(result_endofpacket)", "()", f"{WORDS} of them wrong"),
-        ("rtl/fcc_csr.v", "| error_event;", "| error_event | 9'd4;", "ERROR is 00000004"),
+        ("rtl/fcc_csr.v", "| error_event[ERRORS-1:0];", "| 9'd4;", "ERROR is 00000004"),
     ],
     ids=["no startofpacket", "no endofpacket", "an error"],
 )

@@ -17,6 +17,7 @@ from xnor_fcc.errors import UserError, run_main
 from xnor_fcc.explore import MAX_WIDTH
 from xnor_fcc.geometry import NAMED, Geometry
 from xnor_fcc.integer import IntegerNetwork, Layer, OutputLayer, ShiftLayer
+from xnor_fcc.learning import Learner
 from xnor_fcc.random_network import random_network
 from xnor_fcc.reference import evaluate
 from xnor_fcc.space import Space, pick
@@ -114,6 +115,20 @@ def test_the_text_tells_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
     arguments = ["--network", tmp_path / "net.npz", "--device", "none", "--weight-stream", "64"]
     streamed = call(capsys, *arguments)
     assert "streamed over 64 bits" in streamed and "de1-soc" not in streamed
+
+
+def test_what_has_learnt_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    network = replace(random_network(np.random.default_rng(0), (9, 7, 3)), name="first")
+    Learner(network).network.save(tmp_path / "learnt.npz")
+    text = call(capsys, tmp_path / "learnt.npz", "--device", "none")
+    line = "  latents      21, from which its last layer goes on learning; learnt from first"
+    assert line in text.splitlines()
+    report = json.loads(call(capsys, tmp_path / "learnt.npz", "--device", "none", "--json"))
+    assert report["latents"] == 21 and report["info"]["learnt_from"] == "first"
+    network.save(tmp_path / "plain.npz")
+    assert "latents" not in call(capsys, tmp_path / "plain.npz", "--device", "none")
+    report = json.loads(call(capsys, tmp_path / "plain.npz", "--device", "none", "--json"))
+    assert report["latents"] == 0
 
 
 def test_what_does_not_fit(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

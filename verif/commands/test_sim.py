@@ -291,7 +291,7 @@ def test_the_figures_of_a_faulty_core_are_its_own(
 
 # What a core says of itself, wrong in a core whose answers are right.
 BESIDE = {
-    "an error": Fault("fcc_csr.v", "| error_event;", "| error_event | 9'd4;", r'"ERROR"\) == 0'),
+    "an error": Fault("fcc_csr.v", "| error_event[ERRORS-1:0];", "| 9'd4;", r'"ERROR"\) == 0'),
     "a packet dropped": Fault(
         "fcc_csr.v", "REG_DROPPED: value = ", "REG_DROPPED: value = 32'd1 + ", r'"DROPPED"\) == 0'
     ),

@@ -29,7 +29,8 @@ from xnor_fcc.integer import IntegerNetwork, find_network
 from xnor_fcc.random_network import random_network
 from xnor_fcc.reference import evaluate
 from xnor_fcc.registers import ADDRESS, ID_VALUE
-from xnor_fcc_sim.core import SimulatedCore, SimulationError, suited
+from xnor_fcc_sim.core import SimulatedCore, suited
+from xnor_fcc_sim.simulation import SimulationError
 
 # As in tests of the driver, which so build the same core.
 SMALL = Geometry(pe=4, simd=7, lanes=2, max_width=30, weight_depth=120, bank_depth=32,
@@ -272,7 +273,7 @@ def test_a_child_is_not_served(core: SimulatedCore) -> None:
 
 def test_a_stalled_simulation_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     """Though a thread waits for its answer."""
-    monkeypatch.setattr("xnor_fcc_sim.core._GOODBYE", 0.3)
+    monkeypatch.setattr("xnor_fcc_sim.simulation._GOODBYE", 0.3)
     core = SimulatedCore(NETWORK, SMALL)
     process = core._transport.process.pid
     os.kill(process, signal.SIGSTOP)

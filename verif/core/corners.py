@@ -36,6 +36,9 @@ CORNERS = {
                       max_classes=10, image_width=64),
     "all-taps": dict(pe=16, simd=4, lanes=2, max_width=64, taps=16, weight_depth=400,
                      threshold_depth=40, max_classes=10, image_width=64),
+    # Could learn, and does not: in every cycle as the others.
+    "learns": dict(pe=3, simd=5, lanes=2, max_width=37, weight_depth=300, threshold_depth=60,
+                   max_classes=7, image_width=8, learn=7),
     # Weights over asi_weight: words of one beat, of two with a surplus, and of many.
     "streamed": dict(pe=4, simd=16, lanes=2, max_width=60, taps=1, weight_depth=2, bank_depth=1,
                      threshold_depth=60, max_classes=9, image_width=16, weight_stream=64),

@@ -10,6 +10,9 @@ MAPS = {
     **{"MAP_INPUT": 64, "MAP_EVEN": 100, "MAP_ODD": 50, "PIXEL_CHANNELS": 3, "PIXEL_LEVELS": 2},
 }
 
+_LEARN = "LEARN_must_be_0_to_32_and_at_most_MAX_CLASSES"
+_LEARN_KINDS = "LEARN_needs_TAPS_1_ORDER_1_and_no_TERNARY_WEIGHT_STREAM_or_MAP_INPUT"
+
 ILLEGAL: list[tuple[dict[str, int], str]] = [
     ({"PE": 0}, "PE_must_be_at_least_1"),
     ({"SIMD": 0}, "SIMD_must_be_at_least_1"),
@@ -35,6 +38,13 @@ ILLEGAL: list[tuple[dict[str, int], str]] = [
     ({"ORDER": 2, "LANES": 3}, "LANES_must_be_even_where_ORDER_is_2"),
     ({"TERNARY": -1}, "TERNARY_must_be_0_or_1"),
     ({"TERNARY": 2}, "TERNARY_must_be_0_or_1"),
+    ({"LEARN": -1}, _LEARN),
+    ({"LEARN": 33, "MAX_CLASSES": 40}, _LEARN),
+    ({"LEARN": 17}, _LEARN),
+    ({"LEARN": 1, "TAPS": 2}, _LEARN_KINDS),
+    ({"LEARN": 1, "ORDER": 2}, _LEARN_KINDS),
+    ({"LEARN": 1, "TERNARY": 1}, _LEARN_KINDS),
+    ({"LEARN": 1, "WEIGHT_STREAM": 8}, _LEARN_KINDS),
     ({"THRESHOLD_DEPTH": 1}, "THRESHOLD_DEPTH_must_be_at_least_2"),
     ({"IMAGE_WIDTH": 0}, "IMAGE_WIDTH_must_be_a_power_of_two_from_8_to_512"),
     ({"IMAGE_WIDTH": 24}, "IMAGE_WIDTH_must_be_a_power_of_two_from_8_to_512"),
@@ -54,6 +64,7 @@ ILLEGAL_MAPS: list[tuple[dict[str, int], str]] = [
     ({"LANES": 3}, "LANES_must_be_4_for_each_ORDER_where_MAP_INPUT_is_not_0"),
     ({"LANES": 8}, "LANES_must_be_4_for_each_ORDER_where_MAP_INPUT_is_not_0"),
     ({"ORDER": 2}, "LANES_must_be_4_for_each_ORDER_where_MAP_INPUT_is_not_0"),
+    ({"LEARN": 1}, _LEARN_KINDS),
     ({"TAPS": 2}, "TAPS_must_be_1_and_WEIGHT_STREAM_0_where_MAP_INPUT_is_not_0"),
     ({"WEIGHT_STREAM": 8}, "TAPS_must_be_1_and_WEIGHT_STREAM_0_where_MAP_INPUT_is_not_0"),
     ({"SIMD": 55}, "SIMD_must_be_three_slots_that_PE_divides_where_MAP_INPUT_is_not_0"),

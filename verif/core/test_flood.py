@@ -34,7 +34,7 @@ FAULTS = {
     ),
     "an error that comes while it is cleared is lost": Fault(
         "fcc_csr.v",
-        "error_reg <= (error_reg & ~error_clear) | error_event;",
+        "error_reg <= (error_reg & ~error_clear) | error_event[ERRORS-1:0];",
         "error_reg <= (error_reg | error_event) & ~error_clear;",
         r"register 18: \S+, not",
     ),

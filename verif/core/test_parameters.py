@@ -33,6 +33,7 @@ def test_illegal_parameters_are_refused(
     [
         *({}, *({"WEIGHT_STREAM": bits} for bits in (8, 24, 512))),
         *({"ORDER": 2}, {"TERNARY": 1}, {"ORDER": 2, "TERNARY": 1}, {"LANES": 3, "TERNARY": 1}),
+        *({"LEARN": 1}, {"LEARN": 16}, {"LEARN": 32, "MAX_CLASSES": 32}),
     ],
 )
 def test_these_are_legal(tool: str, parameters: dict[str, int]) -> None:

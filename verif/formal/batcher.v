@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // fcc_batcher: a batch is the images staged since the one before, in order, 1 to LANES of them,
-// with their bits, their ids and the cycle of the oldest one's last beat; it is offered when the
+// with their bits, ids, labels and the cycle of the oldest one's last beat; it is offered when the
 // lanes are full, when no image has come for `timeout` cycles, or when there is no `enable`, and
 // not again once taken. No counter passes its end. Where an image takes two lanes, the higher one
 // has its first plane, the lower one its residual plane, or its first one where there is but one.
@@ -38,6 +38,7 @@ module batcher #(
   wire waiting;
   wire [$clog2(LANES+1)-1:0] batch_count;
   wire [LANES*16-1:0] batch_ids;
+  wire [LANES*8-1:0] batch_labels;
   wire [31:0] batch_stamp;
   reg [31:0] now;
   reg taken_s1;
@@ -60,6 +61,7 @@ module batcher #(
       .pairs          (pairs),
       .planes         (planes),
       .staged_id      (staged_id),
+      .staged_label   (staged_id[7:0]),
       .batch_valid    (batch_valid),
       .batch_taken    (batch_taken),
       .load_image     (load_image),
@@ -67,10 +69,12 @@ module batcher #(
       .waiting        (waiting),
       .batch_count    (batch_count),
       .batch_ids      (batch_ids),
+      .batch_labels   (batch_labels),
       .batch_stamp    (batch_stamp)
   );
 
   reg started = 1'b0;
+  // A label is here the lower byte of its image's id.
   wire take = staged_valid && staged_ready;
   reg take_s1;
   reg held;
@@ -155,6 +159,7 @@ module batcher #(
   // For the induction.
   (* hierconn *) wire [$clog2(LANES+1)-1:0] \dut.count_reg ;
   (* hierconn *) wire [LANES*16-1:0] \dut.ids_reg ;
+  (* hierconn *) wire [LANES*8-1:0] \dut.labels_reg ;
   (* hierconn *) wire [31:0] \dut.stamp_reg ;
   (* hierconn *) wire [31:0] \dut.left_reg ;
   (* hierconn *) wire \dut.expired_reg ;
@@ -169,9 +174,11 @@ module batcher #(
         if (started && l < count) begin
           assert (images[l*CAPACITY+:CAPACITY] == bits[l*CAPACITY+:CAPACITY]);
           assert (\dut.ids_reg [l*16+:16] == ids[l*16+:16]);
+          assert (\dut.labels_reg [l*8+:8] == ids[l*16+:8]);
         end
         if (started && given && l < given_count) begin
           assert (batch_ids[l*16+:16] == given_ids[l*16+:16]);
+          assert (batch_labels[l*8+:8] == given_ids[l*16+:8]);
         end
       end
     end

@@ -47,7 +47,12 @@ module order #(
 
   wire waiting, busy, image_sent;
   wire [LANES-1:0] images;
+  wire [LANES*8-1:0] batch_labels;
   wire [31:0] batch_stamp, latency;
+  wire score_valid;
+  wire [$clog2(LANES+1)-1:0] score_lane;
+  wire [$clog2(CLASSES+1)-1:0] score_class;
+  wire [2:0] score;
   (* anyseq *) wire [31:0] now;
   (* anyseq *) wire [4*LANES-1:0] scores;
   (* anyseq *) wire [1:0] parity;
@@ -69,6 +74,7 @@ module order #(
       .pairs          (pairs),
       .planes         (1'b0),
       .staged_id      (arrived),
+      .staged_label   (arrived[7:0]),
       .batch_valid    (batch_valid),
       .batch_taken    (load_image),
       .load_image     (load_image_s2),
@@ -76,6 +82,7 @@ module order #(
       .waiting        (waiting),
       .batch_count    (batch_count),
       .batch_ids      (batch_ids),
+      .batch_labels   (batch_labels),
       .batch_stamp    (batch_stamp)
   );
 
@@ -102,6 +109,10 @@ module order #(
       .busy             (busy),
       .results_sent     (results_sent),
       .image_sent       (image_sent),
+      .score_valid      (score_valid),
+      .score_lane       (score_lane),
+      .score_class      (score_class),
+      .score            (score),
       .latency          (latency),
       .aso_valid        (aso_valid),
       .aso_ready        (aso_ready),
@@ -165,6 +176,7 @@ module order #(
 
   (* hierconn *) wire [COUNT_BITS-1:0] \batcher.count_reg ;
   (* hierconn *) wire [LANES*16-1:0] \batcher.ids_reg ;
+  (* hierconn *) wire [LANES*8-1:0] \batcher.labels_reg ;
   (* hierconn *) wire \batcher.taken_reg ;
   (* hierconn *) wire [COUNT_BITS-1:0] \result_source.count_reg ;
   (* hierconn *) wire [LANES*16-1:0] \result_source.ids_reg ;
@@ -219,8 +231,12 @@ module order #(
         if (started) begin
           if (l < \batcher.count_reg ) begin
             assert (\batcher.ids_reg [l*16+:16] == behind_rings_l);
+            assert (\batcher.labels_reg [l*8+:8] == behind_rings_l[7:0]);
           end
-          if (in_rings && l < batch_count) assert (batch_ids[l*16+:16] == first_in_rings_l);
+          if (in_rings && l < batch_count) begin
+            assert (batch_ids[l*16+:16] == first_in_rings_l);
+            assert (batch_labels[l*8+:8] == first_in_rings_l[7:0]);
+          end
           if (in_results && l < \result_source.count_reg ) begin
             assert (\result_source.ids_reg [l*16+:16] == first_in_results_l);
           end

@@ -39,6 +39,7 @@ module registers #(
     input wire        sequencer_stall,
     input wire        weight_stall,
     input wire        weight_fault,
+    input wire        bad_label,
     input wire        image_sent,
     input wire        results_sent,
     input wire [31:0] latency
@@ -66,7 +67,8 @@ module registers #(
       .SCORE_BITS     (9),
       .WEIGHT_STREAM  (0),
       .ORDER          (2),
-      .TERNARY        (1)
+      .TERNARY        (1),
+      .LEARN          (3)
   ) dut (
       .clk                  (clk),
       .reset                (reset),
@@ -116,6 +118,7 @@ module registers #(
       .sequencer_stall      (sequencer_stall),
       .weight_stall         (weight_stall),
       .weight_fault         (weight_fault),
+      .bad_label            (bad_label),
       .image_sent           (image_sent),
       .results_sent         (results_sent),
       .latency              (latency)
@@ -203,10 +206,11 @@ module registers #(
   reg [63:0] cycles;
   reg [31:0] high;
   reg [31:0] images, batches, busy_cycles, stalls, steps, weight_stalls, drops;
-  reg [8:0] errors;
+  reg [9:0] errors;
   reg [1:0] irq_status;
   reg [1:0] irq_enable;
-  wire [8:0] events = {weight_fault, packet_flagged, packet_frame, packet_long, packet_short,
+  wire [9:0] events = {bad_label, weight_fault, packet_flagged, packet_frame, packet_long,
+                       packet_short,
       load_overflow, write && locked && !soft_reset
           && (configures(address) || address == 6'd27
               || (enables && !(running && writedata[1] == pixel_mode))),
@@ -222,11 +226,11 @@ module registers #(
     steps <= clear ? 32'd0 : steps + sequencer_step;
     weight_stalls <= clear ? 32'd0 : weight_stalls + weight_stall;
     drops <= clear ? 32'd0 : drops + packets_dropped;
-    errors <= (errors & ~((write && address == 6'd18) ? writedata[8:0] : 9'd0)) | events;
+    errors <= (errors & ~((write && address == 6'd18) ? writedata[9:0] : 10'd0)) | events;
     irq_status <= (irq_status & ~((write && address == 6'd20) ? writedata[1:0] : 2'd0))
         | {events != 0, results_sent};
     if (clear) begin
-      errors <= 9'd0;
+      errors <= 10'd0;
       irq_status <= 2'd0;
     end
     if (write && address == 6'd19) irq_enable <= writedata[1:0];
@@ -290,7 +294,7 @@ module registers #(
   (* hierconn *) wire \dut.soft_reset_reg ;
   (* hierconn *) wire \dut.autostart_reg ;
   (* hierconn *) wire \dut.load_select_reg ;
-  (* hierconn *) wire [8:0] \dut.error_reg ;
+  (* hierconn *) wire [9:0] \dut.error_reg ;
   (* hierconn *) wire [1:0] \dut.irq_status_reg ;
   (* hierconn *) wire [1:0] \dut.irq_enable_reg ;
   (* hierconn *) wire [63:0] \dut.cycles_reg ;

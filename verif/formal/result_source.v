@@ -37,7 +37,10 @@ module result_source #(
 
   (* anyconst *) wire [CLASS_BITS-1:0] classes;
   (* anyconst *) wire pairs;
-  wire busy, results_sent, image_sent;
+  wire busy, results_sent, image_sent, score_valid;
+  wire [$clog2(LANES+1)-1:0] score_lane;
+  wire [$clog2(MAX_CLASSES+1)-1:0] score_class;
+  wire [SCORE_BITS-1:0] leaving;
   wire [31:0] latency;
   wire aso_valid;
   wire [31:0] aso_data;
@@ -67,6 +70,10 @@ module result_source #(
       .busy             (busy),
       .results_sent     (results_sent),
       .image_sent       (image_sent),
+      .score_valid      (score_valid),
+      .score_lane       (score_lane),
+      .score_class      (score_class),
+      .score            (leaving),
       .latency          (latency),
       .aso_valid        (aso_valid),
       .aso_ready        (aso_ready),

@@ -2,8 +2,13 @@
 //
 // fcc_word_loader: the words written are the chunks taken, lowest first, at addresses from 0
 // upwards; `loaded` counts them and never passes DEPTH; a chunk beyond is refused with `overflow`,
-// once for each. Chunks, restarts and resets come at any time. Nothing is assumed but a first
-// reset.
+// once for each. Chunks, restarts and resets come at any time. Where words can be written again
+// (PATCH), these are the chunks given for them, at addresses from the one chosen upwards, and
+// neither `loaded` nor `overflow` knows of them.
+//
+// Assumed: a first reset; words are chosen, written again or loaded in different cycles, restarts
+// among them; a first one is chosen before any is written again, and none is loaded behind a part
+// of one that is (fcc_learner: a core that learns is locked).
 
 `default_nettype none
 
@@ -11,13 +16,18 @@ module word_loader_property #(
     parameter CHUNK = 2,
     parameter WIDTH = 5,
     parameter DEPTH = 3,
-    parameter PRESET_WORDS = 0
+    parameter PRESET_WORDS = 0,
+    parameter PATCH = 0
 ) (
-    input wire             clk,
-    input wire             reset,
-    input wire             restart,
-    input wire             chunk_valid,
-    input wire [CHUNK-1:0] chunk
+    input wire                     clk,
+    input wire                     reset,
+    input wire                     restart,
+    input wire                     chunk_valid,
+    input wire [        CHUNK-1:0] chunk,
+    input wire                     seek,
+    input wire [$clog2(DEPTH)-1:0] seek_address,
+    input wire                     patch_valid,
+    input wire [        CHUNK-1:0] patch_chunk
 );
 
   localparam CHUNKS = (WIDTH + CHUNK - 1) / CHUNK;
@@ -33,13 +43,18 @@ module word_loader_property #(
       .CHUNK       (CHUNK),
       .WIDTH       (WIDTH),
       .DEPTH       (DEPTH),
-      .PRESET_WORDS(PRESET_WORDS)
+      .PRESET_WORDS(PRESET_WORDS),
+      .PATCH       (PATCH)
   ) dut (
       .clk          (clk),
       .reset        (reset),
       .restart      (restart),
       .chunk_valid  (chunk_valid),
       .chunk        (chunk),
+      .seek         (seek),
+      .seek_address (seek_address),
+      .patch_valid  (patch_valid),
+      .patch_chunk  (patch_chunk),
       .write        (write),
       .write_address(write_address),
       .write_data   (write_data),
@@ -60,14 +75,26 @@ module word_loader_property #(
   reg [BITS-1:0] word_s2;
   reg [7:0] address_s1;
   reg [7:0] address_s2;
+  // A part of a word has been written again.
+  reg in_patch;
+  // A first word has been chosen.
+  reg chosen = 1'b0;
+  // The word that is written again next.
+  reg [$clog2(DEPTH)-1:0] next;
 
-  wire take = chunk_valid && !restart && words != DEPTH;
+  wire begin_again = (PATCH != 0) && seek;
+  wire patch = (PATCH != 0) && patch_valid;
+  wire load = chunk_valid && !restart && words != DEPTH;
+  wire take = load || patch;
   wire complete = take && chunks + 1'b1 == CHUNKS;
   reg [BITS-1:0] with_chunk;
   always @* begin
     if (!started) assume (reset);
+    if (PATCH != 0) assume ((chunk_valid || restart) + seek + patch_valid <= 1);
+    if (PATCH != 0 && in_patch) assume (!chunk_valid);
+    if (PATCH != 0 && patch_valid) assume (chosen);
     with_chunk = taken;
-    with_chunk[chunks*CHUNK+:CHUNK] = chunk;
+    with_chunk[chunks*CHUNK+:CHUNK] = patch ? patch_chunk : chunk;
   end
 
   always @(posedge clk) begin
@@ -77,13 +104,21 @@ module word_loader_property #(
     complete_s2 <= complete_s1;
     word_s1 <= with_chunk;
     word_s2 <= word_s1;
-    address_s1 <= words;
+    address_s1 <= patch ? next : words;
     address_s2 <= address_s1;
     if (take) begin
       taken <= with_chunk;
       chunks <= complete ? 0 : chunks + 1'b1;
-      if (complete) words <= words + 1'b1;
+      if (complete && load) words <= words + 1'b1;
+      if (complete && patch) next <= next + 1'b1;
     end
+    if (take) in_patch <= patch && !complete;
+    if (reset || restart || begin_again) in_patch <= 1'b0;
+    if (seek) begin
+      next <= seek_address;
+      chosen <= 1'b1;
+    end
+    if (begin_again) chunks <= 0;
     if (restart) begin
       words <= 0;
       chunks <= 0;
@@ -102,6 +137,7 @@ module word_loader_property #(
   (* hierconn *) wire [CHUNK-1:0] \dut.chunk_s1 ;
   (* hierconn *) wire \dut.chunk_valid_s1 ;
   (* hierconn *) wire [((CHUNKS > 1) ? $clog2(CHUNKS) : 1)-1:0] \dut.index_reg ;
+  (* hierconn *) wire [$clog2(DEPTH)-1:0] \dut.g_patch.address_reg ;
   wire [BITS+CHUNK-1:0] extended = {\dut.chunk_s1 , \dut.shifter.word_reg };
   wire [BITS-1:0] shifted = \dut.chunk_valid_s1 ? extended[CHUNK+:BITS] : \dut.shifter.word_reg ;
   wire [BITS-1:0] first_chunks = ~({BITS{1'b1}} << chunks * CHUNK);
@@ -112,61 +148,87 @@ module word_loader_property #(
       assert (overflow == refused);
       assert (write == complete_s2);
       if (write) begin
-        assert (write_address == address_s2 && address_s2 < DEPTH);
+        assert (write_address == address_s2 && (PATCH != 0 || address_s2 < DEPTH));
         assert (write_data == word_s2[WIDTH-1:0]);
       end
 
       assert (chunks < CHUNKS && \dut.index_reg == chunks);
-      if (words == DEPTH) assert (chunks == 0);
+      if (words == DEPTH && PATCH == 0) assert (chunks == 0);
       assert (shifted >> (CHUNKS - chunks) * CHUNK == (taken & first_chunks));
       if (complete_s1) assert (shifted == word_s1);
+      if (PATCH != 0) begin
+        if (in_patch) assert (chosen && chunks != 0);
+        if (chosen) assert (\dut.g_patch.address_reg == next);
+        if (words == DEPTH && chunks != 0) assert (in_patch);
+      end
     end
   end
 
 endmodule
 
-module word_loader (
+module word_loader #(
+    parameter PATCH = 0
+) (
     input wire       clk,
     input wire       reset,
     input wire       restart,
     input wire       chunk_valid,
-    input wire [3:0] chunk
+    input wire [3:0] chunk,
+    input wire       seek,
+    input wire [1:0] seek_address,
+    input wire       patch_valid,
+    input wire [3:0] patch_chunk
 );
 
   // Surplus bits; whole words, all there from the start; one chunk a word.
   word_loader_property #(
       .CHUNK(2),
       .WIDTH(5),
-      .DEPTH(3)
+      .DEPTH(3),
+      .PATCH(PATCH)
   ) surplus (
-      .clk        (clk),
-      .reset      (reset),
-      .restart    (restart),
-      .chunk_valid(chunk_valid),
-      .chunk      (chunk[1:0])
+      .clk         (clk),
+      .reset       (reset),
+      .restart     (restart),
+      .chunk_valid (chunk_valid),
+      .chunk       (chunk[1:0]),
+      .seek        (seek),
+      .seek_address(seek_address),
+      .patch_valid (patch_valid),
+      .patch_chunk (patch_chunk[1:0])
   );
   word_loader_property #(
       .CHUNK       (3),
       .WIDTH       (6),
       .DEPTH       (4),
-      .PRESET_WORDS(4)
+      .PRESET_WORDS(4),
+      .PATCH       (PATCH)
   ) whole (
-      .clk        (clk),
-      .reset      (reset),
-      .restart    (restart),
-      .chunk_valid(chunk_valid),
-      .chunk      (chunk[2:0])
+      .clk         (clk),
+      .reset       (reset),
+      .restart     (restart),
+      .chunk_valid (chunk_valid),
+      .chunk       (chunk[2:0]),
+      .seek        (seek),
+      .seek_address(seek_address),
+      .patch_valid (patch_valid),
+      .patch_chunk (patch_chunk[2:0])
   );
   word_loader_property #(
       .CHUNK(4),
       .WIDTH(3),
-      .DEPTH(2)
+      .DEPTH(2),
+      .PATCH(PATCH)
   ) single (
-      .clk        (clk),
-      .reset      (reset),
-      .restart    (restart),
-      .chunk_valid(chunk_valid),
-      .chunk      (chunk)
+      .clk         (clk),
+      .reset       (reset),
+      .restart     (restart),
+      .chunk_valid (chunk_valid),
+      .chunk       (chunk),
+      .seek        (seek),
+      .seek_address(seek_address[0]),
+      .patch_valid (patch_valid),
+      .patch_chunk (patch_chunk)
   );
 
 endmodule

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from xnor_fcc.registers import ADDRESS, BIT, BITS, MAP, OF_MAPS, RESET, mask, word
+from xnor_fcc.registers import ADDRESS, BIT, BITS, MAP, OF_LEARNING, OF_MAPS, RESET, mask, word
 
 _ONES = 0xFFFF_FFFF
 # Register, and the input that is added to it in every cycle.
@@ -20,7 +20,8 @@ COUNTERS = {
     "WEIGHT_STALL_CYCLES": "weight_stall",
     "DROPPED": "packets_dropped",
 }
-# Errors that an input sets; those of the check only in the cycle in which it ends.
+# Errors that an input sets; those of the check only in the cycle in which it ends, LABEL only in a
+# core that learns.
 ERRORS = {
     "BAD_TABLE": "check_bad_table",
     "NOT_LOADED": "check_not_loaded",
@@ -30,6 +31,7 @@ ERRORS = {
     "PACKET_FRAME": "packet_frame",
     "PACKET_FLAGGED": "packet_flagged",
     "WEIGHT_FRAME": "weight_fault",
+    "LABEL": "bad_label",
 }
 # Registers that read what an input is.
 SHOWN = (
@@ -38,7 +40,7 @@ SHOWN = (
 _NAMES = {
     r["address"]: r["name"]
     for r in MAP["registers"]
-    if "count" not in r and r["name"] not in OF_MAPS
+    if "count" not in r and r["name"] not in OF_MAPS | OF_LEARNING
 }
 
 
@@ -46,12 +48,13 @@ _NAMES = {
 class RegisterFile:
     """The registers as a cycle finds them. `parameters`: those that can be read, by name;
     `described`: what a hardware reset makes of the network's description, by name, with LAYER_TABLE
-    last; `control`: and of CONTROL."""
+    last; `control`: and of CONTROL; `learns`: whether labels can be wrong."""
 
     parameters: Mapping[str, int]
     described: Mapping[str, int]
     table: tuple[int, ...]
     control: int = 0
+    learns: bool = False
     # ---- state
     stored: dict[str, int] = field(default_factory=dict)
     entries: list[int] = field(default_factory=list)
@@ -157,6 +160,8 @@ class RegisterFile:
         events = 0
         for error, port in ERRORS.items():
             ends = inputs["check_done"] or not port.startswith("check_")
+            if error == "LABEL" and not self.learns:
+                continue
             events |= (1 << BIT["ERROR"][error]) * bool(inputs[port] and ends)
         unheard = enable and not (self.running and grey == self.grey)
         if write and locked and not soft and (is_configuration or unheard):

@@ -19,17 +19,31 @@ class Loader:
         self.overflow = False
         self.partial: list[int] = []
         self.loaded = preset
+        self.patched = 0  # the word that is written again next
 
-    def cycle(self, restart: bool, chunk: int | None) -> None:
-        """Take the inputs of a cycle."""
+    def cycle(
+        self, restart: bool, chunk: int | None, seek: int | None = None, patch: int | None = None
+    ) -> None:
+        """Take the inputs of a cycle; where words can be written again, the address of the first
+        of them or a chunk."""
         self.due, self.coming, self.overflow = self.coming, None, False
         if restart:
             self.partial, self.loaded = [], 0
+        elif seek is not None:
+            self.partial, self.patched = [], seek
+        elif patch is not None:
+            self.partial.append(patch)
+            if len(self.partial) == self.chunks:
+                self.coming = (self.patched, self.word())
+                self.partial, self.patched = [], self.patched + 1
         elif chunk is not None and self.loaded == self.depth:
             self.overflow = True
         elif chunk is not None:
             self.partial.append(chunk)
             if len(self.partial) == self.chunks:
-                word = join(self.partial, self.chunk) & ((1 << self.width) - 1)
-                self.coming = (self.loaded, word)
+                self.coming = (self.loaded, self.word())
                 self.partial, self.loaded = [], self.loaded + 1
+
+    def word(self) -> int:
+        """That of the chunks so far."""
+        return join(self.partial, self.chunk) & ((1 << self.width) - 1)

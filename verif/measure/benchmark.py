@@ -11,7 +11,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, TypedDict
 
@@ -91,6 +91,15 @@ class Convolutions(Whole):
     model_latency_cycles: int
 
 
+class Learning(TypedDict):
+    """What learning adds to a core; ten classes learn."""
+
+    alm: float
+    m10k: int
+    alm_added: float
+    m10k_added: int
+
+
 class Port(TypedDict):
     """A core whose weights all come through one port: cycles per image."""
 
@@ -112,6 +121,7 @@ class Benchmark(TypedDict):
     original: Core
     cnv: Convolutions
     cnv_order2: Convolutions
+    learning: dict[str, Learning]
     lanes_scaling: list[Port]
     ecp5: route_report.Report
     images_per_second: float
@@ -196,6 +206,21 @@ def convolutions(name: str, path: Path, sizes: Sequence[int]) -> Convolutions:
     }
 
 
+def learning(name: str, network: IntegerNetwork, without: Core) -> Learning:
+    """The cost of learning in a named geometry that is known without it."""
+    print(f"bench: synthesising {name} that learns", flush=True)
+    geometry = Geometry.for_widths(network.widths, *NAMED[name])
+    cost = synthesis.intel(
+        "xnor_fcc", replace(geometry, learn=network.classes).parameters()
+    )
+    return {
+        "alm": cost.alm,
+        "m10k": cost.m10k,
+        "alm_added": cost.alm - without["alm"],
+        "m10k_added": cost.m10k - without["m10k"],
+    }
+
+
 def lanes_scaling() -> list[Port]:
     """Cycles per image against LANES where all weights come through one port."""
     rows: list[Port] = []
@@ -231,7 +256,7 @@ def measure() -> Benchmark:
     network = IntegerNetwork.load(find_network("mnist"))
     print("bench: synthesising the PE array", flush=True)
     array = area.TABLE["rtl"].cost(128)
-    throughput = core("throughput", network)
+    throughput, default = core("throughput", network), core("default", network)
     cnv = OUTPUT / "cnv.npz"
     cnv_network(np.random.default_rng(SEED)).save(cnv)
     return {
@@ -239,10 +264,14 @@ def measure() -> Benchmark:
         "busy": throughput["busy"],
         "throughput": throughput,
         "latency": core("latency", network),
-        "default": core("default", network),
+        "default": default,
         "original": core("original", network),
         "cnv": convolutions("cnv", cnv, MAPS),
         "cnv_order2": convolutions("cnv_order2", find_network("cifar10_order2"), ORDER2_SIZES),
+        "learning": {
+            "throughput": learning("throughput", network, throughput),
+            "default": learning("default", network, default),
+        },
         "lanes_scaling": lanes_scaling(),
         "ecp5": route(),
         "images_per_second": throughput["images_per_second"],
@@ -295,6 +324,11 @@ def show(report: Benchmark) -> None:
         print(
             f"{name}: {counters['STEP_CYCLES']:,} of {counters['CYCLES']:,} cycles were steps of "
             f"all PEs ({ours['busy']:.1%}), {counters['STALL_CYCLES']:,} stalls"
+        )
+    for name, added in report["learning"].items():
+        print(
+            f"{name} with learning: {added['alm_added']:,.0f} ALM and {added['m10k_added']} M10K "
+            f"more, {added['alm']:,.0f} ALM and {added['m10k']} M10K together"
         )
     print(f"weights through a port of {PORT_BITS} bits, cycles per image (model):")
     for row in report["lanes_scaling"]:

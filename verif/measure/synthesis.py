@@ -146,6 +146,21 @@ def intel(
     )
 
 
+def gates(top: str, parameters: Mapping[str, int] | None = None) -> dict[str, int]:
+    """Cells of `top` by type before its logic is mapped to lookup tables: how well that goes
+    depends on the names and the order of what is mapped, too, and this does not."""
+    script = [
+        *_read(top, parameters, None, None),
+        f"hierarchy -check -top {top}",
+        f"synth_intel_alm -family cyclonev -top {top} -noiopad -noclkbuf -run :map_luts",
+        "tee -q -o stat.json stat -json",
+    ]
+    directory = _kept(
+        f"gates-{top}", script, None, (), lambda directory: _run_yosys(top, directory)
+    )
+    return _design_cells(directory / "stat.json", top)
+
+
 def ecp5(
     top: str,
     parameters: Mapping[str, int] | None = None,

@@ -12,7 +12,7 @@ from typing import Any
 import cocotb
 import numpy as np
 
-from modules.unit import drive, edge, fields, hold, settings, start
+from modules.unit import drive, edge, fields, hold, known, settings, start
 
 
 @dataclass(frozen=True)
@@ -23,6 +23,7 @@ class Image:
     id: int
     stamp: int
     residual: int = 0
+    label: int = 0
 
 
 class Bench:
@@ -54,7 +55,7 @@ class Bench:
         """Empty."""
         self.timeout = timeout
         names = ("now", "staged_valid", "staged_bits", "staged_id", "batch_taken", "load_image")
-        drive(self.dut, staged_residual=0, **self.marks)
+        drive(self.dut, staged_residual=0, staged_label=0, **self.marks)
         await start(self.dut, enable=1, timeout=timeout, **dict.fromkeys(names, 0))
 
     def lanes(self, image: Image) -> list[int]:
@@ -69,7 +70,8 @@ class Bench:
             & ((1 << self.capacity) - 1)
             for _ in range(2)
         )
-        image = Image(bits, int(self.rng.integers(1 << 16)), self.now - 1, residual)
+        number, label = int(self.rng.integers(1 << 16)), int(self.rng.integers(1 << 8))
+        image = Image(bits, number, self.now - 1, residual, label)
         self.staged = image
         self.sent.append(image)
 
@@ -88,6 +90,7 @@ class Bench:
             staged_bits=shown.bits,
             staged_residual=shown.residual,
             staged_id=shown.id,
+            staged_label=shown.label,
             batch_taken=take_batch,
             load_image=load,
         )
@@ -104,6 +107,8 @@ class Bench:
             assert int(dut.batch_count.value) == count
             ids = fields(int(dut.batch_ids.value), 16, count)
             assert ids == [image.id for image in self.loaded for _ in range(self.share)]
+            labels = fields(known(dut.batch_labels), 8, count)
+            assert labels == [image.label for image in self.loaded for _ in range(self.share)]
             assert int(dut.batch_stamp.value) == self.loaded[0].stamp & 0xFFFF_FFFF
         if load:
             want = [bits for image in self.waiting for bits in self.lanes(image)]

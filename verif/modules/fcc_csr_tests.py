@@ -10,7 +10,7 @@ import numpy as np
 
 from golden.register_file import COUNTERS, ERRORS, RegisterFile
 from modules.unit import drive, edge, fields, join, settings, start
-from xnor_fcc.registers import ADDRESS, BIT, BITS, MAP, OF_MAPS, PRESET, RESET
+from xnor_fcc.registers import ADDRESS, BIT, BITS, MAP, OF_LEARNING, OF_MAPS, PRESET, RESET
 
 # What the core is shown of the network, but for the table.
 _BITS = {name: bits for name, bits in BITS.items() if name != "LOAD_SELECT"}
@@ -31,7 +31,10 @@ _EVENTS = {
     "PACKET_FRAME": {"packet_frame": 1},
     "PACKET_FLAGGED": {"packet_flagged": 1},
     "WEIGHT_FRAME": {"weight_fault": 1},
+    "LABEL": {"bad_label": 1},
 }
+# Registers of modules in front of this one.
+_OTHERS = OF_MAPS | OF_LEARNING
 _INPUTS = [
     *("avs_address", "avs_read", "avs_write", "avs_writedata"),
     *("check_busy", "check_done", "check_ok", "check_bad_table", "check_not_loaded"),
@@ -39,7 +42,7 @@ _INPUTS = [
     *("core_busy", "packets_dropped"),
     *("packet_short", "packet_long", "packet_frame", "packet_flagged"),
     *("sequencer_busy", "sequencer_step", "sequencer_stall", "weight_stall", "weight_fault"),
-    *("image_sent", "results_sent", "latency"),
+    *("bad_label", "image_sent", "results_sent", "latency"),
 ]
 _LOAD_PORTS = (
     *("weight_restart", "weight_chunk_valid", "threshold_restart", "threshold_chunk_valid"),
@@ -55,7 +58,7 @@ class Host:
         self.addresses = {
             f"{r['name']}{index}": (r, r["address"] + index)
             for r in MAP["registers"]
-            if r["name"] not in OF_MAPS
+            if r["name"] not in _OTHERS
             for index in range(self.layers if "count" in r else 1)
         }
 
@@ -242,14 +245,20 @@ async def errors_stick(dut: Any) -> None:
     host = Host(dut)
     await host.reset()
     await edge(dut, 5)
+    events = dict(_EVENTS)
+    if not settings()["parameters"]["LEARN"]:
+        # There is no label.
+        await host.event(**events.pop("LABEL"))
+        assert await host.read("ERROR") == await host.read("IRQ_STATUS") == 0
     every = 0
-    for name, inputs in _EVENTS.items():
+    for name, inputs in events.items():
         bit = 1 << BIT["ERROR"][name]
         await host.event(**inputs)
         every |= bit
         assert await host.read("ERROR") == every, name
         assert await host.read("IRQ_STATUS") == 1 << BIT["IRQ_STATUS"]["ERROR"]
-    for name, inputs in _EVENTS.items():
+        await host.write("IRQ_STATUS", _ONES)
+    for name, inputs in events.items():
         bit = 1 << BIT["ERROR"][name]
         await host.write("ERROR", _ONES & ~every)
         drive(dut, **inputs)
@@ -419,7 +428,7 @@ async def locked(dut: Any) -> None:
         if host.layers < 16:
             await host.poke(ADDRESS["LAYER_TABLE"] + host.layers, 1)
         await host.poke(ADDRESS["LATENCY"] + 1, 1)
-        for name in OF_MAPS:  # fcc_map_registers' business
+        for name in _OTHERS:
             await host.poke(ADDRESS[name], 1)
         assert await host.read("ERROR") == 0
         await host.check(before)
@@ -632,7 +641,8 @@ class Beside:
         table += [0] * (built["MAX_LAYERS"] - len(table))
         control = (_ENABLE | _PIXEL_8BIT) if preset else 0
         assert not preset or set(PRESET) == {*preset, "CONTROL"}
-        self.rules = RegisterFile(built, described, tuple(table), control)
+        learns = bool(built["LEARN"])
+        self.rules = RegisterFile(built, described, tuple(table), control, learns)
         self.check_cycles, self.verdict = 4, "check_ok"
         self.left = 0  # cycles of the check, its last one included
 

@@ -10,7 +10,7 @@ from typing import Any
 import cocotb
 import numpy as np
 
-from modules.unit import drive, edge, fields, join, number, settings, start
+from modules.unit import drive, edge, fields, join, known, number, settings, start
 from xnor_fcc.geometry import Geometry
 from xnor_fcc.integer import IntegerNetwork
 from xnor_fcc.pack import Memory, pack
@@ -21,6 +21,7 @@ from xnor_fcc.shape import top_level
 # Cycles after the control word (the last one of a group for what comes of it).
 _IMAGES_AT = 2
 _OUTPUT_AT = 3
+_SHOWN_AT = 3
 _WEIGHT_AT = 4
 _OFFSET_AT = 6
 _SCORES_AT = 8  # one more where ORDER is 2
@@ -46,6 +47,8 @@ class Cycle:
     # What stands beside the rings when they have been loaded, by lane: from word 1 on, or all.
     rest: dict[int, int] = field(default_factory=dict)
     hidden: dict[int, int] = field(default_factory=dict)
+    # The word at the first tap once the ring has turned, by lane.
+    shown: dict[int, int] = field(default_factory=dict)
 
 
 class Bench:
@@ -86,6 +89,20 @@ class Bench:
             for image in range(len(levels))
         }
 
+    def mark_shown(
+        self, cycles: list[Cycle], contents: dict[int, int], words: int, begin: int
+    ) -> None:
+        """What the first tap shows of `contents` once the ring has turned in each of these cycles,
+        from word `begin` on."""
+        at = begin
+        for cycle in cycles:
+            if cycle.inputs.get("rotate"):
+                at += 1
+                cycle.shown = {
+                    lane: fields(bits, self.geometry.simd, words)[at % words]
+                    for lane, bits in contents.items()
+                }
+
     def append_pass(
         self,
         timeline: list[Cycle],
@@ -121,8 +138,9 @@ class Bench:
                 load.rest = {lane: bits >> g.simd for lane, bits in hidden.items()}
             else:
                 load.inputs.update(load_image=1)
-                bits_of = self.by_lane(x, shape.orders[0])
+                hidden = bits_of = self.by_lane(x, shape.orders[0])
                 load.images = join((bits_of.get(n, 0) for n in range(g.lanes)), g.capacity)
+            begin = len(timeline)
             timeline += [Cycle({**length, "rotate": 1}) for _ in range(g.wind(words * g.simd))]
             if layer and words <= g.taps:
                 load.inputs["load_late"], load.hidden = 1, hidden
@@ -152,6 +170,8 @@ class Bench:
                             cycle.scores = {share * i: row.tolist() for i, row in enumerate(mine)}
                     if late == word and group == groups - 1:
                         cycle.inputs["load_late"], cycle.hidden = 1, hidden
+            # The last one turns no more where the next layer is loaded with it.
+            self.mark_shown(timeline[begin:-1], hidden, words, begin=int(layer > 0))
             if not output:
                 answers = activations(network.hidden[layer], sums[layer])
                 hidden = self.by_lane(answers, shape.orders[layer + 1])
@@ -215,6 +235,11 @@ class Bench:
                     got = fields(packed >> lane * lane_bits, self.acc_bits, g.pe)[: len(want)]
                     mask = (1 << self.acc_bits) - 1
                     assert got == [score & mask for score in want], f"{where}, lane {lane}"
+            shown = ago(_SHOWN_AT).shown
+            first_taps = known(dut.shown) if shown else 0
+            for lane, want_word in shown.items():
+                got_word = first_taps >> lane * g.simd & (1 << g.simd) - 1
+                assert got_word == want_word, f"{where}, lane {lane}: {got_word:#x}"
             cycle = ago(2)
             for what, bits in (("rest", cycle.rest), ("all", cycle.hidden)):
                 for lane, want_bits in bits.items():

@@ -60,6 +60,9 @@ class Bench:
         self.sent: list[int] = []  # cycles of results_sent
         self.images_sent = 0
         self.takes: Iterator[bool] = iter(repeat(True))
+        # Whose score leaves next; the one that was told in the cycle before.
+        self.next_score = (0, 0)
+        self.told: int | None = None
 
     async def reset(self, takes: Iterable[bool] = repeat(True)) -> None:
         """Empty, with a sink that is ready where `takes` says so."""
@@ -104,6 +107,12 @@ class Bench:
             if self.held is None:
                 self.presented.append(self.cycles)
         assert self.held in (None, shown), "a beat was withdrawn or changed before it was taken"
+        if self.held is None:
+            score = shown[0] if shown and not shown[2] else None
+            assert score == self.told, "a score that was not told, or another one"
+        else:
+            assert self.told is None, "a score was told for which there was no room"
+        self.told = self.tell()
         taken = shown is not None and ready
         if taken and shown is not None:
             self.beats.append(shown)
@@ -112,8 +121,20 @@ class Bench:
         self.held = None if taken else shown
         if dut.results_sent.value:
             self.sent.append(self.cycles)
+            self.next_score = (0, 0)
         self.now += 1
         self.cycles += 1
+
+    def tell(self) -> int | None:
+        """The score that is on its way out, as its beat will have it."""
+        dut = self.dut
+        if not dut.score_valid.value:
+            return None
+        lane, number = int(dut.score_lane.value), int(dut.score_class.value)
+        assert (lane, number) == self.next_score
+        last = number == int(dut.classes.value) - 1
+        self.next_score = (lane + self.share, 0) if last else (lane, number + 1)
+        return int(dut.score.value.to_signed()) & 0xFFFF_FFFF
 
     async def hand_over(self, batch: Batch, gaps: Iterator[bool], more_groups: int = 0) -> None:
         """Identity, then group after group of scores, the last one first, as the lanes finish
@@ -259,7 +280,7 @@ async def reset_while_sending(dut: Any) -> None:
         drive(dut, reset=1)
         await bench.cycle()
         drive(dut, reset=0)
-        bench.held = None
+        bench.held, bench.told, bench.next_score = None, None, (0, 0)
         await bench.cycle()
         assert not dut.aso_valid.value and not dut.busy.value and int(dut.latency.value) == 0
         bench.takes = iter(repeat(True))

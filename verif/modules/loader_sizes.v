@@ -11,6 +11,10 @@ module loader_sizes (
     input  wire         restart,
     input  wire         chunk_valid,
     input  wire [ 31:0] chunk,
+    input  wire         seek,
+    input  wire [  7:0] seek_address,
+    input  wire         patch_valid,
+    input  wire [ 31:0] patch_chunk,
     // Loader n at bit n, n*8, n*128.
     output wire [  7:0] write,
     output wire [ 63:0] write_address,
@@ -49,13 +53,18 @@ module loader_sizes (
           .CHUNK       (CHUNK),
           .WIDTH       (WIDTH),
           .DEPTH       (DEPTH),
-          .PRESET_WORDS(PRESET_WORDS)
+          .PRESET_WORDS(PRESET_WORDS),
+          .PATCH       (1)
       ) loader (
           .clk          (clk),
           .reset        (reset),
           .restart      (restart),
           .chunk_valid  (chunk_valid),
           .chunk        (chunk[CHUNK-1:0]),
+          .seek         (seek),
+          .seek_address (seek_address[$clog2(DEPTH)-1:0]),
+          .patch_valid  (patch_valid),
+          .patch_chunk  (patch_chunk[CHUNK-1:0]),
           .write        (write[n]),
           .write_address(address),
           .write_data   (data),

@@ -19,11 +19,12 @@ _WIDTHS = (61, 23, 29, 5)
 
 @pytest.mark.one_quick
 @pytest.mark.parametrize(
-    ("layers", "with_preset"), [(3, False), (3, True), (1, False), (16, False)]
+    ("layers", "with_preset", "learn"),
+    [(3, False, 10), (3, True, 0), (1, False, 0), (16, False, 1)],
 )
-def test_fcc_csr(layers: int, with_preset: bool, tmp_path: Path) -> None:
-    """The register map, with as few and as many layers as there can be; with a preset file, also
-    what it presets."""
+def test_fcc_csr(layers: int, with_preset: bool, learn: int, tmp_path: Path) -> None:
+    """The register map, with as few and as many layers as there can be, with labels and without;
+    with a preset file, also what it presets."""
     geometry = Geometry.for_widths(_WIDTHS, pe=7, simd=11, lanes=3)
     memory = pack(random_network(np.random.default_rng(1), _WIDTHS), geometry)
     # The simulation runs in tmp_path, where it finds the file.
@@ -32,6 +33,7 @@ def test_fcc_csr(layers: int, with_preset: bool, tmp_path: Path) -> None:
     parameters = {name: geometry.parameters()[name] for name in [*names.split(), "IMAGE_WIDTH"]}
     parameters["SCORE_BITS"] = geometry.score_bits
     parameters |= {"WEIGHT_STREAM": 56, "ORDER": 2, "TERNARY": 1, "MAX_LAYERS": layers}
+    parameters["LEARN"] = learn
     preset = {
         "INPUTS": [memory.inputs],
         "CLASSES": [memory.classes],

@@ -9,11 +9,11 @@ import pytest
 
 from xnor_fcc_sim import simulator
 
-_TESTS = ["whole_memory", "gaps_and_restarts", "reset_in_a_word"]
+_TESTS = ["whole_memory", "gaps_and_restarts", "words_again", "reset_in_a_word"]
 
 
 def test_fcc_word_loader(tmp_path: Path) -> None:
-    """Words, restarts, overflow, preset words."""
+    """Words, restarts, overflow, preset words, words written again."""
     sources = [*simulator.rtl_sources(), Path(__file__).with_name("loader_sizes.v")]
     model = simulator.build("loader_sizes", sources=sources)
     model.run("modules.fcc_word_loader_tests", tmp_path, _TESTS)

@@ -23,6 +23,7 @@ __all__ = [
     "fields",
     "hold",
     "join",
+    "known",
     "number",
     "parities",
     "part",
@@ -80,6 +81,13 @@ def hold(rng: np.random.Generator, mean_busy: float, mean_idle: float) -> Iterab
         if mean_idle:
             for _ in range(rng.geometric(1 / mean_idle)):
                 yield False
+
+
+def known(handle: Any) -> int:
+    """A signal whose undefined bits read 0."""
+    value = handle.value
+    bits = str(value)
+    return int(value) if bits.isdecimal() else int("".join(b if b == "1" else "0" for b in bits), 2)
 
 
 def part(handle: Any, index: int, width: int) -> int:

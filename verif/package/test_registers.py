@@ -46,8 +46,15 @@ def test_the_version_of_the_map_is_what_a_core_says() -> None:
 
 
 def test_no_two_registers_or_bits_share_a_place() -> None:
-    addresses = [a for r, a in registers.ADDRESS.items() if r != "LAYER_TABLE"]
-    assert len(set(addresses)) == len(addresses)
+    # A core for convolutions does not learn, so that the two may have the same addresses.
+    for others in (registers.OF_MAPS, registers.OF_LEARNING):
+        addresses = [
+            a for r, a in registers.ADDRESS.items() if r != "LAYER_TABLE" and r not in others
+        ]
+        assert len(set(addresses)) == len(addresses)
+    assert registers.ADDRESS["MAP_INPUT"] not in map(
+        registers.ADDRESS.get, registers.OF_LEARNING
+    ), "which tells one from the other"
     assert max(addresses) < registers.ADDRESS["LAYER_TABLE"]
     last = registers.ADDRESS["LAYER_TABLE"] + most("MAX_LAYERS") - 1
     assert last < 1 << registers.MAP["address_bits"]
@@ -75,7 +82,7 @@ def test_fields_are_put_together_and_taken_apart() -> None:
     assert entry == 5 << 16 | 1 << 15 | 7
     assert registers.field("LAYER_TABLE", "GROUPS", entry | 1 << 31) == 5
     assert registers.mask("LAYER_TABLE") == 0xFFFF_FFFF
-    assert registers.mask("ERROR") == 0x1FF and registers.mask("IRQ_STATUS", "ERROR") == 2
+    assert registers.mask("ERROR") == 0x3FF and registers.mask("IRQ_STATUS", "ERROR") == 2
     with pytest.raises(AssertionError, match="WORDS of LAYER_TABLE: 32768"):
         registers.word("LAYER_TABLE", WORDS=1 << 15)
 
@@ -94,14 +101,19 @@ def test_a_register_with_the_name_of_a_parameter_reads_it() -> None:
     told = {r["name"] for r in registers.MAP["registers"] if r["reset"] == "parameter"}
     assert told == (set(PARAMETERS) & set(registers.ADDRESS)) | {"SCORE_BITS"}
     # The banks of the weight memory and the names of its files concern nobody outside. What a pixel
-    # is stands in one register.
+    # is stands in one register, how many classes learn in LEARNING.
     pixel = {f"PIXEL_{name}" for name in registers.BIT["PIXEL"]}
-    assert set(PARAMETERS) - told - pixel == {"BANK_DEPTH", "PRESET"}
+    assert set(PARAMETERS) - told - pixel == {"BANK_DEPTH", "PRESET", "LEARN"}
+    assert registers.mask("LEARNING", "CLASSES") >> registers.BIT["LEARNING"]["CLASSES"] >= most(
+        "LEARN"
+    )
 
 
 def test_every_register_is_used_by_the_rtl() -> None:
     for name in registers.ADDRESS:
         module = "fcc_map_registers.v" if name in registers.OF_MAPS else "fcc_csr.v"
+        if name in registers.OF_LEARNING:
+            module = "fcc_learn_registers.v"
         assert f"REG_{name}" in (RTL / module).read_text(), name
 
 

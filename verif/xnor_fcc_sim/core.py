@@ -12,44 +12,31 @@ and images go through the driver of a board, `xnor_fcc.board.driver.Driver`: wha
 from __future__ import annotations
 
 import contextlib
-import operator
-import os
-import shutil
-import subprocess
-import tempfile
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
-from multiprocessing import Pipe
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any
 
 import numpy as np
 
 from xnor_fcc.board.driver import Answers, Driver, ImageError, NotLoadedError
-from xnor_fcc.board.transport import Mover
-from xnor_fcc.errors import ToolError, UserError
+from xnor_fcc.errors import UserError
 from xnor_fcc.geometry import NAMED, Geometry, MapShape, Shape
-from xnor_fcc.geometry_options import no_wider
+from xnor_fcc.geometry_options import learning, no_wider
 from xnor_fcc.integer import IntegerNetwork, find_network
+from xnor_fcc.learning import MARGIN, Learnt
+from xnor_fcc.learning_cycles import walk_cycles
 from xnor_fcc.map_geometry import default_sizes
 from xnor_fcc.renamed import current
-from xnor_fcc_sim import children, simulator
+from xnor_fcc_sim import simulator
 from xnor_fcc_sim.clock import CLOCK_NS
+from xnor_fcc_sim.simulation import SimulationTransport
 from xnor_fcc_sim.trace import Trace
 
-# Images that are sent at a time, full batches of any number of lanes that is a power of two.
-_CHUNK = 256
 # Clock cycles without an answer after which a core counts as dead, besides those of its passes:
 # longer than PARTIAL_TIMEOUT lets a lone image wait.
 _PATIENCE = 100_000
-# Seconds that a simulation may take to end when nobody makes requests any more.
-_GOODBYE = 5.0
-
-
-class SimulationError(ToolError):
-    """The simulation is gone; the text says how it went, and where its log is."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +57,17 @@ class SimulatedAnswers(Answers):
     def cycles(self) -> np.ndarray:
         """Clock cycles from the last beat in to the class out, int64 (N,)."""
         return self.answered - self.taken
+
+
+@dataclass(frozen=True)
+class SimulatedLearnt(Learnt):
+    """What became of N images, and when.
+
+    `taken` and `answered` int64 (N,): as those of `SimulatedAnswers`.
+    """
+
+    taken: np.ndarray
+    answered: np.ndarray
 
 
 def suited(shape: Shape, geometry: str | Sequence[int] | None = None) -> Geometry:
@@ -101,16 +99,21 @@ class SimulatedCore:
         self,
         network: str | Path | IntegerNetwork = "mnist",
         geometry: str | Sequence[int] | Geometry | None = None,
+        learn: bool = False,
     ) -> None:
         """`network`: a name, a file, or the network itself. `geometry`: a name, or PE, SIMD and
-        LANES, or all of it; without one a core that suits the network.
+        LANES, or all of it; without one a core that suits the network. `learn`: one that learns
+        the network's classes.
 
         Where this core has not been built before, that takes a minute or two. `UserError` where the
-        network does not fit, `ToolError` where the simulator does not build or start."""
+        network does not fit, or no such core learns it, `ToolError` where the simulator does not
+        build or start."""
         if not isinstance(network, IntegerNetwork):
             network = IntegerNetwork.load(find_network(str(network)))
         if not isinstance(geometry, Geometry):
             geometry = suited(network.shape, geometry)
+        if learn:
+            geometry = learning(geometry, network.shape)
         self.geometry = geometry
         self._turn = threading.Lock()
         self._transport = transport = SimulationTransport(geometry)
@@ -150,6 +153,8 @@ class SimulatedCore:
         with self._alone():
             self.driver.load(network)
         cycles = 4 * self.geometry.period_cycles(network.shape) + _PATIENCE
+        if self.geometry.learn:
+            cycles += walk_cycles(self.geometry, network.shape)
         self.driver.timeout = cycles * CLOCK_NS * 1e-9
 
     def read(self, register: str) -> int:
@@ -206,6 +211,26 @@ class SimulatedCore:
             hidden=tuple(np.stack(layer) for layer in zip(*layers, strict=True)),
         )
 
+    def learn(
+        self,
+        images: np.ndarray,
+        labels: np.ndarray,
+        margin: int = MARGIN,
+        latents: np.ndarray | None = None,
+        start: int | None = None,
+        grey: bool = False,
+        progress: Callable[[int], None] | None = None,
+    ) -> SimulatedLearnt:
+        """Answer `images`, and learn from those with a label, as `Driver.learn` does. `network` has
+        the weights and latents that the core has then, and goes on from these the next time."""
+        images, transport = np.asarray(images), self._transport
+        with self._alone():
+            transport.seen.clear()
+            learnt = self.driver.learn(images, labels, margin, latents, start, grey, progress)
+            # Behind them there may be images that fill the last batch.
+            seen = {name: found[: len(images)] for name, found in transport.all_seen().items()}
+        return SimulatedLearnt(**vars(learnt), taken=seen["taken"], answered=seen["answered"])
+
     def trace(
         self,
         image: np.ndarray,
@@ -252,185 +277,3 @@ class SimulatedCore:
             transport.tracing = None
         assert transport.trace is not None
         return transport.trace, answers
-
-
-class SimulationTransport:
-    """`Transport` and `Mover` to a simulation of its own, of a core of `geometry`.
-
-    `tracing`: network, pixels and more about the next image, of which `trace` is to be made. `seen`
-    has, of each part of the last images, their ids, and when they went in and were answered.
-    """
-
-    def __init__(self, geometry: Geometry) -> None:
-        """Build if need be, and start. `ToolError` where that fails."""
-        self.tracing: tuple[IntegerNetwork, np.ndarray, dict[str, Any]] | None = None
-        self.trace: Trace | None = None
-        self.seen: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
-        self._lock = threading.Lock()
-        self._owner = os.getpid()
-        self._died = False
-        self._running = contextlib.ExitStack()
-        model = simulator.build("xnor_fcc", geometry.parameters())
-        runs = simulator.run_directory("core")
-        runs.mkdir(parents=True, exist_ok=True)
-        self.directory = Path(tempfile.mkdtemp(prefix="", dir=runs))
-        self._connection, other = Pipe()
-        try:
-            settings = {"geometry": asdict(geometry)}
-            self.process: subprocess.Popen[bytes] = self._running.enter_context(
-                model.resident(
-                    "xnor_fcc_sim.resident", self.directory, settings, other.fileno()
-                )
-            )
-            other.close()
-            self._answer()
-        except BaseException:
-            other.close()
-            self._end()
-            raise
-
-    # ---- Transport
-
-    def read(self, offset: int) -> int:
-        """A register."""
-        return int(self.ask("read", offset // 4))
-
-    def write(self, offset: int, value: int) -> None:
-        """Write a register. `UserError` for what is no whole number of 32 bits."""
-        try:
-            word = operator.index(value)
-        except TypeError:
-            word = -1
-        if not 0 <= word < 1 << 32:
-            raise UserError(f"A register takes a whole number of 32 bits, not {value!r}.")
-        self.ask("write", offset // 4, [word])
-
-    def write_many(self, offset: int, values: Sequence[int] | np.ndarray) -> None:
-        """Write values to one register, one after the other."""
-        self.ask("write", offset // 4, np.asarray(values, np.uint32).tolist())
-
-    def mover(self) -> Mover:
-        """The simulation moves images and results itself."""
-        return self
-
-    def now(self) -> float:
-        """Simulated seconds."""
-        return float(self.ask("seconds"))
-
-    def pause(self) -> None:
-        """Some clock cycles."""
-        self.ask("wait", 16)
-
-    @property
-    def ended(self) -> bool:
-        """Whether there is no simulation any more."""
-        return self._connection.closed or self.process.poll() is not None
-
-    def close(self) -> None:
-        """End the simulation. Nothing is left behind but the log of one that has died."""
-        if os.getpid() != self._owner:  # a child has but copies
-            self._connection.close()
-            return
-        if self._lock.acquire(timeout=_GOODBYE):
-            try:
-                self._connection.close()
-                with contextlib.suppress(subprocess.TimeoutExpired):
-                    self.process.wait(_GOODBYE)
-            finally:
-                self._lock.release()
-        # Else a thread waits for an answer, which it gets now.
-        self._running.close()
-        if not self._died:
-            shutil.rmtree(self.directory, ignore_errors=True)
-
-    # ---- Mover
-
-    def reset(self) -> bool:
-        """Forget what is on the way."""
-        self.ask("forget")
-        return True
-
-    def chunk(self, size: int, words: int, beat: int) -> int:
-        """Images of a part, after each of which progress is told."""
-        return _CHUNK
-
-    def exchange(
-        self, packets: np.ndarray, words: int, beat: int, timeout: float
-    ) -> np.ndarray:
-        """Send the packets, uint8 (n, bytes), and return the results, uint32 (n, words)."""
-        patience = round(timeout / (CLOCK_NS * 1e-9))
-        if self.tracing is None:
-            sent = [packet.tobytes() for packet in packets]
-            found, taken, answered = self.ask("exchange", sent, patience)
-        else:
-            network, grey, about = self.tracing
-            sent = packets[0].tobytes()
-            self.trace, found, taken, answered = self.ask(
-                "trace", network, grey, sent, patience, about
-            )
-        if any(len(packet) != 4 * words for packet in found):
-            raise SimulationError("A result is not of the length of the network's.")
-        results = np.frombuffer(b"".join(found), ">u4").astype(np.uint32).reshape(-1, words)
-        self.seen.append((results[:, -1].astype(np.int64) & 0xFFFF, taken, answered))
-        return results
-
-    def all_seen(self) -> dict[str, Any]:
-        """`ids`, `taken` and `answered` of the last images."""
-        none = np.empty(0, np.int64)
-        columns = zip(*self.seen, strict=True) if self.seen else ((), (), ())
-        return {
-            name: np.concatenate([none, *parts])
-            for name, parts in zip(("ids", "taken", "answered"), columns, strict=True)
-        }
-
-    # ---- requests
-
-    def ask(self, name: str, *arguments: object) -> Any:
-        """The answer to a request, see `resident.Resident`."""
-        with self._lock:
-            if os.getpid() != self._owner:
-                raise SimulationError("A simulation serves the process that has started it alone.")
-            if self._connection.closed:
-                raise SimulationError("The simulation has ended: nothing can be asked any more.")
-            try:
-                self._connection.send((name, *arguments))
-                return self._answer()
-            except (SimulationError, TimeoutError):
-                raise
-            except (EOFError, OSError) as cause:
-                raise self._gone() from cause
-            except BaseException:
-                # Whatever it was, the answer to this request would be taken for that to the next.
-                self._end()
-                raise
-
-    def _answer(self) -> Any:
-        try:
-            good, answer = self._connection.recv()
-        except (EOFError, OSError) as cause:
-            raise self._gone() from cause
-        if good:
-            return answer
-        if isinstance(answer, TimeoutError):
-            raise answer
-        self._died = True  # which its log is kept for
-        raise SimulationError(
-            f"The simulation failed ({answer or type(answer).__name__}); its log is {self._log}."
-        )
-
-    @property
-    def _log(self) -> Path:
-        return self.directory / "simulation.log"
-
-    def _gone(self) -> SimulationError:
-        self._died = True
-        try:
-            end = children.end_of(self.process.wait(_GOODBYE))
-        except subprocess.TimeoutExpired:
-            end = "does not answer"
-        self._end()
-        return SimulationError(f"The simulator {end}; its log is {self._log}.")
-
-    def _end(self) -> None:
-        self._connection.close()
-        self._running.close()

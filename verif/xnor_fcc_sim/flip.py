@@ -21,7 +21,8 @@ def plant_fault(network: IntegerNetwork, where: str) -> IntegerNetwork:
         raise UserError(
             f"--flip {where} is neither weight:LAYER:NEURON:INPUT nor threshold:LAYER:NEURON."
         )
-    layers = list(network.layers)
+    # A weight that is turned has no latent with its sign.
+    layers = [*network.hidden, replace(network.output, latents=None)]
     if not 0 <= place[0] < len(layers):
         raise UserError(f"--flip {where}: the network has layers 0 to {len(layers) - 1}.")
     layer = layers[place[0]]

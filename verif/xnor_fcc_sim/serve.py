@@ -21,10 +21,10 @@ from xnor_fcc.errors import CommandLine, UserError, first_line, run_main
 from xnor_fcc.geometry import Geometry
 from xnor_fcc.geometry_options import add_geometry, add_network
 from xnor_fcc.integer import IntegerNetwork, find_network
-from xnor_fcc_sim.core import SimulationTransport
 from xnor_fcc_sim.listening import add_listening, listen
 from xnor_fcc_sim.msgdma_model import MsgdmaModel, part_of
 from xnor_fcc_sim.simulate import find_geometry
+from xnor_fcc_sim.simulation import SimulationTransport
 
 _MASTER = BASE["hps"]
 _REGISTERS, _BUFFER = _MASTER["registers"], _MASTER["buffer"]

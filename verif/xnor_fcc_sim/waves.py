@@ -42,7 +42,8 @@ _PORTS = (
                  "asi_image_empty asi_image_data asi_image_error"),
 )  # fmt: skip
 _ROOMS = (
-    ("Batch and ring", "staged_valid staged_ready staged_id:d batcher.count_reg:d batch_valid "
+    ("Batch and ring", "image_input.staged_valid image_input.staged_ready "
+                       "image_input.staged_id:d image_input.batcher.count_reg:d batch_valid "
                        "load_image load_image_s2 batch_count:d engine.lanes.length_s1 "
                        "engine.lanes.rotate_s1"),
     ("Sequencer", " ".join(f"engine.{name}" for name in (

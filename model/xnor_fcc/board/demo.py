@@ -98,7 +98,7 @@ class Board:
     def parameters(self) -> dict[str, int]:
         """Parameters of de1_soc.v, the prefix of the memory files aside."""
         core = self.geometry.parameters()
-        for name in ("WEIGHT_STREAM", "ORDER", "TERNARY"):
+        for name in ("WEIGHT_STREAM", "ORDER", "TERNARY", "LEARN"):
             del core[name]
         own = {"INPUTS": self.network.inputs, "IMAGES": len(self.bits), "CLOCK_MHZ": self.clock_mhz}
         return {**core, **own}

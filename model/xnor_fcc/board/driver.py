@@ -25,10 +25,12 @@ import numpy as np
 from ..errors import UserError
 from ..geometry import Geometry, GeometryError, KindError
 from ..integer import IntegerNetwork
+from ..learning import MARGIN, NO_LABEL, Learner, Learnt, checked_labels
 from ..loading import load_checks, load_writes
 from ..pack import pack
 from ..parameters import PARAMETERS
-from ..registers import ADDRESS, BIT, ID_VALUE, VERSION_VALUE, errors_in, field
+from ..registers import ADDRESS, BIT, ID_VALUE, VERSION_VALUE, errors_in, field, word
+from ..shape import ceil_div
 from .address_map import OFFSET
 from .transport import Transport
 
@@ -37,7 +39,11 @@ _PIXEL_8BIT = 1 << BIT["CONTROL"]["PIXEL_8BIT"]
 _SOFT_RESET = 1 << BIT["CONTROL"]["SOFT_RESET"]
 _RUNNING = 1 << BIT["STATUS"]["RUNNING"]
 # What the geometry is made of; a core does not tell its BANK_DEPTH, which loading need not know.
-_GEOMETRY = [name for name in PARAMETERS if name in ADDRESS and name != "WEIGHT_STREAM"]
+_GEOMETRY = [
+    name
+    for name, parameter in PARAMETERS.items()
+    if name in ADDRESS and name != "WEIGHT_STREAM" and not (parameter.maps and name != "MAP_INPUT")
+]
 
 
 class DriverError(UserError):
@@ -103,6 +109,8 @@ class Answers:
 
 COUNTERS = ("CYCLES", "IMAGES", "BATCHES", "BUSY_CYCLES", "STALL_CYCLES", "DROPPED", "LATENCY",
             "STEP_CYCLES")  # fmt: skip
+# Those of a core that learns besides.
+_LEARNT = ("LEARNT", "MOVED")
 
 
 class Driver:
@@ -167,7 +175,10 @@ class Driver:
             )
         sizes = {name.lower(): self.read(name) for name in _GEOMETRY}
         sizes["order"] = sizes["order"] or 1  # which cores before version 1.3 do not tell
-        if sizes["map_input"]:
+        if not sizes["map_input"]:
+            sizes["learn"] = field("LEARNING", "CLASSES", self.read("LEARNING"))
+        else:
+            sizes |= {name.lower(): self.read(name) for name in ("MAP_EVEN", "MAP_ODD")}
             pixel = self.read("PIXEL")
             sizes["pixel_channels"] = field("PIXEL", "CHANNELS", pixel)
             sizes["pixel_levels"] = field("PIXEL", "LEVELS", pixel)
@@ -241,13 +252,109 @@ class Driver:
         if self.network.pixel_residual is not None and not grey:
             raise ImageError("This network has second-order inputs and takes grey images only.")
         packets = self._packets(images, self.network, grey)
-        words = self.network.classes + 1
+        results, counters = self._run(packets, self.network.classes + 1, 1, grey, progress)
+        return Answers(
+            classes=(results[:, -1] >> 16).astype(np.int64),
+            scores=results[:, :-1].astype(np.int32),
+            counters=counters,
+        )
+
+    def learn(
+        self,
+        images: np.ndarray,
+        labels: np.ndarray,
+        margin: int = MARGIN,
+        latents: np.ndarray | None = None,
+        start: int | None = None,
+        grey: bool = False,
+        progress: Callable[[int], None] | None = None,
+    ) -> Learnt:
+        """Answer `images` as `classify` does, and learn from those with a label, in batches of as
+        many images as the core has lanes. `labels`, `margin`, `latents` and `start` as of
+        `learning.Learner`. Afterwards `network` has the weights and latents that the core has.
+
+        Raises what `classify` raises, `UnsupportedCoreError` where the core does not learn, and
+        `UserError` where the network or the labels are not for it.
+        """
+        if self.network is None:
+            raise NotLoadedError("Load a network before learning.")
+        built, lanes = self.geometry.learn, self.geometry.lanes
+        if not built:
+            raise UnsupportedCoreError("This core (LEARN=0) was built without learning.")
+        if self.network.classes > built:
+            raise UnsupportedNetworkError(
+                f"The network has {self.network.classes} classes, and this core (LEARN={built}) "
+                f"was built to learn {built}."
+            )
+        learner = Learner(self.network, margin, lanes, latents, start)
+        labels = checked_labels(labels, len(images))
+        packets = self._packets(images, self.network, grey)
+        # Batches are full: what is missing in the last one are images without a label.
+        missing = -len(packets) % lanes
+        packets = np.pad(packets, ((0, missing), (0, 0)))
+        padded = np.pad(labels, (0, missing), constant_values=NO_LABEL)
+        packets = np.concatenate([packets, padded[:, None]], axis=1)
+        network = learner.network
+        if network != self.network:  # what is written to LATENTS changes no weight
+            self.load(network)
+        self.reset()
+        settings = word("LEARNING", MARGIN=margin, INPUTS=network.output.inputs)
+        self.write("LEARNING", settings | word("LEARNING", RESTART=1))
+        self._write_latents(learner.latents)
+        patience = self.read("PARTIAL_TIMEOUT")
+        self.write("PARTIAL_TIMEOUT", 0xFFFF_FFFF)
+        self.write("LEARNING", settings | word("LEARNING", ENABLE=1))
+        try:
+            results, counters = self._run(packets, network.classes + 1, lanes, grey, progress)
+        except BaseException:
+            with contextlib.suppress(UserError):  # the first error is the one to tell
+                self._keep(network, settings, patience)
+            raise
+        self._keep(network, settings, patience)
+        learnt = Learnt.of(results[: len(images), :-1].astype(np.int32), labels, margin, lanes)
+        if (counters["LEARNT"], counters["MOVED"]) != (learnt.learnt, learnt.images_moved):
+            raise DriverError(
+                f"The core says that {counters['MOVED']} of {counters['LEARNT']} images moved "
+                f"something, and its scores {learnt.images_moved} of {learnt.learnt}."
+            )
+        return learnt
+
+    def _write_latents(self, latents: np.ndarray) -> None:
+        """Rows of latents, of the classes that the core was built for."""
+        rows = np.zeros((latents.shape[1], 4 * self._latent_words), np.int8)
+        rows[:, : len(latents)] = latents.T
+        self.transport.write_many(OFFSET["core"] + 4 * ADDRESS["LATENTS"], rows.view("<u4").ravel())
+
+    def _keep(self, network: IntegerNetwork, settings: int, patience: int) -> None:
+        """Learn no more: what the core has learnt is what `network` has from now on."""
+        self.network = None
+        self.write("LEARNING", settings)
+        self.write("PARTIAL_TIMEOUT", patience)
+        count = network.output.inputs * self._latent_words
+        words = np.array([self.read("LATENTS") for _ in range(count)], "<u4")
+        rows = words.view(np.int8).reshape(-1, 4 * self._latent_words)
+        self.network = Learner(network, latents=rows[:, : network.classes].T.copy()).network
+
+    @property
+    def _latent_words(self) -> int:
+        return ceil_div(self.geometry.learn, 4)
+
+    def _run(
+        self,
+        packets: np.ndarray,
+        words: int,
+        step: int,
+        grey: bool,
+        progress: Callable[[int], None] | None,
+    ) -> tuple[np.ndarray, dict[str, int]]:
+        """Send packets, a multiple of `step` at a time: results uint32 (N, words), counters."""
         beat = self.geometry.image_width // 8
-        chunk = self.mover.chunk(packets.shape[1], words, beat)
+        chunk = self.mover.chunk(packets.shape[1], words, beat) // step * step
         if chunk == 0:
             raise ImageError(
-                f"An image of {packets.shape[1]} bytes and its result do not fit the buffer "
-                "between host and core."
+                f"{'An image' if step == 1 else f'A batch of {step} images'} of "
+                f"{packets.shape[1]} bytes and its result do not fit the buffer between host and "
+                "core."
             )
         results = np.empty((len(packets), words), np.uint32)
         self.reset()
@@ -264,18 +371,15 @@ class Driver:
                     progress(part.stop)
             self.write("CONTROL", 0)
             self._wait(lambda: self.read("STATUS") == 0, "The core does not come to rest")
-            counters = {name: self.read(name) for name in COUNTERS}
+            names = (*COUNTERS, *_LEARNT) if self.geometry.learn else COUNTERS
+            counters = {name: self.read(name) for name in names}
         except BaseException:
             with contextlib.suppress(UserError):  # the first error is the one to tell
                 self._stop()
             raise
         counters["CYCLES"] |= self.read("CYCLES_HIGH") << 32
         self._stop()
-        return Answers(
-            classes=(results[:, -1] >> 16).astype(np.int64),
-            scores=results[:, :-1].astype(np.int32),
-            counters=counters,
-        )
+        return results, counters
 
     def _packets(self, images: np.ndarray, network: IntegerNetwork, grey: bool) -> np.ndarray:
         """uint8 (N, bytes): the packets of images."""

@@ -730,7 +730,7 @@ async def wraps(dut: Any) -> None:
     await feeding
 
     # Ids are 16 bits.
-    await deposit(dut, bench.core.image_sink.id_reg, 0xFFFD)
+    await deposit(dut, bench.core.image_input.image_sink.id_reg, 0xFFFD)
     bench.packets = 0xFFFD
     for index in range(6):
         await one(index % len(run.bits))

@@ -35,7 +35,9 @@ _ENABLE, _GREY, _SOFT_RESET = (
 )
 _TABLE = ADDRESS["LAYER_TABLE"]
 _ORDER_2, _TERNARY = (1 << BIT["LAYER_TABLE"][name] for name in ("ORDER_2", "TERNARY"))
-_NAME = {r["address"]: r["name"] for r in MAP["registers"] if "count" not in r}
+_NAME = {
+    r["address"]: r["name"] for r in MAP["registers"] if "count" not in r and not r.get("learn")
+}
 _CONFIGURATION = (
     "INPUTS", "CLASSES", "LAYERS", "PIXEL_THRESHOLD", "PIXEL_RESIDUAL", "PARTIAL_TIMEOUT",
     "LOAD_SELECT", "LOAD_DATA", "LAYER_TABLE",
@@ -117,7 +119,8 @@ class Monitor:
         self.geometry = bench.geometry
         self.see = bins_of_run().see
         core = bench.core
-        self.csr, self.sink, self.batcher = core.csr, core.image_sink, core.batcher
+        self.csr, images = core.csr, core.image_input
+        self.sink, self.batcher = images.image_sink, images.batcher
         self.engine, self.source = core.engine, core.result_source
         self.sequencer = core.engine.sequencer
         self.streamed = self.geometry.weight_stream > 0

@@ -19,10 +19,14 @@ from xnor_fcc.errors import UserError
 from xnor_fcc.registers import BIT, MAP
 
 PLAN = Path(__file__).with_name("plan.json")
-# Values that come from the register map.
+# Values that come from the register map, but for what only cores that learn have: the campaign has
+# none of these.
 _LISTS = {
-    "@errors": list(BIT["ERROR"]),
-    "@registers": [register["name"] for register in MAP["registers"]] + ["no register"],
+    "@errors": [name for name in BIT["ERROR"] if name != "LABEL"],
+    "@registers": [
+        *(register["name"] for register in MAP["registers"] if not register.get("learn")),
+        "no register",
+    ],
 }
 
 

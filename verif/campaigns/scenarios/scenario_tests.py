@@ -65,7 +65,13 @@ _SOON = 1000
 class _Unlimited(Loader):
     """The port of a memory that is not there: nothing to load, and every chunk is one too many."""
 
-    def cycle(self, restart: bool, chunk: int | None) -> None:
+    def cycle(
+        self,
+        restart: bool,
+        chunk: int | None,
+        seek: int | None = None,
+        patch: int | None = None,
+    ) -> None:
         """Take the inputs of a cycle."""
         self.overflow = chunk is not None and not restart
 

@@ -19,7 +19,7 @@ from xnor_fcc.errors import UserError, first_line
 from xnor_fcc.geometry import Geometry
 from xnor_fcc.pack import pack
 from xnor_fcc_sim import simulator
-from xnor_fcc_sim.core import SimulatedCore, SimulationError
+from xnor_fcc_sim.core import SimulatedCore
 from xnor_fcc_sim.demo import messages
 from xnor_fcc_sim.demo.messages import Message
 from xnor_fcc_sim.demo.subjects import (
@@ -31,6 +31,7 @@ from xnor_fcc_sim.demo.subjects import (
     geometry_of,
     offered,
 )
+from xnor_fcc_sim.simulation import SimulationError
 
 # Seconds that an image is looked into at once; one that takes longer is first classified alone.
 _AT_ONCE = 0.15
