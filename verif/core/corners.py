@@ -72,6 +72,32 @@ ENDS = {
 }
 
 
+# Tests of learn_tests.py, and cores that learn.
+LEARN_TESTS = [
+    "learns_bit_by_bit",
+    "refuses_what_it_cannot_learn",
+    "labels_that_are_missing",
+    "reset_and_stop_in_a_walk",
+]
+
+# Classes in several groups, a chunk of PEs of no power of two; the label alone in a beat; a PE
+# for every bit of a chunk, and for more; one of everything; as many classes as can learn.
+LEARN_CORNERS = {
+    "odd": dict(pe=3, simd=5, lanes=3, max_width=37, weight_depth=300, threshold_depth=60,
+                max_classes=9, image_width=8, learn=7),
+    "chunk": dict(pe=32, simd=8, lanes=4, max_width=48, weight_depth=60, threshold_depth=12,
+                  max_classes=16, image_width=64, learn=10),
+    "wide": dict(pe=37, simd=40, lanes=2, max_width=90, weight_depth=60, threshold_depth=12,
+                 max_classes=32, image_width=32, learn=32),
+    "one": dict(pe=1, simd=1, lanes=1, max_width=9, weight_depth=300, threshold_depth=60,
+                max_classes=4, image_width=16, learn=4),
+    "least": dict(pe=2, simd=3, lanes=1, max_width=6, max_layers=1, max_classes=1, weight_depth=6,
+                  threshold_depth=4, image_width=512, learn=1),
+    "many": dict(pe=5, simd=7, lanes=64, max_width=30, weight_depth=150, threshold_depth=30,
+                 max_classes=6, image_width=128, learn=6),
+}  # fmt: skip
+
+
 def random_geometry(seed: int) -> Geometry:
     """A geometry of odd sizes that runs networks of up to 5 layers, of other kinds often."""
     rng = np.random.default_rng(seed)

@@ -17,6 +17,8 @@ import pytest
 from core.corners import (
     CORNERS,
     FLOODED,
+    LEARN_CORNERS,
+    LEARN_TESTS,
     MAP_CORNERS,
     MAP_TESTS,
     SMALL,
@@ -34,6 +36,7 @@ _IN_TURN = "networks_in_turn"
 # Who watches, and what is visible inside the core to be looked at.
 OBSERVER = "campaigns.coverage.monitor:Monitor"
 MAP_OBSERVER = "campaigns.coverage.map_monitor:MapMonitor"
+LEARN_OBSERVER = "campaigns.coverage.learn_monitor:LearnMonitor"
 CONTROLS = [Path(__file__).with_name("probes.vlt")]
 
 GEOMETRIES = {
@@ -71,6 +74,7 @@ GEOMETRIES = {
     "small-lane": {**SMALL, "lanes": 1, "taps": 3},
     "small-lane-stream": {**SMALL, "lanes": 1, "weight_stream": 8},
     **{f"maps-{name}": sizes for name, sizes in MAP_CORNERS.items()},
+    **{f"learns-{name}": sizes for name, sizes in LEARN_CORNERS.items()},
     # Every limit of a core can be exceeded alone; beats wider than the one colour.
     "maps-small": dict(pe=4, simd=36, lanes=4, max_width=108, max_layers=5, max_classes=4,
                        weight_depth=60, bank_depth=60, threshold_depth=40, image_width=16,
@@ -93,6 +97,8 @@ def run(
     """Run tests on a geometry of this page."""
     geometry = Geometry(**GEOMETRIES[name])
     observer = MAP_OBSERVER if geometry.map_input else OBSERVER
+    if module == "core.learn_tests":
+        observer = LEARN_OBSERVER
     model = simulator.build("xnor_fcc", geometry.parameters(), controls=CONTROLS)
     label = f"coverage-{name}-{module}-{'-'.join(str(value) for value in settings.values())}"
     model.run(
@@ -199,6 +205,11 @@ def test_maps_of_every_kind() -> None:
 
 def test_map_preset(tmp_path: Path) -> None:
     run_map_preset(tmp_path, CONTROLS, **watched(MAP_OBSERVER))
+
+
+@pytest.mark.parametrize("name", LEARN_CORNERS)
+def test_learning(name: str) -> None:
+    run(f"learns-{name}", LEARN_TESTS, "core.learn_tests")
 
 
 def test_popcount() -> None:

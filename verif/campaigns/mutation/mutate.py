@@ -123,6 +123,15 @@ _CORE = "verif/core/test_core.py::test_"
 CORE = Stage((f"{_CORE}corner_geometry[odd]", f"{_CORE}preset_memory_images"))
 STREAMED = Stage((f"{_CORE}corner_geometry[streamed-in-part]",))
 KINDS = Stage((f"{_CORE}corner_geometry[order-2-ternary]",))
+# Cores that learn: with several groups of classes, and with PEs that fill a chunk.
+_LEARN = "verif/core/test_learn_core.py::test_learning"
+LEARNING = Stage((f"{_LEARN}[odd]", f"{_LEARN}[chunk]"))
+# Modules that only these have, and others of which something concerns only these.
+_LEARNING_ONLY = (
+    "fcc_label_splitter", "fcc_latents", "fcc_learn_moves", "fcc_learn_registers",
+    "fcc_learn_walk", "fcc_learner", "fcc_sign_coder",
+)  # fmt: skip
+_LEARNING_TOO = ("fcc_engine", "fcc_image_input", "fcc_word_loader")
 # For convolutions, the quick ones first, and the core that has them: the corner with more PEs takes
 # ten times as long.
 _MAPS = "verif/core/test_map_core.py::test_"
@@ -155,18 +164,42 @@ PROOFS: dict[str, tuple[dict[str, int], ...]] = {
         {
             "PE": 32, "SIMD": 128, "LANES": 4, "TAPS": 4, "MAX_WIDTH": 1024, "MAX_LAYERS": layers,
             "MAX_CLASSES": 16, "WEIGHT_DEPTH": 744, "THRESHOLD_DEPTH": 128, "SCORE_BITS": 13,
-            "IMAGE_WIDTH": 64,
+            "IMAGE_WIDTH": 64, "LEARN": learn,
         }
-        for layers in (3, 16)
+        for layers, learn in ((3, 0), (16, 10))
     ),
     "fcc_engine": tuple(
         {
-            "PE": 3, "SIMD": 4, "RING": 3, "TAPS": 2, "SCORE_BITS": 7, "GROUPS": 4,
+            "PE": 3, "SIMD": 4, "RING": 3, "TAPS": taps, "SCORE_BITS": 7, "GROUPS": 4,
             "GROUP_BITS": 2, "MAX_WIDTH": 11, "MAX_LAYERS": 2, "MAX_CLASSES": 4,
             "WEIGHT_DEPTH": 6, "BANK_DEPTH": 3, "THRESHOLD_DEPTH": 5, "WEIGHT_STREAM": stream,
-            "LANES": 2, "ORDER": order, "TERNARY": order - 1,
+            "LANES": 2, "ORDER": order, "TERNARY": order - 1, "LEARN": learn,
         }
-        for stream, order in ((0, 1), (8, 2))
+        for stream, order, taps, learn in ((0, 1, 2, 0), (8, 2, 2, 0), (0, 1, 1, 4))
+    ),
+    "fcc_label_splitter": ({"WIDTH": 8}, {"WIDTH": 32}),
+    "fcc_image_input": tuple(
+        {"WIDTH": 16, "LANES": 2, "CAPACITY": 19, "LEARN": learn} for learn in (0, 1)
+    ),
+    "fcc_latents": ({"LANES": 3, "CLASSES": 2, "DEPTH": 5, "ROW_BITS": 3},),
+    "fcc_learn_moves": (
+        {"LANES": 3, "CLASSES": 4, "MAX_CLASSES": 5, "SCORE_BITS": 5},
+        {"LANES": 1, "CLASSES": 1, "MAX_CLASSES": 1, "SCORE_BITS": 11},
+    ),
+    "fcc_learn_registers": ({"CLASSES": 5, "DEPTH": 6}, {"CLASSES": 4, "DEPTH": 1}),
+    "fcc_learn_walk": tuple(
+        {"PE": pe, "SIMD": 5, "RING": 3, "ROW_BITS": 4, "BIT_BITS": 3, "GROUP_BITS": 1}
+        for pe in (12, 40)
+    ),
+    "fcc_learner": (
+        {
+            "LANES": 2, "PE": 3, "SIMD": 4, "RING": 3, "CLASSES": 4, "SCORE_BITS": 6,
+            "MAX_WIDTH": 11, "MAX_LAYERS": 3, "MAX_CLASSES": 5, "WEIGHT_DEPTH": 20,
+        },
+    ),
+    "fcc_sign_coder": (
+        {"PE": 5, "CLASSES": 7, "GROUP_BITS": 1},
+        {"PE": 32, "CLASSES": 4, "GROUP_BITS": 1},
     ),
     "fcc_hidden_block": (
         {"PE": 5, "GROUPS": 3, "WIDTH": 13},
@@ -310,6 +343,7 @@ PROOFS: dict[str, tuple[dict[str, int], ...]] = {
     "fcc_word_loader": (
         {"CHUNK": 8, "WIDTH": 29, "DEPTH": 5},
         {"CHUNK": 8, "WIDTH": 8, "DEPTH": 8, "PRESET_WORDS": 8},
+        {"CHUNK": 8, "WIDTH": 29, "DEPTH": 5, "PATCH": 1},
     ),
     "xnor_popcount": _POPCOUNTS,
     # In its only place.
@@ -368,7 +402,11 @@ def stages(module: str) -> list[Stage]:
         seen |= set(level)
     if result[:1] == [Stage((_POPCOUNT_TEST,))]:
         result = [Stage(_SOONER), *result[-1:]]
+    if module in _LEARNING_ONLY:
+        return [*result, LEARNING]
     result += MAPS if only_in_maps(module, above) else (CORE, KINDS)
+    if module in _LEARNING_TOO:
+        result.append(LEARNING)
     if module in _STREAMED_MODULES:
         result.append(STREAMED)
     if module == "xnor_fcc":
