@@ -60,7 +60,9 @@ def case(turn: int, layers: int, images: int, margin: int = 32, start: int = 8) 
     want = settings()
     geometry = Geometry(**want["geometry"])
     rng = np.random.default_rng(int(want["seed"]) + 1000 * turn)
-    while True:
+    # Without layers: one of a single word, and of all classes that can learn.
+    widths = (min(geometry.simd, geometry.max_width), geometry.learn)
+    while layers:
         widths = random_widths(rng, geometry, layers)
         if widths[-1] <= geometry.learn:
             break
@@ -85,8 +87,8 @@ async def learns_bit_by_bit(dut: Any) -> None:
     bench = LearnBench(dut, geometry)
     await bench.reset()
     # Far from the middle latents saturate.
-    for turn, (margin, start) in enumerate([(32, 8), (255, 127), (0, 0), (1, 3)]):
-        layers = 1 + turn % geometry.max_layers
+    for turn, (margin, start) in enumerate([(32, 8), (255, 127), (0, 0), (1, 3), (32, 8)]):
+        layers = 1 + turn % geometry.max_layers if turn < 4 else 0
         one = case(turn, layers, 12 * geometry.lanes + 1, margin, start)
         await bench.prepare(one.learner)
         await bench.write("PARTIAL_TIMEOUT", 3000)
@@ -263,7 +265,7 @@ async def reset_and_stop_in_a_walk(dut: Any) -> None:
         after, stopped = learner.latents, turn == 0
         if not stopped:
             await let_pass(
-                dut.clk, int(one.rng.integers(1 + walk_cycles(geometry, one.widths)))
+                dut.clk, 1 + int(one.rng.integers(walk_cycles(geometry, one.widths)))
             )
         await bench.write("CONTROL", 0 if stopped else 1 << BIT["CONTROL"]["SOFT_RESET"])
         while await bench.read("STATUS"):
