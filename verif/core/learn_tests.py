@@ -61,7 +61,7 @@ def case(turn: int, layers: int, images: int, margin: int = 32, start: int = 8) 
     geometry = Geometry(**want["geometry"])
     rng = np.random.default_rng(int(want["seed"]) + 1000 * turn)
     # Without layers: one of a single word, and of all classes that can learn.
-    widths = (min(geometry.simd, geometry.max_width), geometry.learn)
+    widths: tuple[int, ...] = (min(geometry.simd, geometry.max_width), geometry.learn)
     while layers:
         widths = random_widths(rng, geometry, layers)
         if widths[-1] <= geometry.learn:
