@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The register writes that load a network into a stopped core, and what it reads afterwards, for
-whoever makes them."""
+whoever makes them; latents as they go through a register."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import numpy as np
 from .pack import Memory
 from .pack_maps import MapMemory
 from .registers import ADDRESS, BIT
+from .shape import ceil_div
 
 
 def load_writes(memory: Memory) -> Iterator[tuple[int, np.ndarray]]:
@@ -50,6 +51,20 @@ def load_checks(memory: Memory) -> dict[str, int]:
     checks["THRESHOLDS_LOADED"] = len(memory.offsets)
     checks["THRESHOLDS_CRC"] = load_crc(memory.offset_chunks())
     return checks
+
+
+def latent_words(latents: np.ndarray, learn: int) -> np.ndarray:
+    """What is written to LATENTS, uint32 (N,), for latents int8 (classes, n) in a core that was
+    built to learn so many classes; those that the network has not are 0."""
+    rows = np.zeros((latents.shape[1], 4 * ceil_div(learn, 4)), np.int8)
+    rows[:, : len(latents)] = latents.T
+    return rows.view("<u4").ravel()
+
+
+def latents_in(words: np.ndarray, learn: int, classes: int) -> np.ndarray:
+    """The latents int8 (classes, n) in what was read from LATENTS, uint32 (N,)."""
+    rows = words.astype("<u4").view(np.int8).reshape(-1, 4 * ceil_div(learn, 4))
+    return np.ascontiguousarray(rows[:, :classes].T)
 
 
 def load_crc(chunks: np.ndarray) -> int:

@@ -14,6 +14,7 @@ from cocotb_bus.monitors.avalon import AvalonSTPkts as PacketMonitor
 
 from xnor_fcc.geometry import Geometry, ceil_div
 from xnor_fcc.learning import Learner
+from xnor_fcc.loading import latent_words, latents_in
 from xnor_fcc.pack import pack
 from xnor_fcc.registers import ADDRESS, word
 from xnor_fcc_sim.bench import Bench
@@ -77,16 +78,15 @@ class LearnBench(Bench):
 
     async def write_latents(self, latents: np.ndarray) -> None:
         """Latents int8 (classes, n) from the next row on."""
-        rows = np.zeros((latents.shape[1], 4 * ceil_div(self.geometry.learn, 4)), np.int8)
-        rows[:, : len(latents)] = latents.T
-        await write_burst(self.dut, ADDRESS["LATENTS"], rows.view("<u4").ravel().tolist())
+        words = latent_words(latents, self.geometry.learn)
+        await write_burst(self.dut, ADDRESS["LATENTS"], words.tolist())
 
     async def read_latents(self, classes: int, inputs: int) -> np.ndarray:
         """Latents int8 (classes, n), from row 0 on where LEARNING has just been written."""
-        parts = ceil_div(self.geometry.learn, 4)
-        words = [await self.read("LATENTS") for _ in range(inputs * parts)]
-        rows = np.array(words, "<u4").view(np.int8).reshape(inputs, 4 * parts)
-        return np.ascontiguousarray(rows[:, :classes].T)
+        learn = self.geometry.learn
+        count = inputs * ceil_div(learn, 4)
+        words = np.array([await self.read("LATENTS") for _ in range(count)], np.uint32)
+        return latents_in(words, learn, classes)
 
     async def answered(self, images: int, cycles: int) -> None:
         """Wait for so many answers altogether, at most `cycles` for each."""

@@ -26,7 +26,7 @@ from ..errors import UserError
 from ..geometry import Geometry, GeometryError, KindError
 from ..integer import IntegerNetwork
 from ..learning import MARGIN, NO_LABEL, Learner, Learnt, checked_labels
-from ..loading import load_checks, load_writes
+from ..loading import latent_words, latents_in, load_checks, load_writes
 from ..pack import pack
 from ..parameters import PARAMETERS
 from ..registers import ADDRESS, BIT, ID_VALUE, VERSION_VALUE, errors_in, field, word
@@ -300,7 +300,8 @@ class Driver:
         self.reset()
         settings = word("LEARNING", MARGIN=margin, INPUTS=network.output.inputs)
         self.write("LEARNING", settings | word("LEARNING", RESTART=1))
-        self._write_latents(learner.latents)
+        address = OFFSET["core"] + 4 * ADDRESS["LATENTS"]
+        self.transport.write_many(address, latent_words(learner.latents, built))
         patience = self.read("PARTIAL_TIMEOUT")
         self.write("PARTIAL_TIMEOUT", 0xFFFF_FFFF)
         self.write("LEARNING", settings | word("LEARNING", ENABLE=1))
@@ -319,25 +320,16 @@ class Driver:
             )
         return learnt
 
-    def _write_latents(self, latents: np.ndarray) -> None:
-        """Rows of latents, of the classes that the core was built for."""
-        rows = np.zeros((latents.shape[1], 4 * self._latent_words), np.int8)
-        rows[:, : len(latents)] = latents.T
-        self.transport.write_many(OFFSET["core"] + 4 * ADDRESS["LATENTS"], rows.view("<u4").ravel())
-
     def _keep(self, network: IntegerNetwork, settings: int, patience: int) -> None:
         """Learn no more: what the core has learnt is what `network` has from now on."""
         self.network = None
         self.write("LEARNING", settings)
         self.write("PARTIAL_TIMEOUT", patience)
-        count = network.output.inputs * self._latent_words
-        words = np.array([self.read("LATENTS") for _ in range(count)], "<u4")
-        rows = words.view(np.int8).reshape(-1, 4 * self._latent_words)
-        self.network = Learner(network, latents=rows[:, : network.classes].T.copy()).network
-
-    @property
-    def _latent_words(self) -> int:
-        return ceil_div(self.geometry.learn, 4)
+        learn = self.geometry.learn
+        count = network.output.inputs * ceil_div(learn, 4)
+        words = np.array([self.read("LATENTS") for _ in range(count)], np.uint32)
+        found = latents_in(words, learn, network.classes)
+        self.network = Learner(network, latents=found).network
 
     def _run(
         self,
