@@ -71,9 +71,8 @@ module fcc_learn_walk #(
   reg  [           1:0] state_reg;
   reg  [  ROW_BITS-1:0] row_reg;
   reg  [  BIT_BITS-1:0] position_reg;
-  // The word's number, and how many of the group are left behind it.
+  // The word's number: behind the last one of a group it is the first one's again.
   reg  [ WORD_BITS-1:0] word_reg;
-  reg  [ WORD_BITS-1:0] left_reg;
   reg  [GROUP_BITS-1:0] group_reg;
   reg                   moving_reg;
   reg  [ FILL_BITS-1:0] fill_reg;
@@ -119,8 +118,7 @@ module fcc_learn_walk #(
     end
     settle_reg <= settle_reg - 1'b1;
     if (flushed) begin
-      left_reg   <= left_reg - 1'b1;
-      state_reg  <= (left_reg == 0) ? REST : TAKE;
+      state_reg  <= (word_reg == first_word) ? REST : TAKE;
       settle_reg <= SETTLE - 1;
     end
     if (settled) begin
@@ -132,7 +130,6 @@ module fcc_learn_walk #(
       state_reg <= TAKE;
       row_reg <= first_row;
       word_reg <= first_word;
-      left_reg <= all_words - 1'b1;
     end
     if (start) begin
       group_reg <= last_group[GROUP_BITS-1:0];
