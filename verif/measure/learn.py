@@ -15,10 +15,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict, cast
 
-import numpy as np
 from tqdm import tqdm
 
-from measure.learning import AFTER, Task, failures, network, offline, tasks
+from measure.learning import AFTER, Task, accuracy, failures, network, tasks
 from measure.learning_core import SHOWN, Core, Hardware, Periods, hardware
 from xnor_fcc import plot
 from xnor_fcc.errors import CommandLine, Exit, run_main
@@ -145,11 +144,6 @@ def figures_of(
     return cast(TaskFigures, found)
 
 
-def accuracy(network: IntegerNetwork, x: np.ndarray, labels: np.ndarray) -> float:
-    """Of the last layer, on `features` uint8 (N, n)."""
-    return float((Learner(network).scores(x).argmax(axis=1) == labels).mean())
-
-
 def measure(
     given: Mapping[str, Task], first: IntegerNetwork, core: Core
 ) -> tuple[dict[str, TaskFigures], dict[str, Hardware]]:
@@ -165,14 +159,10 @@ def measure(
             def progress(number: int, before: int = bar.n) -> None:
                 bar.update(before + number - bar.n)
 
-            found[name] = hardware(task, core, first, MARGIN, progress)
-            x, test = (
-                features(first, first.inputs_from(grey)) for grey in (task.images, task.test_images)
-            )
+            found[name] = hardware(task, core, first, MARGIN, progress, compared=True)
             accuracies = {
                 **found[name].figures,
-                "offline": offline(x, task.labels, test, task.test_labels),
-                "mnist": accuracy(core.network, mnist, old.test_labels),
+                "mnist": accuracy(Learner(core.network), mnist, old.test_labels),
             }
             figures[name] = figures_of(task, accuracies, found[name].learnt, core.geometry, first)
     return figures, found
@@ -207,7 +197,7 @@ def report_of(
         "network": first.name,
         "geometry": asdict(geometry),
         "margin": MARGIN,
-        "mnist": accuracy(first, mnist, old.test_labels),
+        "mnist": accuracy(Learner(first), mnist, old.test_labels),
         "images": sum(task["images"] for task in figures.values()),
         "classified": shown,
         "differing_scores": sum(each.differing_scores for each in found.values()),

@@ -67,6 +67,13 @@ class Task:
     test_labels: np.ndarray
     start: int = START
 
+    def features(self, first: IntegerNetwork) -> tuple[np.ndarray, np.ndarray]:
+        """Those of both, uint8 (N, n), as of `learning.features`."""
+        x, test = (
+            features(first, first.inputs_from(grey)) for grey in (self.images, self.test_images)
+        )
+        return x, test
+
 
 @dataclass(frozen=True)
 class Software:
@@ -142,19 +149,20 @@ def software(
     """
     first = network()
     learner = Learner(first, margin, lanes, start=task.start)
-    x, test = (features(first, first.inputs_from(grey)) for grey in (task.images, task.test_images))
-
-    def accuracy() -> float:
-        return float((learner.scores(test).argmax(axis=1) == task.test_labels).mean())
-
+    x, test = task.features(first)
     figures: dict[str, float] = {}
     parts = []
     for figure, portion in portions(len(x), lanes).items():
         parts.append(learner.learn_features(x[portion], task.labels[portion]))
-        figures[figure] = accuracy()
+        figures[figure] = accuracy(learner, test, task.test_labels)
     if compared:
         figures["offline"] = offline(x, task.labels, test, task.test_labels)
     return Software(figures, Learnt.joined(parts), learner.network, learner.latents)
+
+
+def accuracy(learner: Learner, x: np.ndarray, labels: np.ndarray) -> float:
+    """Of the last layer as it is now, on features uint8 (N, n)."""
+    return float((learner.scores(x).argmax(axis=1) == labels).mean())
 
 
 def portions(images: int, lanes: int) -> dict[str, slice]:

@@ -15,10 +15,10 @@ from typing import Protocol
 
 import numpy as np
 
-from measure.learning import Task, portions
+from measure.learning import Task, accuracy, offline, portions
 from xnor_fcc.geometry import Geometry
 from xnor_fcc.integer import IntegerNetwork
-from xnor_fcc.learning import MARGIN, Learner, Learnt, features
+from xnor_fcc.learning import MARGIN, Learner, Learnt
 from xnor_fcc.learning_cycles import learning_period
 from xnor_fcc_sim.core import SimulatedAnswers, SimulatedLearnt
 
@@ -97,15 +97,15 @@ def hardware(
     network: IntegerNetwork,
     margin: int = MARGIN,
     progress: Callable[[int], None] = lambda _: None,
+    compared: bool = False,
 ) -> Hardware:
     """Let `core` learn from a task's images once, beginning with `network`.
 
-    `progress` is called with how many images it has learnt from by now.
+    `progress` is called with how many images it has learnt from by now. `compared`: with the figure
+    `offline`, as of `learning.software`.
     """
     model = Learner(network, margin, core.geometry.lanes, start=task.start)
-    x, test = (
-        features(network, network.inputs_from(grey)) for grey in (task.images, task.test_images)
-    )
+    x, test = task.features(network)
     core.load(network)
     figures: dict[str, float] = {}
     parts: list[SimulatedLearnt] = []
@@ -128,8 +128,9 @@ def hardware(
         shown = core.classify(task.test_images[:SHOWN], grey=True).scores
         scores += int((found.scores != wanted.scores).sum())
         scores += int((shown != model.scores(test[:SHOWN])).sum())
-        answers = Learner(read).scores(test).argmax(axis=1)
-        figures[figure] = float((answers == task.test_labels).mean())
+        figures[figure] = accuracy(Learner(read), test, task.test_labels)
+    if compared:
+        figures["offline"] = offline(x, task.labels, test, task.test_labels)
     periods = Periods()
     for part in parts:
         periods |= periods_of(part, core.geometry.lanes)

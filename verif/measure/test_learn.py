@@ -17,7 +17,7 @@ from typing import Any, cast
 import numpy as np
 import pytest
 
-from measure import learn, learning
+from measure import learn, learning, learning_core
 from measure.learning import BARS, Task, software
 from measure.learning_core import SHOWN, Hardware, Periods, hardware, periods_of
 from xnor_fcc import plot
@@ -283,7 +283,7 @@ def test_the_command_writes_and_judges(
     monkeypatch.setattr(learn, "SimulatedCore", Entered)
     monkeypatch.setattr(learn, "network", lambda: NETWORK)
     monkeypatch.setattr(learn, "MARGIN", 3)
-    monkeypatch.setattr(learn, "offline", lambda *_: 0.9)
+    monkeypatch.setattr(learning_core, "offline", lambda *_: 0.9)
     given = {
         name: task(0 if name == "from_zero" else 8, 325 if name == "other_writers" else 1010)
         for name in learn.TITLES
@@ -348,7 +348,7 @@ def committed() -> learn.Report:
     figures = {}
     for name, each in given.items():
         done = software(each, lanes=geometry.lanes, compared=False)
-        known = learn.accuracy(done.network, mnist, old.test_labels)
+        known = learning.accuracy(Learner(done.network), mnist, old.test_labels)
         accuracies = {**done.figures, "offline": bounds[name], "mnist": known}
         figures[name] = learn.figures_of(each, accuracies, done.learnt, geometry, first)
     return cast(learn.Report, learn.report_of(given, figures, {}, geometry, first))
@@ -369,9 +369,7 @@ def test_the_page_and_the_picture_are_what_the_command_writes(committed: learn.R
 def test_real_weights_come_to_what_the_page_says(committed: learn.Report, name: str) -> None:
     """Whatever version of scikit-learn finds them."""
     first, given = learning.network(), learning.tasks()[name]
-    x, test = (
-        features(first, first.inputs_from(grey)) for grey in (given.images, given.test_images)
-    )
+    x, test = given.features(first)
     found = learning.offline(x, given.labels, test, given.test_labels)
     assert found == pytest.approx(cast(Any, committed)[name]["offline"], abs=0.005)
 
