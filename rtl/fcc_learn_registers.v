@@ -18,8 +18,8 @@
 module fcc_learn_registers #(
     // Classes that can learn (1 to 32).
     parameter CLASSES = 1,
-    // Rows of latents (>= 1).
-    parameter DEPTH = 1
+    // Bits of the number of a row of latents (>= 1).
+    parameter ROW_BITS = 1
 ) (
     input  wire                                        clk,
     input  wire                                        reset,
@@ -41,7 +41,7 @@ module fcc_learn_registers #(
     output wire                                        restart,
     output wire                                        chunk_valid,
     // The row whose latents are wanted in the next cycle.
-    output wire [((DEPTH > 1) ? $clog2(DEPTH) : 1)-1:0] read_row,
+    output wire [                        ROW_BITS-1:0] read_row,
     input  wire [                       CLASSES*8-1:0] word,
     // Events of fcc_learn_moves.
     input  wire                                        learnt,
@@ -50,7 +50,6 @@ module fcc_learn_registers #(
 
   `include "fcc_learn_registers.vh"
 
-  localparam ROW_BITS = (DEPTH > 1) ? $clog2(DEPTH) : 1;
   localparam PARTS = (CLASSES * 8 + 31) / 32;
   localparam PART_BITS = (PARTS > 1) ? $clog2(PARTS) : 1;
   localparam [31:0] LAST_PART = PARTS - 1;

@@ -145,8 +145,8 @@ module fcc_learner #(
   assign seek_address = base_reg;
 
   fcc_learn_registers #(
-      .CLASSES(CLASSES),
-      .DEPTH  (MAX_WIDTH)
+      .CLASSES (CLASSES),
+      .ROW_BITS(ADDRESS_BITS)
   ) registers (
       .clk          (clk),
       .reset        (reset),
@@ -261,10 +261,8 @@ module fcc_learner #(
     take_reg <= {take_reg[SIGNS-2:0], take};
     give_reg <= {give_reg[SIGNS-2:0], give};
     tag_reg <= {tag_reg[(SIGNS-1)*TAG_BITS-1:0], first, group, place};
-    if (core_reset) begin
-      take_reg <= {SIGNS{1'b0}};
-      give_reg <= {SIGNS{1'b0}};
-    end
+    // What is taken late is forgotten with the next `start`.
+    if (core_reset) give_reg <= {SIGNS{1'b0}};
   end
 
   genvar l;

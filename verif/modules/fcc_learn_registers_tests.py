@@ -103,7 +103,7 @@ class Bench:
         built = settings()["parameters"]
         self.dut = dut
         self.classes: int = built["CLASSES"]
-        self.depth: int = built["DEPTH"]
+        self.depth = 1 << int(built["ROW_BITS"])
         self.rng = np.random.default_rng(seed)
         rows = self.rng.integers(-128, 128, (min(self.depth, 300), self.classes)).tolist()
         self.rules = Rules(self.classes, rows)

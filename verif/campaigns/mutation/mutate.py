@@ -186,7 +186,7 @@ PROOFS: dict[str, tuple[dict[str, int], ...]] = {
         {"LANES": 3, "CLASSES": 4, "MAX_CLASSES": 5, "SCORE_BITS": 5},
         {"LANES": 1, "CLASSES": 1, "MAX_CLASSES": 1, "SCORE_BITS": 11},
     ),
-    "fcc_learn_registers": ({"CLASSES": 5, "DEPTH": 6}, {"CLASSES": 4, "DEPTH": 1}),
+    "fcc_learn_registers": ({"CLASSES": 5, "ROW_BITS": 3}, {"CLASSES": 4, "ROW_BITS": 1}),
     "fcc_learn_walk": tuple(
         {"PE": pe, "SIMD": 5, "RING": 3, "ROW_BITS": 4, "BIT_BITS": 3, "GROUP_BITS": 1}
         for pe in (12, 40)
