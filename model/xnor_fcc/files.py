@@ -44,10 +44,7 @@ def write_whole(files: Mapping[Path, bytes]) -> None:
                 if _is_special(path):
                     _write(path, contents, os.O_NONBLOCK)  # a pipe without a reader is an error
                     continue
-                place = Path(os.path.realpath(path))  # a link stays a link
-                if place.is_dir():
-                    raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
-                beside = place.with_name(f".{place.name[:48]}.{secrets.token_hex(8)}.part")
+                beside, place = _places(path)
                 places[path] = beside, place
                 _write(beside, contents, os.O_CREAT | os.O_EXCL)
         for path, (beside, place) in places.items():
@@ -61,6 +58,21 @@ def write_whole(files: Mapping[Path, bytes]) -> None:
             with contextlib.suppress(OSError):
                 directory.rmdir()
         raise
+
+
+def require_writable(path: Path) -> None:
+    """OSError, with its name, where no file can be written as `write_whole` would do it; nothing is
+    left there, nor changed."""
+    made = _make_directory(path.parent)
+    try:
+        with _named(path):
+            if not _is_special(path):
+                beside, _ = _places(path)
+                _write(beside, b"", os.O_CREAT | os.O_EXCL)
+                beside.unlink()
+    finally:
+        for directory in made:
+            directory.rmdir()
 
 
 def write_atomically(path: Path, contents: bytes) -> None:
@@ -87,6 +99,14 @@ def _write(path: Path, contents: bytes, flags: int) -> None:
         file.flush()
         if stat.S_ISREG(os.fstat(descriptor).st_mode):
             os.fsync(descriptor)
+
+
+def _places(path: Path) -> tuple[Path, Path]:
+    """Where a file is written at first, and where it goes then: a link stays a link."""
+    place = Path(os.path.realpath(path))
+    if place.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+    return place.with_name(f".{place.name[:48]}.{secrets.token_hex(8)}.part"), place
 
 
 def _make_directory(path: Path) -> list[Path]:

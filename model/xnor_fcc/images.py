@@ -44,7 +44,8 @@ def read_images(
 
     An IDX file of bytes, as MNIST comes; a .npy file of uint8 or bool; a .npz file with `images`
     and perhaps `labels`, or the committed test set; a picture, see `read_picture` for `fit` and
-    `paper`. There are labels if every file has them. Raises `ImageFileError`.
+    `paper`. Truth values in one file become black and white beside grey images in another. There
+    are labels if every file has them. Raises `ImageFileError`.
     """
     paths = [paths] if isinstance(paths, Path) else paths
     files = [read_file(path, fit, paper) for path in paths]
@@ -55,7 +56,10 @@ def read_images(
                 f"{paths[0]} has images of {_size(first)} pixels, but {path} of "
                 f"{_size(file.images)}."
             )
-    images = np.concatenate([file.images for file in files])
+    every = [file.images for file in files]
+    if any(images.max(initial=0) > 1 for images in every):
+        every = [as_grey(images) for images in every]
+    images = np.concatenate(every)
     labels = [file.labels for file in files if file.labels is not None]
     return images, np.concatenate(labels) if len(labels) == len(files) else None
 

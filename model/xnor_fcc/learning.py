@@ -23,6 +23,7 @@ earlier run left them, in the network's file.
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
@@ -113,6 +114,7 @@ def updated(latents: np.ndarray, moved: np.ndarray, x: np.ndarray) -> np.ndarray
 
 def started(network: IntegerNetwork, start: int = START) -> np.ndarray:
     """Latents int8 (classes, n) of a network: +-start by its weights; of start 0 all are 0."""
+    start = _whole(start, "Where latents start")
     if not 0 <= start <= MOST_START:
         raise UserError(f"Latents start at 0 to {MOST_START}, not at {start}.")
     return np.where(network.output.weights, start, -start).astype(np.int8)
@@ -163,6 +165,7 @@ class Learner:
         where the network cannot learn, or a number is outside of what there is.
         """
         check(network)
+        margin, lanes = _whole(margin, "The margin"), _whole(lanes, "A batch")
         if not 0 <= margin <= MOST_MARGIN:
             raise UserError(f"The margin must be from 0 to {MOST_MARGIN}, not {margin}.")
         if not 1 <= lanes <= MOST_LANES:
@@ -173,6 +176,11 @@ class Learner:
             latents = network.output.latents
         if latents is None:
             latents = started(network, START if start is None else start)
+        if np.shape(latents) != network.output.weights.shape:
+            raise UserError(
+                f"The network has latents of shape {network.output.weights.shape}, classes and "
+                f"inputs, not {np.shape(latents)}."
+            )
         self.margin, self.lanes = margin, lanes
         self._first = network
         self._take(latents)
@@ -219,6 +227,7 @@ class Learner:
         first begins a batch.  `labels` (N,): a class, or `NO_LABEL`.  `progress` is called with how
         many are done.  UserError if they do not fit the network, or each other.
         """
+        images = self._checked(images, grey)
         labels = checked_labels(labels, len(images))
         size = _BLOCK // self.lanes * self.lanes  # whole batches
         parts = []
@@ -230,6 +239,16 @@ class Learner:
             if progress is not None:
                 progress(first + len(x))
         return Learnt.joined(parts)
+
+    def _checked(self, images: np.ndarray, grey: bool) -> np.ndarray:
+        images = np.asarray(images)
+        if images.dtype != np.uint8 and (grey or images.dtype != np.bool_):
+            kinds = "Grey images are uint8" if grey else "Images are bits, uint8 or bool"
+            raise UserError(f"{kinds}, not {images.dtype}.")
+        inputs = self._first.inputs
+        if self._first.pixels is None and images.size != len(images) * inputs:
+            raise UserError(f"The network takes {inputs} pixels, and has images {images.shape}.")
+        return images
 
     def learn_features(self, x: np.ndarray, labels: np.ndarray) -> Learnt:
         """The same from `features`, uint8 (N, n)."""
@@ -248,6 +267,13 @@ class Learner:
         product = (_signs(x) @ self._weights).astype(np.int32)
         scores: np.ndarray = product + self._first.output.bias
         return scores
+
+
+def _whole(number: int, what: str) -> int:
+    try:
+        return operator.index(number)
+    except TypeError:
+        raise UserError(f"{what} is a whole number, not {number!r}.") from None
 
 
 def _signs(bits: np.ndarray) -> np.ndarray:

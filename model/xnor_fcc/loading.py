@@ -9,10 +9,18 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from .geometry import Geometry
 from .pack import Memory
 from .pack_maps import MapMemory
-from .registers import ADDRESS, BIT
+from .registers import ADDRESS, BIT, RESET
 from .shape import ceil_div
+
+
+def take_over(geometry: Geometry) -> dict[str, int]:
+    """What registers of a stopped core are written, by name, lest it goes on with what a host has
+    left there that was cut off while the core learnt. A core that does not learn ignores it."""
+    settings = {} if geometry.map_input else {"LEARNING": 0}
+    return {**settings, "PARTIAL_TIMEOUT": RESET["PARTIAL_TIMEOUT"]}
 
 
 def load_writes(memory: Memory) -> Iterator[tuple[int, np.ndarray]]:

@@ -23,7 +23,7 @@ import numpy as np
 
 from .geometry import Geometry
 from .integer import IntegerNetwork
-from .loading import load_checks, load_writes
+from .loading import load_checks, load_writes, take_over
 from .pack import pack
 from .registers import ADDRESS, BIT, ID_VALUE, VERSION_VALUE, word
 
@@ -48,6 +48,7 @@ def register_script(
     name = " ".join(network.name.split())  # which is that of a file
     lines = [f"# {name}: {'-'.join(map(str, network.widths))}"]
     lines += _expectations(geometry)
+    lines += [f"write {4 * ADDRESS[n]:x} {value:x}" for n, value in take_over(geometry).items()]
     for address, values in load_writes(memory):
         for first in range(0, len(values), _VALUES):
             words = " ".join(f"{value:x}" for value in values[first : first + _VALUES])

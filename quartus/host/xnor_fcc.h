@@ -50,7 +50,7 @@
 #define XFCC_CONTROL_ENABLE 0x00000001u
 /* 1: a pixel is a byte, compared with PIXEL_THRESHOLD; 0: packed 1-bit pixels. Taken over by a write that sets ENABLE. */
 #define XFCC_CONTROL_PIXEL_8BIT 0x00000002u
-/* Writing 1 resets everything but the loaded memories and the network's description. Reads 0. */
+/* Writing 1 stops everything, drops what is inside and clears counters and errors. What has been loaded and set stays, LEARNING and PARTIAL_TIMEOUT too; while a core learns it may leave weights half old and half new, which have to be loaded again. Reads 0. */
 #define XFCC_CONTROL_SOFT_RESET 0x00000004u
 /* What the core is doing. */
 #define XFCC_REG_STATUS 0x00000044u
@@ -160,7 +160,7 @@
 #define XFCC_PIXEL_LEVELS 0x0000ff00u
 /* Core that learns: the next latents of 8 bits, four classes in a word, the lowest one lowest; a row has ceil(LEARNING.CLASSES / 4) words, and synapse k is row k. Writes go on from LEARNING.RESTART, reads from the last write of LEARNING; reads 0 while RUNNING or BUSY. */
 #define XFCC_REG_LATENTS 0x000000acu
-/* Core that learns: what it learns, and how. Writing it begins to read LATENTS at row 0; 0 in a core that does not learn. */
+/* Core that learns: what it learns, and how; after a reset all 0 but CLASSES. Writing it begins to read LATENTS at row 0, from the second cycle after. 0 in a core for dense layers that does not learn; where MAP_INPUT is not 0 this address is MAP_EVEN. */
 #define XFCC_REG_LEARNING 0x000000b4u
 /* Packets have a label behind the image, a byte, 255 for none, and the output layer learns. Without INPUTS rows of latents the core does not start (NOT_LOADED), nor with more classes than CLASSES (BAD_TABLE). */
 #define XFCC_LEARNING_ENABLE 0x00000001u

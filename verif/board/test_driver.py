@@ -477,7 +477,11 @@ def test_a_core_that_never_answers(core: Board, network: Path) -> None:
     [
         (np.zeros((2, 31), np.uint8), False, r"shape \(N, 30\)"),
         (np.zeros(30, np.uint8), False, r"shape \(N, 30\)"),
-        (np.zeros((2, 30), np.float32), True, "float32"),
+        (np.zeros((2, 30), np.float32), True, "Grey images must be uint8, not float32"),
+        # As grey ones they would all be black.
+        (np.ones((2, 30), np.bool_), True, "Grey images must be uint8, not bool"),
+        ([[0.5] * 30], False, "must be uint8 or bool, not float64"),
+        (iter(()), False, "must be uint8 or bool, not object"),
         (np.full((2, 30), 2, np.uint8), False, "0 and 1"),
     ],
 )
@@ -514,7 +518,10 @@ LABELS = np.array([0, 4, NO_LABEL], np.uint8)
         (5, {"labels": LABELS.astype(int) + 1}, UserError, "from 0 to 255"),
         (5, {"labels": -LABELS.astype(int)}, UserError, "from 0 to 255"),
         (5, {"margin": 256}, UserError, "from 0 to 255, not 256"),
+        (5, {"margin": 32.0}, UserError, "The margin is a whole number, not 32.0"),
         (5, {"start": 128}, UserError, "at 0 to 127, not at 128"),
+        (5, {"start": 1.5}, UserError, "start is a whole number, not 1.5"),
+        (5, {"latents": np.zeros((9, 5), np.int8)}, UserError, r"of shape \(5, 9\), classes and "),
         (5, {"images": np.zeros((3, 31), np.uint8)}, ImageError, r"shape \(N, 30\)"),
         (5, {"images": np.full((3, 30), 2, np.uint8)}, ImageError, "0 and 1"),
     ],

@@ -22,6 +22,7 @@ from xnor_fcc.pack import pack
 from xnor_fcc.random_network import Convolution, random_map_network, random_network
 from xnor_fcc.reference import evaluate
 from xnor_fcc.register_script import register_script
+from xnor_fcc.registers import ADDRESS
 from xnor_fcc_sim import simulator
 from xnor_fcc_sim.simulator import ROOT
 
@@ -139,6 +140,18 @@ def test_hosts_classify_like_the_reference(tmp_path: Path, master: str) -> None:
 @pytest.mark.parametrize("master", HOSTS)
 def test_hosts_without_labels(tmp_path: Path, master: str) -> None:
     outcome = run_host(master, tmp_path, register_script(NETWORK, CORE, IMAGES[:2]))
+    assert (outcome.status, outcome.errors) == (0, "")
+    assert outcome.output[-1] == "2 images, 0 wrong"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("master", HOSTS)
+def test_hosts_take_a_core_that_was_left_learning(tmp_path: Path, master: str) -> None:
+    """By a host that was cut off: it would wait for labels, and for whole batches."""
+    left = (("LEARNING", "1"), ("PARTIAL_TIMEOUT", "ffffffff"))
+    text = "".join(f"write {4 * ADDRESS[name]:x} {value}\n" for name, value in left)
+    text += register_script(NETWORK, CORE, IMAGES[:2])
+    outcome = run_host(master, tmp_path, text, core=replace(CORE, learn=5))
     assert (outcome.status, outcome.errors) == (0, "")
     assert outcome.output[-1] == "2 images, 0 wrong"
 

@@ -276,6 +276,17 @@ def test_truth_values_are_black_and_white() -> None:
     assert as_grey(bits * np.uint8(2)).max() == 2 and not as_grey(bits * np.uint8(0)).any()
 
 
+def test_truth_values_beside_grey_images_are_black_and_white(tmp_path: Path) -> None:
+    """Alone they stay as they are."""
+    bits = np.array([[[0, 1]], [[1, 1]]], np.bool_)
+    grey = np.array([[[0, 200]]], np.uint8)
+    np.save(tmp_path / "bits.npy", bits)
+    np.save(tmp_path / "grey.npy", grey)
+    both, _ = read_images([tmp_path / "bits.npy", tmp_path / "grey.npy"])
+    np.testing.assert_array_equal(both, [[[0, 255]], [[255, 255]], [[0, 200]]])
+    np.testing.assert_array_equal(read_images(tmp_path / "bits.npy")[0], bits)
+
+
 def test_sizes() -> None:
     assert (side_of(784), side_of(64), side_of(40)) == (28, 8, None)
     assert flat(np.zeros((3, 4, 9), np.uint8), 36).shape == (3, 36)

@@ -20,7 +20,7 @@ import pytest
 from xnor_fcc import cli, files
 from xnor_fcc.container import read
 from xnor_fcc.errors import TRACEBACK, Exit, ToolError, UserError, run_main
-from xnor_fcc.files import read_bytes, write_atomically, write_text, write_whole
+from xnor_fcc.files import read_bytes, require_writable, write_atomically, write_text, write_whole
 from xnor_fcc.random_network import random_network
 
 # A command of one line of Python: MAIN is its body.
@@ -237,6 +237,19 @@ def test_all_files_or_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     write_whole(contents)
     assert listed(tmp_path) == ["a", "a/one", "b", "b/c", "b/c/three", "b/two"]
     assert old.read_bytes() == b"new"
+
+
+def test_whether_a_file_can_be_written_is_found_without_a_trace(tmp_path: Path) -> None:
+    old = tmp_path / "old"
+    old.write_bytes(b"old")
+    for path in (old, tmp_path / "new", tmp_path / "a" / "b" / "new", Path("/dev/null")):
+        require_writable(path)
+    assert listed(tmp_path) == ["old"] and old.read_bytes() == b"old"
+    for path in (tmp_path, old / "below", Path("/proc/new"), Path("/proc/a/b/new")):
+        with pytest.raises(OSError) as raised:
+            require_writable(path)
+        assert raised.value.filename
+    assert listed(tmp_path) == ["old"]
 
 
 def test_a_place_that_is_no_file(tmp_path: Path) -> None:

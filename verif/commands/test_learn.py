@@ -295,7 +295,7 @@ def test_progress_is_of_all_images_that_are_shown() -> None:
         ("--inputs images.npz --held-out 0", "--held-out 0 is not at least 1"),
         ("--inputs images.npz --every 0", "--every 0 is not at least 1"),
         ("--inputs images.npz --passes 0", "--passes 0 is not at least 1"),
-        ("--inputs images.npz --start 0", "--start 0 is not at least 1"),
+        ("--inputs images.npz --start -1", "start at 0 to 127, not at -1"),
         ("--inputs images.npz --start 128", "start at 0 to 127, not at 128"),
         ("--inputs images.npz --margin 256", "from 0 to 255, not 256"),
         ("--inputs images.npz --margin -1", "from 0 to 255, not -1"),
@@ -306,6 +306,10 @@ def test_progress_is_of_all_images_that_are_shown() -> None:
         ("--inputs images.npz --data-dir .", "--data-dir goes with --dataset"),
         ("--dataset digits --labels labels.npy", "--labels goes with --inputs"),
         ("--inputs images.npz --out out", "--out out does not end in .npz"),
+        ("--inputs images.npz --out folder.npz", "folder.npz"),
+        ("--inputs images.npz --out images.npz", "images.npz would take the place of images"),
+        ("--inputs images.npz --test none.npz --out none.npz", "none.npz would take the place"),
+        ("--inputs bare.npy --labels few.npz --out few.npz", "few.npz would take the place"),
         ("--inputs nothing.npz", "There is no file nothing.npz"),
         ("--inputs bare.npy", "bare.npy has no labels"),
         ("--inputs images.npz --test bare.npy", "bare.npy has no labels"),
@@ -336,6 +340,9 @@ def test_one_sentence(
     """Code 2, before anything is learnt or written."""
     np.save("bare.npy", GREY)
     np.save("few.npy", LABELS[:3])
+    np.savez("few.npz", LABELS[:3])
+    Path("folder.npz").mkdir()
+    before = {path: path.read_bytes() for path in yard.glob("*.np?") if path.is_file()}
     wrong = LABELS.copy()
     wrong[7] = 4
     np.savez("wrong.npz", images=GREY, labels=wrong)
@@ -346,6 +353,26 @@ def test_one_sentence(
     out, err = capsys.readouterr()
     assert out == "" and err.startswith("error: ") and err.count("\n") == 1 and says in err
     assert not Path("out.npz").exists()
+    assert all(path.read_bytes() == contents for path, contents in before.items())
+
+
+def test_a_place_that_takes_nothing_is_known_before_anything_is_learnt(
+    yard: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(learn, "course", lambda *_: pytest.fail("learnt"))
+    for out in ("net.npz/x.npz", "/proc/x.npz", "."):
+        given = ["--network", "net.npz", "--inputs", "images.npz", "--out", out]
+        assert run_main(lambda given=given: learn.main(given)) == 2  # type: ignore[misc]
+
+
+def test_nothing_is_told_where_there_is_nothing(
+    yard: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Images without labels, and none to measure on."""
+    np.savez("bare.npz", images=GREY, labels=np.full(30, NO_LABEL))
+    given = ["--network", "net.npz", "--inputs", "bare.npz", "--out", "out.npz"]
+    assert learn.main(given) == 0
+    assert "images:" not in capsys.readouterr().out
 
 
 def test_a_place_that_takes_nothing(yard: Path, capsys: pytest.CaptureFixture[str]) -> None:

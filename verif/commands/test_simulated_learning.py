@@ -15,6 +15,7 @@ import pytest
 
 from xnor_fcc.board.driver import (
     DeviceTimeoutError,
+    Driver,
     NotLoadedError,
     UnsupportedCoreError,
     UnsupportedNetworkError,
@@ -27,6 +28,7 @@ from xnor_fcc.learning import NO_LABEL, Learner
 from xnor_fcc.learning_cycles import learning_period
 from xnor_fcc.random_network import random_network
 from xnor_fcc.reference import evaluate
+from xnor_fcc.registers import RESET, word
 from xnor_fcc_sim.clock import CLOCK_NS
 from xnor_fcc_sim.core import SimulatedCore
 from xnor_fcc_sim.simulation import SimulationError
@@ -159,6 +161,56 @@ def test_the_first_error_is_the_one_that_is_told() -> None:
             core.learn(BITS, LABELS, progress=interrupted)
 
 
+def test_interrupted_in_a_walk_it_knows_what_it_computes_with() -> None:
+    """Wherever a walk is cut off: weights and latents agree, and are those of `network`."""
+    widths = (30, 400, 5)
+    first = random_network(np.random.default_rng(5), widths)
+    bits, classes = first.inputs_from(GREY), np.array([0, 1, 2], np.uint8)
+    cut = 0
+    with SimulatedCore(first, Geometry.for_widths(widths, 4, 8, 3), learn=True) as core:
+        for reads in (0, 30, 60, 90, 120, 150, 1000):
+
+            def interrupt(_: int, reads: int = reads) -> None:
+                for _ in range(reads):
+                    core.read("STATUS")
+                raise KeyboardInterrupt
+
+            core.load(first)
+            with pytest.raises(KeyboardInterrupt):
+                core.learn(bits[:3], classes, 255, start=1, progress=interrupt)
+            whole = Learner(first, 255, 3, start=1)
+            whole.learn(bits[:3], classes)
+            found_latents = core.network.output.latents
+            assert found_latents is not None
+            cut += bool((found_latents != whole.latents).any())
+            scores = evaluate(core.network, bits[:40]).scores
+            assert (core.classify(bits[:40]).scores == scores).all()
+            model = Learner(core.network, MARGIN, 3)
+            wanted = model.learn(bits[3:60], LABELS[3:60])
+            found = core.learn(bits[3:60], LABELS[3:60], MARGIN)
+            assert (found.scores == wanted.scores).all()
+            assert core.network.output.latents is not None
+            assert (core.network.output.latents == model.latents).all()
+    assert 2 < cut < 7
+
+
+def test_a_driver_takes_a_core_that_was_left_learning(core: SimulatedCore) -> None:
+    """By a program that was cut off: it would wait for labels, and for whole batches."""
+    core.write("LEARNING", word("LEARNING", ENABLE=1, INPUTS=19))
+    core.write("PARTIAL_TIMEOUT", 0xFFFF_FFFF)
+    other = Driver(core._transport)
+    other.load(NETWORK)
+    assert (other.classify(BITS[:2]).scores == evaluate(NETWORK, BITS[:2]).scores).all()
+    assert other.read("PARTIAL_TIMEOUT") == RESET["PARTIAL_TIMEOUT"]
+
+
+def test_margins_of_every_whole_kind(core: SimulatedCore) -> None:
+    model = Learner(NETWORK, 200, 3)
+    model.learn(BITS[:30], LABELS[:30])
+    core.learn(BITS[:30], LABELS[:30], np.uint8(200))  # type: ignore[arg-type]
+    assert equal(core, model)
+
+
 def test_refusals_leave_core_and_network_as_they_were(core: SimulatedCore) -> None:
     for labels, match in (
         (LABELS[:8], "9 images, but labels of shape"),
@@ -171,7 +223,7 @@ def test_refusals_leave_core_and_network_as_they_were(core: SimulatedCore) -> No
         ({"margin": 256}, "from 0 to 255, not 256"),
         ({"start": 128}, "0 to 127, not at 128"),
         ({"latents": LATENTS, "start": 8}, "not both"),
-        ({"latents": LATENTS[:, 1:]}, "18 inputs"),
+        ({"latents": LATENTS[:, 1:]}, r"shape \(5, 19\), classes and inputs, not \(5, 18\)"),
     ):
         with pytest.raises(UserError, match=match):
             core.learn(BITS[:9], LABELS[:9], **wrong)  # type: ignore[arg-type]

@@ -291,6 +291,21 @@ def test_options_outside_of_what_there_is(options: dict[str, int]) -> None:
 
 
 @pytest.mark.parametrize(
+    ("images", "grey", "says"),
+    [
+        (np.zeros((2, 4), np.uint8), True, r"takes 3 pixels, and has images \(2, 4\)"),
+        (np.zeros((2, 3), np.bool_), True, "Grey images are uint8, not bool"),
+        (np.full((2, 3), 0.5), True, "Grey images are uint8, not float64"),
+        (np.full((2, 3), 0.5), False, "bits, uint8 or bool, not float64"),
+    ],
+)  # fmt: skip
+def test_images_that_are_none(images: np.ndarray, grey: bool, says: str) -> None:
+    learner = Learner(network(0, (3, 2)))
+    with pytest.raises(UserError, match=says):
+        learner.learn(images, np.zeros(2, np.uint8), grey)
+
+
+@pytest.mark.parametrize(
     "labels", [[0, 1], [0, 1, 256], [0, -1, 2], [0.0, 1.0, 2.0], [[0, 1, 2]]], ids=str
 )
 def test_labels_that_are_none(labels: list[int]) -> None:

@@ -17,6 +17,7 @@ from tqdm import tqdm
 from xnor_fcc.board.uart import BAUD
 from xnor_fcc.data import DATASETS
 from xnor_fcc.errors import CommandLine, UserError, run_main
+from xnor_fcc.files import require_writable
 from xnor_fcc.geometry import Geometry
 from xnor_fcc.geometry_options import add_geometry, add_network, learning
 from xnor_fcc.integer import IntegerNetwork, find_network
@@ -102,7 +103,7 @@ def parser() -> CommandLine:
     start = result.add_mutually_exclusive_group()
     start.add_argument("--from-zero", action="store_true", help="begin with all latents at 0")
     start.add_argument("--start", type=int, metavar="N",
-        help=f"begin with latents of +-N, 1 to 127, by the weights (default: go on with those of "
+        help=f"begin with latents of +-N, 0 to 127, by the weights (default: go on with those of "
         f"the network's file, or +-{START})")  # fmt: skip
     add("--passes", type=int, default=1, metavar="N",
         help="learn from all images so often (default: %(default)s)")  # fmt: skip
@@ -126,7 +127,7 @@ def parser() -> CommandLine:
 
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     options = parser().parse_args(argv)
-    for name in ("images", "start", "passes", "held_out", "every"):
+    for name in ("images", "passes", "held_out", "every"):
         value = getattr(options, name)
         if value is not None and value < 1:
             raise UserError(f"--{name.replace('_', '-')} {value} is not at least 1.")
@@ -145,6 +146,11 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         raise UserError("--lanes is that of the core at --device: leave it out.")
     if options.out.suffix != ".npz":
         raise UserError(f"--out {options.out} does not end in .npz.")
+    for path in (*(options.inputs or ()), *(options.test or ()), options.labels):
+        there = path is not None and path.exists() and options.out.exists()
+        if there and options.out.samefile(path):
+            raise UserError(f"--out {options.out} would take the place of images or labels.")
+    require_writable(options.out)
     return options
 
 
@@ -187,8 +193,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         ) as bar:  # fmt: skip
 
             def tell(point: Point) -> None:
-                # Before the first image, without any to measure on, there is nothing to tell.
-                if not options.json and (point["images"] or point["accuracy"] is not None):
+                # Without images to measure on, nor labels yet, there is nothing to tell.
+                known = point["right"] is not None or point["accuracy"] is not None
+                if not options.json and known:
                     bar.clear()
                     print(line(point), flush=True)
 

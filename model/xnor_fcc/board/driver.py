@@ -26,7 +26,7 @@ from ..errors import UserError
 from ..geometry import Geometry, GeometryError, KindError
 from ..integer import IntegerNetwork
 from ..learning import MARGIN, NO_LABEL, Learner, Learnt, checked_labels
-from ..loading import latent_words, latents_in, load_checks, load_writes
+from ..loading import latent_words, latents_in, load_checks, load_writes, take_over
 from ..pack import pack
 from ..parameters import PARAMETERS
 from ..registers import ADDRESS, BIT, ID_VALUE, VERSION_VALUE, errors_in, field, word
@@ -117,14 +117,17 @@ class Driver:
     """One core. `timeout`: seconds without an answer after which the core counts as dead."""
 
     def __init__(self, transport: Transport, timeout: float = 5.0) -> None:
-        """Recognise the core and stop it. Raises `WrongCoreError`, `VersionError`,
-        `UnsupportedCoreError`, or `DeviceTimeoutError` where it does not come to rest."""
+        """Recognise the core, stop it, and set PARTIAL_TIMEOUT as after a reset. Raises
+        `WrongCoreError`, `VersionError`, `UnsupportedCoreError`, or `DeviceTimeoutError` where it
+        does not come to rest."""
         self.transport = transport
         self.timeout = timeout
         self.mover = transport.mover()
         self.network: IntegerNetwork | None = None
         self.geometry = self._recognise()
         self.reset()
+        for name, value in take_over(self.geometry).items():
+            self.write(name, value)
 
     def __enter__(self) -> Driver:
         return self
@@ -298,7 +301,7 @@ class Driver:
         if network != self.network:  # what is written to LATENTS changes no weight
             self.load(network)
         self.reset()
-        settings = word("LEARNING", MARGIN=margin, INPUTS=network.output.inputs)
+        settings = word("LEARNING", MARGIN=learner.margin, INPUTS=network.output.inputs)
         self.write("LEARNING", settings | word("LEARNING", RESTART=1))
         address = OFFSET["core"] + 4 * ADDRESS["LATENTS"]
         self.transport.write_many(address, latent_words(learner.latents, built))
@@ -309,10 +312,12 @@ class Driver:
             results, counters = self._run(packets, network.classes + 1, lanes, grey, progress)
         except BaseException:
             with contextlib.suppress(UserError):  # the first error is the one to tell
-                self._keep(network, settings, patience)
+                # Where a walk was cut off, the weights are not yet those of the latents.
+                self.load(self._kept(network, settings, patience))
             raise
-        self._keep(network, settings, patience)
-        learnt = Learnt.of(results[: len(images), :-1].astype(np.int32), labels, margin, lanes)
+        self.network = self._kept(network, settings, patience)
+        scores = results[: len(images), :-1].astype(np.int32)
+        learnt = Learnt.of(scores, labels, learner.margin, lanes)
         if (counters["LEARNT"], counters["MOVED"]) != (learnt.learnt, learnt.images_moved):
             raise DriverError(
                 f"The core says that {counters['MOVED']} of {counters['LEARNT']} images moved "
@@ -320,8 +325,9 @@ class Driver:
             )
         return learnt
 
-    def _keep(self, network: IntegerNetwork, settings: int, patience: int) -> None:
-        """Learn no more: what the core has learnt is what `network` has from now on."""
+    def _kept(self, network: IntegerNetwork, settings: int, patience: int) -> IntegerNetwork:
+        """Learn no more; `network` with what the core has learnt. The driver has none."""
+        self.network = None
         self.network = None
         self.write("LEARNING", settings)
         self.write("PARTIAL_TIMEOUT", patience)
@@ -329,7 +335,7 @@ class Driver:
         count = network.output.inputs * ceil_div(learn, 4)
         words = np.array([self.read("LATENTS") for _ in range(count)], np.uint32)
         found = latents_in(words, learn, network.classes)
-        self.network = Learner(network, latents=found).network
+        return Learner(network, latents=found).network
 
     def _run(
         self,
@@ -428,15 +434,17 @@ def _dotted(version: int) -> str:
 
 def _packets(images: np.ndarray, inputs: int, grey: bool) -> np.ndarray:
     """uint8 (N, bytes): the packets of images, packed 1-bit pixels or 8-bit ones."""
-    if images.dtype not in (np.uint8, np.bool_):
-        raise ImageError(f"Images must be uint8 or bool, not {images.dtype}.")
+    images = np.asarray(images)
+    if images.dtype != np.uint8 and (grey or images.dtype != np.bool_):
+        kinds = "Grey images must be uint8" if grey else "Images must be uint8 or bool"
+        raise ImageError(f"{kinds}, not {images.dtype}.")
     if images.ndim < 2 or images[0:1].size != inputs * len(images[0:1]):
         raise ImageError(
             f"Images of {inputs} pixels are needed, shape (N, {inputs}), not {images.shape}."
         )
     flat = np.ascontiguousarray(images.reshape(len(images), inputs))
     if grey:
-        return flat.astype(np.uint8)
+        return flat
     if flat.size and flat.max() > 1:
         raise ImageError("Images must be bits of 0 and 1, or be passed as grey pixels.")
     return np.packbits(flat, axis=1, bitorder="little")
