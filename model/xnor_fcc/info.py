@@ -6,6 +6,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any, TypedDict
 
 import numpy as np
@@ -16,7 +17,7 @@ from .errors import CommandLine
 from .geometry import NAMED, Geometry, GeometryError, MapShape, Shape
 from .geometry_options import add_geometry, add_network, geometry_of
 from .integer import IntegerNetwork, Layer, OutputLayer, ShiftLayer, find_network
-from .space import Space, pick
+from .space import Candidate, Space, pick
 
 ALL, NONE = "all", "none"
 
@@ -255,9 +256,25 @@ def on_core(geometry: Geometry, shape: Shape) -> CoreFacts:
     }
 
 
-def on_device(device: Device, shape: Shape) -> DeviceFacts:
-    """Whether the network fits an FPGA, with the explorer's best geometry for throughput."""
-    found = Space(device, shape).explore()
+def on_devices(chosen: Sequence[Device], shape: Shape) -> Iterator[DeviceFacts]:
+    """Whether the network fits each of these FPGAs, with the explorer's best geometry for
+    throughput. Cores are tried once for all of them, in an FPGA that is as large as any."""
+    if not chosen:
+        return
+    largest = replace(
+        chosen[0],
+        alms=max(device.alms for device in chosen),
+        blocks=max(device.blocks for device in chosen),
+    )
+    assert all(device.shapes == largest.shapes for device in chosen), "they are of one family"
+    found = Space(largest, shape).explore()
+    for device in chosen:
+        space = Space(device, shape)
+        fit = [each for each in found if not space.excess(each.geometry, each.area)]
+        yield _on_device(device, shape, fit)
+
+
+def _on_device(device: Device, shape: Shape, found: Sequence[Candidate]) -> DeviceFacts:
     if found:
         best = pick(found)["throughput"]
         return {
@@ -377,7 +394,7 @@ def device_text(name: str, fit: DeviceFacts) -> str:
 def _parts(
     options: argparse.Namespace, network: IntegerNetwork
 ) -> Iterator[tuple[dict[str, Any], str]]:
-    """The report piece by piece, each with its text: the explorer takes seconds for a device."""
+    """The report piece by piece, each with its text: the explorer takes seconds."""
     facts = describe(network)
     try:
         shape = network.shape
@@ -393,10 +410,10 @@ def _parts(
     yield {**facts, "reason": None, "core": core}, f"{text(facts)}\n{core_text(core)}"
     fits: dict[str, DeviceFacts] = {}
     yield {"devices": fits}, ""
-    for name, device in devices().items():
-        if options.device in (ALL, name):
-            fits[name] = on_device(device, shape)
-            yield {}, device_text(name, fits[name])
+    chosen = [each for name, each in devices().items() if options.device in (ALL, name)]
+    for device, fit in zip(chosen, on_devices(chosen, shape), strict=True):
+        fits[device.name] = fit
+        yield {}, device_text(device.name, fit)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
