@@ -150,6 +150,10 @@ class Core(Protocol):
     def network(self) -> IntegerNetwork | None:
         """What it has by now."""
 
+    @property
+    def batch(self) -> int:
+        """Images of a batch that learns."""
+
     def learn(
         self,
         images: np.ndarray,
@@ -173,7 +177,7 @@ def by_core(core: Core, margin: int) -> Pupil:
         assert core.network is not None
         return core.network
 
-    return Pupil(learn, network, core.geometry.lanes, core.geometry.label)
+    return Pupil(learn, network, core.batch, core.geometry.label)
 
 
 @contextlib.contextmanager

@@ -17,10 +17,10 @@ from cocotb.task import bridge
 from board.host_system import SimulatedTransport, refused, serve
 from xnor_fcc.board import host
 from xnor_fcc.board.address_map import BASE, OFFSET
-from xnor_fcc.board.driver import (
+from xnor_fcc.board.driver import Driver
+from xnor_fcc.board.driver_errors import (
     CorruptedLoadError,
     DeviceTimeoutError,
-    Driver,
     ImageError,
     NetworkTooLargeError,
     RefusedError,

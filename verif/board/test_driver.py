@@ -17,11 +17,10 @@ import pytest
 
 from xnor_fcc.board import host
 from xnor_fcc.board.address_map import BUFFER_BYTES, OFFSET, REGISTER_BYTES
-from xnor_fcc.board.driver import (
-    Answers,
+from xnor_fcc.board.driver import Answers, Driver
+from xnor_fcc.board.driver_errors import (
     CorruptedLoadError,
     DeviceTimeoutError,
-    Driver,
     ImageError,
     NetworkTooLargeError,
     NotLoadedError,

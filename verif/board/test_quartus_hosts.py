@@ -15,7 +15,7 @@ import pytest
 
 from board.tclsh import Script, quoted
 from xnor_fcc.board.address_map import BUFFER_BYTES
-from xnor_fcc.board.driver import DriverError
+from xnor_fcc.board.driver_errors import DriverError
 from xnor_fcc.geometry import NAMED, Geometry, KindError
 from xnor_fcc.integer import IntegerNetwork, find_network
 from xnor_fcc.pack import pack

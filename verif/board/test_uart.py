@@ -8,7 +8,7 @@ import json
 import os
 import re
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -56,6 +56,12 @@ def test_the_driver_over_the_serial_link() -> None:
     # Two per cent too fast, and as much too slow.
     bits = [(BIT_NS * 98 // 100, 2), (-(-BIT_NS * 102 // 100), 1)]
     run(geometry, TESTS, "small", widths=SMALL, bits=bits, images=5, damages=10)
+
+
+@pytest.mark.slow
+def test_a_core_learns_over_the_serial_link() -> None:
+    geometry = replace(Geometry.for_widths(SMALL, 4, 7, 2, image_width=16), learn=5)
+    run(geometry, ["learning"], "learning", widths=SMALL)
 
 
 @pytest.mark.one_quick

@@ -13,9 +13,9 @@ from cocotb.task import bridge
 
 from board.host_system import refused
 from board.uart_port import BAUD, BIT_NS, TIMEOUT, SimulatedPort
-from xnor_fcc.board.driver import (
+from xnor_fcc.board.driver import Driver
+from xnor_fcc.board.driver_errors import (
     DeviceTimeoutError,
-    Driver,
     DriverError,
     RefusedError,
     TruncatedTransferError,
@@ -23,6 +23,7 @@ from xnor_fcc.board.driver import (
 from xnor_fcc.board.uart import LinkError, UartTransport
 from xnor_fcc.geometry import Geometry
 from xnor_fcc.integer import IntegerNetwork
+from xnor_fcc.learning import Learner
 from xnor_fcc.random_network import random_network
 from xnor_fcc.reference import evaluate
 from xnor_fcc_sim.settings import settings
@@ -75,6 +76,30 @@ async def bit_exact(dut: Any) -> None:
             assert port.closed
 
         await bridge(run)()
+
+
+@cocotb.test(timeout_time=1, timeout_unit="sec")
+async def learning(dut: Any) -> None:
+    """A core learns over the link what the model learns from one image at a time, and goes on."""
+    port = await _port(dut)
+    (network,) = _networks(1)
+    grey = _grey(network, 13)
+    labels = np.random.default_rng(4).integers(0, network.classes, 13, np.uint8)
+
+    def run() -> None:
+        model = Learner(network, 5, 1, start=1)
+        with Driver(port.transport(), _TIMEOUT) as core:
+            assert core.batch == 1 < core.geometry.lanes
+            core.load(network)
+            for some, start in ((slice(0, 7), 1), (slice(7, 13), None)):
+                wanted = model.learn(grey[some], labels[some], grey=True)
+                found = core.learn(grey[some], labels[some], 5, start=start, grey=True)
+                np.testing.assert_array_equal(found.scores, wanted.scores)
+                assert wanted.walks and core.network == model.network != network
+                np.testing.assert_array_equal(core.network.output.latents, model.latents)
+            _check(core, model.network, 3)
+
+    await bridge(run)()
 
 
 @cocotb.test(timeout_time=1, timeout_unit="sec")

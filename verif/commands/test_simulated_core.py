@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from xnor_fcc.board.driver import (
+from xnor_fcc.board.driver_errors import (
     DeviceTimeoutError,
     ImageError,
     NetworkTooLargeError,

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from xnor_fcc.board.driver import (
+from xnor_fcc.board.driver import Driver
+from xnor_fcc.board.driver_errors import (
     DeviceTimeoutError,
-    Driver,
     NotLoadedError,
     UnsupportedCoreError,
     UnsupportedNetworkError,

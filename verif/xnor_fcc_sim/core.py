@@ -20,7 +20,8 @@ from types import TracebackType
 
 import numpy as np
 
-from xnor_fcc.board.driver import Answers, Driver, ImageError, NotLoadedError
+from xnor_fcc.board.driver import Answers, Driver
+from xnor_fcc.board.driver_errors import ImageError, NotLoadedError
 from xnor_fcc.errors import UserError
 from xnor_fcc.geometry import NAMED, Geometry, MapShape, Shape
 from xnor_fcc.geometry_options import learning, no_wider
@@ -244,6 +245,11 @@ class SimulatedCore:
         network = self.network if against is None else against
         with self._alone():
             return self._traced(np.asarray(image)[None], grey, network, label)[0]
+
+    @property
+    def batch(self) -> int:
+        """Images of a batch that learns."""
+        return self.driver.batch
 
     @contextlib.contextmanager
     def _alone(self) -> Iterator[None]:

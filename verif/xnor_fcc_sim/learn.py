@@ -60,11 +60,12 @@ many of these answers were right is told too.
 
 It is the reference (software) that learns, or, with --simulated, a simulated core of --geometry or
 --pe, --simd, --lanes, or, with --device, the core of a board behind a serial port
-(rtl/INTEGRATION.md). Such a core has the parameter LEARN, and takes networks of single bits without
-convolutions. The network is loaded into it first, and what it has learnt is read out of it.
-It answers the images that accuracy is measured on, too, each time, and then its latents are read:
-with `mnist` the simulated core shows some 100 images a second, and takes a second or two for each
---every; a port of {BAUD:,} baud takes about as long. --held-out and --test of few images are quick.
+(rtl/INTEGRATION.md), over which each image is a batch. Such a core has the parameter LEARN, and
+takes networks of single bits without convolutions. The network is loaded into it first, and what it
+has learnt is read out of it. It answers the images that accuracy is measured on, too, each time,
+and then its latents are read: with `mnist` the simulated core shows some 100 images a second, and
+takes a second or two for each --every; a port of {BAUD:,} baud takes about as long. --held-out and
+--test of few images are quick.
 
 examples
   xnor-fcc learn --inputs mine.npz --held-out 200 --out adapted.npz

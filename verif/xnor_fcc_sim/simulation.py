@@ -126,6 +126,8 @@ class SimulationTransport:
 
     # ---- Mover
 
+    single = False
+
     def reset(self) -> bool:
         """Forget what is on the way."""
         self.ask("forget")

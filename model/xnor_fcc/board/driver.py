@@ -32,6 +32,20 @@ from ..parameters import PARAMETERS
 from ..registers import ADDRESS, BIT, ID_VALUE, VERSION_VALUE, errors_in, field, word
 from ..shape import ceil_div
 from .address_map import OFFSET
+from .driver_errors import (
+    CorruptedLoadError,
+    DeviceTimeoutError,
+    DriverError,
+    ImageError,
+    NetworkTooLargeError,
+    NotLoadedError,
+    RefusedError,
+    TruncatedTransferError,
+    UnsupportedCoreError,
+    UnsupportedNetworkError,
+    VersionError,
+    WrongCoreError,
+)
 from .transport import Transport
 
 _ENABLE = 1 << BIT["CONTROL"]["ENABLE"]
@@ -44,54 +58,6 @@ _GEOMETRY = [
     for name, parameter in PARAMETERS.items()
     if name in ADDRESS and name != "WEIGHT_STREAM" and not (parameter.maps and name != "MAP_INPUT")
 ]
-
-
-class DriverError(UserError):
-    """Anything the driver cannot go on from; the text is one sentence."""
-
-
-class WrongCoreError(DriverError):
-    """There is no xnor-fcc core at this address."""
-
-
-class VersionError(DriverError):
-    """The core's registers are of a version that this driver does not know."""
-
-
-class UnsupportedCoreError(DriverError):
-    """A core that this driver cannot run, such as one with streamed weights."""
-
-
-class UnsupportedNetworkError(DriverError):
-    """The network is of a kind that the core was built without."""
-
-
-class NetworkTooLargeError(DriverError):
-    """The network does not fit the core."""
-
-
-class NotLoadedError(DriverError):
-    """The core was to classify before a network has been loaded."""
-
-
-class RefusedError(DriverError):
-    """The core refused to start, and its ERROR register says why."""
-
-
-class CorruptedLoadError(DriverError):
-    """The network that arrived in the core is not the one that was sent."""
-
-
-class ImageError(DriverError):
-    """The images have the wrong shape or type for the network."""
-
-
-class TruncatedTransferError(DriverError):
-    """Not every image arrived whole, or not every answer came back."""
-
-
-class DeviceTimeoutError(DriverError):
-    """The core, or what moves its images, does not answer."""
 
 
 @dataclass(frozen=True)
@@ -262,6 +228,12 @@ class Driver:
             counters=counters,
         )
 
+    @property
+    def batch(self) -> int:
+        """Images that are scored before any of them moves anything, where the core learns: as many
+        as there are lanes, but one where each is answered before the next one is sent."""
+        return 1 if self.mover.single else self.geometry.lanes
+
     def learn(
         self,
         images: np.ndarray,
@@ -272,16 +244,16 @@ class Driver:
         grey: bool = False,
         progress: Callable[[int], None] | None = None,
     ) -> Learnt:
-        """Answer `images` as `classify` does, and learn from those with a label, in batches of as
-        many images as the core has lanes. `labels`, `margin`, `latents` and `start` as of
-        `learning.Learner`. Afterwards `network` has the weights and latents that the core has.
+        """Answer `images` as `classify` does, and learn from those with a label, in batches of
+        `batch`. `labels`, `margin`, `latents` and `start` as of `learning.Learner`. Afterwards
+        `network` has the weights and latents that the core has.
 
         Raises what `classify` raises, `UnsupportedCoreError` where the core does not learn, and
         `UserError` where the network or the labels are not for it.
         """
         if self.network is None:
             raise NotLoadedError("Load a network before learning.")
-        built, lanes = self.geometry.learn, self.geometry.lanes
+        built, lanes = self.geometry.learn, self.batch
         if not built:
             raise UnsupportedCoreError("This core (LEARN=0) was built without learning.")
         if self.network.classes > built:
@@ -290,10 +262,11 @@ class Driver:
                 f"was built to learn {built}."
             )
         learner = Learner(self.network, margin, lanes, latents, start)
-        labels = checked_labels(labels, len(images))
         packets = self._packets(images, self.network, grey)
+        count = len(packets)
+        labels = checked_labels(labels, count)
         # Batches are full: what is missing in the last one are images without a label.
-        missing = -len(packets) % lanes
+        missing = -count % lanes
         packets = np.pad(packets, ((0, missing), (0, 0)))
         padded = np.pad(labels, (0, missing), constant_values=NO_LABEL)
         packets = np.concatenate([packets, padded[:, None]], axis=1)
@@ -306,7 +279,7 @@ class Driver:
         address = OFFSET["core"] + 4 * ADDRESS["LATENTS"]
         self.transport.write_many(address, latent_words(learner.latents, built))
         patience = self.read("PARTIAL_TIMEOUT")
-        self.write("PARTIAL_TIMEOUT", 0xFFFF_FFFF)
+        self.write("PARTIAL_TIMEOUT", 0 if self.mover.single else 0xFFFF_FFFF)
         self.write("LEARNING", settings | word("LEARNING", ENABLE=1))
         try:
             results, counters = self._run(packets, network.classes + 1, lanes, grey, progress)
@@ -316,7 +289,7 @@ class Driver:
                 self.load(self._kept(network, settings, patience))
             raise
         self.network = self._kept(network, settings, patience)
-        scores = results[: len(images), :-1].astype(np.int32)
+        scores = results[:count, :-1].astype(np.int32)
         learnt = Learnt.of(scores, labels, learner.margin, lanes)
         if (counters["LEARNT"], counters["MOVED"]) != (learnt.learnt, learnt.images_moved):
             raise DriverError(

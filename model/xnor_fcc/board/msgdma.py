@@ -75,6 +75,8 @@ class DmaMover:
     """`Mover` of two engines and the buffer between them and the host: images are put into that
     memory and sent from there as one packet each, and results come back beside them."""
 
+    single = False
+
     def __init__(self, transport: DmaTransport) -> None:
         self.transport = transport
         self.image_dma = Msgdma(transport, OFFSET["image_csr"], OFFSET["image_descriptor"])

@@ -29,7 +29,14 @@ class TransportError(UserError):
 
 
 class Mover(Protocol):
-    """Brings images to the core and results back."""
+    """Brings images to the core and results back.
+
+    `single`: an image is answered before the next one reaches the core, so that no two are in it.
+    """
+
+    @property
+    def single(self) -> bool:
+        """See above."""
 
     def reset(self) -> bool:
         """Forget whatever is on the way; False if it does not come to rest."""

@@ -162,6 +162,9 @@ class UartTransport:
 
     # ---- Mover
 
+    # As fcc_uart_host does it, however many frames have been sent.
+    single = True
+
     def reset(self) -> bool:
         """Nothing is kept between accesses."""
         return True
