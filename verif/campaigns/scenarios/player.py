@@ -35,9 +35,9 @@ def play(scenario: Scenario, directory: Path) -> Outcome:
     model = simulator.build("xnor_fcc", scenario.core.parameters())
     outcome = Outcome()
     try:
-        maps = "map_" if scenario.core.map_input else ""
+        kind = "map_" if scenario.core.map_input else "learn_" if scenario.core.learn else ""
         model.run(
-            f"campaigns.scenarios.{maps}scenario_tests",
+            f"campaigns.scenarios.{kind}scenario_tests",
             directory,
             settings={
                 "scenario": scenario.facts(),

@@ -60,7 +60,7 @@ for _kind in (int, bool, str):  # as they are: `Scenario` looks at them itself
 # The largest values of numbers that have one.
 _MOST = {
     "address": 63, "value": 0xFFFF_FFFF, "timeout": 0xFFFF_FFFF, "pixel_threshold": 255,
-    "pixel_residual": 0xFFFF, "cut": 100,
+    "pixel_residual": 0xFFFF, "cut": 100, "margin": 255, "start": 127,
 }  # fmt: skip
 
 
@@ -170,6 +170,9 @@ class Episode:
     pixel_threshold: int = PIXEL_THRESHOLD
     pixel_residual: int = 0xC040
     timeout: int = 0
+    margin: int = 32
+    start: int = 8
+    """Of a core that learns: margin, and where the latents of a network that is loaded begin."""
     lone: bool = False
     """One image alone first, its latency compared with the cycle model."""
     steady: bool = False

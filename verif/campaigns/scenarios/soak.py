@@ -33,7 +33,7 @@ from tqdm import tqdm
 
 from campaigns.scenarios.player import COUNTS, Outcome
 from campaigns.scenarios.scenario import SAVED, Saved, Scenario
-from campaigns.scenarios.strategies import map_scenarios, scenarios
+from campaigns.scenarios.strategies import learn_scenarios, map_scenarios, scenarios
 from xnor_fcc.errors import CommandLine, UserError, run_main
 from xnor_fcc.files import write_json
 from xnor_fcc.generated import fill
@@ -52,9 +52,9 @@ _KEPT = 12
 _HANGS = 900
 
 
-# What is drawn: cores for dense layers, or for convolutions, which take longer.
-_KINDS = {"dense": scenarios, "maps": map_scenarios}
-_TURNS = ("dense", "dense", "maps")
+# What is drawn: cores for dense layers, those that learn, or for convolutions, which take longer.
+_KINDS = {"dense": scenarios, "learn": learn_scenarios, "maps": map_scenarios}
+_TURNS = ("dense", "learn", "dense", "maps")
 
 
 class _Failed(AssertionError):
@@ -319,7 +319,7 @@ def parser() -> argparse.ArgumentParser:
     add("--seed", type=int, help="what is drawn; printed (a random one)")
     add("--scenarios", type=int, default=1 << 30, metavar="N", help="at most so many")
     add("--every", type=int, default=40, metavar="N", help="every Nth in Verilator (40)")
-    add("--only", choices=_KINDS, default="", help="only such cores (two draws of three are dense)")
+    add("--only", choices=_KINDS, default="", help="only such cores (every second draw is dense)")
     add("--shrink", type=float, default=300, metavar="SECONDS",
         help="at most, to find a smaller scenario that fails (300, more are not used)")  # fmt: skip
     add("--replay", type=Path, metavar="FILE", help="play a saved scenario and nothing else")

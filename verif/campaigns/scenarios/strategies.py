@@ -182,6 +182,65 @@ def scenarios(draw: st.DrawFn, episodes: int = 6) -> Scenario:
 
 
 @st.composite
+def learn_scenarios(draw: st.DrawFn, episodes: int = 4) -> Scenario:
+    """Any scenario of a core that learns, of up to so many episodes."""
+    pe, simd = draw(st.integers(1, 24)), draw(st.integers(1, 40))
+    width = draw(st.integers(1, min(_WIDEST, isqrt(_STEPS * pe * simd))))
+    classes = draw(st.integers(1, min(width, 12)))
+    core = {
+        "pe": pe,
+        "simd": simd,
+        "lanes": draw(st.integers(1, max(1, min(5, _XNORS // (pe * simd))))),
+        "max_width": width,
+        "taps": 1,
+        "max_layers": draw(st.integers(1, 4)),
+        "max_classes": classes,
+        "image_width": draw(st.sampled_from(IMAGE_WIDTHS)),
+        "weight_stream": 0,
+        "order": 1,
+        "ternary": 0,
+        "learn": classes,
+    }
+    played = []
+    for number in range(draw(st.integers(1, episodes))):
+        keep = number > 0 and draw(st.booleans())
+        ending = draw(st.sampled_from(ENDINGS))
+        timeouts = st.one_of(st.integers(0, 8), st.integers(0, 300))
+        if ending != "drained":  # which no partial batch would be for ever
+            timeouts = st.one_of(timeouts, st.just(_FOREVER))
+        played.append(
+            Episode(
+                network=None if keep else draw(_networks(core)),
+                prelude=tuple(
+                    draw(st.lists(st.sampled_from(PRELUDES), max_size=2))
+                    if draw(st.sampled_from((False, False, True)))
+                    else ()
+                ),
+                grey=draw(st.booleans()),
+                timeout=draw(timeouts),
+                margin=draw(st.one_of(st.sampled_from((32, 0, 255)), st.integers(0, 255))),
+                start=draw(st.one_of(st.sampled_from((8, 0, 127)), st.integers(0, 127))),
+                packets=draw(_PACKETS),
+                backpressure=draw(st.one_of(st.just(()), _BURSTS, _HOLDS)),
+                accesses=draw(_ACCESSES),
+                noise=draw(st.sampled_from((False, False, True))),
+                ending=ending,
+                cut=100 if ending == "drained" else draw(st.integers(0, 100)),
+                wait=0 if ending == "drained" else draw(st.integers(0, 400)),
+            )
+        )
+    needs = [steps_needed(core, e.network.shape) for e in played if e.network is not None]
+    slack = st.one_of(st.just(0), st.integers(0, 50))
+    core["weight_depth"] = max(2, max(words for words, _ in needs) + draw(slack))
+    depth = core["weight_depth"]
+    core["bank_depth"] = draw(st.integers(-(-depth // 100), depth + 5))
+    core["threshold_depth"] = max(2, max(words for _, words in needs) + draw(slack))
+    # More classes can be answered than can learn.
+    core["max_classes"] = draw(st.integers(classes, width))
+    return Scenario(core, tuple(played), draw(_SEEDS))
+
+
+@st.composite
 def _map_networks(draw: st.DrawFn, core: dict[str, int]) -> Network:
     """A network that begins with convolutions, for a core of PE and slot."""
     slot = core["simd"] // 3

@@ -21,13 +21,13 @@ from campaigns.scenarios.scenario import (
     Saved,
     Scenario,
 )
-from campaigns.scenarios.strategies import map_scenarios, scenarios
+from campaigns.scenarios.strategies import learn_scenarios, map_scenarios, scenarios
 from xnor_fcc.errors import UserError
 from xnor_fcc_sim.simulator import run_directory
 
 FILES = sorted(SAVED.glob("*.json"))
 ALL = [Saved.load(path).scenario for path in FILES]
-DENSE = next(scenario for scenario in ALL if not scenario.core.map_input)
+DENSE = next(s for s in ALL if not s.core.map_input and not s.core.learn)
 
 
 def facts() -> dict[str, Any]:
@@ -39,7 +39,7 @@ def facts() -> dict[str, Any]:
 @pytest.mark.slow
 @settings(max_examples=40, deadline=None, derandomize=True, database=None,
           suppress_health_check=list(HealthCheck))  # fmt: skip
-@given(scenarios() | map_scenarios())
+@given(scenarios() | map_scenarios() | learn_scenarios())
 def test_a_file_holds_all_of_a_scenario(given: Scenario) -> None:
     again = Scenario.of(json.loads(json.dumps(given.facts())))
     assert again == given
