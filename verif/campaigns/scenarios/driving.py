@@ -10,8 +10,8 @@ from typing import Any
 
 from cocotb.triggers import ClockCycles, RisingEdge
 
-from campaigns.scenarios.scenario import Access
-from core.host import while_running
+from campaigns.scenarios.scenario import Access, Episode
+from core.host import Host, while_running
 from xnor_fcc_sim.packets import Beat, drive_beat
 
 # A packet on its way: idle cycles before it and between its beats, and its beats.
@@ -31,6 +31,17 @@ async def access(dut: Any, given: Access) -> None:
     dut.avs_csr_write.value = int(value is not None)
     await RisingEdge(dut.clk)
     dut.avs_csr_read.value = dut.avs_csr_write.value = 0
+
+
+async def meanwhile(dut: Any, host: Host, episode: Episode) -> None:
+    """The accesses of an episode, or noise, which `host` counts; none that stops or resets the
+    core."""
+    if episode.noise:
+        await host.flood(while_running)
+    for given in episode.accesses:
+        await access(dut, given)
+        host.done += 1
+    host.rest()
 
 
 async def send(dut: Any, packets: Sequence[Sending]) -> None:

@@ -21,16 +21,16 @@ import numpy as np
 from cocotb.task import Task
 from cocotb.triggers import ClockCycles, RisingEdge
 
-from campaigns.scenarios.driving import access, hold
+from campaigns.scenarios.driving import hold, meanwhile, send
 from campaigns.scenarios.scenario import Episode, Packet, Scenario
-from core.host import SOFT_RESET, Host, while_running, while_stopped
+from core.host import SOFT_RESET, Host, while_stopped
 from core.learn_bench import LearnBench
 from xnor_fcc.integer import IntegerNetwork
 from xnor_fcc.learning import NO_LABEL, Learner, features
 from xnor_fcc.learning_cycles import learning_period
 from xnor_fcc.registers import errors_in, mask
 from xnor_fcc_sim.clock import let_pass
-from xnor_fcc_sim.packets import Beat, beats_of, drive_beat, image_packet
+from xnor_fcc_sim.packets import Beat, beats_of, image_packet
 from xnor_fcc_sim.settings import settings
 
 # Accesses of one prelude of noise.
@@ -53,11 +53,7 @@ class Sender:
         """All of them, with their gaps."""
         for packet in packets:
             beats, image, errors = self._made(packet)
-            for number, beat in enumerate(beats):
-                if idle := packet.pause if number else packet.gap:
-                    self.dut.asi_image_valid.value = 0
-                    await ClockCycles(self.dut.clk, idle)
-                await drive_beat(self.dut, beat)
+            await send(self.dut, [(packet.gap, packet.pause, beats)])
             if image is not None:
                 self.good.append((self.taken, *image))
             else:
@@ -107,7 +103,7 @@ class Player:
         self.host = Host(dut, self.geometry.max_layers, scenario.seed)
         self.learner: Learner | None = None
         self.loaded = False
-        self.images = self.malformed = self.episodes = self.accesses = 0
+        self.images = self.malformed = self.episodes = 0
         self.holding: Task[None] | None = None
 
     def report(self) -> dict[str, int]:
@@ -116,7 +112,7 @@ class Player:
             "episodes": self.episodes,
             "images": self.images,
             "malformed_packets": self.malformed,
-            "register_accesses": self.host.done + self.accesses,
+            "register_accesses": self.host.done,
             "hidden_bits": 0,
             "cycles": self.bench.cycle(),
         }
@@ -195,7 +191,7 @@ class Player:
         self.malformed += sender.dropped
         if "reset" in episode.ending:
             return
-        learnt, moved = await self._compare(sender)
+        learnt, moved = self._compare(sender)
         change = {name: await bench.read(name) - count for name, count in before.items()}
         assert change == {
             "IMAGES": len(sender.good), "DROPPED": sender.dropped, "LEARNT": learnt, "MOVED": moved,
@@ -209,7 +205,7 @@ class Player:
         found = await bench.read_latents(*learner.latents.shape)
         assert (found == learner.latents).all(), "latents after the episode"
 
-    async def _compare(self, sender: Sender) -> tuple[int, int]:
+    def _compare(self, sender: Sender) -> tuple[int, int]:
         """All answers of the episode: how many images were learnt from, and moved something."""
         assert self.learner is not None
         good, bench, network = sender.good, self.bench, self.learner.network
@@ -217,21 +213,12 @@ class Player:
         assert ids == [number for number, _, _ in good], (ids, len(good))
         labels = [label for _, _, label in good]
         self.images += len(good)
-        x = features(network, np.array([bits for _, bits, _ in good])) if good else np.empty((0, 0))
         if not good:
             return 0, 0
-        done = bench.compare(self.learner, x.astype(np.uint8), labels)
+        x = features(network, np.array([bits for _, bits, _ in good]))
+        done = bench.compare(self.learner, x, labels)
         known = sum(label < network.classes for label in labels)
         return known, sum(images for _, _, images in done)
-
-    async def _accesses(self, episode: Episode) -> None:
-        """The accesses of an episode, or noise; none that stops or resets the core."""
-        if episode.noise:
-            await self.host.flood(while_running)
-        for given in episode.accesses:
-            await access(self.dut, given)
-            self.accesses += 1
-        self.host.rest()
 
     async def _traffic(self, episode: Episode, sender: Sender) -> None:
         """Packets, accesses and backpressure together, and the end of the episode."""
@@ -246,7 +233,7 @@ class Player:
             self.holding = cocotb.start_soon(hold(dut, episode.backpressure))
         reset = "reset" in episode.ending
         sending = cocotb.start_soon(sender.send(packets if reset else packets[:wanted]))
-        accesses = cocotb.start_soon(self._accesses(episode))
+        accesses = cocotb.start_soon(meanwhile(dut, self.host, episode))
         waited, before = 0, -1
         while sender.taken < wanted:
             waited = waited + 16 if sender.taken == before else 0

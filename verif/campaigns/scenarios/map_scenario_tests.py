@@ -20,9 +20,9 @@ import numpy as np
 from cocotb.task import Task
 from cocotb.triggers import ClockCycles, RisingEdge
 
-from campaigns.scenarios.driving import Sending, access, hold, send
+from campaigns.scenarios.driving import Sending, hold, meanwhile, send
 from campaigns.scenarios.scenario import Episode, Packet, Scenario
-from core.host import Host, while_running, while_stopped
+from core.host import Host, while_stopped
 from golden.image_packets import PacketRules
 from golden.pixel_packets import PixelFormat
 from xnor_fcc.integer import IntegerNetwork
@@ -109,7 +109,7 @@ class Player:
         self.network: IntegerNetwork | None = None
         self.memory: Memory | None = None
         self.loaded = False
-        self.hidden_bits = self.episodes = self.accesses = 0
+        self.hidden_bits = self.episodes = 0
         self.holding: Task[None] | None = None
 
     def report(self) -> dict[str, int]:
@@ -118,7 +118,7 @@ class Player:
             "episodes": self.episodes,
             "images": self.bench.results.head,
             "malformed_packets": self.packets.malformed,
-            "register_accesses": self.host.done + self.accesses,
+            "register_accesses": self.host.done,
             "hidden_bits": self.hidden_bits + self.bench.passes.hidden_bits,
             "cycles": self.bench.cycle(),
         }
@@ -279,15 +279,6 @@ class Player:
         if not episode.noise and not episode.accesses and not episode.eager:
             assert await bench.read("ERROR") == packets.errors
 
-    async def _accesses(self, episode: Episode) -> None:
-        """The accesses of an episode, or noise; none that stops or resets the core."""
-        if episode.noise:
-            await self.host.flood(while_running)
-        for given in episode.accesses:
-            await access(self.dut, given)
-            self.accesses += 1
-        self.host.rest()
-
     async def _traffic(self, episode: Episode, sendings: list[Sending], quiet: int) -> None:
         """Packets, accesses and backpressure together, and the end of the episode."""
         dut, bench, packets = self.dut, self.bench, self.packets
@@ -297,7 +288,7 @@ class Player:
         drained = episode.ending == "drained"
         wanted = total if drained else total * episode.cut // 100
         sending = cocotb.start_soon(send(dut, sendings))
-        accesses = cocotb.start_soon(self._accesses(episode))
+        accesses = cocotb.start_soon(meanwhile(dut, self.host, episode))
         waited, before = 0, packets.taken
         while packets.taken < wanted:
             await let_pass(dut.clk, 16)

@@ -24,7 +24,7 @@ import numpy as np
 from cocotb.task import Task
 from cocotb.triggers import ClockCycles
 
-from campaigns.scenarios.driving import Sending, access, hold, send
+from campaigns.scenarios.driving import Sending, hold, meanwhile, send
 from campaigns.scenarios.scenario import Episode, Packet, Scenario
 from core.host import (
     Host,
@@ -32,7 +32,6 @@ from core.host import (
     progress,
     try_to_start,
     while_coming_to_rest,
-    while_running,
     while_stopped,
 )
 from golden.image_packets import Format
@@ -392,13 +391,6 @@ class Player:
             assert set(steady) <= {want}, f"periods of {steady} cycles, the model says {want}"
         return sendings[images:]
 
-    async def _accesses(self, episode: Episode) -> None:
-        """The accesses of an episode, or noise; none that stops or resets the core."""
-        if episode.noise:
-            await self.host.flood(while_running)
-        for given in episode.accesses:
-            await access(self.dut, given)
-
     async def _traffic(self, episode: Episode, sendings: list[Sending], quiet: int) -> None:
         """Packets, accesses and backpressure together, and the end of the episode."""
         dut, bench, twin, host = self.dut, self.bench, self.twin, self.host
@@ -408,7 +400,7 @@ class Player:
         total = sum(len(beats) for _, _, beats in sendings)
         drained = episode.ending == "drained"
         sending = cocotb.start_soon(send(dut, sendings))
-        accesses = cocotb.start_soon(self._accesses(episode))
+        accesses = cocotb.start_soon(meanwhile(dut, host, episode))
         # The longest that nothing may be taken: an idle packet, or all results held.
         await progress(twin, sent + (total if drained else total * episode.cut // 100), quiet)
         await ClockCycles(dut.clk, episode.wait + 1)
