@@ -15,7 +15,7 @@ from xnor_fcc import info
 from xnor_fcc.devices import devices
 from xnor_fcc.errors import UserError, run_main
 from xnor_fcc.explore import MAX_WIDTH
-from xnor_fcc.geometry import NAMED, Geometry
+from xnor_fcc.geometry import NAMED, Geometry, Shape
 from xnor_fcc.integer import IntegerNetwork, Layer, OutputLayer, ShiftLayer
 from xnor_fcc.learning import Learner
 from xnor_fcc.random_network import random_network
@@ -93,6 +93,19 @@ def test_the_report_is_that_of_the_models(capsys: pytest.CaptureFixture[str]) ->
     assert fit["cycles_per_image"] == pytest.approx(best.cycles, abs=1e-3)
     assert fit["latency"] == best.geometry.latency_cycles(shape, 0)
     assert list(report["devices"]) == ["de0-cv"]
+
+
+def test_every_device_gets_what_a_search_of_its_own_finds() -> None:
+    """Though cores are tried once for all; a smaller FPGA has room for less."""
+    shape, large = Shape.of((30, 40, 5)), devices()["de0-cv"]
+    chosen = [large, replace(large, name="little logic", alms=1500), replace(large, blocks=2)]
+    found = list(info.on_devices(chosen, shape))
+    sizes = set()
+    for device, fit in zip(chosen, found, strict=True):
+        best = pick(Space(device, shape).explore())["throughput"]
+        assert (fit["pe"], fit["simd"], fit["lanes"]) == best.sizes, device.name
+        sizes.add(best.sizes)
+    assert len(sizes) > 1
 
 
 def test_the_text_tells_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
