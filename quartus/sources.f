@@ -4,9 +4,9 @@
 quartus/de1_soc.v
 quartus/demo/board_pll.v
 quartus/demo/demo.v
-quartus/demo/demo_checker.v
-quartus/demo/demo_rate.v
-quartus/demo/demo_ring.v
-quartus/demo/reset_synchroniser.v
+rtl/boards/demo_checker.v
+rtl/boards/demo_rate.v
+rtl/boards/demo_ring.v
+rtl/boards/reset_synchroniser.v
 quartus/demo/seven_segment.v
-quartus/demo/synchroniser.v
+rtl/boards/synchroniser.v

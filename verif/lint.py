@@ -10,7 +10,7 @@ Verilator    -Wall as strict Verilog-2005
 Icarus       a second reader of Verilog-2005
 Yosys        latches, loops, nets with several drivers
 
-The designs are the core, the DE1-SoC demo and the serial link in several sizes, because a width
+The designs are the core, the demos of both boards and the serial link in several sizes, because a width
 that fits one may not fit another. A waiver names what it waives, and its reason stands beside it:
 `readings` below, and `verilator lint_off` in a file. `make lint` runs ruff and mypy for the Python
 besides.
@@ -31,11 +31,14 @@ from pyslang.analysis import AnalysisManager
 from pyslang.driver import Driver
 
 import verilog_style
-from xnor_fcc.board.demo import Board, board_of
+from xnor_fcc.board import ulx3s
+from xnor_fcc.board.demo import board_of
+from xnor_fcc.board.preset_demo import PresetDemo
+from xnor_fcc.board.ulx3s import ulx3s_of
 from xnor_fcc.errors import UserError, run_main
 from xnor_fcc.geometry import NAMED, Geometry
 from xnor_fcc_sim import simulator, toolchain
-from xnor_fcc_sim.sources import ROOT, board_sources, rtl_sources, uart_sources
+from xnor_fcc_sim.sources import ROOT, board_sources, rtl_sources, uart_sources, ulx3s_sources
 
 GEOMETRIES = (
     Geometry(),
@@ -78,6 +81,8 @@ GEOMETRIES = (
 # (PE, SIMD, LANES) and the clock in MHz; the small one is for Yosys.
 BOARDS = ((NAMED["throughput"], 50), ((8, 64, 2), 75), ((8, 64, 1), 100))
 
+ULX3S = ((ulx3s.SIZES, ulx3s.CLOCK_MHZ), ((8, 64, 2), 10), ((8, 64, 1), 200))
+
 # Both ends of every range.
 UARTS = (
     {"IMAGE_WIDTH": 8, "DIVIDER": 8, "TIMEOUT": 12, "BUFFER_BITS": 4},
@@ -96,7 +101,7 @@ class Design:
     sources: Sequence[Path]
     xnors: int
     """XNORs a cycle and lane."""
-    board: Board | None = None
+    board: PresetDemo | None = None
     """Writes the memory files, which Yosys reads at once."""
 
 
@@ -111,6 +116,11 @@ def designs() -> list[Design]:
         name = f"the board with PE={pe} SIMD={simd} LANES={lanes} at {clock} MHz"
         board = board_of((pe, simd, lanes), clock_mhz=clock)
         result.append(Design(name, "de1_soc", board.parameters(), sources, pe * simd, board))
+    sources = [*ulx3s_sources(), Path(__file__).parent / "board" / "ehxplll.v"]
+    for (pe, simd, lanes), clock in ULX3S:
+        name = f"the ULX3S with PE={pe} SIMD={simd} LANES={lanes} at {clock} MHz"
+        demo = ulx3s_of((pe, simd, lanes), clock_mhz=clock)
+        result.append(Design(name, "ulx3s", demo.parameters(), sources, pe * simd, demo))
     for parameters in UARTS:
         name = "the serial link with IMAGE_WIDTH={IMAGE_WIDTH}".format(**parameters)
         result.append(Design(name, "fcc_uart_host", parameters, uart_sources(), 0))
@@ -208,7 +218,7 @@ def slang(design: Design) -> str:
 def files_objected(root: Path) -> str:
     """What the gates on files have to say about a tree of the project, empty if nothing."""
     hardware = verilog_files(
-        root, "rtl/*.v", "rtl/uart/*.v", "quartus/*.v", "quartus/demo/*.v"
+        root, "rtl/*.v", "rtl/*/*.v", "rtl/boards/*/*.v", "quartus/*.v", "quartus/demo/*.v"
     )
     headers = sorted(root.glob("rtl/*.vh")) + sorted(root.glob("verif/**/*.vh"))
     found = verilog_style.complaints([*verilog_files(root), *headers], hardware)

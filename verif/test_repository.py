@@ -97,7 +97,10 @@ def test_figures_in_the_readme_are_those_of_the_repository() -> None:
 LISTS = {
     "rtl/sources.f": ["rtl/*.v"],
     "rtl/uart/sources.f": ["rtl/uart/*.v"],
-    "quartus/sources.f": ["quartus/de1_soc.v", "quartus/demo/*.v"],
+    "quartus/sources.f": [
+        "quartus/de1_soc.v", "quartus/demo/*.v", "rtl/boards/demo_*.v", "rtl/boards/*synchroniser.v"
+    ],
+    "rtl/boards/ulx3s/sources.f": ["rtl/boards/ulx3s/*.v", "rtl/boards/*.v"],
 }
 
 

@@ -21,7 +21,7 @@ def add_network(parser: argparse._ActionsContainer, default: str | None = "mnist
         default=default,
         metavar="NAME|FILE",
         help=f"a network by name ({', '.join(network_names())}), or a network file "
-        "(default: mnist; seed is the old name of original)",
+        f"(default: {default or 'mnist'}; seed is the old name of original)",
     )
 
 

@@ -16,6 +16,7 @@ from measure import synthesis
 from xnor_fcc import area
 from xnor_fcc.board import demo as board_module
 from xnor_fcc.board.demo import Board, board_of
+from xnor_fcc.board.preset_demo import PRESET
 from xnor_fcc.data import load_test_bits, load_test_images
 from xnor_fcc.errors import UserError, run_main
 from xnor_fcc.geometry import NAMED, Geometry
@@ -203,7 +204,7 @@ def test_board_defaults_are_those_of_the_verilog() -> None:
     text = (simulator.ROOT / "quartus" / "de1_soc.v").read_text()
     for name, value in board_of().parameters().items():
         assert f"parameter {name} = {value},\n" in text, name
-    assert f'parameter PRESET = "{board_module.PRESET}",\n' in text
+    assert f'parameter PRESET = "{PRESET}",\n' in text
 
 
 @pytest.mark.parametrize(

@@ -637,7 +637,7 @@ PROJECT_DAMAGE = [
     ("build.tcl", "set_parameter -name $name", "set_parameter -name X$name", "no parameter XPE"),
     ("de1_soc.qsf", "5CSEMA5F31C6", "5CSEMA4U23C6", "the device is ['5CSEMA4U23C6']"),
     ("build.tcl", "[file join $root rtl]\n", "[file join $root hdl]\n", "does not exist"),
-    ("sources.f", "quartus/demo/demo_rate.v\n", "", "the sources differ"),
+    ("sources.f", "rtl/boards/demo_rate.v\n", "", "the sources differ"),
     ("build.tcl", "TOP_LEVEL_ENTITY $top", "TOP_LEVEL_ENTITY demo", "the top level is ['demo']"),
 ]
 

@@ -8,9 +8,8 @@ from collections.abc import Callable
 from typing import Any
 
 import cocotb
-from cocotb.clock import Clock
 from cocotb.task import resume
-from cocotb.triggers import ClockCycles, SimTimeoutError, with_timeout
+from cocotb.triggers import SimTimeoutError, with_timeout
 from cocotbext.uart import UartSink, UartSource
 
 from board.host_system import simulated_seconds
@@ -27,32 +26,23 @@ Mangle = Callable[[int, int], bytes]
 
 
 class SimulatedPort:
-    """`Port` to the pins of `dut`; make one in a cocotb test.
+    """`Port` to the pins `rxd` and `txd` of the link; make one in a cocotb test, out of reset.
 
     To plant damage, `sending` and `receiving` say what becomes of a byte: they get its number since
     `count_from_here` and the byte. `sent` and `received` count them.
     """
 
-    def __init__(self, dut: Any, bit_ns: int = BIT_NS) -> None:
-        self.dut = dut
+    def __init__(self, rxd: Any, txd: Any, bit_ns: int = BIT_NS) -> None:
         self.timeout: float | None = 0.0
         self.sent = self.received = 0
         self.sending: Mangle | None = None
         self.receiving: Mangle | None = None
         self.closed = False
-        for pin in ("rxd", "txd"):
-            logging.getLogger(f"cocotb.{dut._name}.{pin}").setLevel(logging.WARNING)
-        self.source = UartSource(dut.rxd, baud=1e9 / (bit_ns + 0.01))
+        for pin in (rxd, txd):
+            logging.getLogger(f"cocotb.{pin._path}").setLevel(logging.WARNING)
+        self.source = UartSource(rxd, baud=1e9 / (bit_ns + 0.01))
+        self.sink = UartSink(txd, baud=1e9 / (BIT_NS + 0.01), stop_bits=0.5)
         self._waiting = bytearray()
-        dut.reset.value = 1
-        Clock(dut.clk, CLOCK_NS, unit="ns").start()
-
-    async def start(self) -> None:
-        """Power up."""
-        await ClockCycles(self.dut.clk, 5)
-        self.dut.reset.value = 0
-        await ClockCycles(self.dut.clk, 2)
-        self.sink = UartSink(self.dut.txd, baud=1e9 / (BIT_NS + 0.01), stop_bits=0.5)
 
     def transport(self) -> UartTransport:
         """The transport over it."""

@@ -9,7 +9,9 @@ from typing import Any
 
 import cocotb
 import numpy as np
+from cocotb.clock import Clock
 from cocotb.task import bridge
+from cocotb.triggers import ClockCycles
 
 from board.host_system import refused
 from board.uart_port import BAUD, BIT_NS, TIMEOUT, SimulatedPort
@@ -26,6 +28,7 @@ from xnor_fcc.integer import IntegerNetwork
 from xnor_fcc.learning import Learner
 from xnor_fcc.random_network import random_network
 from xnor_fcc.reference import evaluate
+from xnor_fcc_sim.clock import CLOCK_NS
 from xnor_fcc_sim.settings import settings
 
 # Simulated seconds.
@@ -53,9 +56,13 @@ def _check(core: Driver, network: IntegerNetwork, count: int) -> None:
 
 
 async def _port(dut: Any, bit_ns: int = BIT_NS) -> SimulatedPort:
-    port = SimulatedPort(dut, bit_ns)
-    await port.start()
-    return port
+    """The port of a link after power-up."""
+    dut.rxd.value = dut.reset.value = 1
+    Clock(dut.clk, CLOCK_NS, unit="ns").start()
+    await ClockCycles(dut.clk, 5)
+    dut.reset.value = 0
+    await ClockCycles(dut.clk, 2)
+    return SimulatedPort(dut.rxd, dut.txd, bit_ns)
 
 
 @cocotb.test(timeout_time=1, timeout_unit="sec")

@@ -18,7 +18,8 @@ from typing import Any, TypedDict
 
 from measure import synthesis
 from xnor_fcc import places
-from xnor_fcc.board.demo import DEVICE, PRESET, Board, board_of
+from xnor_fcc.board.demo import DEVICE, Board, board_of
+from xnor_fcc.board.preset_demo import PRESET, PresetDemo
 from xnor_fcc.devices import devices
 from xnor_fcc.errors import CommandLine, UserError, run_main
 from xnor_fcc.files import write_json
@@ -32,7 +33,7 @@ BUILD = places.BUILD / "board"
 TOPLEVEL = "de1_soc"
 
 
-def kept_files(board: Board, directory: Path) -> Path:
+def kept_files(board: PresetDemo, directory: Path) -> Path:
     """Prefix of the memory files of `board`, in a directory named after what is in them: a
     synthesis is kept by the name of its images."""
     directory.mkdir(parents=True, exist_ok=True)

