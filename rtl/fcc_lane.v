@@ -25,7 +25,7 @@ module fcc_lane #(
     parameter SIMD = 1,
     // Words of the ring (>= 1).
     parameter RING = 1,
-    // Ring positions that PEs see: 1 to RING. PE p sees position p mod TAPS.
+    // Ring positions that PEs see: 1 to the smaller of PE and RING.
     parameter TAPS = 1,
     // Bits of a signed accumulator (see fcc_accumulators).
     parameter ACC_BITS = 2,
@@ -66,15 +66,12 @@ module fcc_lane #(
 );
 
   localparam CAPACITY = RING * SIMD;
-  // TAPS wires repeated often enough to reach all PEs.
-  localparam COPIES = (PE + TAPS - 1) / TAPS;
   // Groups that a hidden layer can have, and how many share a copy of the controls: about 64 bits.
   localparam STORED = (GROUPS * PE < CAPACITY) ? GROUPS : (CAPACITY + PE - 1) / PE;
   localparam BLOCK = (PE < 64) ? (63 + PE) / PE : 1;
 
   wire [     SIMD*TAPS-1:0] taps;
-  // Parity-coded words as the PEs see them: plane k, tap i at bit k*TAPS + i.
-  wire [     SIMD*TAPS-1:0] coded;
+  // Parity-coded, as fcc_pe_array takes them.
   wire [       SIMD*PE-1:0] activation;
   // Step, first, last, output layer and group, beside the ring and the coders.
   reg  [               2:0] step_reg;
@@ -116,30 +113,23 @@ module fcc_lane #(
   genvar k;
   generate
     for (i = 0; i < TAPS; i = i + 1) begin : g_tap
-      wire [SIMD-1:0] word;
-      wire [SIMD-1:0] word_coded;
+      localparam FIRST = i * PE / TAPS;
+      localparam SHARING = (i + 1) * PE / TAPS - FIRST;
+      wire [SIMD-1:0] coded;
       fcc_parity_coder #(
           .WIDTH(SIMD)
       ) coder (
           .clk  (clk),
-          .bits (word),
-          .coded(word_coded)
+          .bits (taps[i*SIMD+:SIMD]),
+          .coded(coded)
       );
-      for (k = 0; k < SIMD; k = k + 1) begin : g_bit
-        assign word[k] = taps[k*TAPS+i];
-        assign coded[k*TAPS+i] = word_coded[k];
-      end
-    end
-    for (k = 0; k < SIMD; k = k + 1) begin : g_plane
-      assign shown[k] = taps[k*TAPS];
-      wire [COPIES*TAPS-1:0] copies = {COPIES{coded[k*TAPS+:TAPS]}};
-      assign activation[k*PE+:PE] = copies[PE-1:0];
-      // The last copy may be longer than the PEs that are left.
-      if (COPIES * TAPS > PE) begin : g_rest
-        wire unused = &{1'b0, copies[COPIES*TAPS-1:PE]};
+      for (k = 0; k < SIMD; k = k + 1) begin : g_plane
+        assign activation[FIRST*SIMD+k*SHARING+:SHARING] = {SHARING{coded[k]}};
       end
     end
   endgenerate
+
+  assign shown = taps[SIMD-1:0];
 
   always @(posedge clk) begin
     step_reg <= {step_reg[1:0], step};

@@ -61,7 +61,7 @@ module fcc_lanes #(
     input  wire [ LANES*RING*SIMD-1:0] images,
     // The output layer has begun, of a batch whose images were loaded before.
     output reg                          load_output_s3,
-    // Synapse k of PE p at bit k*PE + p.
+    // As fcc_pe_array takes it.
     input  wire [         SIMD*PE-1:0] weight,
     // Of PE p at bit p*ACC_BITS.
     input  wire [     PE*ACC_BITS-1:0] offset,

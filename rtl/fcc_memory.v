@@ -24,8 +24,8 @@ module fcc_memory #(
     output reg  [                           WIDTH-1:0] read_data
 );
 
-  // For Yosys: where its block RAM promises less than this text says of a word that is read while it
-  // is written (ECP5), nothing is built around it.
+  // For Yosys: where its block RAM promises less than this text says of a word that is read while
+  // it is written (ECP5), nothing is built around it.
   (* no_rw_check *)
   reg [WIDTH-1:0] memory[0:DEPTH-1];
 

@@ -22,7 +22,8 @@ module fcc_pe_array #(
     parameter PE = 1,
     // Synapses per PE and cycle (>= 1).
     parameter SIMD = 1,
-    // Ring positions that PEs see: PE p sees position p mod TAPS (1 to PE).
+    // Ring positions that PEs see (1 to PE): the PEs of a tap stand beside each other, those of tap
+    // t from PE floor(t*PE / TAPS) on.
     parameter TAPS = 1,
     // Bits of a signed accumulator: must hold offset/2 + P.
     parameter ACC_BITS = 2,
@@ -33,7 +34,8 @@ module fcc_pe_array #(
 ) (
     input  wire                   clk,
     input  wire                   reset,
-    // Running parities (see xnor_popcount); synapse k of all PEs at bit k*PE.
+    // Running parities (see xnor_popcount), tap by tap: where a tap's PEs are `first` and the ones
+    // behind it, N in all, synapse k of them at bit first*SIMD + k*N.
     input  wire [    SIMD*PE-1:0] activation,
     input  wire [    SIMD*PE-1:0] weight,
     input  wire                   step,
@@ -56,23 +58,11 @@ module fcc_pe_array #(
   // PEs that share a copy of the accumulators' controls, all of one tap: they will stand near it.
   localparam BLOCK = 16;
 
-  wire [COUNT_BITS*PE-1:0] count;
-
   // Control beside the popcount; the newest stage lowest.
   reg  [         COUNT_LATENCY-2:0] step_reg;
   reg                               first_reg;
   reg  [         COUNT_LATENCY-1:0] last_reg;
   reg  [COUNT_LATENCY*TAG_BITS-1:0] tag_reg;
-
-  xnor_popcount #(
-      .PE  (PE),
-      .SIMD(SIMD)
-  ) popcount (
-      .clk       (clk),
-      .activation(activation),
-      .weight    (weight),
-      .count     (count)
-  );
 
   always @(posedge clk) begin
     step_reg <= {step_reg[COUNT_LATENCY-3:0], step};
@@ -94,12 +84,21 @@ module fcc_pe_array #(
   genvar b;
   generate
     for (t = 0; t < TAPS; t = t + 1) begin : g_tap
-      // PEs t, t + TAPS, t + 2*TAPS, ...
-      localparam SHARING = (PE - t + TAPS - 1) / TAPS;
+      localparam FIRST = t * PE / TAPS;
+      localparam SHARING = (t + 1) * PE / TAPS - FIRST;
+      wire [COUNT_BITS*SHARING-1:0] count;
+      xnor_popcount #(
+          .PE  (SHARING),
+          .SIMD(SIMD)
+      ) popcount (
+          .clk       (clk),
+          .activation(activation[FIRST*SIMD+:SHARING*SIMD]),
+          .weight    (weight[FIRST*SIMD+:SHARING*SIMD]),
+          .count     (count)
+      );
       for (i = 0; i < SHARING; i = i + BLOCK) begin : g_block
         localparam PES = (SHARING - i < BLOCK) ? SHARING - i : BLOCK;
         wire [COUNT_BITS*PES-1:0] block_count;
-        wire [  PES*ACC_BITS-1:0] block_offset;
         wire [  PES*ACC_BITS-1:0] block_sum;
         fcc_accumulators #(
             .PE        (PES),
@@ -114,17 +113,15 @@ module fcc_pe_array #(
             .first (first_reg),
             .halve (halve),
             .count (block_count),
-            .offset(block_offset),
+            .offset(offset[(FIRST+i)*ACC_BITS+:PES*ACC_BITS]),
             .sum   (block_sum)
         );
+        for (b = 0; b < COUNT_BITS; b = b + 1) begin : g_bit
+          assign block_count[b*PES+:PES] = count[b*SHARING+i+:PES];
+        end
+        assign accumulator[(FIRST+i)*ACC_BITS+:PES*ACC_BITS] = block_sum;
         for (p = 0; p < PES; p = p + 1) begin : g_pe
-          localparam N = t + (i + p) * TAPS;
-          for (b = 0; b < COUNT_BITS; b = b + 1) begin : g_bit
-            assign block_count[b*PES+p] = count[b*PE+N];
-          end
-          assign block_offset[p*ACC_BITS+:ACC_BITS] = offset[N*ACC_BITS+:ACC_BITS];
-          assign accumulator[N*ACC_BITS+:ACC_BITS] = block_sum[p*ACC_BITS+:ACC_BITS];
-          assign bits[N] = ~block_sum[p*ACC_BITS+ACC_BITS-1];
+          assign bits[FIRST+i+p] = ~block_sum[p*ACC_BITS+ACC_BITS-1];
         end
       end
     end

@@ -5,7 +5,7 @@
 // not edit.
 
 localparam [31:0] ID_VALUE = 32'h58464343;
-localparam [31:0] VERSION_VALUE = 32'h00010003;
+localparam [31:0] VERSION_VALUE = 32'h00020000;
 localparam [5:0] REG_ID = 6'd0;
 localparam [5:0] REG_VERSION = 6'd1;
 localparam [5:0] REG_PE = 6'd2;

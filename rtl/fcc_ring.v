@@ -16,9 +16,6 @@
 // TAPS - words times before its first step ("winding up"), which fills positions words to TAPS-1
 // with the periodic continuation.
 //
-// Storage is by bit plane (bit k of all positions side by side), because the PE array consumes
-// planes; images and hidden bits are in natural order (word 0 lowest).
-//
 // Latency: 2 cycles from a load or `rotate` to `taps`; image and hidden bits are sampled one cycle
 // after the load. Never stalls.
 
@@ -42,7 +39,7 @@ module fcc_ring #(
     input  wire                   rotate,
     input  wire [  RING*SIMD-1:0] image,
     input  wire [  RING*SIMD-1:0] hidden,
-    // Plane k, position i at bit k*TAPS + i.
+    // Position i at bit i*SIMD, like everything here.
     output wire [  SIMD*TAPS-1:0] taps
 );
 
@@ -57,15 +54,15 @@ module fcc_ring #(
   localparam BLOCK = (SIMD < 64) ? (63 + SIMD) / SIMD : 1;
   localparam BLOCKS = (RING + BLOCK - 1) / BLOCK;
 
-  // Plane k of position i at bit k of word i.
   wire [RING*SIMD-1:0] words;
   // What moves down to each position, and the hidden word that it loads: the one behind its own.
   // The last position's is never used before it is overwritten.
   wire [RING*SIMD-1:0] above;
   wire [RING*SIMD-1:0] next_hidden;
 
+  assign taps = words[SIMD*TAPS-1:0];
+
   genvar i;
-  genvar k;
   generate
     if (TAPS < RING) begin : g_untapped
       assign late[RING-1:TAPS] = {(RING - TAPS) {1'b0}};
@@ -94,12 +91,6 @@ module fcc_ring #(
         assign above[i*SIMD+:SIMD] = chosen;
       end else begin : g_neighbour
         assign above[i*SIMD+:SIMD] = neighbour;
-      end
-
-      if (i < TAPS) begin : g_tap
-        for (k = 0; k < SIMD; k = k + 1) begin : g_plane
-          assign taps[k*TAPS+i] = words[i*SIMD+k];
-        end
       end
     end
 

@@ -10,10 +10,10 @@ Verilator    -Wall as strict Verilog-2005
 Icarus       a second reader of Verilog-2005
 Yosys        latches, loops, nets with several drivers
 
-The designs are the core, the demos of both boards and the serial link in several sizes, because a width
-that fits one may not fit another. A waiver names what it waives, and its reason stands beside it:
-`readings` below, and `verilator lint_off` in a file. `make lint` runs ruff and mypy for the Python
-besides.
+The designs are the core, the demos of both boards and the serial link in several sizes, because a
+width that fits one may not fit another. A waiver names what it waives, and its reason stands beside
+it: `readings` below, and `verilator lint_off` in a file. `make lint` runs ruff and mypy for the
+Python besides.
 """
 
 from __future__ import annotations
@@ -116,7 +116,7 @@ def designs() -> list[Design]:
         name = f"the board with PE={pe} SIMD={simd} LANES={lanes} at {clock} MHz"
         board = board_of((pe, simd, lanes), clock_mhz=clock)
         result.append(Design(name, "de1_soc", board.parameters(), sources, pe * simd, board))
-    sources = [*ulx3s_sources(), Path(__file__).parent / "board" / "ehxplll.v"]
+    sources = [*ulx3s_sources(), Path(__file__).parent / "board" / "EHXPLLL.v"]
     for (pe, simd, lanes), clock in ULX3S:
         name = f"the ULX3S with PE={pe} SIMD={simd} LANES={lanes} at {clock} MHz"
         demo = ulx3s_of((pe, simd, lanes), clock_mhz=clock)

@@ -1,14 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """`IntegerNetwork` + `Geometry` -> the memories in ring order, and the layer table.
 
-"Rearranged by diagonal": PE p sees ring position p mod TAPS, the ring turns by a word a step, the
-first layer begins with word 0 and later ones with word 1 (see fcc_ring.v), and a layer shorter than
-the taps starts after wind = max(0, TAPS - words) rotations. So at step s PE p meets word
+"Rearranged by diagonal": the PEs from floor(t * PE / TAPS) on see ring position t, the ring turns
+by a word a step, the first layer begins with word 0 and later ones with word 1 (see fcc_ring.v),
+and a layer shorter than the taps starts after wind = max(0, TAPS - words) rotations. So at step s a
+PE at position t meets word
 
-    (p mod TAPS + wind + s + (0 in the first layer, else 1)) mod words
+    (t + wind + s + (0 in the first layer, else 1)) mod words
 
-and the weights are stored in that order: one memory word a step, bit k * PE + p for synapse k of
-PE p. The groups of a layer are computed and stored from the last one to group 0.
+and the weights are stored in that order: one memory word a step, its bits those of `bit_order`. The
+groups of a layer are computed and stored from the last one to group 0.
 
 A ternary weight is the mean of two binary ones: +1 of 1 and 1, -1 of 0 and 0, 0 of 1 and 0. So a
 layer of them has two planes of weights; each group goes through its words twice, and is stored so,
@@ -177,9 +178,21 @@ class Memory:
 
 def ring_order(geometry: Geometry, words: int, layer: int) -> np.ndarray:
     """Word that PE p meets at step s in layer number `layer`: int (words, PE)."""
-    tap = np.arange(geometry.pe) % geometry.taps
+    tap = ((np.arange(geometry.pe) + 1) * geometry.taps - 1) // geometry.pe
     start = max(0, geometry.taps - words) + (1 if layer else 0)
     return (tap[None, :] + start + np.arange(words)[:, None]) % words
+
+
+def bit_order(geometry: Geometry) -> np.ndarray:
+    """Bit of a weight word that synapse k of PE p has: int (SIMD, PE).
+
+    The PEs of a tap stand together, so that a block of RAM, which holds neighbouring bits, feeds
+    neighbouring PEs.
+    """
+    bits = np.arange(geometry.pe * geometry.simd).reshape(geometry.pe, geometry.simd)
+    firsts = np.arange(1, geometry.taps) * geometry.pe // geometry.taps
+    blocks = np.split(bits, firsts)
+    return np.hstack([block.reshape(geometry.simd, len(block)) for block in blocks])
 
 
 def parity_coded(words: np.ndarray) -> np.ndarray:
@@ -227,8 +240,10 @@ def _pack_weights(geometry: Geometry, layer: Layer | OutputLayer, number: int) -
     padded[:, : layer.outputs, : layer.inputs] = planes
     by_word = parity_coded(padded.reshape(len(planes), groups, pe, words, simd))[:, ::-1]
     met = by_word[:, :, np.arange(pe)[None, :], ring_order(geometry, words, number), :]
-    # (planes, groups, step, PE, SIMD) -> synapse-major words, a group's planes together.
-    return met.transpose(1, 0, 2, 4, 3).reshape(-1, simd * pe)
+    # (planes, groups, step, PE, SIMD) -> words, a group's planes together.
+    stored = np.empty((groups * len(planes) * words, simd * pe), np.uint8)
+    stored[:, bit_order(geometry)] = met.transpose(1, 0, 2, 4, 3).reshape(-1, simd, pe)
+    return stored
 
 
 def _pack_offsets(geometry: Geometry, layer: Layer | OutputLayer) -> np.ndarray:

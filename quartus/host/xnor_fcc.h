@@ -7,10 +7,10 @@
 #define XNOR_FCC_H
 
 #define XFCC_ID_VALUE 0x58464343u
-#define XFCC_VERSION_VALUE 0x00010003u
+#define XFCC_VERSION_VALUE 0x00020000u
 /* Identification, ASCII "XFCC". */
 #define XFCC_REG_ID 0x00000000u
-/* Version of this register map. */
+/* Version of this register map, and of the order of bits in a weight word. */
 #define XFCC_REG_VERSION 0x00000004u
 /* Changes where there is something new in every core; what a core for convolutions has besides, MAP_INPUT tells. */
 #define XFCC_VERSION_MINOR 0x0000ffffu
@@ -40,7 +40,7 @@
 #define XFCC_REG_SCORE_BITS 0x00000030u
 /* Bits of a beat of asi_weight; 0 for a core with a weight memory. */
 #define XFCC_REG_WEIGHT_STREAM 0x00000034u
-/* Most bit planes of an activation: 1, or 2 for second-order activations. Reads 0 before version 1.3, which means 1. */
+/* Most bit planes of an activation: 1, or 2 for second-order activations. */
 #define XFCC_REG_ORDER 0x00000038u
 /* 1 for a core that takes ternary weights too. */
 #define XFCC_REG_TERNARY 0x0000003cu

@@ -404,10 +404,6 @@ def test_cores_for_other_drivers(core: Board, register: str, value: int, message
 
 def test_what_a_core_can_compute(core: Board) -> None:
     assert Driver(core.open()).geometry == replace(SMALL, bank_depth=SMALL.weight_depth)
-    core.set("ORDER", 0)
-    core.set("VERSION", 0x10002)
-    assert Driver(core.open()).geometry.order == 1, "cores before 1.3 do not tell"
-    core.set("VERSION", VERSION_VALUE)
     become(core, ABLE)
     assert Driver(core.open()).geometry == replace(ABLE, bank_depth=ABLE.weight_depth)
 

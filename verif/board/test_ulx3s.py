@@ -25,7 +25,7 @@ from xnor_fcc.reference import evaluate
 from xnor_fcc_sim import simulator, toolchain
 from xnor_fcc_sim.sources import ulx3s_sources
 
-PLL = Path(__file__).with_name("ehxplll.v")
+PLL = Path(__file__).with_name("EHXPLLL.v")
 ALL = ["every_image", "images_a_second", "power_resets", "a_host_takes_over"]
 
 
@@ -93,7 +93,8 @@ def test_ulx3s_pins_are_those_of_the_top() -> None:
     """Every bit of every port has one pin, an electrical standard, and nothing else has."""
     text = (RTL / "boards" / "ulx3s" / "ulx3s.v").read_text()
     ports = set()
-    for width, name in re.findall(r"^ *(?:input|output) +wire +(?:\[(\d+):0\])? *(\w+)", text, re.M):
+    declared = re.findall(r"^ *(?:input|output) +wire +(?:\[(\d+):0\])? *(\w+)", text, re.M)
+    for width, name in declared:
         ports |= {f"{name}[{bit}]" for bit in range(int(width) + 1)} if width else {name}
     pins = (RTL / "boards" / "ulx3s" / "ulx3s.lpf").read_text()
     located = re.findall(r'^LOCATE COMP "(\S+)" SITE "(\w+)";', pins, re.M)

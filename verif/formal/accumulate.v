@@ -59,8 +59,8 @@ module accumulate #(
   // Inside: the accumulators of PEs 0 to 2.
   (* hierconn *) wire [ACC_BITS-1:0] \dut.g_tap[0].g_block[0].accumulators.g_pe[0].acc_reg ;
   (* hierconn *) wire [ACC_BITS-1:0] \dut.g_tap[1].g_block[0].accumulators.g_pe[0].acc_reg ;
-  (* hierconn *) wire [ACC_BITS-1:0] \dut.g_tap[0].g_block[0].accumulators.g_pe[1].acc_reg ;
-  wire [PE*ACC_BITS-1:0] accs = {\dut.g_tap[0].g_block[0].accumulators.g_pe[1].acc_reg ,
+  (* hierconn *) wire [ACC_BITS-1:0] \dut.g_tap[1].g_block[0].accumulators.g_pe[1].acc_reg ;
+  wire [PE*ACC_BITS-1:0] accs = {\dut.g_tap[1].g_block[0].accumulators.g_pe[1].acc_reg ,
                                  \dut.g_tap[1].g_block[0].accumulators.g_pe[0].acc_reg ,
                                  \dut.g_tap[0].g_block[0].accumulators.g_pe[0].acc_reg };
 
@@ -111,6 +111,10 @@ module accumulate #(
   genvar k;
   generate
     for (p = 0; p < PE; p = p + 1) begin : g_pe
+      // The PEs of its tap.
+      localparam TAP = ((p + 1) * TAPS - 1) / PE;
+      localparam FIRST = TAP * PE / TAPS;
+      localparam SHARING = (TAP + 1) * PE / TAPS - FIRST;
       wire [    SIMD-1:0] pe_x = x[p*SIMD+:SIMD];
       wire [    SIMD-1:0] pe_w = w[p*SIMD+:SIMD];
       reg  [ACC_BITS-1:0] count;
@@ -121,8 +125,8 @@ module accumulate #(
       reg  [ACC_BITS-1:0] sum_s4;
       integer             i;
       for (k = 0; k < SIMD; k = k + 1) begin : g_synapse
-        assign activation[k*PE+p] = ^pe_x[k:0];
-        assign weight[k*PE+p] = ^(~pe_w[k:0]);
+        assign activation[FIRST*SIMD+k*SHARING+p-FIRST] = ^pe_x[k:0];
+        assign weight[FIRST*SIMD+k*SHARING+p-FIRST] = ^(~pe_w[k:0]);
       end
       always @* begin
         count = {ACC_BITS{1'b0}};

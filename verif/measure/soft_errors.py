@@ -33,7 +33,7 @@ from xnor_fcc.files import write_json
 from xnor_fcc.generated import fill
 from xnor_fcc.geometry import NAMED, Geometry
 from xnor_fcc.integer import IntegerNetwork, find_network
-from xnor_fcc.pack import Memory, pack, ring_order
+from xnor_fcc.pack import Memory, bit_order, pack, ring_order
 from xnor_fcc.renamed import current
 from xnor_fcc.tables import markdown
 from xnor_fcc_sim import simulator
@@ -72,7 +72,8 @@ def in_natural_order(memory: Memory, words: np.ndarray) -> Synapses:
     layers = []
     start = 0
     for number, (count, groups) in enumerate(memory.table):
-        met = words[start : start + groups * count].reshape(groups, count, g.simd, g.pe)
+        stored = words[start : start + groups * count, bit_order(g)]
+        met = stored.reshape(groups, count, g.simd, g.pe)
         start += groups * count
         natural = np.empty((groups, g.pe, count, g.simd), np.uint8)
         order = ring_order(g, count, number)

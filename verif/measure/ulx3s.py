@@ -78,16 +78,18 @@ def parser() -> CommandLine:
         "done before, and has not changed, is not done again.",
     )
     add = result.add_argument
+    # fmt: off
     add("--clock", type=int, default=CLOCK_MHZ, metavar="MHZ",
-        help="clock of the core, a multiple of 5 from 10 to 200 (default: %(default)s)")  # fmt: skip
+        help="clock of the core, a multiple of 5 from 10 to 200 (default: %(default)s)")
     add("--seeds", type=int, default=1, metavar="N",
-        help="place and route so many times and take the fastest (default: %(default)s)")  # fmt: skip
+        help="place and route so many times and take the fastest (default: %(default)s)")
     for name, value in zip(("pe", "simd", "lanes"), SIZES, strict=True):
         add(f"--{name}", type=int, default=value, help="of the core (default: %(default)s)")
     add("--images", type=int, default=IMAGES,
-        help="images in the ring, a power of two up to 512 (default: %(default)s)")  # fmt: skip
+        help="images in the ring, a power of two up to 512 (default: %(default)s)")
     add("--first", type=int, default=FIRST,
-        help="number of the first one in the test set (default: %(default)s)")  # fmt: skip
+        help="number of the first one in the test set (default: %(default)s)")
+    # fmt: on
     add_network(result, default=NETWORK)
     add("--output", type=Path, default=OUTPUT, metavar="DIR", help="default: build/ulx3s")
     return result
@@ -99,16 +101,16 @@ def routes(board: Ulx3s, seeds: int) -> list[synthesis.Route]:
     prefix = os.path.relpath(kept_files(board, OUTPUT), synthesis.BUILD / TOPLEVEL)
     parameters = {**board.parameters(), "PRESET": f'"{prefix}"'}
     found = []
-    with tqdm(total=seeds, desc="synthesising, placing, routing", unit="seed") as bar:
-        with followed(bar, bar.refresh, seconds=1.0):
-            for seed in range(1, seeds + 1):
-                found.append(
-                    synthesis.ecp5(
-                        TOPLEVEL, parameters, ulx3s_sources(), board.clock_mhz, seed, DEVICE, PINS
-                    )
+    bar = tqdm(total=seeds, desc="synthesising, placing, routing", unit="seed")
+    with bar, followed(bar, bar.refresh, seconds=1.0):
+        for seed in range(1, seeds + 1):
+            found.append(
+                synthesis.ecp5(
+                    TOPLEVEL, parameters, ulx3s_sources(), board.clock_mhz, seed, DEVICE, PINS
                 )
-                bar.update()
-                bar.set_postfix_str(f"{max(route.fmax_mhz for route in found):.1f} MHz")
+            )
+            bar.update()
+            bar.set_postfix_str(f"{max(route.fmax_mhz for route in found):.1f} MHz")
     return found
 
 

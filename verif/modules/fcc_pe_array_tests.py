@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import cocotb
@@ -27,12 +28,16 @@ class Step:
     offset: np.ndarray  # of the group
     halve: bool
 
-    def coded(self) -> dict[str, int]:
-        """The word as the ports take it."""
-        return {
-            "activation": planes(parities(self.activation)),
-            "weight": planes(parities(self.weight ^ 1)),
-        }
+    def coded(self, taps: int) -> dict[str, int]:
+        """The word as the ports take it: planes of the PEs of a tap, tap by tap."""
+        pe, simd = self.weight.shape
+        firsts = [tap * pe // taps for tap in range(taps + 1)]
+
+        def port(bits: np.ndarray) -> int:
+            blocks = [planes(parities(bits[a:b])) << a * simd for a, b in pairwise(firsts)]
+            return sum(blocks)
+
+        return {"activation": port(self.activation), "weight": port(self.weight ^ 1)}
 
 
 class Bench:
@@ -43,6 +48,7 @@ class Bench:
         self.dut = dut
         self.pe: int = built["PE"]
         self.simd: int = built["SIMD"]
+        self.taps: int = built["TAPS"]
         self.acc_bits: int = built["ACC_BITS"]
         self.tag_bits: int = built["TAG_BITS"]
         self.halve: int = built["HALVE"]
@@ -92,7 +98,7 @@ class Bench:
                     offsets[cycle + _OFFSET_AT] = step.offset
                 if step.last:
                     done[cycle + _DONE_AT] = (step.tag, sums)
-                drive(self.dut, **step.coded())
+                drive(self.dut, **step.coded(self.taps))
                 drive(self.dut, step=1, first=step.first, last=step.last, tag=step.tag)
             else:
                 drive(self.dut, step=0, first=nonsense[0], last=nonsense[1])
@@ -144,7 +150,7 @@ async def reset_clears_done(dut: Any) -> None:
     await bench.reset()
     for age in range(1, _DONE_AT + 1):
         step = bench.group(1)[0]
-        drive(dut, **step.coded())
+        drive(dut, **step.coded(bench.taps))
         drive(dut, step=1, first=1, last=1)
         await edge(dut)
         drive(dut, step=0)

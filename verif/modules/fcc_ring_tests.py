@@ -29,11 +29,7 @@ class Ring:
     def shown(self, dut: Any) -> list[int]:
         """The word at each tap."""
         packed = int(dut.taps.value) >> 128 * self.number
-        columns = fields(packed, self.taps, self.simd)
-        return [
-            sum((column >> tap & 1) << k for k, column in enumerate(columns))
-            for tap in range(self.taps)
-        ]
+        return fields(packed, self.simd, self.taps)
 
     def want(self, contents: int, words: int, rotations: int, hidden: bool) -> list[int | None]:
         """What each tap has to show; None for word 0 of a hidden layer before it is due."""

@@ -24,12 +24,27 @@ from xnor_fcc.register_script import register_script
 from xnor_fcc.registers import ADDRESS, BIT
 
 
+def places_of(geometry: Geometry) -> list[tuple[int, range]]:
+    """Of each PE its tap, and the bits of a weight word that its synapses have."""
+    found = []
+    for tap in range(geometry.taps):
+        first, end = (n * geometry.pe // geometry.taps for n in (tap, tap + 1))
+        for p in range(first, end):
+            start = first * geometry.simd + p - first
+            size = end - first
+            found.append((tap, range(start, start + size * geometry.simd, size)))
+    return found
+
+
 def decoded(memory: Memory) -> np.ndarray:
-    """The weights: bit k of a word is stored as the parity of the inverted bits 0 to k."""
-    coded = memory.weights.reshape(-1, memory.geometry.simd, memory.geometry.pe)
+    """The weights, uint8 (steps, PE, SIMD): bit k is stored as the parity of the inverted bits 0 to
+    k."""
+    places = [list(bits) for _, bits in places_of(memory.geometry)]
+    assert sorted(chain(*places)) == list(range(memory.weights.shape[1]))
+    coded = memory.weights[:, places]
     inverted = coded.copy()
-    inverted[:, 1:] ^= coded[:, :-1]
-    return (inverted ^ 1).reshape(memory.weights.shape)
+    inverted[..., 1:] ^= coded[..., :-1]
+    return inverted ^ 1
 
 
 def execute(memory: Memory, activation: np.ndarray) -> list[list[int]]:
@@ -39,6 +54,7 @@ def execute(memory: Memory, activation: np.ndarray) -> list[list[int]]:
     and the first bits; each turns in a ring of its own, and the first bits count twice.
     """
     g = memory.geometry
+    taps = [tap for tap, _ in places_of(g)]
     weights, offsets = decoded(memory).tolist(), memory.offsets.tolist()
     margins = memory.margins.tolist()
     address = group_address = 0
@@ -57,12 +73,10 @@ def execute(memory: Memory, activation: np.ndarray) -> list[list[int]]:
         for group in reversed(range(groups)):
             counts = [0] * g.pe
             for _ in range(rounds * words):
-                for p in range(g.pe):
+                for p, tap in enumerate(taps):
                     for plane, ring in enumerate(rings):
-                        word = ring[(p % g.taps + turn) % words]
-                        counts[p] += 2**plane * sum(
-                            word[k] == weights[address][k * g.pe + p] for k in range(g.simd)
-                        )
+                        equal = map(int.__eq__, ring[(tap + turn) % words], weights[address][p])
+                        counts[p] += 2**plane * sum(equal)
                 turn += 1
                 address += 1
             ups, downs = margins[group_address]
@@ -103,7 +117,11 @@ def test_executing_the_packed_image_gives_the_reference(seed: int) -> None:
     widths = tuple(int(n) for n in rng.integers(1, 40, int(rng.integers(2, 6))))
     pe, simd = (int(n) for n in rng.integers(1, 20, 2))
     geometry = Geometry.for_widths(widths, pe, simd, 1)
-    check_execution(random_network(rng, widths), geometry, rng, 3)
+    network = random_network(rng, widths)
+    check_execution(network, geometry, rng, 3)
+    most = min(pe, geometry.ring)
+    check_execution(network, replace(geometry, taps=int(rng.integers(1, most + 1))), rng, 1)
+    check_execution(network, replace(geometry, taps=most), rng, 1)
 
 
 @pytest.mark.parametrize("seed", range(25))
@@ -142,14 +160,14 @@ def test_a_ternary_layer_is_stored_in_two_planes() -> None:
     assert output.mask is not None
     geometry = Geometry.for_widths(network.shape, pe=4, simd=13, lanes=1)
     # One word; groups of 4: the last one first, each with its two planes.
-    stored = decoded(pack(network, geometry)).reshape(2, 2, 13, 4)
+    stored = decoded(pack(network, geometry)).reshape(2, 2, 4, 13)
     for group, neurons in ((0, range(4, 7)), (1, range(4))):
         for p, neuron in enumerate(neurons):
             value = (2 * output.weights[neuron].astype(int) - 1) * output.mask[neuron]
-            planes = 2 * stored[group, :, :, p].astype(int) - 1
+            planes = 2 * stored[group, :, p].astype(int) - 1
             assert (planes.sum(axis=0) == 2 * value).all()
             assert (planes[1] == np.where(value == 1, 1, -1)).all()
-    assert stored[0, :, :, 3].all(), "padding is 1 in both planes"
+    assert stored[0, :, 3].all(), "padding is 1 in both planes"
 
 
 def test_entries_tell_the_kind_of_each_layer() -> None:

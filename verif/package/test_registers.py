@@ -42,7 +42,7 @@ def test_no_two_parts_of_a_system_overlap() -> None:
 
 
 def test_the_version_of_the_map_is_what_a_core_says() -> None:
-    assert registers.MAP["version"] == "1.3" and registers.VERSION_VALUE == 0x0001_0003
+    assert registers.MAP["version"] == "2.0" and registers.VERSION_VALUE == 0x0002_0000
 
 
 def test_no_two_registers_or_bits_share_a_place() -> None:

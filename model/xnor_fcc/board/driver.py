@@ -143,7 +143,6 @@ class Driver:
                 "This core takes its weights from a stream, which this driver does not feed."
             )
         sizes = {name.lower(): self.read(name) for name in _GEOMETRY}
-        sizes["order"] = sizes["order"] or 1  # which cores before version 1.3 do not tell
         if not sizes["map_input"]:
             sizes["learn"] = field("LEARNING", "CLASSES", self.read("LEARNING"))
         else:

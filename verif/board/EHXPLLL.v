@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Stands in for Lattice's PLL of the ECP5 where there is no such FPGA: the ports and parameters that
-// the board uses, and the reference clock for the other one. It locks after a few cycles.
+// Stands in for Lattice's PLL of the ECP5 where there is no such FPGA: the ports and parameters
+// that the board uses, and the reference clock for the other one. It locks after a few cycles.
 
 `default_nettype none
 
