@@ -112,6 +112,8 @@ module fcc_learner #(
   wire                          latent_valid;
   wire                          latent_write;
   wire [      ADDRESS_BITS-1:0] latent_row;
+  reg                           latent_write_s1;
+  reg  [      ADDRESS_BITS-1:0] latent_row_s1;
   wire [         CLASSES*8-1:0] latent_word;
   wire [        COUNT_BITS-1:0] rows_loaded;
   wire [      ADDRESS_BITS-1:0] read_row;
@@ -173,6 +175,7 @@ module fcc_learner #(
   fcc_word_loader #(
       .CHUNK       (32),
       .WIDTH       (CLASSES * 8),
+      .SLICE       (CLASSES * 8),
       // One more than there may be, where a memory of one row would be none.
       .DEPTH       ((MAX_WIDTH > 1) ? MAX_WIDTH : 2),
       .PRESET_WORDS(0),
@@ -289,8 +292,8 @@ module fcc_learner #(
       .moves    (moves),
       .ups      (ups),
       .negative (negative),
-      .load     (latent_write),
-      .load_row (latent_row),
+      .load     (latent_write_s1),
+      .load_row (latent_row_s1),
       .load_word(latent_word),
       .read_row (read_row),
       .word     (word)
@@ -314,6 +317,8 @@ module fcc_learner #(
   );
 
   always @(posedge clk) begin
+    latent_write_s1 <= latent_write;
+    latent_row_s1 <= latent_row;
     entry_reg <= table_entries[last_layer*32+:32];
     is_image_reg <= (layers == 16'd1);
     if (load_image) seen_reg <= 1'b0;

@@ -4,7 +4,8 @@
 // group, beside the offsets (fcc_threshold_memory): `up` above the threshold where the neuron's
 // first bit is 1, `down` below it where it is 0 (see fcc_pair).
 //
-// Latency: 2 cycles from `read_address` to the margins. Never stalls.
+// Latency: 3 cycles from `read_address` to the margins. What is written is taken one cycle after
+// `write` and `write_address`. Never stalls.
 
 `default_nettype none
 
@@ -29,16 +30,21 @@ module fcc_margin_memory #(
     output wire [  PE*MARGIN_BITS-1:0] down
 );
 
-  wire [2*PE*MARGIN_BITS-1:0] bank_word;
-  reg  [2*PE*MARGIN_BITS-1:0] word_reg;
+  `include "fcc_slice.vh"
+  localparam WIDTH = 2 * PE * MARGIN_BITS;
+  localparam SLICES = (WIDTH + SLICE - 1) / SLICE;
+
+  wire [WIDTH-1:0] bank_word;
+  reg  [WIDTH-1:0] word_reg;
 
   fcc_memory_bank #(
-      .WIDTH (2 * PE * MARGIN_BITS),
+      .WIDTH (WIDTH),
       .DEPTH (DEPTH),
-      .PRESET(PRESET)
+      .PRESET(PRESET),
+      .SLICE (SLICE)
   ) bank (
       .clk          (clk),
-      .write        (write),
+      .write        ({SLICES{write}}),
       .write_address(write_address),
       .write_data   (write_data),
       .read_address (read_address),

@@ -1,15 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A memory of words of any width, built of slices of SLICE bits beside each other, because no tool
-// promises to infer a memory of ten thousand bits a word.
+// A memory of words of any width, built of slices beside each other, each of which can be written
+// alone (fcc_slice.vh says why).
 //
-// 960 bits are below every limit that is known: AMD's Block Memory Generator took 1,152 at first
-// (DS512), Altera's wizard has made an altsyncram of 1,280 bits and 256 words, and Vivado refuses a
-// variable of more than 1,000,000 bits (Synth 8-4556), which are 1,041 words. They are 24 M10K as
-// 256 x 40, so that slices take as many blocks as the whole word would, and 15 machine words, which
-// keeps simulation fast.
-//
-// Latency: 1 cycle from `read_address` to `read_data`.
+// Latency: 2 cycles from `read_address` to `read_data`. What is written is taken one cycle after
+// `write` and `write_address`.
 
 `default_nettype none
 
@@ -20,17 +15,19 @@ module fcc_memory_bank #(
     parameter DEPTH = 1,
     // Memory files at power-up: slice s, from bit s*SLICE on, reads PRESET_sss.hex, sss its three
     // decimal digits (at most 1,000 slices). "" leaves the contents undefined.
-    parameter PRESET = ""
+    parameter PRESET = "",
+    // Bits of a slice (>= 1).
+    parameter SLICE = 1
 ) (
     input  wire                                        clk,
-    input  wire                                        write,
+    // By slice.
+    input  wire [             (WIDTH+SLICE-1)/SLICE-1:0] write,
     input  wire [((DEPTH > 1) ? $clog2(DEPTH) : 1)-1:0] write_address,
     input  wire [                           WIDTH-1:0] write_data,
     input  wire [((DEPTH > 1) ? $clog2(DEPTH) : 1)-1:0] read_address,
     output wire [                           WIDTH-1:0] read_data
 );
 
-  localparam SLICE = 960;
   localparam SLICES = (WIDTH + SLICE - 1) / SLICE;
 
   genvar s;
@@ -40,13 +37,13 @@ module fcc_memory_bank #(
       localparam [7:0] HUNDREDS = 8'h30 + s / 100;
       localparam [7:0] TENS = 8'h30 + s / 10 % 10;
       localparam [7:0] UNITS = 8'h30 + s % 10;
-      fcc_memory #(
+      fcc_memory_slice #(
           .WIDTH    (BITS),
           .DEPTH    (DEPTH),
           .INIT_FILE((PRESET == "") ? "" : {PRESET, "_", HUNDREDS, TENS, UNITS, ".hex"})
       ) slice (
           .clk          (clk),
-          .write        (write),
+          .write        (write[s]),
           .write_address(write_address),
           .write_data   (write_data[s*SLICE+:BITS]),
           .read_address (read_address),

@@ -4,9 +4,10 @@
 // computed. A hidden neuron's offset is 1 - 2 * threshold, an output neuron's is bias - n (see
 // fcc_pe_array).
 //
-// Latency: 2 cycles from `read_address` to `offset`; `parity`, bit 0 of each offset, follows two
-// cycles later where `first_s2` marks that the PEs take the offset, and stays until the next group:
-// it completes the scores. Never stalls.
+// Latency: 3 cycles from `read_address` to `offset`; `parity`, bit 0 of each offset, follows two
+// cycles later where `first_s3` marks that the PEs take the offset, and stays until the next group:
+// it completes the scores. What is written is taken one cycle after `write` and `write_address`.
+// Never stalls.
 
 `default_nettype none
 
@@ -26,23 +27,28 @@ module fcc_threshold_memory #(
     // Offset of PE p at bit p*SCORE_BITS.
     input  wire [    PE*SCORE_BITS-1:0] write_data,
     input  wire [    $clog2(DEPTH)-1:0] read_address,
-    input  wire                         first_s2,
+    input  wire                         first_s3,
     // Offset of PE p without its bit 0, at bit p*(SCORE_BITS-1).
     output wire [PE*(SCORE_BITS-1)-1:0] offset,
     output reg  [               PE-1:0] parity
 );
 
-  wire [PE*SCORE_BITS-1:0] bank_word;
-  reg  [PE*SCORE_BITS-1:0] word_s2;
-  reg  [           PE-1:0] parity_s3;
+  `include "fcc_slice.vh"
+  localparam WIDTH = PE * SCORE_BITS;
+  localparam SLICES = (WIDTH + SLICE - 1) / SLICE;
+
+  wire [WIDTH-1:0] bank_word;
+  reg  [WIDTH-1:0] word_s3;
+  reg  [   PE-1:0] parity_s4;
 
   fcc_memory_bank #(
-      .WIDTH (PE * SCORE_BITS),
+      .WIDTH (WIDTH),
       .DEPTH (DEPTH),
-      .PRESET(PRESET)
+      .PRESET(PRESET),
+      .SLICE (SLICE)
   ) bank (
       .clk          (clk),
-      .write        (write),
+      .write        ({SLICES{write}}),
       .write_address(write_address),
       .write_data   (write_data),
       .read_address (read_address),
@@ -50,16 +56,16 @@ module fcc_threshold_memory #(
   );
 
   always @(posedge clk) begin
-    word_s2 <= bank_word;
+    word_s3 <= bank_word;
   end
 
   genvar p;
   generate
     for (p = 0; p < PE; p = p + 1) begin : g_pe
-      assign offset[p*(SCORE_BITS-1)+:SCORE_BITS-1] = word_s2[p*SCORE_BITS+1+:SCORE_BITS-1];
+      assign offset[p*(SCORE_BITS-1)+:SCORE_BITS-1] = word_s3[p*SCORE_BITS+1+:SCORE_BITS-1];
       always @(posedge clk) begin
-        if (first_s2) parity_s3[p] <= word_s2[p*SCORE_BITS];
-        parity[p] <= parity_s3[p];
+        if (first_s3) parity_s4[p] <= word_s3[p*SCORE_BITS];
+        parity[p] <= parity_s4[p];
       end
     end
   endgenerate

@@ -64,7 +64,6 @@ module fcc_threshold_source #(
   reg  [ADDRESS_BITS-1:0] address_s1;
   reg  [ADDRESS_BITS-1:0] address_s2;
   reg  [ADDRESS_BITS-1:0] address_s3;
-  reg  [ADDRESS_BITS-1:0] address_s4;
   // Bit n: the first step of a group was given n + 1 cycles before.
   reg  [             5:0] first_reg;
 
@@ -73,6 +72,7 @@ module fcc_threshold_source #(
   fcc_word_loader #(
       .CHUNK       (SCORE_BITS),
       .WIDTH       (WIDTH),
+      .SLICE       (WIDTH),
       .DEPTH       (DEPTH),
       .PRESET_WORDS((PRESET != "") ? DEPTH : 0),
       .PATCH       (0)
@@ -97,7 +97,6 @@ module fcc_threshold_source #(
     address_s1 <= address;
     address_s2 <= address_s1;
     address_s3 <= address_s2;
-    address_s4 <= address_s3;
     first_reg  <= {first_reg[4:0], step && first};
   end
 
@@ -111,8 +110,8 @@ module fcc_threshold_source #(
       .write        (write),
       .write_address(write_address),
       .write_data   (write_data[PE*SCORE_BITS-1:0]),
-      .read_address (address_s4),
-      .first_s2     (first_reg[5]),
+      .read_address (address_s3),
+      .first_s3     (first_reg[5]),
       .offset       (offset),
       .parity       (offset_parity)
   );
@@ -120,17 +119,17 @@ module fcc_threshold_source #(
   genvar m;
   generate
     if (ORDER == 2) begin : g_margins
+      reg  [  ADDRESS_BITS-1:0] address_s4;
       reg  [  ADDRESS_BITS-1:0] address_s5;
       reg  [  ADDRESS_BITS-1:0] address_s6;
-      reg  [  ADDRESS_BITS-1:0] address_s7;
       // Two lanes' sums become scores a cycle later than one lane's.
       reg  [            PE-1:0] parity_reg;
       wire [2*PE*ACC_BITS-1:0] margins;
 
       always @(posedge clk) begin
+        address_s4 <= address_s3;
         address_s5 <= address_s4;
         address_s6 <= address_s5;
-        address_s7 <= address_s6;
         parity_reg <= offset_parity;
       end
       assign parity = parity_reg;
@@ -151,7 +150,7 @@ module fcc_threshold_source #(
           .write        (write),
           .write_address(write_address),
           .write_data   (margins),
-          .read_address (address_s7),
+          .read_address (address_s6),
           .up           (up),
           .down         (down)
       );

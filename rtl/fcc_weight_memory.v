@@ -6,8 +6,8 @@
 // Built of banks of BANK_DEPTH words, because block RAM is widest when it is shallow: 744 words of
 // 4,096 bits take 3 banks of 103 M10K as 256 x 40, but 410 blocks as one memory of 1024 x 10.
 //
-// Latency: 4 cycles from `read_address` to `word` (address, each bank's own, block RAM, bank
-// selection). Never stalls.
+// Latency: 4 cycles from `read_address` to `word` (address, each slice's own, block RAM, bank
+// selection). What is written is taken one cycle after `write` and `write_address`. Never stalls.
 
 `default_nettype none
 
@@ -20,10 +20,13 @@ module fcc_weight_memory #(
     parameter BANK_DEPTH = 1,
     // Memory files at power-up: bank b reads PRESET_bb_sss.hex, bb its two decimal digits, sss
     // those of a slice (see fcc_memory_bank). "" for none.
-    parameter PRESET = ""
+    parameter PRESET = "",
+    // Bits of a slice of a word (>= 1).
+    parameter SLICE = 1
 ) (
     input  wire                     clk,
-    input  wire                     write,
+    // By slice.
+    input  wire [(WIDTH+SLICE-1)/SLICE-1:0] write,
     input  wire [$clog2(DEPTH)-1:0] write_address,
     input  wire [        WIDTH-1:0] write_data,
     input  wire [$clog2(DEPTH)-1:0] read_address,
@@ -31,6 +34,7 @@ module fcc_weight_memory #(
 );
 
   localparam ADDRESS_BITS = $clog2(DEPTH);
+  localparam SLICES = (WIDTH + SLICE - 1) / SLICE;
   localparam BANKS = (DEPTH + BANK_DEPTH - 1) / BANK_DEPTH;
 
   wire [BANKS*WIDTH-1:0] bank_words;
@@ -48,21 +52,19 @@ module fcc_weight_memory #(
       // Addresses below this bank's first one wrap to large values, so one comparison is enough.
       wire [31:0] offset = {{(32 - ADDRESS_BITS) {1'b0}}, write_address} - b * BANK_DEPTH;
       wire [31:0] read_offset = {{(32 - ADDRESS_BITS) {1'b0}}, address_s1} - b * BANK_DEPTH;
-      reg [BANK_BITS-1:0] bank_address_s2;
       wire unused = &{1'b0, read_offset};
-
-      always @(posedge clk) bank_address_s2 <= read_offset[BANK_BITS-1:0];
 
       fcc_memory_bank #(
           .WIDTH (WIDTH),
           .DEPTH (WORDS),
-          .PRESET((PRESET == "") ? "" : {PRESET, "_", TENS, UNITS})
+          .PRESET((PRESET == "") ? "" : {PRESET, "_", TENS, UNITS}),
+          .SLICE (SLICE)
       ) bank (
           .clk          (clk),
-          .write        (write && offset < WORDS),
+          .write        (write & {SLICES{offset < WORDS}}),
           .write_address(offset[BANK_BITS-1:0]),
           .write_data   (write_data),
-          .read_address (bank_address_s2),
+          .read_address (read_offset[BANK_BITS-1:0]),
           .read_data    (bank_words[b*WIDTH+:WIDTH])
       );
     end

@@ -67,6 +67,7 @@ module fcc_weight_source #(
   // More than any layer table can ask for.
   localparam [31:0] UNLIMITED = 32'h7FFF_FFFF;
   localparam COUNT_BITS = $clog2(DEPTH + 1);
+  `include "fcc_slice.vh"
 
   generate
     if (BEAT != 0) begin : g_streamed
@@ -96,7 +97,7 @@ module fcc_weight_source #(
       wire unused = &{1'b0, reset, restart, chunk, address, seek, seek_address, patch_valid,
                       patch_chunk};
     end else begin : g_loaded
-      wire                     write;
+      wire [(WIDTH+SLICE-1)/SLICE-1:0] write;
       wire [$clog2(DEPTH)-1:0] write_address;
       wire [        WIDTH-1:0] write_data;
       wire [   COUNT_BITS-1:0] words;
@@ -109,6 +110,7 @@ module fcc_weight_source #(
       fcc_word_loader #(
           .CHUNK       (32),
           .WIDTH       (WIDTH),
+          .SLICE       ((WIDTH < SLICE) ? WIDTH : SLICE),
           .DEPTH       (DEPTH),
           .PRESET_WORDS((PRESET != "") ? DEPTH : 0),
           .PATCH       (PATCH)
@@ -133,7 +135,8 @@ module fcc_weight_source #(
           .WIDTH     (WIDTH),
           .DEPTH     (DEPTH),
           .BANK_DEPTH(BANK_DEPTH),
-          .PRESET    ((PRESET != "") ? {PRESET, "_weights"} : "")
+          .PRESET    ((PRESET != "") ? {PRESET, "_weights"} : ""),
+          .SLICE     (SLICE)
       ) memory (
           .clk          (clk),
           .write        (write),

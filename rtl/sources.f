@@ -33,6 +33,7 @@ rtl/fcc_map_writer.v
 rtl/fcc_margin_memory.v
 rtl/fcc_memory.v
 rtl/fcc_memory_bank.v
+rtl/fcc_memory_slice.v
 rtl/fcc_pair.v
 rtl/fcc_parity_coder.v
 rtl/fcc_parity_prefix.v

@@ -45,8 +45,8 @@ _LATENCY_OVERHEAD = 12
 _RELOAD_OVERHEAD = 4
 # Cycles from the last step of the output layer until its results begin to leave.
 _RESULT_OVERHEAD = 9
-# Bits of a slice of a memory word (SLICE in fcc_memory_bank.v).
-SLICE = 960
+# Bits of a slice of a memory word (fcc_slice.vh).
+SLICE = 160
 # Banks of the weight memory at most: the names of their memory files have two digits.
 _MAX_BANKS = 100
 # PEs that one tap feeds at most, by default: the fan-out of an activation wire.

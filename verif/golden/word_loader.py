@@ -9,13 +9,14 @@ from xnor_fcc_sim.bits import join
 
 class Loader:
     """What one loader should do: words of `width` bits out of chunks of `chunk` bits, `depth` of
-    them, of which `preset` are there from the start."""
+    them, of which `preset` are there from the start, written whole or in slices of `size` bits."""
 
-    def __init__(self, chunk: int, width: int, depth: int, preset: int) -> None:
+    def __init__(self, chunk: int, width: int, depth: int, preset: int, size: int = 0) -> None:
         self.chunk, self.width, self.depth, self.preset = chunk, width, depth, preset
-        self.chunks = ceil_div(width, chunk)
-        self.due: tuple[int, int] | None = None  # (address, data) written in the next cycle
-        self.coming: tuple[int, int] | None = None  # in the one after it
+        self.chunks, self.size = ceil_div(width, chunk), size or width
+        # (slice, address, data): the first two are shown in this cycle, the last in the next one.
+        self.due: tuple[int, int, int] | None = None
+        self.data: tuple[int, int, int] | None = None
         self.overflow = False
         self.partial: list[int] = []
         self.loaded = preset
@@ -26,24 +27,37 @@ class Loader:
     ) -> None:
         """Take the inputs of a cycle; where words can be written again, the address of the first
         of them or a chunk."""
-        self.due, self.coming, self.overflow = self.coming, None, False
+        self.data, self.due, self.overflow = self.due, None, False
         if restart:
             self.partial, self.loaded = [], 0
         elif seek is not None:
             self.partial, self.patched = [], seek
         elif patch is not None:
-            self.partial.append(patch)
-            if len(self.partial) == self.chunks:
-                self.coming = (self.patched, self.word())
-                self.partial, self.patched = [], self.patched + 1
+            if self.takes(patch, self.patched):
+                self.patched += 1
         elif chunk is not None and self.loaded == self.depth:
             self.overflow = True
-        elif chunk is not None:
-            self.partial.append(chunk)
-            if len(self.partial) == self.chunks:
-                self.coming = (self.loaded, self.word())
-                self.partial, self.loaded = [], self.loaded + 1
+        elif chunk is not None and self.takes(chunk, self.loaded):
+            self.loaded += 1
 
-    def word(self) -> int:
-        """That of the chunks so far."""
-        return join(self.partial, self.chunk) & ((1 << self.width) - 1)
+    def reset(self) -> None:
+        """Instead of a cycle: nothing is begun; what is being written already will have been."""
+        self.data, self.due, self.overflow = self.due, None, False
+        self.partial, self.loaded = [], self.preset
+
+    def takes(self, chunk: int, address: int) -> bool:
+        """Another chunk of the word; whether it was the last one."""
+        self.partial.append(chunk)
+        end = len(self.partial) == self.chunks
+        bits = len(self.partial) * self.chunk
+        if end or bits % self.size == 0:
+            number = ceil_div(bits, self.size) - 1 if not end else (self.width - 1) // self.size
+            word = join(self.partial, self.chunk) & ((1 << self.width) - 1)
+            self.due = (number, address, word >> number * self.size)
+        if end:
+            self.partial = []
+        return end
+
+    def slice_width(self, number: int) -> int:
+        """Bits of a slice."""
+        return min(self.size, self.width - number * self.size)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Margins of every group, up and down, two cycles after their address."""
+"""Margins of every group, up and down, three cycles after their address."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 
 from modules.unit import drive, edge, fields, join, settings, start
 
-_MARGINS_AT = 2  # cycles after the address
+_MARGINS_AT = 3  # cycles after the address
 
 
 class Bench:
@@ -37,11 +37,12 @@ class Bench:
         self.contents[-1, :] = (1 << self.bits) - 1
         for address in self.rng.permutation(self.depth).tolist():
             word = join(self.contents[address].ravel().tolist(), self.bits)
-            drive(self.dut, write=1, write_address=address, write_data=word)
+            drive(self.dut, write=1, write_address=address)
             await edge(self.dut)
-            # What is not written does not matter.
-            drive(self.dut, write=0, write_address=0, write_data=0)
+            # The word is taken one cycle after its address; what is not written does not matter.
+            drive(self.dut, write=0, write_address=0, write_data=word)
             await edge(self.dut)
+            drive(self.dut, write_data=0)
 
     async def read(self, addresses: list[int]) -> None:
         """One address a cycle."""

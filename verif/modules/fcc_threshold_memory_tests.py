@@ -10,7 +10,7 @@ import numpy as np
 
 from modules.unit import drive, edge, fields, join, settings, start
 
-_OFFSET_AT = 2  # cycles after the address
+_OFFSET_AT = 3  # cycles after the address
 
 
 class Bench:
@@ -27,7 +27,7 @@ class Bench:
 
     async def begin(self) -> None:
         """Clock running, nothing written."""
-        names = ("write", "write_address", "write_data", "read_address", "first_s2")
+        names = ("write", "write_address", "write_data", "read_address", "first_s3")
         await start(self.dut, reset=0, **dict.fromkeys(names, 0))
 
     async def write(self) -> None:
@@ -37,10 +37,13 @@ class Bench:
         self.contents[0, :] = low
         self.contents[-1, :] = high
         for address in self.rng.permutation(self.depth).tolist():
-            words = join(self.contents[address].tolist(), self.bits)
-            drive(self.dut, write=1, write_address=address, write_data=words)
+            drive(self.dut, write=1, write_address=address)
             await edge(self.dut)
+            # The word is taken one cycle after its address.
+            drive(self.dut, write_data=join(self.contents[address].tolist(), self.bits))
         drive(self.dut, write=0)
+        await edge(self.dut)
+        drive(self.dut, write_data=0)
 
     async def read(self, addresses: list[int], firsts: list[bool]) -> None:
         """One address a cycle; `firsts` marks those whose offset the accumulators take."""
@@ -50,7 +53,7 @@ class Bench:
             known = cycle < len(addresses)
             at = cycle - _OFFSET_AT
             first = 0 <= at < len(addresses) and firsts[at]
-            drive(self.dut, read_address=addresses[cycle] if known else 0, first_s2=first)
+            drive(self.dut, read_address=addresses[cycle] if known else 0, first_s3=first)
             await edge(self.dut)
             if parity is not None:
                 assert fields(int(self.dut.parity.value), 1, self.pe) == parity, f"cycle {cycle}"

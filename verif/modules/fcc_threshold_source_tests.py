@@ -94,12 +94,10 @@ class Bench:
         self.steps.appendleft(Step(word, step and first))
         self.steps.pop()
         self._expect()
-        if loader.due is not None:  # written at the end of this cycle
-            self.contents[loader.due[0]] = fields(loader.due[1], self.bits, self.numbers)
+        if loader.data is not None:  # written at the end of this cycle
+            self.contents[loader.data[1]] = fields(loader.data[2], self.bits, self.numbers)
         if reset:
-            loader.partial, loader.loaded = [], loader.preset
-            loader.due = loader.coming = None
-            loader.overflow = False
+            loader.reset()
         else:
             loader.cycle(restart, data if chunk else None)
 

@@ -24,6 +24,20 @@ async def sizes(dut: Any) -> list[tuple[int, int, int]]:
     return every
 
 
+async def write(dut: Any, strobe: int, address: int, word: int) -> None:
+    """A word, which is taken one cycle after its address: with the next one's, or `end_writing`."""
+    drive(dut, write=strobe, write_address=address)
+    await edge(dut)
+    drive(dut, write_data=word)
+
+
+async def end_writing(dut: Any) -> None:
+    """The last word is taken."""
+    drive(dut, write=0)
+    await edge(dut)
+    drive(dut, write_data=0)
+
+
 async def read_all(dut: Any, number: int, depth: int, addresses: list[int]) -> list[int]:
     """Words at `addresses`, one address a cycle, each taken exactly `_LATENCY` cycles later."""
     words = []
@@ -53,11 +67,10 @@ async def every_word(dut: Any) -> None:
     for number, (width, depth, _) in enumerate(await sizes(dut)):
         contents: dict[int, int] = {}
         for address in [*rng.permutation(depth).tolist(), *rng.integers(0, depth, 5).tolist()]:
-            contents[address] = int.from_bytes(rng.bytes(256), "little") % (1 << width)
-            drive(dut, write=1 << number, write_address=address, write_data=contents[address])
-            await edge(dut)
+            contents[address] = int.from_bytes(rng.bytes(64), "little") % (1 << width)
+            await write(dut, 1 << number, address, contents[address])
         # Without the strobe nothing is written.
-        drive(dut, write=0, write_data=0)
+        await end_writing(dut)
         for address in range(depth):
             drive(dut, write_address=address)
             await edge(dut)
@@ -72,13 +85,11 @@ async def one_write_one_word(dut: Any) -> None:
     """Writing one word changes no other."""
     for number, (width, depth, _) in enumerate(await sizes(dut)):
         for address in range(depth):
-            drive(dut, write=1 << number, write_address=address, write_data=0)
-            await edge(dut)
+            await write(dut, 1 << number, address, 0)
         for address in range(depth):
             ones = (1 << width) - 1
-            drive(dut, write=1 << number, write_address=address, write_data=ones)
-            await edge(dut)
-            drive(dut, write=0)
+            await write(dut, 1 << number, address, ones)
+            await end_writing(dut)
             words = await read_all(dut, number, depth, list(range(depth)))
             assert words == [ones] * (address + 1) + [0] * (depth - address - 1)
 
@@ -95,9 +106,8 @@ async def many_banks(dut: Any) -> None:
         if written:
             contents = rng.integers(0, 1 << width, depth).tolist()
             for address in rng.permutation(depth).tolist():
-                drive(dut, write=1, write_address=address, write_data=contents[address])
-                await edge(dut)
-            drive(dut, write=0)
+                await write(dut, 1, address, contents[address])
+            await end_writing(dut)
         words = []
         for cycle in range(depth + _LATENCY):
             drive(dut, read_address=min(cycle, depth - 1))

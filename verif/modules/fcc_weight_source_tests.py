@@ -10,7 +10,7 @@ import numpy as np
 
 from golden.word_loader import Loader
 from modules.unit import drive, edge, settings, start
-from xnor_fcc.geometry import ceil_div
+from xnor_fcc.geometry import SLICE, ceil_div
 
 _WORD_AT = 4  # cycles from the address and the step to the word
 _UNLIMITED = 0x7FFF_FFFF
@@ -30,7 +30,10 @@ class Bench:
         self.rng = np.random.default_rng(seed)
         preset: list[int] | None = settings()["preset"]
         self.contents: list[int | None] = [*preset] if preset else [None] * self.depth
-        self.loader = Loader(32, self.width, self.depth, self.depth if preset else 0)
+        # Words of which some slices have been written, and nobody knows what was there before.
+        self.begun: dict[int, int] = {}
+        preset_words = self.depth if preset else 0
+        self.loader = Loader(32, self.width, self.depth, preset_words, min(self.width, SLICE))
         # Words that are due, the next one first.
         self.coming: list[int | None] = [None] * _WORD_AT
 
@@ -75,15 +78,23 @@ class Bench:
         assert bool(dut.overflow.value) == loader.overflow
         self._word_is()
         self.coming.append(None if address is None else self.contents[address])
-        if loader.due is not None:  # written at the end of this cycle
-            self.contents[loader.due[0]] = loader.due[1]
+        if loader.data is not None:  # written at the end of this cycle
+            self._written(*loader.data)
         if reset:
-            # What was complete two cycles ago is written all the same; it is not waited for here.
-            loader.partial, loader.loaded = [], loader.preset
-            loader.due = loader.coming = None
-            loader.overflow = False
+            loader.reset()
         else:
             loader.cycle(restart, chunk)
+
+    def _written(self, number: int, address: int, data: int) -> None:
+        """A slice of a word."""
+        before = self.contents[address]
+        word = self.begun.get(address, 0) if before is None else before
+        start, size = number * self.loader.size, self.loader.slice_width(number)
+        word = word & ~((1 << size) - 1 << start) | data << start
+        if before is None and start + size < self.width:
+            self.begun[address] = word
+        else:
+            self.contents[address] = word
 
     async def rest(self) -> None:
         """Until what was loaded has been written."""

@@ -10,11 +10,11 @@ module memory_sizes (
     input  wire          clk,
     input  wire [   7:0] write,
     input  wire [   7:0] write_address,
-    input  wire [2047:0] write_data,
+    input  wire [ 511:0] write_data,
     input  wire [   7:0] read_address,
     // The word of memory `number`.
     input  wire [   2:0] number,
-    output wire [2047:0] word,
+    output wire [ 511:0] word,
     // WIDTH, DEPTH, BANK_DEPTH of memory n in the 16 bits from bit n*48 on, WIDTH lowest.
     output wire [ 383:0] sizes
 );
@@ -24,20 +24,20 @@ module memory_sizes (
   // slice less a bit, of a slice, of a bit more and of two slices; a preset of three slices whose
   // last bank has one word.
   localparam [48*COUNT-1:0] SIZES = {
-    {16'd8, 16'd17, 16'd1941},
-    {16'd2, 16'd5, 16'd1920},
-    {16'd2, 16'd3, 16'd961},
-    {16'd2, 16'd3, 16'd960},
-    {16'd2, 16'd3, 16'd959},
+    {16'd8, 16'd17, 16'd342},
+    {16'd2, 16'd5, 16'd320},
+    {16'd2, 16'd3, 16'd161},
+    {16'd2, 16'd3, 16'd160},
+    {16'd2, 16'd3, 16'd159},
     {16'd1, 16'd5, 16'd3},
     {16'd16, 16'd11, 16'd1},
     {16'd4, 16'd11, 16'd7}
   };
 
-  wire [2048*COUNT-1:0] words;
+  wire [512*COUNT-1:0] words;
 
   assign sizes = SIZES;
-  assign word = words[number*2048+:2048];
+  assign word = words[number*512+:512];
 
   genvar n;
   generate
@@ -46,20 +46,22 @@ module memory_sizes (
       localparam DEPTH = SIZES[n*48+16+:16];
       localparam BANK_DEPTH = SIZES[n*48+32+:16];
       wire [WIDTH-1:0] mine;
+      localparam SLICES = (WIDTH + 159) / 160;
       fcc_weight_memory #(
           .WIDTH     (WIDTH),
           .DEPTH     (DEPTH),
           .BANK_DEPTH(BANK_DEPTH),
-          .PRESET    ((n == COUNT - 1) ? "preset_weights" : "")
+          .PRESET    ((n == COUNT - 1) ? "preset_weights" : ""),
+          .SLICE     (160)
       ) memory (
           .clk          (clk),
-          .write        (write[n]),
+          .write        ({SLICES{write[n]}}),
           .write_address(write_address[$clog2(DEPTH)-1:0]),
           .write_data   (write_data[WIDTH-1:0]),
           .read_address (read_address[$clog2(DEPTH)-1:0]),
           .word         (mine)
       );
-      assign words[n*2048+:2048] = mine;
+      assign words[n*512+:512] = mine;
     end
   endgenerate
 

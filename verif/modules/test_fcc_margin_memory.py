@@ -15,7 +15,7 @@ from xnor_fcc_sim import simulator
 
 
 @pytest.mark.one_quick
-@pytest.mark.parametrize(("pe", "slices"), [(5, 1), (121, 3)])
+@pytest.mark.parametrize(("pe", "slices"), [(5, 1), (21, 3)])
 def test_fcc_margin_memory(pe: int, slices: int, tmp_path: Path) -> None:
     """Margins, contents at power-up; in words of one slice and of several."""
     geometry = Geometry(

@@ -35,7 +35,7 @@ def test_fcc_memory_bank(
         lines = (f"{word >> number * SLICE & (1 << bits) - 1:x}\n" for word in words)
         # The simulation runs in tmp_path, where it finds the files.
         (tmp_path / f"preset_{number:03d}.hex").write_text("".join(lines))
-    parameters = {"WIDTH": width, "DEPTH": depth}
+    parameters = {"WIDTH": width, "DEPTH": depth, "SLICE": SLICE}
     model = simulator.build("fcc_memory_bank", {**parameters, "PRESET": "preset"})
     settings = {"parameters": parameters, "preset": [f"{word:x}" for word in words]}
     model.run("modules.fcc_memory_bank_tests", tmp_path, settings=settings)

@@ -15,7 +15,7 @@ from xnor_fcc_sim import simulator
 
 
 @pytest.mark.one_quick
-@pytest.mark.parametrize(("pe", "slices"), [(5, 1), (241, 3)])
+@pytest.mark.parametrize(("pe", "slices"), [(5, 1), (45, 3)])
 def test_fcc_threshold_memory(pe: int, slices: int, tmp_path: Path) -> None:
     """Offsets, parity, contents at power-up; in words of one slice and of several."""
     geometry = Geometry(

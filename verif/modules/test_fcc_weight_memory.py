@@ -22,16 +22,16 @@ def built(tmp_path: Path) -> tuple[simulator.Model, dict[str, object]]:
     Their files are in `tmp_path`, where the simulation runs."""
     geometry = Geometry(
         pe=3,
-        simd=647,
+        simd=114,
         lanes=1,
-        max_width=1300,
+        max_width=342,
         max_classes=4,
         max_layers=2,
         weight_depth=17,
         bank_depth=8,
         threshold_depth=7,
     )
-    memory = pack(random_network(np.random.default_rng(1), (1300, 13, 4)), geometry)
+    memory = pack(random_network(np.random.default_rng(1), (342, 13, 4)), geometry)
     written = memory.write_preset(tmp_path / "preset")
     assert sum("weights" in path.name for path in written) == 9
     rows = np.packbits(memory.weights, axis=1, bitorder="little")
@@ -39,7 +39,7 @@ def built(tmp_path: Path) -> tuple[simulator.Model, dict[str, object]]:
     assert len(words) == 17
     sources = [*simulator.rtl_sources(), Path(__file__).with_name("memory_sizes.v")]
     model = simulator.build("memory_sizes", sources=sources)
-    return model, {"preset": words, "preset_size": [1941, 17, 8]}
+    return model, {"preset": words, "preset_size": [342, 17, 8]}
 
 
 def test_fcc_weight_memory(tmp_path: Path) -> None:
@@ -53,7 +53,7 @@ def test_fcc_weight_memory(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("depth", "bank"), [(100, 1), (43, 2)])
 def test_every_bank_has_its_file(depth: int, bank: int, tmp_path: Path) -> None:
     """Up to bank 99."""
-    parameters = {"WIDTH": 13, "DEPTH": depth, "BANK_DEPTH": bank}
+    parameters = {"WIDTH": 13, "DEPTH": depth, "BANK_DEPTH": bank, "SLICE": SLICE}
     words = np.random.default_rng(1).integers(0, 1 << 13, depth).tolist()
     for number, first in enumerate(range(0, depth, bank)):
         lines = "".join(f"{word:x}\n" for word in words[first : first + bank])
@@ -79,7 +79,7 @@ def test_a_slice_in_the_place_of_another_is_seen(other: str, tmp_path: Path) -> 
 
 
 def test_model_and_hardware_have_slices_of_one_width() -> None:
-    text = (simulator.RTL / "fcc_memory_bank.v").read_text()
+    text = (simulator.RTL / "fcc_slice.vh").read_text()
     assert re.findall(r"localparam SLICE = (\d+);", text) == [str(SLICE)]
     sizes = Path(__file__).with_name("memory_sizes.v").read_text()
     for width in (SLICE - 1, SLICE, SLICE + 1, 2 * SLICE):

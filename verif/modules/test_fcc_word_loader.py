@@ -22,12 +22,16 @@ def test_fcc_word_loader(tmp_path: Path) -> None:
 # More chunks than a byte counts; more words; words around 2^16, and the last ones of so many.
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("chunk", "width", "depth", "first"),
-    [(1, 300, 3, 0), (8, 5, 300, 0), (8, 13, 0x10000 + 20, 0xFFF0)],
-)
-def test_one_loader(chunk: int, width: int, depth: int, first: int, tmp_path: Path) -> None:
+    ("chunk", "width", "depth", "first", "size"),
+    [(1, 300, 3, 0, 300), (8, 5, 300, 0, 5), (8, 13, 0x10000 + 20, 0xFFF0, 13),
+     (32, 4096, 3, 0, 160), (8, 70, 3, 0, 8)],
+)  # fmt: skip
+def test_one_loader(
+    chunk: int, width: int, depth: int, first: int, size: int, tmp_path: Path
+) -> None:
     """To the end of its memory."""
     parameters = {"CHUNK": chunk, "WIDTH": width, "DEPTH": depth, "PRESET_WORDS": first}
+    parameters["SLICE"] = size
     model = simulator.build("fcc_word_loader", parameters)
     settings = {"parameters": parameters}
     model.run("modules.fcc_word_loader_tests", tmp_path, ["one_loader"], settings)

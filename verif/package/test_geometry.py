@@ -279,8 +279,8 @@ def test_banks_are_counted_in_whole_blocks() -> None:
         assert all(blocks[deep] > blocks[best] for deep in blocks if deep > best)
         chosen.add(best)
     assert chosen == {1024, 512, 256}
-    for width, want in ((1, [1]), (959, [959]), (960, [960]), (961, [960, 1]), (1920, [960, 960]),
-                        (1921, [960, 960, 1])):  # fmt: skip
+    for width, want in ((1, [1]), (159, [159]), (160, [160]), (161, [160, 1]), (320, [160, 160]),
+                        (321, [160, 160, 1])):  # fmt: skip
         assert slices(width) == want
 
 

@@ -309,7 +309,7 @@ def test_preset_files_hold_the_same(tmp_path: Path) -> None:
 
 
 def test_preset_files_of_wide_words_are_slices(tmp_path: Path) -> None:
-    """Weights of three slices, the last of one bit; offsets and margins of two."""
+    """Weights, the last slice of which has one bit; offsets and margins."""
     geometry = Geometry(pe=113, simd=17, lanes=2, max_width=40, max_classes=4, max_layers=2,
                         weight_depth=6, bank_depth=4, threshold_depth=3, order=2)
     network = random_network(np.random.default_rng(8), (40, 40, 4), orders=(1, 2))
@@ -332,7 +332,7 @@ def test_preset_files_of_wide_words_are_slices(tmp_path: Path) -> None:
         ("p_margins", 2034, margins, 3),
     ):
         files = sorted(tmp_path.glob(f"{name}_*.hex"))
-        sizes = [min(960, width - first) for first in range(0, width, 960)]
+        sizes = [min(160, width - first) for first in range(0, width, 160)]
         assert [path.name for path in files] == [
             f"{name}_{s:03d}.hex" for s in range(len(sizes))
         ]
@@ -340,11 +340,11 @@ def test_preset_files_of_wide_words_are_slices(tmp_path: Path) -> None:
         for size, column in zip(sizes, columns, strict=True):
             assert len(column) == depth and all(0 <= value < 1 << size for value in column)
         rows = zip(*columns, strict=True)
-        got = [sum(value << 960 * s for s, value in enumerate(row)) for row in rows]
+        got = [sum(value << 160 * s for s, value in enumerate(row)) for row in rows]
         assert got == words + [0] * (depth - len(words)) and any(words)
 
 
-@pytest.mark.parametrize(("simd", "sizes"), [(959, [959]), (960, [960]), (1920, [960, 960])])
+@pytest.mark.parametrize(("simd", "sizes"), [(159, [159]), (160, [160]), (320, [160, 160])])
 def test_every_bank_has_a_file_for_every_slice(
     simd: int, sizes: list[int], tmp_path: Path
 ) -> None:
@@ -372,12 +372,12 @@ def test_every_bank_has_a_file_for_every_slice(
 
 def test_words_of_too_many_slices_have_no_preset(tmp_path: Path) -> None:
     network = random_network(np.random.default_rng(8), (3, 2))
-    memory = pack(network, Geometry.for_widths((3, 2), pe=961, simd=1000, lanes=1))
-    with pytest.raises(GeometryError, match=r"word of 961,000 bits is too wide .* at most 960,000"):
+    memory = pack(network, Geometry.for_widths((3, 2), pe=161, simd=1000, lanes=1))
+    with pytest.raises(GeometryError, match=r"word of 161,000 bits is too wide .* at most 160,000"):
         memory.write_preset(tmp_path / "p")
     assert not list(tmp_path.iterdir())
     # And one slice fewer.
-    memory = pack(network, Geometry.for_widths((3, 2), pe=960, simd=1000, lanes=1))
+    memory = pack(network, Geometry.for_widths((3, 2), pe=160, simd=1000, lanes=1))
     assert (tmp_path / "p_weights_00_999.hex") in memory.write_preset(tmp_path / "p")
 
 
