@@ -24,11 +24,11 @@ JOBS ?= logical
 PYTEST = PYTHONDONTWRITEBYTECODE= $(PY) -m pytest --numprocesses $(call quoted,JOBS) --durations 10
 
 .DEFAULT_GOAL := help
-.PHONY: help sim test fast icarus lint lint-verilog lint-python formal bench explore area route activity mutate coverage softerrors soak methods learn reference report demo train facts registers pictures board quartus tools clean
+.PHONY: help sim test fast icarus lint lint-verilog lint-python formal bench explore area route ulx3s activity mutate coverage softerrors soak methods learn reference report demo train facts registers pictures board quartus tools clean
 
 help: ## what there is to make
 	@echo "usage: make TARGET [VARIABLE=value ...]"
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## /  \1\t/' | expand -t 14
+	@grep -hE '^[a-z0-9]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9]+):[^#]*## /  \1\t/' | expand -t 14
 	@echo "variables of sim: SIM=verilator|icarus IMAGES= NETWORK= INPUTS=FILE FLIP= WAVES=1 TRACE=IMAGE"
 	@echo "  GEOMETRY=default|throughput|latency|original or PE= SIMD= LANES=, WEIGHT_STREAM=bits"
 	@echo "  FLIP=weight:LAYER:NEURON:INPUT or FLIP=threshold:LAYER:NEURON plants one fault"
@@ -36,7 +36,7 @@ help: ## what there is to make
 	@echo "variables of formal: ONLY=ring,argmax ARGS='--jobs 4'"
 	@echo "variables of explore: DEVICE=de1-soc|de10-nano|c5g|de0-cv WIDTHS=784-1024-10 NETWORK= ARGS="
 	@echo "variables of soak: MINUTES=10 SEED= ARGS=--write"
-	@echo "variables of train, area, route, activity, mutate, coverage, softerrors, methods, learn, reference, board, report, quartus: ARGS='--option ...', see make train ARGS=--help"
+	@echo "variables of train, area, route, ulx3s, activity, mutate, coverage, softerrors, methods, learn, reference, board, report, quartus: ARGS='--option ...', see make train ARGS=--help"
 
 sim: $(MARKS)package $(if $(TRACE),$(MARKS)plots) ## images through the simulated core, every bit and cycle checked
 	@$(XNOR_FCC) simulate $(call option,--images,IMAGES) $(call option,--geometry,GEOMETRY) \
@@ -87,6 +87,9 @@ area: $(MARKS)synthesis ## what each form of the PE array costs in logic (Yosys,
 
 route: $(MARKS)synthesis ## a lane placed and routed: its clock (nextpnr, ECP5)
 	@$(PY) -m measure.route $(ARGS)
+
+ulx3s: $(MARKS)package $(MARKS)synthesis ## a bitstream for the ULX3S-85F by open tools, and the clock it reaches (an hour)
+	@$(PY) -m measure.ulx3s $(ARGS)
 
 activity: $(MARKS)package ## bits that switch for one image, and waveforms for a power analyser
 	@$(PY) -m measure.activity $(ARGS)

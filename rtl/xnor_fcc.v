@@ -68,7 +68,7 @@ module xnor_fcc #(
     // Bits of a beat of asi_image (8, 16, 32, 64, 128, 256 or 512).
     parameter IMAGE_WIDTH = 64,
     // Path and prefix of memory files for a core that no host loads ("" for none). The files are
-    // PREFIX_config.hex and, for each slice of 960 bits of the words, PREFIX_thresholds_000.hex,
+    // PREFIX_config.hex and, for each slice of the words (fcc_slice.vh), PREFIX_thresholds_000.hex,
     // _001.hex, ..., PREFIX_margins_000.hex, ... where ORDER is 2, and PREFIX_weights_00_000.hex,
     // ..., _01_000.hex, ... for each bank.
     parameter PRESET = ""

@@ -78,8 +78,8 @@ def test_ulx3s_demo_in_four_states(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.slow
 def test_ulx3s_demo_as_it_is_built() -> None:
-    """The geometry and the network of `make ulx3s`, 128 images of them."""
-    run(ulx3s_of(images=128), "ulx3s-digits", ["every_image", "a_host_takes_over"], second=3000)
+    """The geometry and the network of `make ulx3s`, 128 images."""
+    run(ulx3s_of(images=128), "ulx3s-mnist", ["every_image"], second=2100)
 
 
 def test_ulx3s_defaults_are_those_of_the_verilog() -> None:
@@ -164,9 +164,10 @@ def test_make_ulx3s_makes_a_bitstream(place: Path, capsys: pytest.CaptureFixture
     assert report["cycles_per_image"] == g.period_cycles((24, 17, 10)) / g.lanes
     assert report["images_per_second"] == int(10e6 / report["cycles_per_image"])
 
-    assert run_main(lambda: ulx3s.main([*arguments, "--clock", "200"])) == 2
+    arguments += ["--clock", "200", "--seeds", "1"]
+    assert run_main(lambda: ulx3s.main(arguments)) == 2
     error = capsys.readouterr().err
-    assert "The clock of 200 MHz is missed: the fastest of 2 seeds reaches" in error
+    assert "The clock of 200 MHz is missed: the best of --seeds 1 reaches" in error
     assert not list(place.iterdir())
 
 
@@ -176,7 +177,7 @@ def test_make_ulx3s_makes_a_bitstream(place: Path, capsys: pytest.CaptureFixture
         (["--clock", "52"], "multiples of 5 MHz from 10 to 200, not 52"),
         (["--seeds", "0"], "--seeds asks for at least one"),
         (["--images", "48"], "a power of two of 2 to 512 images, not 48"),
-        (["--first", "382"], "The test set has images 0 to 381, not 382 to 445"),
+        (["--first", "9937"], "The test set has images 0 to 9999, not 9937 to 10000"),
         (["--network", "order2"], "single bits only"),
         (["--network", "nothing.npz"], "nothing.npz does not exist"),
         (["--pe", "0"], "PE=0 is outside"),
@@ -198,4 +199,4 @@ def test_make_ulx3s_refuses_in_one_sentence(
 def test_ulx3s_shows_digits() -> None:
     board = ulx3s_of()
     assert (board.network.name, len(board.bits)) == (board_module.NETWORK, 64)
-    assert board.wrong() == (evaluate(board.network, board.bits).classes != board.labels).sum() < 8
+    assert board.wrong() == (evaluate(board.network, board.bits).classes != board.labels).sum() == 0

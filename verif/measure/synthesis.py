@@ -33,8 +33,10 @@ ECP5_DEVICE = ("--85k", "--package", "CABGA756")
 
 _NETLIST = "netlist.json"
 
-# Timing weighs more than by default, where short wires are most of what the placer is after.
-_ECP5_PLACER = ("--placer-heap-critexp", "6", "--placer-heap-timingweight", "60")
+# Of a lane: timing weighs more than by default, where short wires are most of what the placer is
+# after. Of a whole core: a fifth less wire than by the other placer, which is what lets it be routed.
+_LANE_PLACER = ("--placer-heap-critexp", "6", "--placer-heap-timingweight", "60")
+_CORE_PLACER = ("--placer", "static")
 
 # The stage map_luts of synth_intel_alm without its last pass, which only makes up names, for longer
 # than everything else takes together where a core is large.
@@ -180,7 +182,8 @@ def ecp5(
     script = [*_read(top, parameters, sources, None), f"synth_ecp5 -top {top} -json {_NETLIST}"]
     netlist = _kept(f"ecp5-{top}", script, sources, lambda directory: _run_yosys(top, directory))
     # A clock that is missed is a result here, not an error.
-    route = [*device, *_ECP5_PLACER, "--timing-allow-fail", "--freq", str(freq)]
+    placer = _CORE_PLACER if pins else _LANE_PLACER
+    route = [*device, *placer, "--timing-allow-fail", "--freq", str(freq)]
     route += ["--seed", str(seed), "--json", _NETLIST, "--report", "report.json"]
     files = [netlist / _NETLIST]
     if pins is None:

@@ -73,7 +73,7 @@ def parser() -> CommandLine:
     result = CommandLine(
         prog="make ulx3s",
         description=__doc__,
-        epilog="With make, options go into ARGS: make ulx3s ARGS='--clock 60 --seeds 3'. The "
+        epilog="With make, options go into ARGS: make ulx3s ARGS='--clock 40 --seeds 3'. The "
         "bitstream is build/ulx3s/ulx3s.bit, the figures are in report.json beside it. What was "
         "done before, and has not changed, is not done again.",
     )
@@ -101,7 +101,7 @@ def routes(board: Ulx3s, seeds: int) -> list[synthesis.Route]:
     prefix = os.path.relpath(kept_files(board, OUTPUT), synthesis.BUILD / TOPLEVEL)
     parameters = {**board.parameters(), "PRESET": f'"{prefix}"'}
     found = []
-    bar = tqdm(total=seeds, desc="synthesising, placing, routing", unit="seed")
+    bar = tqdm(total=seeds, desc="synthesising, placing, routing", unit="seed", disable=None)
     with bar, followed(bar, bar.refresh, seconds=1.0):
         for seed in range(1, seeds + 1):
             found.append(
@@ -156,7 +156,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     report = report_of(board, found)
     if report["fmax_mhz"] < board.clock_mhz:
         raise UserError(
-            f"The clock of {board.clock_mhz} MHz is missed: the fastest of {len(found)} seeds "
+            f"The clock of {board.clock_mhz} MHz is missed: the best of --seeds {len(found)} "
             f"reaches {report['fmax_mhz']:.1f} MHz; ask for less with --clock, or for more --seeds."
         )
     routed = next(r.routed for r in found if r.fmax_mhz == report["fmax_mhz"])

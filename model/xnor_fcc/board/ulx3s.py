@@ -4,17 +4,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..errors import UserError
 from ..geometry import Geometry
 from ..integer import IntegerNetwork, find_network
 from .preset_demo import FIRST, IMAGES, PresetDemo, ring_images
 
-NETWORK = "digits"
-# PE, SIMD, LANES of the core unless another is asked for.
-SIZES = (32, 32, 4)
+NETWORK = "mnist"
+# PE, SIMD, LANES of the core unless another is asked for, and the most taps that it has.
+SIZES = (48, 64, 1)
+TAPS = 8
 CLOCK_MHZ = 50
+# A block of RAM has room for so many words of 18 bits.
+_DEEP = 1024
 _SLOWEST, _FASTEST, _STEP = 10, 200, 5
 
 
@@ -46,8 +49,17 @@ def ulx3s_of(
 ) -> Ulx3s:
     """The demo with `images` test images from number `first` on, of the network's data set.
 
-    `sizes`: PE, SIMD, LANES; `network`: the committed one for 8x8 digits unless given.
+    `sizes`: PE, SIMD, LANES; `network`: the committed one for MNIST unless given. The memories of
+    the core have as many words as blocks of RAM hold, for other networks that a host loads.
     """
     network = network or IntegerNetwork.load(find_network(NETWORK))
     bits, labels = ring_images(network, images, first)
-    return Ulx3s(Geometry.for_widths(network.widths, *sizes), network, bits, labels, clock_mhz)
+    core = Geometry.for_widths(network.widths, *sizes)
+    core = replace(
+        core,
+        taps=min(TAPS, core.pe, core.ring),
+        weight_depth=max(core.weight_depth, _DEEP),
+        bank_depth=_DEEP,
+        threshold_depth=max(core.threshold_depth, _DEEP),
+    )
+    return Ulx3s(core, network, bits, labels, clock_mhz)

@@ -14,29 +14,29 @@
 
 module ulx3s #(
     // Neurons computed at once in a lane, like all of the core's parameters here: see xnor_fcc.v.
-    parameter PE = 32,
+    parameter PE = 48,
     // Synapses per PE and cycle.
-    parameter SIMD = 32,
+    parameter SIMD = 64,
     // Images computed in step.
-    parameter LANES = 4,
+    parameter LANES = 1,
     // Most inputs or neurons of a layer.
-    parameter MAX_WIDTH = 128,
+    parameter MAX_WIDTH = 1024,
     // Ring positions that PEs see.
-    parameter TAPS = 1,
+    parameter TAPS = 8,
     // Layers of the largest network.
-    parameter MAX_LAYERS = 3,
+    parameter MAX_LAYERS = 4,
     // Classes of the largest network.
     parameter MAX_CLASSES = 10,
     // Words of the weight memory.
-    parameter WEIGHT_DEPTH = 23,
+    parameter WEIGHT_DEPTH = 1024,
     // Words of one bank of it.
-    parameter BANK_DEPTH = 256,
+    parameter BANK_DEPTH = 1024,
     // Words of the threshold memory.
-    parameter THRESHOLD_DEPTH = 8,
+    parameter THRESHOLD_DEPTH = 1024,
     // Bits of a beat of images.
     parameter IMAGE_WIDTH = 64,
     // Pixels of an image (1 to MAX_WIDTH).
-    parameter INPUTS = 64,
+    parameter INPUTS = 784,
     // Images in the ring: a power of two (>= 2).
     parameter IMAGES = 64,
     // Path and prefix of the memory files: those of the core (see xnor_fcc.v), PRESET_images.hex

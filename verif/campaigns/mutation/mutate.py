@@ -273,8 +273,10 @@ PROOFS: dict[str, tuple[dict[str, int], ...]] = {
     "fcc_margin_memory": ({"PE": 2, "MARGIN_BITS": 3, "DEPTH": 5},),
     "fcc_memory": ({"WIDTH": 3, "DEPTH": 5}, {"WIDTH": 3, "DEPTH": 1}),
     "fcc_memory_bank": (
-        {"WIDTH": 3, "DEPTH": 2}, {"WIDTH": 960, "DEPTH": 2}, {"WIDTH": 961, "DEPTH": 2},
+        {"WIDTH": 3, "DEPTH": 2, "SLICE": 4}, {"WIDTH": 8, "DEPTH": 2, "SLICE": 4},
+        {"WIDTH": 9, "DEPTH": 2, "SLICE": 4},
     ),
+    "fcc_memory_slice": ({"WIDTH": 3, "DEPTH": 5}, {"WIDTH": 3, "DEPTH": 1}),
     "fcc_pair": ({"PE": 2, "ACC_BITS": 4},),
     "fcc_parity_coder": tuple({"WIDTH": width} for width in (1, 8, 21, 37)),
     "fcc_parity_prefix": tuple({"WIDTH": width} for width in (1, 2, 7, 16)),
@@ -325,7 +327,7 @@ PROOFS: dict[str, tuple[dict[str, int], ...]] = {
         {"PE": 3, "SCORE_BITS": 4, "DEPTH": 5, "ORDER": order} for order in (1, 2)
     ),
     "fcc_weight_memory": (
-        {"WIDTH": 3, "DEPTH": 11, "BANK_DEPTH": 4},
+        {"WIDTH": 3, "DEPTH": 11, "BANK_DEPTH": 4, "SLICE": 2},
         {"WIDTH": 2, "DEPTH": 5, "BANK_DEPTH": 1},
         {"WIDTH": 2, "DEPTH": 5, "BANK_DEPTH": 8},
     ),
@@ -341,9 +343,11 @@ PROOFS: dict[str, tuple[dict[str, int], ...]] = {
         {"SLOT": 2, "ORDER": order, "ADDRESS_BITS": 4} for order in (1, 2)
     ),
     "fcc_word_loader": (
-        {"CHUNK": 8, "WIDTH": 29, "DEPTH": 5},
-        {"CHUNK": 8, "WIDTH": 8, "DEPTH": 8, "PRESET_WORDS": 8},
-        {"CHUNK": 8, "WIDTH": 29, "DEPTH": 5, "PATCH": 1},
+        {"CHUNK": 8, "WIDTH": 29, "SLICE": 29, "DEPTH": 5},
+        {"CHUNK": 8, "WIDTH": 29, "SLICE": 16, "DEPTH": 5},
+        {"CHUNK": 8, "WIDTH": 37, "SLICE": 16, "DEPTH": 5},
+        {"CHUNK": 8, "WIDTH": 8, "SLICE": 8, "DEPTH": 8, "PRESET_WORDS": 8},
+        {"CHUNK": 8, "WIDTH": 29, "SLICE": 29, "DEPTH": 5, "PATCH": 1},
     ),
     "xnor_popcount": _POPCOUNTS,
     # In its only place.
