@@ -105,7 +105,7 @@ def deposit(bench: Bench, contents: Memory) -> None:
     def write(bank: Any, address: int, word: int, width: int) -> None:
         for number, bits in enumerate(slices(width)):
             part = word >> number * SLICE & (1 << bits) - 1
-            bank.g_slice[number].slice.memory[address].value = part
+            bank.g_slice[number].slice.words.memory[address].value = part
 
     for address, word in enumerate(contents.weights):
         bank, place = divmod(address, g.bank_depth)

@@ -31,10 +31,12 @@ BUILD = places.BUILD / "synthesis"
 # Device of `ecp5`: the largest of its family in the largest package.
 ECP5_DEVICE = ("--85k", "--package", "CABGA756")
 
+_ECP5_BLOCKS = 208
+
 _NETLIST = "netlist.json"
 
 # Of a lane: timing weighs more than by default, where short wires are most of what the placer is
-# after. Of a whole core: a fifth less wire than by the other placer, which is what lets it be routed.
+# after. Of a whole core: a fifth less wire than by the other placer, so that it can be routed.
 _LANE_PLACER = ("--placer-heap-critexp", "6", "--placer-heap-timingweight", "60")
 _CORE_PLACER = ("--placer", "static")
 
@@ -180,7 +182,12 @@ def ecp5(
     """
     program, version = _tool("nextpnr-ecp5")
     script = [*_read(top, parameters, sources, None), f"synth_ecp5 -top {top} -json {_NETLIST}"]
+    script += ["tee -q -o stat.json stat -json"]
     netlist = _kept(f"ecp5-{top}", script, sources, lambda directory: _run_yosys(top, directory))
+    cells = _design_cells(netlist / "stat.json", top)
+    # The placer would look for room for ever.
+    if (blocks := cells.get("DP16KD", 0)) > _ECP5_BLOCKS:
+        raise UserError(f"{top} takes {blocks} blocks of RAM, and an ECP5-85 has {_ECP5_BLOCKS}.")
     # A clock that is missed is a result here, not an error.
     placer = _CORE_PLACER if pins else _LANE_PLACER
     route = [*device, *placer, "--timing-allow-fail", "--freq", str(freq)]

@@ -16,8 +16,8 @@ NETWORK = "mnist"
 SIZES = (48, 64, 1)
 TAPS = 8
 CLOCK_MHZ = 50
-# A block of RAM has room for so many words of 18 bits.
-_DEEP = 1024
+# A block of RAM has room for so many words of 18 bits, or of 36.
+_DEEP, _WIDE = 1024, 512
 _SLOWEST, _FASTEST, _STEP = 10, 200, 5
 
 
@@ -60,6 +60,6 @@ def ulx3s_of(
         taps=min(TAPS, core.pe, core.ring),
         weight_depth=max(core.weight_depth, _DEEP),
         bank_depth=_DEEP,
-        threshold_depth=max(core.threshold_depth, _DEEP),
+        threshold_depth=max(core.threshold_depth, _WIDE),
     )
     return Ulx3s(core, network, bits, labels, clock_mhz)

@@ -32,7 +32,7 @@ module ulx3s #(
     // Words of one bank of it.
     parameter BANK_DEPTH = 1024,
     // Words of the threshold memory.
-    parameter THRESHOLD_DEPTH = 1024,
+    parameter THRESHOLD_DEPTH = 512,
     // Bits of a beat of images.
     parameter IMAGE_WIDTH = 64,
     // Pixels of an image (1 to MAX_WIDTH).
