@@ -39,7 +39,7 @@ def test_links_in_documents_lead_somewhere() -> None:
 
 def test_make_targets_in_the_readme_exist() -> None:
     makefile = (ROOT / "Makefile").read_text()
-    for target in set(re.findall(r"(?:^|`)make ([a-z]+)", README, re.M)):
+    for target in set(re.findall(r"(?:^|`)make ([a-z0-9]+)", README, re.M)):
         assert re.search(rf"^{target}:", makefile, re.M), target
 
 
