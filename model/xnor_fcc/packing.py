@@ -13,7 +13,7 @@ from typing import TypedDict
 import numpy as np
 
 from .errors import CommandLine, UserError
-from .files import write_text
+from .files import write_whole
 from .geometry import Geometry
 from .geometry_options import add_geometry, add_network, geometry_of
 from .images import as_grey, flat, read_labelled
@@ -151,12 +151,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     geometry = _geometry(options, network)
     images, labels = _images(options, network)
     memory = pack(network, geometry)
-    files: list[Path] = []
+    contents: dict[Path, bytes] = {}
     if options.output is not None:
-        files += memory.write_preset(options.output / options.prefix, pixel_8bit=options.grey)
+        contents |= memory.preset_files(options.output / options.prefix, True, options.grey)
     if options.out is not None:
-        write_text(options.out, register_script(network, geometry, images, labels))
-        files.append(options.out)
+        script = register_script(network, geometry, images, labels)
+        # The names of files in it stay the bytes that they are.
+        contents[options.out] = script.encode("utf-8", "surrogateescape")
+    write_whole(contents)
+    files = list(contents)
     report = describe(network.name, memory, 0 if images is None else len(images), files)
     if options.json:
         print(json.dumps(report, indent=1))

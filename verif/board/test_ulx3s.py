@@ -52,7 +52,8 @@ def run(board: Ulx3s, name: str, tests: list[str], second: int) -> None:
         "geometry": asdict(board.geometry),
         "found": evaluate(board.network, board.bits).classes.tolist(),
         "labels": board.labels.tolist(),
-        "bits": board.bits.tolist(),
+        # As text: settings are an environment variable, which may not be long.
+        "bits": [np.packbits(row).tobytes().hex() for row in board.bits],
         "widths": board.network.widths,
         "second": second,
         "period": board.geometry.period_cycles(board.network.widths),

@@ -141,7 +141,8 @@ async def a_host_takes_over(dut: Any) -> None:
     is loaded by then."""
     geometry = Geometry(**settings()["geometry"])
     rng = np.random.default_rng(3)
-    ring = np.array(settings()["bits"], np.uint8)
+    rows = [np.frombuffer(bytes.fromhex(text), np.uint8) for text in settings()["bits"]]
+    ring = np.unpackbits(np.array(rows), axis=1, count=settings()["widths"][0])
     board = Board(dut)
     await board.power_up()
     for moment in (0, 7, 333):
