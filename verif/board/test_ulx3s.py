@@ -79,8 +79,10 @@ def test_ulx3s_demo_in_four_states(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.slow
 def test_ulx3s_demo_as_it_is_built() -> None:
-    """The geometry and the network of `make ulx3s`, 128 images."""
-    run(ulx3s_of(images=128), "ulx3s-mnist", ["every_image"], second=2100)
+    """The geometry and the network of `make ulx3s`; a second has room for a round of its images."""
+    board = ulx3s_of(images=8)
+    second = 9 * board.geometry.period_cycles(board.network.widths)
+    run(board, "ulx3s-mnist", ["every_image"], second)
 
 
 def test_ulx3s_defaults_are_those_of_the_verilog() -> None:
