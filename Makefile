@@ -88,7 +88,7 @@ area: $(MARKS)synthesis ## what each form of the PE array costs in logic (Yosys,
 route: $(MARKS)synthesis ## a lane placed and routed: its clock (nextpnr, ECP5)
 	@$(PY) -m measure.route $(ARGS)
 
-ulx3s: $(MARKS)package $(MARKS)synthesis ## a bitstream for the ULX3S-85F by open tools, and the clock it reaches (an hour or more)
+ulx3s: $(MARKS)package $(MARKS)synthesis ## a bitstream for the ULX3S-85F by open tools, and the clock it reaches (three minutes)
 	@$(PY) -m measure.ulx3s $(ARGS)
 
 activity: $(MARKS)package ## bits that switch for one image, and waveforms for a power analyser

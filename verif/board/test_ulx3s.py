@@ -79,10 +79,10 @@ def test_ulx3s_demo_in_four_states(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.slow
 def test_ulx3s_demo_as_it_is_built() -> None:
-    """The geometry and the network of `make ulx3s`; a second has room for a round of its images."""
-    board = ulx3s_of(images=8)
-    second = 9 * board.geometry.period_cycles(board.network.widths)
-    run(board, "ulx3s-mnist", ["every_image"], second)
+    """The geometry and the network of `make ulx3s`, 128 images; a second has room for all."""
+    board = ulx3s_of(images=128)
+    second = 130 * board.geometry.period_cycles(board.network.widths)
+    run(board, "ulx3s-digits", ["every_image"], second)
 
 
 def test_ulx3s_defaults_are_those_of_the_verilog() -> None:
@@ -180,7 +180,7 @@ def test_make_ulx3s_makes_a_bitstream(place: Path, capsys: pytest.CaptureFixture
         (["--clock", "52"], "multiples of 5 MHz from 10 to 200, not 52"),
         (["--seeds", "0"], "--seeds asks for at least one"),
         (["--images", "48"], "a power of two of 2 to 512 images, not 48"),
-        (["--first", "9937"], "The test set has images 0 to 9999, not 9937 to 10000"),
+        (["--first", "382"], "The test set has images 0 to 381, not 382 to 445"),
         (["--network", "order2"], "single bits only"),
         (["--network", "nothing.npz"], "nothing.npz does not exist"),
         (["--pe", "0"], "PE=0 is outside"),
@@ -202,4 +202,4 @@ def test_make_ulx3s_refuses_in_one_sentence(
 def test_ulx3s_shows_digits() -> None:
     board = ulx3s_of()
     assert (board.network.name, len(board.bits)) == (board_module.NETWORK, 64)
-    assert board.wrong() == (evaluate(board.network, board.bits).classes != board.labels).sum() == 0
+    assert board.wrong() == (evaluate(board.network, board.bits).classes != board.labels).sum() < 8

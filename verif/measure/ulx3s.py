@@ -73,7 +73,7 @@ def parser() -> CommandLine:
     result = CommandLine(
         prog="make ulx3s",
         description=__doc__,
-        epilog="With make, options go into ARGS: make ulx3s ARGS='--clock 40 --seeds 3'. The "
+        epilog="With make, options go into ARGS: make ulx3s ARGS='--clock 60 --seeds 3'. The "
         "bitstream is build/ulx3s/ulx3s.bit, the figures are in report.json beside it. What was "
         "done before, and has not changed, is not done again.",
     )

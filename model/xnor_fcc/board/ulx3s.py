@@ -11,9 +11,9 @@ from ..geometry import Geometry
 from ..integer import IntegerNetwork, find_network
 from .preset_demo import FIRST, IMAGES, PresetDemo, ring_images
 
-NETWORK = "mnist"
+NETWORK = "digits"
 # PE, SIMD, LANES of the core unless another is asked for, and the most taps that it has.
-SIZES = (48, 64, 1)
+SIZES = (16, 32, 1)
 TAPS = 8
 CLOCK_MHZ = 50
 # A block of RAM has room for so many words of 18 bits, or of 36.
@@ -49,8 +49,8 @@ def ulx3s_of(
 ) -> Ulx3s:
     """The demo with `images` test images from number `first` on, of the network's data set.
 
-    `sizes`: PE, SIMD, LANES; `network`: the committed one for MNIST unless given. The memories of
-    the core have as many words as blocks of RAM hold, for other networks that a host loads.
+    `sizes`: PE, SIMD, LANES; `network`: the committed one for 8x8 digits unless given. The memories
+    of the core have as many words as blocks of RAM hold, for other networks that a host loads.
     """
     network = network or IntegerNetwork.load(find_network(NETWORK))
     bits, labels = ring_images(network, images, first)
