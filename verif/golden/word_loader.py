@@ -51,7 +51,7 @@ class Loader:
         end = len(self.partial) == self.chunks
         bits = len(self.partial) * self.chunk
         if end or bits % self.size == 0:
-            number = ceil_div(bits, self.size) - 1 if not end else (self.width - 1) // self.size
+            number = (min(bits, self.width) - 1) // self.size
             word = join(self.partial, self.chunk) & ((1 << self.width) - 1)
             self.due = (number, address, word >> number * self.size)
         if end:
