@@ -153,7 +153,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     memory = pack(network, geometry)
     contents: dict[Path, bytes] = {}
     if options.output is not None:
-        contents |= memory.preset_files(options.output / options.prefix, True, options.grey)
+        contents |= memory.preset_files(
+            options.output / options.prefix, enable=True, pixel_8bit=options.grey
+        )
     if options.out is not None:
         script = register_script(network, geometry, images, labels)
         # The names of files in it stay the bytes that they are.
