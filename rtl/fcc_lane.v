@@ -70,9 +70,9 @@ module fcc_lane #(
   localparam STORED = (GROUPS * PE < CAPACITY) ? GROUPS : (CAPACITY + PE - 1) / PE;
   localparam BLOCK = (PE < 64) ? (63 + PE) / PE : 1;
 
+  // The word at each tap, and parity-coded.
   wire [     SIMD*TAPS-1:0] taps;
-  // Parity-coded, as fcc_pe_array takes them.
-  wire [       SIMD*PE-1:0] activation;
+  wire [     SIMD*TAPS-1:0] activation;
   // Step, first, last, output layer and group, beside the ring and the coders.
   reg  [               2:0] step_reg;
   reg  [               2:0] first_reg;
@@ -110,22 +110,15 @@ module fcc_lane #(
   );
 
   genvar i;
-  genvar k;
   generate
     for (i = 0; i < TAPS; i = i + 1) begin : g_tap
-      localparam FIRST = i * PE / TAPS;
-      localparam SHARING = (i + 1) * PE / TAPS - FIRST;
-      wire [SIMD-1:0] coded;
       fcc_parity_coder #(
           .WIDTH(SIMD)
       ) coder (
           .clk  (clk),
           .bits (taps[i*SIMD+:SIMD]),
-          .coded(coded)
+          .coded(activation[i*SIMD+:SIMD])
       );
-      for (k = 0; k < SIMD; k = k + 1) begin : g_plane
-        assign activation[FIRST*SIMD+k*SHARING+:SHARING] = {SHARING{coded[k]}};
-      end
     end
   endgenerate
 

@@ -60,7 +60,6 @@ module fcc_map_lane #(
   wire [      SIMD-1:0] masked =
       word & {{SLOT{mask[1]}}, {SLOT{mask[0]}}, {SLOT{1'b1}}};
   wire [      SIMD-1:0] coded;
-  wire [   SIMD*PE-1:0] activation;
   // Step, first, last, halve, output layer and group, beside the coder.
   reg  [           2:0] step_reg;
   reg  [           2:0] first_reg;
@@ -80,13 +79,6 @@ module fcc_map_lane #(
       .bits (masked),
       .coded(coded)
   );
-
-  genvar k;
-  generate
-    for (k = 0; k < SIMD; k = k + 1) begin : g_plane
-      assign activation[k*PE+:PE] = {PE{coded[k]}};
-    end
-  endgenerate
 
   always @(posedge clk) begin
     step_reg <= {step_reg[1:0], step};
@@ -112,7 +104,7 @@ module fcc_map_lane #(
   ) pe_array (
       .clk        (clk),
       .reset      (reset),
-      .activation (activation),
+      .activation (coded),
       .weight     (weight),
       .step       (step_reg[2]),
       .first      (first_reg[2]),

@@ -34,9 +34,10 @@ module fcc_pe_array #(
 ) (
     input  wire                   clk,
     input  wire                   reset,
-    // Running parities (see xnor_popcount), tap by tap: where a tap's PEs are `first` and the ones
-    // behind it, N in all, synapse k of them at bit first*SIMD + k*N.
-    input  wire [    SIMD*PE-1:0] activation,
+    // Running parities (see xnor_popcount) of the word at each tap, that of tap t at bit t*SIMD.
+    input  wire [  SIMD*TAPS-1:0] activation,
+    // Tap by tap: where a tap's PEs are `first` and the ones behind it, N in all, synapse k of them
+    // at bit first*SIMD + k*N.
     input  wire [    SIMD*PE-1:0] weight,
     input  wire                   step,
     input  wire                   first,
@@ -79,6 +80,7 @@ module fcc_pe_array #(
   assign done_tag = tag_reg[COUNT_LATENCY*TAG_BITS-1-:TAG_BITS];
 
   genvar t;
+  genvar k;
   genvar i;
   genvar p;
   genvar b;
@@ -86,13 +88,17 @@ module fcc_pe_array #(
     for (t = 0; t < TAPS; t = t + 1) begin : g_tap
       localparam FIRST = t * PE / TAPS;
       localparam SHARING = (t + 1) * PE / TAPS - FIRST;
+      wire [SIMD*SHARING-1:0] shared;
       wire [COUNT_BITS*SHARING-1:0] count;
+      for (k = 0; k < SIMD; k = k + 1) begin : g_plane
+        assign shared[k*SHARING+:SHARING] = {SHARING{activation[t*SIMD+k]}};
+      end
       xnor_popcount #(
           .PE  (SHARING),
           .SIMD(SIMD)
       ) popcount (
           .clk       (clk),
-          .activation(activation[FIRST*SIMD+:SHARING*SIMD]),
+          .activation(shared),
           .weight    (weight[FIRST*SIMD+:SHARING*SIMD]),
           .count     (count)
       );

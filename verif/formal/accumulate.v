@@ -16,8 +16,9 @@ module accumulate #(
 ) (
     input wire                   clk,
     input wire                   reset,
+    // Of tap t at bit t*SIMD.
+    input wire [  TAPS*SIMD-1:0] x,
     // Of PE p at bit p*SIMD.
-    input wire [    PE*SIMD-1:0] x,
     input wire [    PE*SIMD-1:0] w,
     input wire                   step,
     input wire                   first,
@@ -26,7 +27,7 @@ module accumulate #(
     input wire [PE*ACC_BITS-1:0] offset
 );
 
-  wire [    SIMD*PE-1:0] activation;
+  wire [  SIMD*TAPS-1:0] activation;
   wire [    SIMD*PE-1:0] weight;
   wire                   done;
   wire [            1:0] done_tag;
@@ -109,13 +110,20 @@ module accumulate #(
 
   genvar p;
   genvar k;
+  genvar t;
   generate
+    for (t = 0; t < TAPS; t = t + 1) begin : g_tap
+      wire [SIMD-1:0] word = x[t*SIMD+:SIMD];
+      for (k = 0; k < SIMD; k = k + 1) begin : g_bit
+        assign activation[t*SIMD+k] = ^word[k:0];
+      end
+    end
     for (p = 0; p < PE; p = p + 1) begin : g_pe
       // The PEs of its tap.
       localparam TAP = ((p + 1) * TAPS - 1) / PE;
       localparam FIRST = TAP * PE / TAPS;
       localparam SHARING = (TAP + 1) * PE / TAPS - FIRST;
-      wire [    SIMD-1:0] pe_x = x[p*SIMD+:SIMD];
+      wire [    SIMD-1:0] pe_x = x[TAP*SIMD+:SIMD];
       wire [    SIMD-1:0] pe_w = w[p*SIMD+:SIMD];
       reg  [ACC_BITS-1:0] count;
       reg  [ACC_BITS-1:0] count_s1;
@@ -125,7 +133,6 @@ module accumulate #(
       reg  [ACC_BITS-1:0] sum_s4;
       integer             i;
       for (k = 0; k < SIMD; k = k + 1) begin : g_synapse
-        assign activation[FIRST*SIMD+k*SHARING+p-FIRST] = ^pe_x[k:0];
         assign weight[FIRST*SIMD+k*SHARING+p-FIRST] = ^(~pe_w[k:0]);
       end
       always @* begin

@@ -3,14 +3,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
 import cocotb
 import numpy as np
 
-from modules.unit import drive, edge, fields, join, parities, planes, settings, start
+from modules.unit import drive, edge, fields, join, number, parities, planes, settings, start
 
 _OFFSET_AT = 2  # cycles after the first word of a group
 _DONE_AT = 3  # cycles after the last one; its sums come a cycle later
@@ -18,26 +18,32 @@ _DONE_AT = 3  # cycles after the last one; its sums come a cycle later
 
 @dataclass(frozen=True)
 class Step:
-    """One word given to the array: bits (PE, SIMD) each."""
+    """One word given to the array."""
 
-    activation: np.ndarray
-    weight: np.ndarray
+    activation: np.ndarray  # bits (TAPS, SIMD)
+    weight: np.ndarray  # bits (PE, SIMD)
     first: bool
     last: bool
     tag: int
     offset: np.ndarray  # of the group
     halve: bool
 
-    def coded(self, taps: int) -> dict[str, int]:
-        """The word as the ports take it: planes of the PEs of a tap, tap by tap."""
-        pe, simd = self.weight.shape
-        firsts = [tap * pe // taps for tap in range(taps + 1)]
+    def seen(self) -> np.ndarray:
+        """The word that each PE sees: bits (PE, SIMD)."""
+        firsts = self.firsts()
+        return np.repeat(self.activation, np.diff(firsts), axis=0)
 
-        def port(bits: np.ndarray) -> int:
-            blocks = [planes(parities(bits[a:b])) << a * simd for a, b in pairwise(firsts)]
-            return sum(blocks)
+    def firsts(self) -> list[int]:
+        """The first PE of each tap, and how many there are."""
+        taps = len(self.activation)
+        return [tap * len(self.weight) // taps for tap in range(taps + 1)]
 
-        return {"activation": port(self.activation), "weight": port(self.weight ^ 1)}
+    def coded(self) -> dict[str, int]:
+        """The word as the ports take it: weights in planes of the PEs of a tap, tap by tap."""
+        simd = self.weight.shape[1]
+        weight = parities(self.weight ^ 1)
+        blocks = [planes(weight[a:b]) << a * simd for a, b in pairwise(self.firsts())]
+        return {"activation": number(parities(self.activation).ravel()), "weight": sum(blocks)}
 
 
 class Bench:
@@ -71,12 +77,12 @@ class Bench:
         tag = int(self.rng.integers(1 << self.tag_bits))
         steps = []
         for word in range(words):
-            activation = self.rng.integers(0, 2, (self.pe, self.simd), dtype=np.uint8)
+            activation = self.rng.integers(0, 2, (self.taps, self.simd), dtype=np.uint8)
             equal = (self.rng.random((self.pe, self.simd)) < density).astype(np.uint8)
-            weight = activation ^ 1 ^ equal
             halve = bool(word and self.halve and self.rng.integers(2))
             last = word == words - 1
-            steps.append(Step(activation, weight, word == 0, last, tag, offset, halve))
+            step = Step(activation, equal, word == 0, last, tag, offset, halve)
+            steps.append(replace(step, weight=step.seen() ^ 1 ^ equal))
         return steps
 
     async def run(self, timeline: list[Step | None]) -> None:
@@ -93,12 +99,12 @@ class Bench:
             if step is not None:
                 sums = step.offset if step.first else sums
                 sums = sums >> int(step.halve)
-                sums = sums + (step.activation == step.weight).sum(axis=1)
+                sums = sums + (step.seen() == step.weight).sum(axis=1)
                 if step.first:
                     offsets[cycle + _OFFSET_AT] = step.offset
                 if step.last:
                     done[cycle + _DONE_AT] = (step.tag, sums)
-                drive(self.dut, **step.coded(self.taps))
+                drive(self.dut, **step.coded())
                 drive(self.dut, step=1, first=step.first, last=step.last, tag=step.tag)
             else:
                 drive(self.dut, step=0, first=nonsense[0], last=nonsense[1])
@@ -150,7 +156,7 @@ async def reset_clears_done(dut: Any) -> None:
     await bench.reset()
     for age in range(1, _DONE_AT + 1):
         step = bench.group(1)[0]
-        drive(dut, **step.coded(bench.taps))
+        drive(dut, **step.coded())
         drive(dut, step=1, first=1, last=1)
         await edge(dut)
         drive(dut, step=0)
