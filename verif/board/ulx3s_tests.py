@@ -19,10 +19,12 @@ from cocotb.triggers import FallingEdge, First, RisingEdge, Timer
 from cocotb.utils import get_sim_time
 
 from board.uart_port import SimulatedPort
+from xnor_fcc.board.address_map import OFFSET
 from xnor_fcc.board.driver import Driver
 from xnor_fcc.geometry import Geometry
 from xnor_fcc.random_network import random_network
 from xnor_fcc.reference import evaluate
+from xnor_fcc.registers import ADDRESS
 from xnor_fcc_sim.clock import CLOCK_NS
 from xnor_fcc_sim.settings import settings
 
@@ -152,13 +154,18 @@ async def a_host_takes_over(dut: Any) -> None:
         dut.ftdi_txd.value = 1
         await board.until(2 * board.second + moment)
         assert int(dut.led.value) >> 4 < 10
+        worst = await board.held(UP)
         port = SimulatedPort(dut.ftdi_txd, dut.ftdi_rxd)
         network = random_network(rng, settings()["widths"])
-        grey = rng.integers(0, 256, (7, network.inputs), np.uint8)
+        grey = rng.integers(0, 256, (9, network.inputs), np.uint8)
         expected = evaluate(network, network.inputs_from(grey))
 
         def session(port: SimulatedPort = port, network: Any = network, grey: Any = grey) -> Any:
-            with Driver(port.transport(), 1e-3) as core:
+            transport = port.transport()
+            # A core of its own from the first frame on, whatever the driver does to it.
+            for register in ("IMAGES", "BUSY_CYCLES", "DROPPED"):
+                assert transport.read(OFFSET["core"] + 4 * ADDRESS[register]) == 0, register
+            with Driver(transport, 1e-3) as core:
                 core.load(network)
                 return core.geometry, core.classify(grey, grey=True)
 
@@ -167,6 +174,8 @@ async def a_host_takes_over(dut: Any) -> None:
         np.testing.assert_array_equal(answers.scores, expected.scores)
         assert answers.counters["IMAGES"] == len(grey) and answers.counters["DROPPED"] == 0
         assert int(dut.led.value) == TAKEN << 4 | int(expected.classes[-1])
+        # More than a round of answers that are not the labels' images.
+        assert await board.held(UP) == worst
         dut.btn.value = PWR
         await Timer(20 * CLOCK_NS, "ns")
         dut.btn.value = NONE
