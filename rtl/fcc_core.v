@@ -97,9 +97,9 @@ module fcc_core #(
   wire [        32*MAX_LAYERS-1:0] table_entries;
   wire [                     31:0] now;
   wire                             weight_restart;
-  wire                             weight_chunk_valid;
+  wire                             chunk_valid;
   wire                             threshold_restart;
-  wire                             threshold_chunk_valid;
+  wire                             chunk_threshold;
   wire [                     31:0] chunk;
   wire [                     31:0] weights_loaded;
   wire [                     31:0] thresholds_loaded;
@@ -203,9 +203,9 @@ module fcc_core #(
       .check_bad_table      (check_bad_table),
       .check_not_loaded     (check_not_loaded),
       .weight_restart       (weight_restart),
-      .weight_chunk_valid   (weight_chunk_valid),
+      .chunk_valid          (chunk_valid),
       .threshold_restart    (threshold_restart),
-      .threshold_chunk_valid(threshold_chunk_valid),
+      .chunk_threshold      (chunk_threshold),
       .chunk                (chunk),
       .weights_loaded       (weights_loaded),
       .thresholds_loaded    (thresholds_loaded),
@@ -311,9 +311,9 @@ module fcc_core #(
       .check_not_loaded        (check_not_loaded),
       .pairs                   (pairs),
       .weight_restart          (weight_restart),
-      .weight_chunk_valid      (weight_chunk_valid),
+      .chunk_valid             (chunk_valid),
       .threshold_restart       (threshold_restart),
-      .threshold_chunk_valid   (threshold_chunk_valid),
+      .chunk_threshold         (chunk_threshold),
       .chunk                   (chunk),
       .weights_loaded          (weights_loaded),
       .thresholds_loaded       (thresholds_loaded),

@@ -77,9 +77,9 @@ module fcc_csr #(
     input  wire                     check_not_loaded,
     // Load ports (fcc_word_loader, fcc_load_crc).
     output wire                     weight_restart,
-    output wire                     weight_chunk_valid,
+    output wire                     chunk_valid,
     output wire                     threshold_restart,
-    output wire                     threshold_chunk_valid,
+    output wire                     chunk_threshold,
     output wire [             31:0] chunk,
     input  wire [             31:0] weights_loaded,
     input  wire [             31:0] thresholds_loaded,
@@ -204,8 +204,8 @@ module fcc_csr #(
   assign chunk = avs_writedata;
   assign weight_restart = restart && !avs_writedata[0];
   assign threshold_restart = restart && avs_writedata[0];
-  assign weight_chunk_valid = load && !load_select_reg;
-  assign threshold_chunk_valid = load && load_select_reg;
+  assign chunk_valid = load;
+  assign chunk_threshold = load_select_reg;
 
   // Network description: survives a soft reset.
   always @(posedge clk) begin

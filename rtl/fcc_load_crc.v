@@ -17,9 +17,10 @@ module fcc_load_crc (
     // Begin again; 0 is the checksum of nothing.
     input  wire        weight_restart,
     input  wire        threshold_restart,
-    // At most one of the two is given at a time.
-    input  wire        weight_chunk_valid,
-    input  wire        threshold_chunk_valid,
+    // A chunk is taken; whether it is one of the thresholds is known before, and the long way begins
+    // there.
+    input  wire        chunk_valid,
+    input  wire        chunk_threshold,
     input  wire [31:0] chunk,
     output wire [31:0] weights_crc,
     output wire [31:0] thresholds_crc
@@ -38,15 +39,15 @@ module fcc_load_crc (
   reg     [31:0] next;
   integer        i;
   always @* begin
-    next = (threshold_chunk_valid ? thresholds_reg : weights_reg) ^ chunk;
+    next = (chunk_threshold ? thresholds_reg : weights_reg) ^ chunk;
     for (i = 0; i < 32; i = i + 1) next = (next >> 1) ^ (next[0] ? POLYNOMIAL : 32'd0);
   end
 
   always @(posedge clk) begin
     if (reset || weight_restart) weights_reg <= START;
-    else if (weight_chunk_valid) weights_reg <= next;
+    else if (chunk_valid && !chunk_threshold) weights_reg <= next;
     if (reset || threshold_restart) thresholds_reg <= START;
-    else if (threshold_chunk_valid) thresholds_reg <= next;
+    else if (chunk_valid && chunk_threshold) thresholds_reg <= next;
   end
 
 endmodule

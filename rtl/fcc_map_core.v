@@ -118,9 +118,9 @@ module fcc_map_core #(
   wire [                     31:0] now;
   wire [         8*PIXEL_BITS-1:0] levels;
   wire                             weight_restart;
-  wire                             weight_chunk_valid;
+  wire                             chunk_valid;
   wire                             threshold_restart;
-  wire                             threshold_chunk_valid;
+  wire                             chunk_threshold;
   wire [                     31:0] chunk;
   wire [                     31:0] weights_loaded;
   wire [                     31:0] thresholds_loaded;
@@ -239,9 +239,9 @@ module fcc_map_core #(
       .check_bad_table      (check_bad_table),
       .check_not_loaded     (check_not_loaded),
       .weight_restart       (weight_restart),
-      .weight_chunk_valid   (weight_chunk_valid),
+      .chunk_valid          (chunk_valid),
       .threshold_restart    (threshold_restart),
-      .threshold_chunk_valid(threshold_chunk_valid),
+      .chunk_threshold      (chunk_threshold),
       .chunk                (chunk),
       .weights_loaded       (weights_loaded),
       .thresholds_loaded    (thresholds_loaded),
@@ -338,9 +338,9 @@ module fcc_map_core #(
       .check_bad_table      (check_bad_table),
       .check_not_loaded     (check_not_loaded),
       .weight_restart       (weight_restart),
-      .weight_chunk_valid   (weight_chunk_valid),
+      .chunk_valid          (chunk_valid),
       .threshold_restart    (threshold_restart),
-      .threshold_chunk_valid(threshold_chunk_valid),
+      .chunk_threshold      (chunk_threshold),
       .chunk                (chunk),
       .weights_loaded       (weights_loaded),
       .thresholds_loaded    (thresholds_loaded),

@@ -51,7 +51,7 @@ module registers #(
   wire [15:0] inputs, classes, layers, pixel_residual;
   wire [31:0] partial_timeout, now, chunk;
   wire [32*MAX_LAYERS-1:0] table_entries;
-  wire weight_restart, weight_chunk_valid, threshold_restart, threshold_chunk_valid;
+  wire weight_restart, chunk_valid, threshold_restart, chunk_threshold;
 
   fcc_csr #(
       .PE             (3),
@@ -98,9 +98,9 @@ module registers #(
       .check_bad_table      (check_bad_table),
       .check_not_loaded     (check_not_loaded),
       .weight_restart       (weight_restart),
-      .weight_chunk_valid   (weight_chunk_valid),
+      .chunk_valid          (chunk_valid),
       .threshold_restart    (threshold_restart),
-      .threshold_chunk_valid(threshold_chunk_valid),
+      .chunk_threshold      (chunk_threshold),
       .chunk                (chunk),
       .weights_loaded       (weights_loaded),
       .thresholds_loaded    (thresholds_loaded),
@@ -317,8 +317,8 @@ module registers #(
       assert (chunk == writedata);
       assert (weight_restart == (write && !locked && address == 6'd26 && !writedata[0]));
       assert (threshold_restart == (write && !locked && address == 6'd26 && writedata[0]));
-      assert (weight_chunk_valid == (write && !locked && address == 6'd27 && !selected));
-      assert (threshold_chunk_valid == (write && !locked && address == 6'd27 && selected));
+      assert (chunk_valid == (write && !locked && address == 6'd27));
+      assert (chunk_threshold == selected);
 
       if (running && !running_s1) assert (content_s1);
       if (!core_reset && (checking || running)) assert (configuration == checked);

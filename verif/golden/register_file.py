@@ -142,12 +142,12 @@ class RegisterFile:
             "now": self.cycles & _ONES,
             "check_start": int(self.starting),
             "chunk": value,
+            "chunk_valid": int(free and name == "LOAD_DATA"),
+            "chunk_threshold": selected,
             **{port.lower(): self.stored[port] for port in BITS if port != "LOAD_SELECT"},
         }
         for index, memory in enumerate(("weight", "threshold")):
-            restart = free and name == "LOAD_SELECT" and value & 1 == index
-            chunk = free and name == "LOAD_DATA" and selected == index
-            outputs |= {f"{memory}_restart": restart, f"{memory}_chunk_valid": chunk}
+            outputs[f"{memory}_restart"] = free and name == "LOAD_SELECT" and value & 1 == index
         if self.answer is not None:
             outputs["avs_readdata"] = self.answer
 

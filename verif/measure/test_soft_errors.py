@@ -206,8 +206,8 @@ FAULTS = {
     ),
     "every memory's chunks count": Fault(
         "fcc_load_crc.v",
-        "else if (threshold_chunk_valid) thresholds_reg <= next;",
-        "else if (threshold_chunk_valid || weight_chunk_valid) thresholds_reg <= next;",
+        "else if (chunk_valid && chunk_threshold) thresholds_reg <= next;",
+        "else if (chunk_valid) thresholds_reg <= next;",
         "THRESHOLDS shows 1 flipped bits of WEIGHTS",
     ),
 }

@@ -44,9 +44,7 @@ _INPUTS = [
     *("sequencer_busy", "sequencer_step", "sequencer_stall", "weight_stall", "weight_fault"),
     *("bad_label", "image_sent", "results_sent", "latency"),
 ]
-_LOAD_PORTS = (
-    *("weight_restart", "weight_chunk_valid", "threshold_restart", "threshold_chunk_valid"),
-)
+_LOAD_PORTS = ("weight_restart", "threshold_restart", "chunk_valid")
 
 
 class Host:
@@ -219,7 +217,8 @@ async def loading(dut: Any) -> None:
         assert await host.write("LOAD_SELECT", target) == {f"{memory}_restart": 1}
         assert await host.read("LOAD_SELECT") == target
         for value in (0, _ONES, 0x1234_5678):
-            assert await host.write("LOAD_DATA", value) == {f"{memory}_chunk_valid": 1}
+            assert await host.write("LOAD_DATA", value) == {"chunk_valid": 1}
+            assert dut.chunk_threshold.value == target
         assert await host.read("LOAD_DATA") == 0
     assert await host.read("ERROR") == 0
 
@@ -735,7 +734,7 @@ async def writes_in_every_cycle_of_a_check(dut: Any) -> None:
                 for cycle in range(bench.check_cycles + 5):
                     if cycle == moment:
                         outputs = await bench.write(name, value, index)
-                        opened += outputs["weight_chunk_valid"] + outputs["threshold_chunk_valid"]
+                        opened += outputs["chunk_valid"]
                     elif cycle == 1:
                         await bench.write("CONTROL", _ENABLE)
                     else:

@@ -55,7 +55,7 @@ class Bench:
     async def reset(self, reset: bool = True) -> None:
         """Clock running; after a reset of everything, or of what is under way only."""
         names = ("check_start", "weight_restart", "images",
-                 "weight_chunk_valid", "threshold_restart", "threshold_chunk_valid", "chunk",
+                 "chunk_valid", "threshold_restart", "chunk_threshold", "chunk",
                  "asi_weight_valid", "asi_weight_data", "asi_weight_startofpacket",
                  "asi_weight_endofpacket", "batch_valid", "results_sent")  # fmt: skip
         drive(self.dut, core_reset=1, running=1, core_busy=0)
@@ -97,9 +97,9 @@ class Bench:
 
     async def chunk(self, target: str, value: int) -> None:
         """32 bits of the weights or the thresholds."""
-        drive(self.dut, chunk=value, **{f"{target}_chunk_valid": 1})
+        drive(self.dut, chunk=value, chunk_valid=1, chunk_threshold=target == "threshold")
         await edge(self.dut)
-        drive(self.dut, **{f"{target}_chunk_valid": 0})
+        drive(self.dut, chunk_valid=0)
 
     async def restart(self, target: str) -> None:
         """Begin with the weights or the thresholds again."""
@@ -265,10 +265,10 @@ async def loading(dut: Any) -> None:
     for target, depth in (("threshold", bench.geometry.threshold_depth),
                           ("weight", bench.geometry.weight_depth)):  # fmt: skip
         if target == "weight" and bench.streamed:
-            drive(dut, weight_chunk_valid=1)
+            drive(dut, chunk_valid=1, chunk_threshold=0)
             await edge(dut)
             assert dut.load_overflow.value == 1
-            drive(dut, weight_chunk_valid=0)
+            drive(dut, chunk_valid=0)
             continue
         counter = getattr(dut, f"{target}s_loaded")
         for _ in range(64 * depth * bench.geometry.pe * bench.geometry.simd):

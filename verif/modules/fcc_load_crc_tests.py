@@ -12,7 +12,7 @@ import numpy as np
 from modules.unit import drive, edge, start
 
 MEMORIES = ("weight", "threshold")
-IDLE = {f"{memory}_{port}": 0 for memory in MEMORIES for port in ("restart", "chunk_valid")}
+IDLE = dict.fromkeys(("weight_restart", "threshold_restart", "chunk_valid", "chunk_threshold"), 0)
 
 
 def check(dut: Any, loaded: dict[str, bytes]) -> None:
@@ -34,9 +34,11 @@ async def random_loads(dut: Any) -> None:
         port = rng.choice(["chunk_valid", "restart", "none"], p=[0.75, 0.02, 0.23])
         reset = cycle % 500 == 499
         drive(dut, **IDLE)
-        drive(dut, chunk=chunk, reset=reset)
-        if port != "none":
-            drive(dut, **{f"{memory}_{port}": 1})
+        drive(dut, chunk=chunk, reset=reset, chunk_threshold=int(rng.integers(2)))
+        if port == "restart":
+            drive(dut, **{f"{memory}_restart": 1})
+        elif port == "chunk_valid":
+            drive(dut, chunk_valid=1, chunk_threshold=MEMORIES.index(memory))
         await edge(dut)
         check(dut, loaded)
         if reset:
@@ -52,7 +54,7 @@ async def known_value(dut: Any) -> None:
     """The check value by which CRC-32 is told from its relatives: of the text 12345678."""
     await start(dut, **IDLE, chunk=0)
     for text in (b"1234", b"5678"):
-        drive(dut, weight_chunk_valid=1, chunk=int.from_bytes(text, "little"))
+        drive(dut, chunk_valid=1, chunk=int.from_bytes(text, "little"))
         await edge(dut)
     drive(dut, **IDLE)
     await edge(dut)

@@ -53,7 +53,7 @@ class Bench:
     async def reset(self, reset: bool = True) -> None:
         """Clock running; after a reset of everything, or of what is under way only."""
         names = ("check_start", "weight_restart", "image_write", "image_address", "image_data",
-                 "weight_chunk_valid", "threshold_restart", "threshold_chunk_valid", "chunk",
+                 "chunk_valid", "threshold_restart", "chunk_threshold", "chunk",
                  "batch_valid", "batch_half", "results_sent")  # fmt: skip
         drive(self.dut, core_reset=1)
         await start(self.dut, reset=int(reset), **dict.fromkeys(names, 0))
@@ -96,12 +96,13 @@ class Bench:
         for target, values in chunks.items():
             drive(dut, **{f"{target}_restart": 1})
             await edge(dut)
-            drive(dut, **{f"{target}_restart": 0, f"{target}_chunk_valid": 1})
+            drive(dut, **{f"{target}_restart": 0})
+            drive(dut, chunk_valid=1, chunk_threshold=target == "threshold")
             for value in values.ravel().tolist():
                 drive(dut, chunk=value)
                 await edge(dut)
                 assert not dut.load_overflow.value
-            drive(dut, **{f"{target}_chunk_valid": 0})
+            drive(dut, chunk_valid=0)
             await edge(dut, 3)
             loaded, crc = getattr(dut, f"{target}s_loaded"), getattr(dut, f"{target}s_crc")
             assert int(loaded.value) == counts[target]
@@ -282,11 +283,12 @@ async def checks(dut: Any) -> None:
     ):
         drive(dut, **{f"{target}_restart": 1})
         await edge(dut)
-        drive(dut, **{f"{target}_restart": 0, f"{target}_chunk_valid": 1}, chunk=0)
+        drive(dut, **{f"{target}_restart": 0}, chunk=0)
+        drive(dut, chunk_valid=1, chunk_threshold=target == "threshold")
         for _ in range(words * chunks + 1):
             await edge(dut)
             assert not dut.load_overflow.value
-        drive(dut, **{f"{target}_chunk_valid": 0})
+        drive(dut, chunk_valid=0)
         await edge(dut)
         assert dut.load_overflow.value == 1
         await edge(dut)
