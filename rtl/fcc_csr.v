@@ -114,6 +114,8 @@ module fcc_csr #(
   reg         pixel_mode_reg;
   reg         soft_reset_reg;
   reg         autostart_reg;
+  // Running or busy in the cycle before.
+  reg         occupied_reg;
   // ENABLE has not been taken back while the table is checked.
   reg         wanted_reg;
   reg  [ERRORS-1:0] error_reg;
@@ -136,11 +138,13 @@ module fcc_csr #(
   reg  [31:0] weight_stall_cycles_reg;
   reg  [31:0] dropped_reg;
 
-  // In the cycle in which the core is being reset, what it says counts no more.
   // From the request to start to the cycle in which the core runs, without a gap.
   wire        checking = check_start || check_busy || check_done;
+  // In the cycle in which the core is being reset, what it says counts no more.
   wire        busy = (core_busy || checking) && !soft_reset_reg;
-  assign locked = running_reg || busy;
+  // Of registers alone, since every write waits for it: nothing becomes busy but while running or
+  // after a check began, so that one cycle later is early enough.
+  assign locked = running_reg || check_start || occupied_reg;
   wire        configure = avs_write && !locked;
   wire        control_write = avs_write && avs_address == REG_CONTROL;
   wire [ 5:0] table_index = avs_address - REG_LAYER_TABLE;
@@ -264,6 +268,7 @@ module fcc_csr #(
     check_start <= enable_request && !locked && !reset_request;
     autostart_reg <= 1'b0;
     soft_reset_reg <= reset_request;
+    occupied_reg <= running_reg || busy;
     error_reg <= (error_reg & ~error_clear) | error_event[ERRORS-1:0];
     irq_status_reg <= (irq_status_reg & ~irq_clear) | irq_event;
     if (avs_write && avs_address == REG_IRQ_ENABLE) begin
@@ -285,6 +290,7 @@ module fcc_csr #(
       check_start <= 1'b0;
       wanted_reg <= 1'b0;
       running_reg <= 1'b0;
+      occupied_reg <= 1'b0;
       irq_enable_reg <= 2'd0;
     end
     if (core_reset) begin

@@ -164,6 +164,16 @@ async def ready_for_images(dut: Any) -> None:
     raise AssertionError("not started")
 
 
+async def write_in_a_row(dut: Any, *writes: tuple[str, int]) -> None:
+    """Registers written in cycles without a gap."""
+    for name, value in writes:
+        dut.avs_csr_address.value = ADDRESS[name]
+        dut.avs_csr_writedata.value = value
+        dut.avs_csr_write.value = 1
+        await RisingEdge(dut.clk)
+    dut.avs_csr_write.value = 0
+
+
 @cocotb.test(timeout_time=5, timeout_unit="ms")
 async def soft_reset_in_every_cycle(dut: Any) -> None:
     """A software reset in each cycle of a pass, and a start right behind it: nothing comes out that
@@ -181,13 +191,7 @@ async def soft_reset_in_every_cycle(dut: Any) -> None:
         await ready_for_images(dut)
         stream = cocotb.start_soon(bench.drive_beats(beats))
         await ClockCycles(dut.clk, moment)
-        # Two writes in two cycles: the reset, the start.
-        for value in (reset, enable):
-            dut.avs_csr_address.value = ADDRESS["CONTROL"]
-            dut.avs_csr_writedata.value = value
-            dut.avs_csr_write.value = 1
-            await RisingEdge(dut.clk)
-        dut.avs_csr_write.value = 0
+        await write_in_a_row(dut, ("CONTROL", reset), ("CONTROL", enable))
         stream.cancel()
         dut.asi_image_valid.value = 0
         bench.stop_weights()
@@ -235,3 +239,31 @@ async def stop_in_every_cycle(dut: Any) -> None:
             bench.check(answered)
             await bench.stop()
     assert await bench.read("ERROR") == await bench.read("DROPPED") == 0
+
+
+@cocotb.test(timeout_time=5, timeout_unit="ms")
+async def stop_while_an_image_comes(dut: Any) -> None:
+    """The core is stopped in each cycle of an image's way in, and configured in the cycle behind:
+    that is refused where the image is answered, and the answer is right."""
+    bench, bits = await loaded(dut)
+    g = bench.geometry
+    beats = beats_of(bit_packet(bits[0]), g.image_width)
+    answered = 0
+    for moment in range(len(beats) + 6):
+        await bench.start()
+        stream = cocotb.start_soon(bench.drive_beats(beats))
+        await ClockCycles(dut.clk, moment + 1)
+        await write_in_a_row(dut, ("CONTROL", 0), ("INPUTS", 1))
+        if stream.done():
+            bench.accept(0)
+            assert errors_in(await bench.read("ERROR")) == ["CONFIG_BUSY"], moment
+            answered += 1
+        stream.cancel()
+        dut.asi_image_valid.value = 0
+        await bench.drain(patience(g, WIDTHS, 0))
+        bench.check(answered)
+        await bench.stop()
+        # No part of a packet is left, nor an error.
+        await bench.write("CONTROL", 1 << BIT["CONTROL"]["SOFT_RESET"])
+        await bench.write("INPUTS", WIDTHS[0])
+    assert 3 < answered <= moment

@@ -47,6 +47,11 @@ def test_stop(form: dict[str, int], tmp_path: Path) -> None:
     run(Geometry(**{**SMALL, **form}), tmp_path, "stop_in_every_cycle")
 
 
+@pytest.mark.parametrize("form", [{}, {"order": 2}], ids=named)
+def test_stop_while_an_image_comes(form: dict[str, int], tmp_path: Path) -> None:
+    run(Geometry(**{**SMALL, **form}), tmp_path, "stop_while_an_image_comes")
+
+
 @pytest.mark.one_quick
 @pytest.mark.parametrize("form", [{}, {"weight_stream": 8}, {"order": 2}], ids=named)
 def test_busy(form: dict[str, int], tmp_path: Path) -> None:

@@ -135,7 +135,9 @@ module registers #(
   wire enables = controls && writedata[0] && !soft_reset;
   reg resetting;
   wire busy = (core_busy || check_start || check_busy || check_done) && !resetting;
-  wire locked = running || busy;
+  // Nothing begins to be busy but what the host has started.
+  reg occupied;
+  wire locked = running || check_start || occupied;
 
   // ---- configuration: one register, any one
 
@@ -181,6 +183,7 @@ module registers #(
     content_s1 <= check_done && check_ok && !reset && !soft_reset;
     start_s1 <= enables && !locked && !reset;
     resetting <= soft_reset && !reset;
+    occupied <= (running || busy) && !soft_reset && !reset;
   end
 
   // What runs is what was checked. The check is busy from the cycle after its start to the one
@@ -243,7 +246,7 @@ module registers #(
   always @* begin
     case (address)
       6'd0: answer = 32'h58464343;
-      6'd1: answer = 32'h00010003;
+      6'd1: answer = 32'h00020000;
       6'd2: answer = 3;
       6'd3: answer = 5;
       6'd4: answer = 7;
@@ -293,6 +296,7 @@ module registers #(
   // For the induction.
   (* hierconn *) wire \dut.soft_reset_reg ;
   (* hierconn *) wire \dut.autostart_reg ;
+  (* hierconn *) wire \dut.occupied_reg ;
   (* hierconn *) wire \dut.load_select_reg ;
   (* hierconn *) wire [9:0] \dut.error_reg ;
   (* hierconn *) wire [1:0] \dut.irq_status_reg ;
@@ -322,6 +326,7 @@ module registers #(
 
       if (running && !running_s1) assert (content_s1);
       if (!core_reset && (checking || running)) assert (configuration == checked);
+      if (!core_reset && checking) assert (locked);
       assert (locked_out == locked);
       assert (check_start == start_s1);
       assert (core_reset == (reset || resetting));
@@ -329,7 +334,7 @@ module registers #(
       assert (irq == ((irq_status & irq_enable) != 0));
 
       assert (\dut.soft_reset_reg == resetting && !\dut.autostart_reg );
-      assert (\dut.load_select_reg == selected);
+      assert (\dut.load_select_reg == selected && \dut.occupied_reg == occupied);
       assert (that != 6'd26 || value == selected);
       assert (\dut.cycles_reg == cycles && \dut.cycles_high_reg == high);
       assert (\dut.images_reg == images && \dut.batches_reg == batches);

@@ -67,11 +67,12 @@ class RegisterFile:
     running: bool = False
     grey: bool = False
     # The core is being reset; the table check starts; nobody has stopped what is being started; a
-    # preset asks for a start.
+    # preset asks for a start; in the cycle before, the core ran or was busy.
     resetting: bool = False
     starting: bool = False
     wanted: bool = False
     autostart: bool = False
+    occupied: bool = False
     # What was read in the cycle before.
     answer: int | None = None
 
@@ -82,7 +83,7 @@ class RegisterFile:
         """What a hardware reset leaves."""
         self.stored, self.entries = dict(self.described), list(self.table)
         self._core_reset()
-        self.running = self.starting = self.wanted = self.resetting = False
+        self.running = self.starting = self.wanted = self.resetting = self.occupied = False
         self.irq_enable = 0
         self.autostart = bool(self.control & mask("CONTROL", "ENABLE"))
         self.grey = bool(self.control & mask("CONTROL", "PIXEL_8BIT"))
@@ -128,7 +129,7 @@ class RegisterFile:
         is_entry = 0 <= entry < len(self.entries)
         checking = self.starting or inputs["check_busy"] or inputs["check_done"]
         busy = bool((inputs["core_busy"] or checking) and not self.resetting)
-        locked = self.running or busy
+        locked = self.running or self.starting or self.occupied
         free = bool(write and not locked)
 
         selected = self.stored["LOAD_SELECT"]
@@ -186,6 +187,7 @@ class RegisterFile:
             self.counters[counter] = self.counters[counter] + inputs[port] & _ONES
         self.cycles = self.cycles + 1 & (1 << 64) - 1
 
+        self.occupied = (self.running or busy) and not soft
         begins = enable and not locked and not soft
         if begins and control and control & mask("CONTROL", "ENABLE"):
             self.grey = grey

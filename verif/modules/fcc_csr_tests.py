@@ -118,6 +118,11 @@ class Host:
         await self.event(check_done=1, check_ok=1)
         assert await self.read("STATUS") == _RUNNING
 
+    async def disable(self, control: int = 0) -> None:
+        """Stop, and wait until nothing is locked."""
+        await self.write("CONTROL", control)
+        await self.event()
+
     async def describe(self, rng: np.random.Generator) -> dict[str, list[int]]:
         """Write a random network description; its values."""
         values = {name: [int(rng.integers(1, 1 << bits))] for name, bits in _BITS.items()}
@@ -394,12 +399,13 @@ async def disabled_during_the_check(dut: Any) -> None:
 
 @cocotb.test(timeout_time=200, timeout_unit="us")
 async def locked(dut: Any) -> None:
-    """Configuration is refused with CONFIG_BUSY while running, computing or checking."""
+    """Configuration is refused with CONFIG_BUSY while running, computing or checking, and one cycle
+    longer: nothing computes or checks that has not been started before."""
     host = Host(dut)
     await host.reset()
     await edge(dut, 5)
     await host.enable()
-    await host.write("CONTROL", 0)
+    await host.disable()
     before = await host.describe(np.random.default_rng(30))
     refused = 1 << BIT["ERROR"]["CONFIG_BUSY"]
     for state in ("running", "core_busy", "check_busy"):
@@ -407,6 +413,7 @@ async def locked(dut: Any) -> None:
             await host.enable()
         else:
             drive(dut, **{state: 1})
+            await edge(dut)
         for name, entries in {**before, "LOAD_DATA": [0]}.items():
             for index, value in enumerate(entries):
                 assert not await host.write(name, value ^ 1, index), name
@@ -435,6 +442,10 @@ async def locked(dut: Any) -> None:
             await host.write("CONTROL", 0)
         else:
             drive(dut, **{state: 0})
+        assert not await host.write("LOAD_DATA", 0)
+        assert await host.write("LOAD_DATA", 0) == {"chunk_valid": 1}
+        assert await host.read("ERROR") == refused
+        await host.write("ERROR", refused)
     # Free again.
     await host.check(await host.describe(np.random.default_rng(31)))
     assert await host.read("ERROR") == 0
@@ -510,7 +521,7 @@ async def soft_reset(dut: Any) -> None:
         await host.reset()
         await edge(dut, 5)
         await host.enable(_ENABLE | _PIXEL_8BIT)
-        await host.write("CONTROL", 0)
+        await host.disable()
         values = await host.describe(np.random.default_rng(50))
         await host.write("IRQ_ENABLE", 3)
         if busy:
@@ -614,7 +625,7 @@ async def preset(dut: Any) -> None:
         assert dut.pixel_mode.value
         await host.event(check_done=1, check_ok=1)
         assert await host.read("STATUS") == _RUNNING
-        await host.write("CONTROL", _PIXEL_8BIT)
+        await host.disable(_PIXEL_8BIT)
         values = await host.describe(np.random.default_rng(60))
     await host.write("CONTROL", _SOFT_RESET)
     for _ in range(10):
