@@ -39,13 +39,28 @@ def tiny(images: int = 8) -> Ulx3s:
     return Ulx3s(Geometry.for_widths(network.widths, 5, 12, 2, 16), network, bits, labels)
 
 
+def parameters(board: Ulx3s, second: int) -> dict[str, object]:
+    """Of a board whose line has `DIVIDER` cycles a bit."""
+    baud = 1_000_000 * board.clock_mhz // DIVIDER
+    return {**board.parameters(), "SECOND": second, "TIMEOUT": TIMEOUT, "BAUD": baud}
+
+
 def run(board: Ulx3s, name: str, tests: list[str], second: int) -> None:
-    """Simulate a board whose line has `DIVIDER` cycles a bit."""
-    parameters = {
-        **board.parameters(), "SECOND": second, "TIMEOUT": TIMEOUT,
-        "BAUD": 1_000_000 * board.clock_mhz // DIVIDER,
-    }  # fmt: skip
-    model = simulator.build("ulx3s", parameters, [*ulx3s_sources(), PLL], visible=["serial_demo"])
+    """Simulate the Verilog of a board."""
+    sources = [*ulx3s_sources(), PLL]
+    model = simulator.build("ulx3s", parameters(board, second), sources, visible=["serial_demo"])
+    simulate(board, model, name, tests, second)
+
+
+def simulate(
+    board: Ulx3s,
+    model: simulator.Model,
+    name: str,
+    tests: list[str],
+    second: int,
+    netlist: bool = False,
+) -> None:
+    """Run tests with a model of the board."""
     directory = simulator.run_directory(name)
     board.write(directory)
     settings = {
@@ -57,6 +72,7 @@ def run(board: Ulx3s, name: str, tests: list[str], second: int) -> None:
         "widths": board.network.widths,
         "second": second,
         "period": board.geometry.period_cycles(board.network.widths),
+        "netlist": netlist,
     }
     for test in tests:
         model.run("board.ulx3s_tests", directory, testcase=test, settings=settings)

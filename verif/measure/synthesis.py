@@ -51,6 +51,15 @@ _MAP_LUTS = (
     "clean",
 )
 
+# By family: what makes a netlist of everything below a module, and the files with models of cells.
+_NETLISTS = {
+    "ecp5": ("synth_ecp5 -top {}", ("ecp5/common_sim.vh", "ecp5/ccu2c_sim.vh")),
+    "cyclonev": (
+        "synth_intel_alm -family cyclonev -top {} -noiopad -noclkbuf",
+        [f"intel_alm/common/{kind}_sim.v" for kind in ("alm", "dff", "dsp")],
+    ),
+}
+
 # What reads the script: Yosys is a library of this Python.
 _YOSYS = "from pyosys import libyosys as ys; ys.run_pass('script synthesis.ys', ys.Design())"
 
@@ -163,6 +172,29 @@ def gates(top: str, parameters: Mapping[str, int] | None = None) -> dict[str, in
     ]
     directory = _kept(f"gates-{top}", script, None, lambda directory: _run_yosys(top, directory))
     return _design_cells(directory / "stat.json", top)
+
+
+def netlist(
+    family: str,
+    top: str,
+    parameters: Mapping[str, object],
+    sources: Sequence[Path] | None = None,
+) -> list[Path]:
+    """The netlist of `top` for "ecp5" or "cyclonev" as Verilog, and the models of its cells that
+    come with Yosys: all but that of a block of RAM, and for the ECP5 of a multiplier and of the
+    PLL. `sources` as for `intel`. `UserError` if Yosys is missing or fails."""
+    synthesis, models = _NETLISTS[family]
+    script = [*_read(top, parameters, sources, None), synthesis.format(top)]
+    script += [f"write_verilog -noattr {top}-{family}.v"]
+
+    def work(directory: Path) -> None:
+        _run_yosys(top, directory)
+        share = Path(str(importlib.import_module("pyosys").__file__)).parent / "share"
+        cells = [(share / model).read_text() for model in models]
+        (directory / "cells.v").write_text("\n".join(["`define NO_INCLUDES", *cells]))
+
+    directory = _kept(f"{family}-netlist-{top}", script, sources, work)
+    return [directory / f"{top}-{family}.v", directory / "cells.v"]
 
 
 def ecp5(
