@@ -17,8 +17,8 @@ module fcc_load_crc (
     // Begin again; 0 is the checksum of nothing.
     input  wire        weight_restart,
     input  wire        threshold_restart,
-    // A chunk is taken; whether it is one of the thresholds is known before, and the long way begins
-    // there.
+    // A chunk is taken; whether it is one of the thresholds is known before, and the long way
+    // begins there.
     input  wire        chunk_valid,
     input  wire        chunk_threshold,
     input  wire [31:0] chunk,

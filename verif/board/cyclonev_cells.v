@@ -7,9 +7,9 @@
 `default_nettype none
 
 module MISTRAL_M10K #(
-    parameter [2**CFG_ABITS*CFG_DBITS-1:0] INIT = 0,
     parameter CFG_ABITS = 10,
-    parameter CFG_DBITS = 10
+    parameter CFG_DBITS = 10,
+    parameter [2**CFG_ABITS*CFG_DBITS-1:0] INIT = 0
 ) (
     input  wire                 CLK1,
     input  wire [CFG_ABITS-1:0] A1ADDR,

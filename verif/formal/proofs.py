@@ -276,7 +276,7 @@ PROOFS: tuple[Proof, ...] = (
         "reads, counters, errors; the configuration stands still while something runs",
         PROVE,
         3,
-        Twin("fcc_csr.v", "occupied_reg <= running_reg || busy;", "occupied_reg <= running_reg;", 10),
+        Twin("fcc_csr.v", "occupied_reg <= running_reg || busy", "occupied_reg <= running_reg", 10),
     ),
     Proof(
         "core",
