@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from board import test_ulx3s
 from board.ecp5_cells import cells
+from board.ulx3s_bench import PLL, parameters, simulate, tiny
 from core.corners import CORNERS
 from measure import synthesis, ulx3s
 from xnor_fcc.geometry import Geometry
@@ -26,19 +26,19 @@ PORTS = ["clk_25mhz", "btn", "led", "ftdi_rxd", "ftdi_txd", "wifi_gpio0"]
 @pytest.mark.slow
 def test_netlist_of_the_ulx3s(tmp_path: Path) -> None:
     """A tiny network in memories that take blocks of RAM: lamps, reset, a host on the line."""
-    board = test_ulx3s.tiny()
+    board = tiny()
     deep = replace(board.geometry, weight_depth=1024, bank_depth=1024, threshold_depth=512)
     board = replace(board, geometry=deep)
     prefix = os.path.relpath(ulx3s.kept_files(board, ulx3s.OUTPUT), synthesis.BUILD / "ulx3s")
-    parameters = {**test_ulx3s.parameters(board, 1500), "PRESET": f'"{prefix}"'}
-    files = synthesis.netlist("ecp5", "ulx3s", parameters, ulx3s_sources())
+    sizes = {**parameters(board, 1500), "PRESET": f'"{prefix}"'}
+    files = synthesis.netlist("ecp5", "ulx3s", sizes, ulx3s_sources())
     text = files[0].read_text()
     assert text.count("DP16KD #") > 4 and "MULT18X18D" in text
     (tmp_path / "named_bits.v").write_text(cells())
-    files += [HERE / "ecp5_cells.v", tmp_path / "named_bits.v", test_ulx3s.PLL]
+    files += [HERE / "ecp5_cells.v", tmp_path / "named_bits.v", PLL]
     tests = ["every_image", "power_resets", "a_host_takes_over"]
     model = simulator.build("ulx3s", sources=files, nets=PORTS)
-    test_ulx3s.simulate(board, model, "ulx3s-netlist", tests, 1500, netlist=True)
+    simulate(board, model, "ulx3s-netlist", tests, 1500, netlist=True)
 
 
 @pytest.mark.needs("cocotbext.avalon")

@@ -5,44 +5,24 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
-from board.uart_port import DIVIDER, TIMEOUT
+from board.ulx3s_bench import PLL, parameters, simulate, tiny
 from measure import synthesis, ulx3s
 from xnor_fcc.board import ulx3s as board_module
 from xnor_fcc.board.preset_demo import PRESET
 from xnor_fcc.board.ulx3s import Ulx3s, ulx3s_of
 from xnor_fcc.errors import UserError, run_main
-from xnor_fcc.geometry import Geometry
 from xnor_fcc.places import RTL
-from xnor_fcc.random_network import random_network
 from xnor_fcc.reference import evaluate
 from xnor_fcc_sim import simulator, toolchain
 from xnor_fcc_sim.sources import ulx3s_sources
 
-PLL = Path(__file__).with_name("EHXPLLL.v")
 ALL = ["every_image", "images_a_second", "power_resets", "a_host_takes_over"]
-
-
-def tiny(images: int = 8) -> Ulx3s:
-    """A network of two layers; some labels are not its answers."""
-    rng = np.random.default_rng(2)
-    network = random_network(rng, (24, 17, 10))
-    bits = rng.integers(0, 2, (images, 24)).astype(np.uint8)
-    labels = evaluate(network, bits).classes.astype(np.uint8)
-    labels[1::3] = (labels[1::3] + 1) % 10
-    return Ulx3s(Geometry.for_widths(network.widths, 5, 12, 2, 16), network, bits, labels)
-
-
-def parameters(board: Ulx3s, second: int) -> dict[str, object]:
-    """Of a board whose line has `DIVIDER` cycles a bit."""
-    baud = 1_000_000 * board.clock_mhz // DIVIDER
-    return {**board.parameters(), "SECOND": second, "TIMEOUT": TIMEOUT, "BAUD": baud}
 
 
 def run(board: Ulx3s, name: str, tests: list[str], second: int) -> None:
@@ -50,32 +30,6 @@ def run(board: Ulx3s, name: str, tests: list[str], second: int) -> None:
     sources = [*ulx3s_sources(), PLL]
     model = simulator.build("ulx3s", parameters(board, second), sources, visible=["serial_demo"])
     simulate(board, model, name, tests, second)
-
-
-def simulate(
-    board: Ulx3s,
-    model: simulator.Model,
-    name: str,
-    tests: list[str],
-    second: int,
-    netlist: bool = False,
-) -> None:
-    """Run tests with a model of the board."""
-    directory = simulator.run_directory(name)
-    board.write(directory)
-    settings = {
-        "geometry": asdict(board.geometry),
-        "found": evaluate(board.network, board.bits).classes.tolist(),
-        "labels": board.labels.tolist(),
-        # As text: settings are an environment variable, which may not be long.
-        "bits": [np.packbits(row).tobytes().hex() for row in board.bits],
-        "widths": board.network.widths,
-        "second": second,
-        "period": board.geometry.period_cycles(board.network.widths),
-        "netlist": netlist,
-    }
-    for test in tests:
-        model.run("board.ulx3s_tests", directory, testcase=test, settings=settings)
 
 
 @pytest.mark.slow
@@ -142,8 +96,8 @@ def test_ulx3s_refuses_clocks_that_the_pll_does_not_make(clock: int) -> None:
     legal = 10 <= clock <= 200 and clock % 5 == 0
     board = tiny(2)
     command = ["--lint-only", "-Wno-fatal", "--top-module", "ulx3s", f"-I{simulator.RTL}"]
-    parameters = {**board.parameters(), "CLOCK_MHZ": clock}
-    command += [f"-G{name}={value}" for name, value in parameters.items()]
+    sizes = {**board.parameters(), "CLOCK_MHZ": clock}
+    command += [f"-G{name}={value}" for name, value in sizes.items()]
     result = toolchain.verilator().run([*command, *map(str, [*ulx3s_sources(), PLL])])
     assert ("CLOCK_MHZ_must_be_a_multiple_of_5" in result.stderr) == (not legal)
     assert (result.returncode == 0) == legal
