@@ -56,7 +56,7 @@
 #define XFCC_REG_STATUS 0x00000044u
 /* Images are accepted. */
 #define XFCC_STATUS_RUNNING 0x00000001u
-/* An image, a result or a table check is inside; configuration is refused while RUNNING or BUSY. */
+/* An image, a result or a table check is inside; configuration is refused while RUNNING or BUSY, and one cycle longer. */
 #define XFCC_STATUS_BUSY 0x00000002u
 /* Sticky errors; writing 1 to a bit clears it. */
 #define XFCC_REG_ERROR 0x00000048u
