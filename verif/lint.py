@@ -81,7 +81,7 @@ GEOMETRIES = (
 # (PE, SIMD, LANES) and the clock in MHz; the small one is for Yosys.
 BOARDS = ((NAMED["throughput"], 50), ((8, 64, 2), 75), ((8, 64, 1), 100))
 
-ULX3S = ((ulx3s.SIZES, ulx3s.CLOCK_MHZ), ((8, 64, 2), 10), ((8, 64, 1), 200))
+ULX3S = ((ulx3s.SIZES[ulx3s.NETWORK], ulx3s.CLOCK_MHZ), ((8, 64, 2), 10), ((8, 64, 1), 200))
 
 # Both ends of every range.
 UARTS = (

@@ -17,6 +17,7 @@ from xnor_fcc.board import ulx3s as board_module
 from xnor_fcc.board.preset_demo import PRESET
 from xnor_fcc.board.ulx3s import Ulx3s, ulx3s_of
 from xnor_fcc.errors import UserError, run_main
+from xnor_fcc.integer import IntegerNetwork, find_network
 from xnor_fcc.places import RTL
 from xnor_fcc.reference import evaluate
 from xnor_fcc_sim import simulator, toolchain
@@ -48,11 +49,12 @@ def test_ulx3s_demo_in_four_states(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.slow
-def test_ulx3s_demo_as_it_is_built() -> None:
-    """The geometry and the network of `make ulx3s`, 128 images; a second has room for all."""
-    board = ulx3s_of(images=128)
-    second = 130 * board.geometry.period_cycles(board.network.widths)
-    run(board, "ulx3s-digits", ["every_image"], second)
+@pytest.mark.parametrize(("name", "images"), [("mnist", 4), ("digits", 128)])
+def test_ulx3s_demo_as_it_is_built(name: str, images: int) -> None:
+    """The geometry and the network of `make ulx3s`; a second has room for all images."""
+    board = ulx3s_of(network=IntegerNetwork.load(find_network(name)), images=images)
+    second = (images + 2) * board.geometry.period_cycles(board.network.widths)
+    run(board, f"ulx3s-{name}", ["every_image"], second)
 
 
 def test_ulx3s_defaults_are_those_of_the_verilog() -> None:

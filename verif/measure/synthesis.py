@@ -36,9 +36,13 @@ _ECP5_BLOCKS = 208
 _NETLIST = "netlist.json"
 
 # Of a lane: timing weighs more than by default, where short wires are most of what the placer is
-# after. Of a whole core: a fifth less wire than by the other placer, so that it can be routed.
+# after. Of a board, so that it can be routed at all: a fifth less wire than by the other placer,
+# and no functions of five inputs or more out of LUT4 and multiplexers, which take half as many
+# LUT4 again, and four wires where one would do.
+_LANE_SYNTHESIS = "synth_ecp5 -top {}"
 _LANE_PLACER = ("--placer-heap-critexp", "6", "--placer-heap-timingweight", "60")
-_CORE_PLACER = ("--placer", "static")
+_BOARD_SYNTHESIS = "synth_ecp5 -nowidelut -top {}"
+_BOARD_PLACER = ("--placer", "static")
 
 # The stage map_luts of synth_intel_alm without its last pass, which only makes up names, for longer
 # than everything else takes together where a core is large.
@@ -53,7 +57,7 @@ _MAP_LUTS = (
 
 # By family: what makes a netlist of everything below a module, and the files with models of cells.
 _NETLISTS = {
-    "ecp5": ("synth_ecp5 -top {}", ("ecp5/common_sim.vh", "ecp5/ccu2c_sim.vh")),
+    "ecp5": (_BOARD_SYNTHESIS, ("ecp5/common_sim.vh", "ecp5/ccu2c_sim.vh")),
     "cyclonev": (
         "synth_intel_alm -family cyclonev -top {} -noiopad -noclkbuf",
         [f"intel_alm/common/{kind}_sim.v" for kind in ("alm", "dff", "dsp")],
@@ -213,7 +217,8 @@ def ecp5(
     register are timed. `sources` as for `intel`. `UserError` if a tool is missing or fails.
     """
     program, version = _tool("nextpnr-ecp5")
-    script = [*_read(top, parameters, sources, None), f"synth_ecp5 -top {top} -json {_NETLIST}"]
+    synthesis = (_BOARD_SYNTHESIS if pins else _LANE_SYNTHESIS).format(top)
+    script = [*_read(top, parameters, sources, None), f"{synthesis} -json {_NETLIST}"]
     script += ["tee -q -o stat.json stat -json"]
     netlist = _kept(f"ecp5-{top}", script, sources, lambda directory: _run_yosys(top, directory))
     cells = _design_cells(netlist / "stat.json", top)
@@ -221,7 +226,7 @@ def ecp5(
     if (blocks := cells.get("DP16KD", 0)) > _ECP5_BLOCKS:
         raise UserError(f"{top} takes {blocks} blocks of RAM, and an ECP5-85 has {_ECP5_BLOCKS}.")
     # A clock that is missed is a result here, not an error.
-    placer = _CORE_PLACER if pins else _LANE_PLACER
+    placer = _BOARD_PLACER if pins else _LANE_PLACER
     route = [*device, *placer, "--timing-allow-fail", "--freq", str(freq)]
     route += ["--seed", str(seed), "--json", _NETLIST, "--report", "report.json"]
     files = [netlist / _NETLIST]

@@ -83,8 +83,9 @@ def parser() -> CommandLine:
         help="clock of the core, a multiple of 5 from 10 to 200 (default: %(default)s)")
     add("--seeds", type=int, default=1, metavar="N",
         help="place and route so many times and take the fastest (default: %(default)s)")
-    for name, value in zip(("pe", "simd", "lanes"), SIZES, strict=True):
-        add(f"--{name}", type=int, default=value, help="of the core (default: %(default)s)")
+    for name, *values in zip(("pe", "simd", "lanes"), *SIZES.values(), strict=True):
+        known = ", ".join(f"{value} for {net}" for net, value in zip(SIZES, values, strict=True))
+        add(f"--{name}", type=int, help=f"of the core (default: {known} and any other network)")
     add("--images", type=int, default=IMAGES,
         help="images in the ring, a power of two up to 512 (default: %(default)s)")
     add("--first", type=int, default=FIRST,

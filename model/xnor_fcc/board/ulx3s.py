@@ -11,9 +11,11 @@ from ..geometry import Geometry
 from ..integer import IntegerNetwork, find_network
 from .preset_demo import FIRST, IMAGES, PresetDemo, ring_images
 
-NETWORK = "digits"
-# PE, SIMD, LANES of the core unless another is asked for, and the most taps that it has.
-SIZES = (16, 32, 1)
+NETWORK = "mnist"
+# PE, SIMD, LANES of the core by network unless another is asked for, and the most taps that it has.
+# For "mnist" the memories leave room between blocks of RAM, without which no placer gets short
+# wires: its PEs are few, because each has a threshold of its own, and their words wide.
+SIZES = {"mnist": (26, 114, 1), "digits": (16, 32, 1)}
 TAPS = 8
 CLOCK_MHZ = 50
 # A block of RAM has room for so many words of 18 bits, or of 36.
@@ -41,7 +43,7 @@ class Ulx3s(PresetDemo):
 
 
 def ulx3s_of(
-    sizes: Sequence[int] = SIZES,
+    sizes: Sequence[int | None] = (None, None, None),
     network: IntegerNetwork | None = None,
     images: int = IMAGES,
     first: int = FIRST,
@@ -49,12 +51,15 @@ def ulx3s_of(
 ) -> Ulx3s:
     """The demo with `images` test images from number `first` on, of the network's data set.
 
-    `sizes`: PE, SIMD, LANES; `network`: the committed one for 8x8 digits unless given. The memories
-    of the core have as many words as blocks of RAM hold, for other networks that a host loads.
+    `sizes`: PE, SIMD, LANES, None for those of SIZES; `network`: the committed one for MNIST unless
+    given. The memories of the core have as many words as blocks of RAM hold, for other networks
+    that a host loads.
     """
     network = network or IntegerNetwork.load(find_network(NETWORK))
     bits, labels = ring_images(network, images, first)
-    core = Geometry.for_widths(network.widths, *sizes)
+    known = SIZES.get(network.name, SIZES["digits"])
+    pe, simd, lanes = (b if a is None else a for a, b in zip(sizes, known, strict=True))
+    core = Geometry.for_widths(network.widths, pe, simd, lanes)
     core = replace(
         core,
         taps=min(TAPS, core.pe, core.ring),
