@@ -11,7 +11,7 @@ from ..geometry import Geometry
 from ..integer import IntegerNetwork, find_network
 from .preset_demo import FIRST, IMAGES, PresetDemo, ring_images
 
-NETWORK = "mnist"
+NETWORK = "digits"
 # PE, SIMD, LANES of the core by network unless another is asked for, and the most taps that it has.
 # For "mnist" the memories leave room between blocks of RAM, without which no placer gets short
 # wires: its PEs are few, because each has a threshold of its own, and their words wide.
@@ -51,9 +51,9 @@ def ulx3s_of(
 ) -> Ulx3s:
     """The demo with `images` test images from number `first` on, of the network's data set.
 
-    `sizes`: PE, SIMD, LANES, None for those of SIZES; `network`: the committed one for MNIST unless
-    given. The memories of the core have as many words as blocks of RAM hold, for other networks
-    that a host loads.
+    `sizes`: PE, SIMD, LANES, None for those of SIZES; `network`: the committed one for 8x8 digits
+    unless given. The memories of the core have as many words as blocks of RAM hold, for other
+    networks that a host loads.
     """
     network = network or IntegerNetwork.load(find_network(NETWORK))
     bits, labels = ring_images(network, images, first)

@@ -14,17 +14,17 @@
 
 module ulx3s #(
     // Neurons computed at once in a lane, like all of the core's parameters here: see xnor_fcc.v.
-    parameter PE = 26,
+    parameter PE = 16,
     // Synapses per PE and cycle.
-    parameter SIMD = 114,
+    parameter SIMD = 32,
     // Images computed in step.
     parameter LANES = 1,
     // Most inputs or neurons of a layer.
-    parameter MAX_WIDTH = 1024,
+    parameter MAX_WIDTH = 128,
     // Ring positions that PEs see.
-    parameter TAPS = 8,
+    parameter TAPS = 4,
     // Layers of the largest network.
-    parameter MAX_LAYERS = 4,
+    parameter MAX_LAYERS = 3,
     // Classes of the largest network.
     parameter MAX_CLASSES = 10,
     // Words of the weight memory.
@@ -36,7 +36,7 @@ module ulx3s #(
     // Bits of a beat of images.
     parameter IMAGE_WIDTH = 64,
     // Pixels of an image (1 to MAX_WIDTH).
-    parameter INPUTS = 784,
+    parameter INPUTS = 64,
     // Images in the ring: a power of two (>= 2).
     parameter IMAGES = 64,
     // Path and prefix of the memory files: those of the core (see xnor_fcc.v), PRESET_images.hex
