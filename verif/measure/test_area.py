@@ -67,11 +67,11 @@ def test_whole_cores_for_convolutions(case: tuple[Any, ...]) -> None:
 
 # Cells of the first of these cores, by Yosys 0.70. As long as weights were written whole they were
 # those of before there were cores that learn; flip-flops and memories are as many as before there
-# were cores for convolutions. Lookup tables are left out: how many they become depends on the names
-# of what they are made of.
+# were cores for convolutions, and one: what a host's write waits for (occupied_reg of fcc_csr).
+# Lookup tables are left out: how many they become depends on the names of what they are made of.
 BEFORE = {
-    "$_AND_": 1724, "$_MUX_": 1285, "$_NOT_": 708, "$_OR_": 1560, "$_XOR_": 1125, "$mux": 1,
-    "MISTRAL_ALUT_ARITH": 1253, "MISTRAL_FF": 3275, "MISTRAL_M10K": 1, "MISTRAL_MLAB": 45,
+    "$_AND_": 1723, "$_MUX_": 1285, "$_NOT_": 708, "$_OR_": 1562, "$_XOR_": 1125, "$mux": 1,
+    "MISTRAL_ALUT_ARITH": 1253, "MISTRAL_FF": 3276, "MISTRAL_M10K": 1, "MISTRAL_MLAB": 45,
     "MISTRAL_MUL18X18": 1,
 }  # fmt: skip
 
