@@ -19,7 +19,9 @@ def test_xnor_popcount(tmp_path: Path) -> None:
     sources = [*simulator.rtl_sources(), Path(__file__).with_name("popcount_sizes.v")]
     # Icarus takes a second for a long word.
     longest, words = (262, 150) if simulator.chosen() == "verilator" else (24, 30)
-    model = simulator.build("popcount_sizes", {"LONGEST": longest}, sources=sources)
+    model = simulator.build(
+        "popcount_sizes", {"LONGEST": longest}, sources=sources, optimised=False
+    )
     settings = {"longest": longest, "words": words}
     model.run("modules.xnor_popcount_tests", tmp_path, _MANY, settings)
 
@@ -60,7 +62,7 @@ def test_the_widest_coders(width: int, tmp_path: Path) -> None:
 def run(module: str, parameters: dict[str, int], test: str, directory: Path) -> None:
     # The ports alone: a compiler takes long for what can be read of a thousand blocks.
     ports = ("clk", "activation", "weight", "count", "planes", "bits", "coded")
-    model = simulator.build(module, parameters, nets=ports)
+    model = simulator.build(module, parameters, nets=ports, optimised=False)
     # Icarus takes seconds for a long word.
     words, alone = (150, 64) if simulator.chosen() == "verilator" else (6, 8)
     settings = {"parameters": parameters, "words": words, "alone": alone}

@@ -20,7 +20,6 @@ import tempfile
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 from typing import BinaryIO
 
@@ -217,6 +216,7 @@ class Design:
     arguments: list[str]
     probes: str
     waves: bool
+    optimised: bool
 
     @property
     def program(self) -> str:
@@ -227,7 +227,7 @@ class Design:
         """A hash of everything that shapes the program."""
         everything = (
             self.sim, toolchain.identity(self.sim), self.toplevel, self.parameters, self.waves,
-            self.arguments, self.probes,
+            self.arguments, self.probes, self.optimised,
         )  # fmt: skip
         digest = hashlib.sha256(repr(everything).encode())
         for path in [*self.sources, *sorted(RTL.glob("*.vh"))]:
@@ -266,9 +266,12 @@ class Design:
     def _verilator(self, place: Path, probes: Path, names: Names, output: BinaryIO) -> None:
         verilator, libs = toolchain.verilator(), names(config.libs_dir)
         variables = verilator.environment(names)
-        flags = [flag for key, flag in pairwise(self.arguments) if key == "-CFLAGS"]
-        runtime = _shared("runtime", *flags)
-        headers = _shared("headers", *self.arguments)
+        # Neither -O3 nor -march=native: over 4,000 images through the default core they save
+        # nothing, and -O3 takes three times as long to compile.
+        level = "-O1" if self.optimised else "-O0"
+        levels = [f"OPT_FAST={level}", f"OPT_SLOW={level}", "OPT_GLOBAL=-O1"]
+        runtime = _shared("runtime")
+        headers = _shared("headers", level, *self.arguments)
         command = [*verilator.command(names), "-cc", "--exe", "--vpi", "-Mdir", str(place)]
         command += ["--prefix", "Vtop", "--top-module", self.toplevel, "-o", self.toplevel]
         # Where cocotb's libraries are is told when the program runs.
@@ -289,7 +292,7 @@ class Design:
         jobs = min(_JOBS, os.cpu_count() or 1)
         command = ["make", "-j", str(jobs), "-C", str(place), "-f", "Vtop.mk"]
         # Still one compilation, where functions have been split.
-        command += ["VM_PARALLEL_BUILDS=0"]
+        command += ["VM_PARALLEL_BUILDS=0", *levels]
         command += [f"VM_TRACE={int(self.waves)}", *verilator.variables(names)]
         self._call(command, place, variables, output)
         _keep_runtime(place, runtime)
@@ -319,6 +322,7 @@ def build(
     nets: Sequence[str] = ("*",),
     visible: Sequence[str] = (),
     controls: Sequence[Path] = (),
+    optimised: bool = True,
 ) -> Model:
     """Build `toplevel` with the chosen simulator, or reuse an equal earlier build.
 
@@ -326,6 +330,7 @@ def build(
     inside the core, and of any other top level those that `nets` names, and of the modules in
     `visible` all or, `module.net`, that one.
     `every_net`: waveforms leave out nothing, which is for a reader that does not keep them.
+    `optimised`: not for a few cycles of a large design, of which the compiler takes the most.
     """
     sim = chosen()
     toolchain.libpython()
@@ -346,6 +351,8 @@ def build(
         _verilator_arguments(waves, every_net) if sim == "verilator" else [],
         probes if sim == "verilator" else "",
         waves,
+        # So many counters take long to compile, and a campaign builds each core for a short run.
+        optimised and not COVERAGE,
     )
     directory = BUILD / "models" / f"{toplevel}-{design.key()}"
     finished = directory / "finished"
@@ -376,14 +383,10 @@ def _verilator_arguments(waves: bool, every_net: bool) -> list[str]:
     # One file of C++: the core of 32 PEs, cut into fifteen, takes twice as long to compile.
     arguments += ["--output-split", "0"]
     if COVERAGE:
-        # So many counters take long to compile, and a campaign builds each core for a short run.
-        arguments += ["-O1", "-CFLAGS", "-O0", "--coverage-line", "--coverage-toggle"]
+        arguments += ["-O1", "--coverage-line", "--coverage-toggle"]
     else:
-        # Neither -O3 nor -march=native: over 4,000 images through the default core they save
-        # nothing, and -O3 takes three times as long to compile.
-        arguments += ["-O1", "-CFLAGS", "-O1"]
         # A function of thousands of granules takes minutes to optimise in one piece.
-        arguments += ["--output-split-cfuncs", "500"]
+        arguments += ["-O1", "--output-split-cfuncs", "500"]
     if waves and every_net:
         arguments += ["--trace-vcd", "--trace-max-width", "0", "--no-trace-params"]
     elif waves:
