@@ -284,8 +284,6 @@ def test_a_verilator_on_the_path_with_another_python(
     monkeypatch.setenv("SIM", "verilator")
     monkeypatch.setattr(simulator, "BUILD", tmp_path / "build")
     monkeypatch.setattr(simulator, "_keep_headers", lambda *_: None)
-    # All of its library is compiled.
-    monkeypatch.setattr(simulator, "_verilator_arguments", lambda *_: [])
     without_python(tmp_path / "tools", monkeypatch)
     package = Path(toolchain.verilator().path).parents[1]
     shutil.copytree(package, tmp_path / "verilator")

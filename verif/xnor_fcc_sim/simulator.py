@@ -379,14 +379,14 @@ def _empty(directory: Path, but: set[str]) -> None:
 
 def _verilator_arguments(waves: bool, every_net: bool) -> list[str]:
     # Registers start at random values, so that nothing can lean on zeros at power-up.
-    arguments = ["-Wno-fatal", "--x-assign", "unique", "--x-initial", "unique"]
+    arguments = ["-O1", "-Wno-fatal", "--x-assign", "unique", "--x-initial", "unique"]
     # One file of C++: the core of 32 PEs, cut into fifteen, takes twice as long to compile.
     arguments += ["--output-split", "0"]
     if COVERAGE:
-        arguments += ["-O1", "--coverage-line", "--coverage-toggle"]
+        arguments += ["--coverage-line", "--coverage-toggle"]
     else:
         # A function of thousands of granules takes minutes to optimise in one piece.
-        arguments += ["-O1", "--output-split-cfuncs", "500"]
+        arguments += ["--output-split-cfuncs", "500"]
     if waves and every_net:
         arguments += ["--trace-vcd", "--trace-max-width", "0", "--no-trace-params"]
     elif waves:
